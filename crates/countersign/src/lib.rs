@@ -1,0 +1,63 @@
+//! Decides whether a webhook may be trusted.
+//!
+//! The core of countersign is a function: the head of a request, its body, the time and the keys
+//! go in, a verdict comes out. It does no I/O, reads no clock unless it is handed one, and knows no
+//! runtime and no HTTP status; [`countersign-tower`] puts it into a service and
+//! `countersign-gateway` in front of one.
+//!
+//! It speaks [Standard Webhooks] and knows Gemini API webhooks in detail.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use countersign::{Secret, UnixTime, Verifier};
+//! use http::HeaderMap;
+//!
+//! let verifier = Verifier::builder("example")
+//!     .secret(Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?)
+//!     .build()?;
+//!
+//! // The vector that the Standard Webhooks project publishes.
+//! let mut headers = HeaderMap::new();
+//! headers.insert("webhook-id", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk".parse()?);
+//! headers.insert("webhook-timestamp", "1649367553".parse()?);
+//! headers.insert("webhook-signature", "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=".parse()?);
+//! let body = Bytes::from_static(br#"{"email":"test@example.com","username":"test_user"}"#);
+//!
+//! let attempt = verifier.begin(&headers, UnixTime::from_secs(1_649_367_553))?; // no body needed yet
+//! let verified = attempt.finish(body)?;
+//! assert_eq!(verified.message_id().as_str(), "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+//! [`countersign-tower`]: https://docs.rs/countersign-tower
+
+pub mod clock;
+mod crypto;
+pub mod event;
+pub mod replay;
+mod scheme;
+pub mod secret;
+pub mod sign;
+pub mod verdict;
+pub mod verify;
+
+pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
+pub use event::{Event, EventFilter};
+pub use replay::{MemoryStore, ReplayStore};
+pub use secret::Secret;
+pub use sign::Signer;
+pub use verdict::{MessageId, Reason, Rejection, Scheme, Verified};
+pub use verify::{Attempt, Verifier};
+
+/// The names of the three headers that every delivery carries, in lower case.
+pub mod header {
+    use http::HeaderName;
+
+    /// Names the message. It stays the same over all attempts at its delivery.
+    pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+    /// When this attempt was made, in seconds since the Unix epoch.
+    pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+    /// A list of `version,base64`, delimited by spaces.
+    pub const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+}

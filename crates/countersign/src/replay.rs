@@ -1,0 +1,169 @@
+//! A retry is not a replay: the contract between whoever handles deliveries and whoever remembers
+//! them.
+//!
+//! A delivery is claimed before it is handled, and settled after. What was handled with success is
+//! confirmed and never handled again while it is remembered; what failed is released and stays
+//! welcome; what is being handled is told to come back. A handler that never settles loses its claim
+//! when the lease runs out.
+
+mod memory;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use memory::{MemoryStore, MemoryStoreBuilder};
+
+use crate::clock::UnixTime;
+use crate::verdict::{MAX_SOURCE_LEN, MessageId, SharedSource, is_source_name};
+
+/// Remembers which deliveries were handled.
+///
+/// # What an implementation must hold to
+///
+/// Each of these, broken, is a lost or a doubled delivery:
+///
+/// - Of all claims on one key that run at the same time, at most one is [`Fresh`](Claim::Fresh),
+///   also across processes if the store is shared by several.
+/// - A confirmed key stays [`Done`](Claim::Done) for as long as the store retains ids, at least as
+///   long as the sender retries. It is never forgotten to make room: a full store refuses with
+///   [`StoreError::Full`].
+/// - A release makes the key claimable again at once. One that gets lost is mended by the lease.
+/// - A claim that has lost its key, because its lease ran out and another claim holds it or has
+///   confirmed it, changes nothing when it settles late: the token's number tells the two apart.
+/// - Sources do not mix: the same message id of two sources is two keys.
+///
+/// Claims come after verification, so only a holder of a key can fill a store.
+pub trait ReplayStore: Send + Sync + 'static {
+    /// The answer to come of [`claim`](Self::claim).
+    type Claiming: Future<Output = Result<Claim, StoreError>> + Send;
+    /// The answer to come of [`confirm`](Self::confirm).
+    type Confirming: Future<Output = Result<Settled, StoreError>> + Send;
+
+    /// Claims a key for the time of `lease`.
+    fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> Self::Claiming;
+
+    /// Settles a claim whose delivery was handled with success.
+    ///
+    /// A claim whose lease ran out is confirmed all the same if nobody holds the key by then: the
+    /// delivery was handled.
+    fn confirm(&self, token: ClaimToken, now: UnixTime) -> Self::Confirming;
+
+    /// Settles a claim whose delivery was not handled. It is called from `drop` too, so it does not
+    /// block: a store that has to wait does so elsewhere.
+    fn release(&self, token: ClaimToken);
+}
+
+impl<S: ReplayStore> ReplayStore for std::sync::Arc<S> {
+    type Claiming = S::Claiming;
+    type Confirming = S::Confirming;
+
+    fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> S::Claiming {
+        S::claim(self, key, lease, now)
+    }
+
+    fn confirm(&self, token: ClaimToken, now: UnixTime) -> S::Confirming {
+        S::confirm(self, token, now)
+    }
+
+    fn release(&self, token: ClaimToken) {
+        S::release(self, token);
+    }
+}
+
+/// What a delivery is known by: its source, and its message id as signed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReplayKey {
+    source: SharedSource,
+    message_id: MessageId,
+}
+
+impl ReplayKey {
+    /// The longest key, in bytes of both parts together.
+    pub const MAX_LEN: usize = MAX_SOURCE_LEN + MessageId::MAX_LEN;
+
+    /// The key of this source's message; `None` if one of the two is not what it should be.
+    pub fn parse(source: &str, message_id: &str) -> Option<Self> {
+        is_source_name(source).then_some(())?;
+        Some(Self { source: source.into(), message_id: MessageId::parse(message_id)? })
+    }
+
+    pub(crate) fn new(source: SharedSource, message_id: MessageId) -> Self {
+        Self { source, message_id }
+    }
+
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The message's id.
+    pub fn message_id(&self) -> &MessageId {
+        &self.message_id
+    }
+}
+
+/// The answer to a claim.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nobody has handled it and nobody is handling it: go on, then settle with the token.
+    Fresh(ClaimToken),
+    /// It is being handled right now: whoever sent it should come back.
+    InFlight,
+    /// It was handled with success.
+    Done,
+}
+
+/// The right to settle one claim, once.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a claim that is not settled blocks its delivery until the lease runs out"]
+pub struct ClaimToken {
+    key: ReplayKey,
+    number: u64,
+}
+
+impl ClaimToken {
+    /// A token for a claim on `key` that no other claim on it has the number of. For stores.
+    pub fn new(key: ReplayKey, number: u64) -> Self {
+        Self { key, number }
+    }
+
+    /// What was claimed.
+    pub fn key(&self) -> &ReplayKey {
+        &self.key
+    }
+
+    /// The number that fences off an older claim on the same key.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// What became of a confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The key is done from now on.
+    Recorded,
+    /// The lease had run out and the key belongs to another claim: nothing was changed.
+    Superseded,
+}
+
+/// Why a store gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no room, and forgetting would let a replay through.
+    Full,
+    /// The store cannot be reached.
+    Unavailable,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the replay store is full",
+            Self::Unavailable => "the replay store cannot be reached",
+        })
+    }
+}
+
+impl std::error::Error for StoreError {}

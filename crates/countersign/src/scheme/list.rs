@@ -1,0 +1,79 @@
+//! `version,base64` entries, delimited by spaces: the schemes `v1` and `v1a`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::crypto::TAG_LEN;
+
+/// More entries than this are not looked at: a sender in a rotation has a handful.
+pub(crate) const MAX_ENTRIES: usize = 32;
+
+/// One entry that could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// `v1`: HMAC-SHA256.
+    Hmac([u8; TAG_LEN]),
+    /// A version that needs a key which this verifier cannot have.
+    Foreign,
+}
+
+/// The entries that can be read. Base64 is standard and padded, the length that of the version.
+pub(crate) fn entries(header: &[u8]) -> impl Iterator<Item = Entry> {
+    words(header).filter_map(entry)
+}
+
+/// How many entries there are, readable or not.
+pub(crate) fn count(header: &[u8]) -> usize {
+    words(header).count()
+}
+
+fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    header.split(|byte| *byte == b' ').filter(|word| !word.is_empty())
+}
+
+fn entry(word: &[u8]) -> Option<Entry> {
+    let comma = word.iter().position(|byte| *byte == b',')?;
+    let (version, encoded) = (&word[..comma], &word[comma + 1..]);
+    match version {
+        b"" => None,
+        b"v1" => decode(encoded).map(Entry::Hmac),
+        b"v1a" => decode::<64>(encoded).map(|_| Entry::Foreign),
+        _ => (!encoded.is_empty() && is_base64(encoded)).then_some(Entry::Foreign),
+    }
+}
+
+fn decode<const N: usize>(encoded: &[u8]) -> Option<[u8; N]> {
+    // The decoder asks for room for whole groups of three bytes.
+    let mut room = [0; 66];
+    if encoded.len() != N.div_ceil(3) * 4 {
+        return None;
+    }
+    let len = STANDARD.decode_slice(encoded, &mut room[..N.div_ceil(3) * 3]).ok()?;
+    room[..len].try_into().ok()
+}
+
+/// An unknown version's length is unknown too, so what is checked is its form.
+fn is_base64(encoded: &[u8]) -> bool {
+    let data = encoded.strip_suffix(b"==").or_else(|| encoded.strip_suffix(b"=")).unwrap_or(encoded);
+    encoded.len().is_multiple_of(4)
+        && data.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_passed_over() {
+        let zeros = format!("v1,{}=", "A".repeat(43));
+        let read = |header: &str| entries(header.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(read(&zeros), [Entry::Hmac([0; 32])]);
+        assert_eq!(read(&format!("  v1,***  {zeros} ")), [Entry::Hmac([0; 32])]);
+        assert_eq!(read("v9,YWJj v1,YWJj v1 ,YWJj v9,abc v9, v1,"), [Entry::Foreign]);
+        // The last sextet holds bits of no byte, so two texts would mean the same bytes.
+        assert_eq!(read(&format!("v1,{}B=", "A".repeat(42))), []);
+        assert_eq!(read(&format!("v1,{}", "A".repeat(43))), []);
+        assert_eq!(read(&format!("v1a,{}==", "A".repeat(86))), [Entry::Foreign]);
+        assert_eq!(read(&format!("v1a,{}=", "A".repeat(43))), []);
+    }
+}

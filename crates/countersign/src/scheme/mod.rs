@@ -1,0 +1,3 @@
+//! The text of the signature header: what it claims, before any key is tried.
+
+pub(crate) mod list;

@@ -1,0 +1,271 @@
+//! Signing secrets: read strictly, labelled, expiring, never shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+use crate::clock::UnixTime;
+use crate::crypto::MacKey;
+
+const PREFIX: &str = "whsec_";
+
+/// A secret with fewer bytes than this is refused.
+pub const MIN_LEN: usize = 16;
+/// The specification asks for at least this many bytes; see [`Secret::is_short`].
+pub const RECOMMENDED_LEN: usize = 24;
+
+// Senders differ in padding, and some leave bits set behind the last byte; neither weakens a key.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// A shared secret of the `v1` scheme.
+///
+/// It can sign and verify, and nothing else: its bytes cannot be read back, `Debug` redacts it, and
+/// they are zeroed when the last copy is dropped.
+///
+/// ```
+/// use countersign::{Secret, UnixTime};
+///
+/// let current = Secret::parse("whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=")?.labelled("2026-11");
+/// // The one before it, in its day of grace after a rotation:
+/// let previous = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?
+///     .labelled("2026-08")
+///     .expiring_at(UnixTime::from_secs(1_795_262_400));
+/// assert!(!format!("{current:?} {previous:?}").contains("NnZ2"));
+/// # Ok::<(), countersign::secret::SecretError>(())
+/// ```
+#[derive(Clone)]
+pub struct Secret {
+    key: MacKey,
+    len: usize,
+    label: Option<String>,
+    expires_at: Option<UnixTime>,
+}
+
+impl Secret {
+    /// Reads a secret as a sender shows it: `whsec_` (optional) and base64 in the standard or the
+    /// URL alphabet, padded or not, of at least [`MIN_LEN`] bytes.
+    ///
+    /// What looks like something else is refused with a word on what it looks like: a secret that
+    /// decodes to less than it should is a secret that an attacker can guess.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        Self::from_bytes(&decode(text)?)
+    }
+
+    /// Takes the bytes of a secret, already decoded; at least [`MIN_LEN`] of them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
+        if bytes.len() < MIN_LEN {
+            return Err(SecretError::TooShort { len: bytes.len() });
+        }
+        Ok(Self { key: MacKey::new(bytes), len: bytes.len(), label: None, expires_at: None })
+    }
+
+    /// Names the secret, for the verdict, logs and headers. Visible ASCII; never the secret itself.
+    #[must_use]
+    pub fn labelled(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Sets the moment from which on the secret no longer verifies anything.
+    #[must_use]
+    pub fn expiring_at(mut self, at: UnixTime) -> Self {
+        self.expires_at = Some(at);
+        self
+    }
+
+    /// The name that was given to it.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// When it stops to verify, if it does.
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
+    }
+
+    /// Whether it has fewer than the [`RECOMMENDED_LEN`] bytes: worth a warning to whoever set it.
+    pub fn is_short(&self) -> bool {
+        self.len < RECOMMENDED_LEN
+    }
+
+    pub(crate) fn is_live(&self, now: UnixTime) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
+    }
+
+    pub(crate) fn key(&self) -> &MacKey {
+        &self.key
+    }
+}
+
+impl FromStr for Secret {
+    type Err = SecretError;
+
+    fn from_str(text: &str) -> Result<Self, SecretError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("label", &self.label)
+            .field("expires_at", &self.expires_at)
+            .field("bytes", &format_args!("[{} redacted]", self.len))
+            .finish()
+    }
+}
+
+/// The text form of a secret with these bytes: `whsec_` and padded base64.
+pub fn encode(bytes: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + bytes.len().div_ceil(3) * 4));
+    text.push_str(PREFIX);
+    STANDARD.encode_string(bytes, &mut text);
+    text
+}
+
+fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    if let Some(mistake) = recognise(text) {
+        return Err(mistake);
+    }
+    let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
+    let engine = if encoded.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+    // Room for all of it from the start: a vector that grew would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len()));
+    engine.decode_vec(encoded, &mut bytes).map_err(|_| SecretError::NotBase64)?;
+    Ok(bytes)
+}
+
+fn recognise(text: &str) -> Option<SecretError> {
+    let unquoted = text.trim_matches(['"', '\'', '`']);
+    if text.trim().is_empty() {
+        Some(SecretError::Empty)
+    } else if text.contains(char::is_whitespace) {
+        Some(SecretError::WhiteSpace)
+    } else if unquoted != text {
+        Some(SecretError::Quoted)
+    } else if text.starts_with("v1,") || text.starts_with("v1a,") {
+        Some(SecretError::VersionPrefix)
+    } else if text.starts_with("whpk_") {
+        Some(SecretError::PublicKey)
+    } else if text.starts_with("whsk_") {
+        Some(SecretError::PrivateKey)
+    } else if text.contains("...") || text.contains('…') {
+        Some(SecretError::Truncated)
+    } else {
+        None
+    }
+}
+
+/// Why a text was not taken as a secret. It never repeats the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// Nothing, or only white space.
+    Empty,
+    /// White space or a newline in or around it.
+    WhiteSpace,
+    /// Quotation marks around it.
+    Quoted,
+    /// It begins with `v1,`, as a signature does.
+    VersionPrefix,
+    /// It is a public key, `whpk_…`.
+    PublicKey,
+    /// It is a private key, `whsk_…`.
+    PrivateKey,
+    /// It is the shortened form that an API shows after the first time.
+    Truncated,
+    /// It is not base64.
+    NotBase64,
+    /// It decodes to fewer than [`MIN_LEN`] bytes.
+    TooShort {
+        /// The number of bytes that it decodes to.
+        len: usize,
+    },
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the secret is empty",
+            Self::WhiteSpace => "the secret has white space or a newline in it: paste it without",
+            Self::Quoted => "the secret has quotation marks around it: remove them",
+            Self::VersionPrefix => "the secret begins with `v1,`, which belongs to signatures: remove that prefix",
+            Self::PublicKey => "this is a public key (`whpk_`), not a secret: list it under public keys",
+            Self::PrivateKey => "this is a private key (`whsk_`), which only the sender should have",
+            Self::Truncated => {
+                "this is a shortened secret as shown for recognition: the whole one is shown once, on creation or rotation"
+            }
+            Self::NotBase64 => "the secret is not base64 (it is `whsec_`, then base64)",
+            Self::TooShort { len } => {
+                return write!(
+                    f,
+                    "the secret decodes to {len} bytes, and less than {MIN_LEN} can be guessed: is all of it there?"
+                );
+            }
+        })
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_in_every_spelling_that_senders_use() {
+        for text in [
+            "whsec_+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/",
+            "+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/",
+            "whsec_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_",
+            "whsec_AAAAAAAAAAAAAAAAAAAAAA==",
+            "whsec_AAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert!(Secret::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_by_mistake_is_named() {
+        let good = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        for (text, error) in [
+            (String::new(), SecretError::Empty),
+            (" \n".into(), SecretError::Empty),
+            (format!("{good}\n"), SecretError::WhiteSpace),
+            (format!("\"{good}\""), SecretError::Quoted),
+            (format!("v1,{good}"), SecretError::VersionPrefix),
+            ("whpk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=".into(), SecretError::PublicKey),
+            ("whsk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=".into(), SecretError::PrivateKey),
+            ("whsec_...MnM=".into(), SecretError::Truncated),
+            ("whsec_".into(), SecretError::TooShort { len: 0 }),
+            ("whsec_AAAA".into(), SecretError::TooShort { len: 3 }),
+            ("whsec_AAAAAAAAAAAAAAAAAAAA".into(), SecretError::TooShort { len: 15 }),
+            ("whsec_+-+-+-+-+-+-+-+-+-+-+-+-".into(), SecretError::NotBase64),
+            ("correct-horse-battery-staple!".into(), SecretError::NotBase64),
+        ] {
+            let refused = Secret::parse(&text).expect_err("must be refused");
+            assert_eq!(refused, error, "{text:?}");
+            assert!(text.trim().is_empty() || !refused.to_string().contains(text.trim()));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_shown() {
+        let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").expect("a good secret").labelled("old");
+        assert_eq!(format!("{secret:?}"), r#"Secret { label: Some("old"), expires_at: None, bytes: [24 redacted] }"#);
+    }
+
+    #[test]
+    fn encoding_is_the_inverse_of_decoding() {
+        let text = encode(&[7; 24]);
+        assert_eq!(*decode(&text).expect("own text"), [7; 24]);
+    }
+}

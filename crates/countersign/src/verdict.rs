@@ -1,0 +1,299 @@
+//! What verification says: [`Verified`], or a [`Rejection`] with its [`Reason`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use crate::replay::ReplayKey;
+use crate::verify::Verifier;
+
+/// Proof that a delivery was signed by its source, recently, over exactly this body.
+///
+/// Only [`Attempt::finish`](crate::Attempt::finish) makes one. A clone is cheap.
+#[derive(Clone)]
+pub struct Verified {
+    verifier: Verifier,
+    scheme: Scheme,
+    secret: usize,
+    timestamp: u64,
+    message_id: MessageId,
+    body: Bytes,
+}
+
+impl Verified {
+    pub(crate) fn new(
+        verifier: Verifier,
+        scheme: Scheme,
+        secret: usize,
+        timestamp: u64,
+        message_id: MessageId,
+        body: Bytes,
+    ) -> Self {
+        Self { verifier, scheme, secret, timestamp, message_id, body }
+    }
+
+    /// The name of the source whose keys matched.
+    pub fn source(&self) -> &str {
+        self.verifier.source()
+    }
+
+    /// How it was signed.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The label of the key that matched, or `secret-N` for the N-th secret where it has none.
+    pub fn key(&self) -> &str {
+        self.verifier.secret_label(self.secret)
+    }
+
+    /// When this attempt was signed, in seconds since the Unix epoch.
+    pub fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
+    /// The message's id, as signed: the same for every attempt at the same delivery.
+    pub fn message_id(&self) -> &MessageId {
+        &self.message_id
+    }
+
+    /// The body that was signed, byte for byte.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// What a [`ReplayStore`](crate::ReplayStore) knows this delivery by.
+    pub fn replay_key(&self) -> ReplayKey {
+        ReplayKey::new(self.verifier.shared_source(), self.message_id.clone())
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("source", &self.source())
+            .field("scheme", &self.scheme)
+            .field("key", &self.key())
+            .field("timestamp", &self.timestamp)
+            .field("message_id", &self.message_id)
+            .field("body", &format_args!("[{} bytes]", self.body.len()))
+            .finish()
+    }
+}
+
+/// The way in which a delivery was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `v1`: HMAC-SHA256 with a shared secret.
+    V1,
+}
+
+impl Scheme {
+    /// The scheme's stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The id of a message: 1 to 256 visible ASCII characters, no space, no `.`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MessageId(HeaderValue);
+
+impl MessageId {
+    /// The longest id that is accepted, in bytes.
+    pub const MAX_LEN: usize = 256;
+
+    /// Reads an id; `None` if it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_header(&HeaderValue::from_str(text).ok()?)
+    }
+
+    pub(crate) fn from_header(value: &HeaderValue) -> Option<Self> {
+        let bytes = value.as_bytes();
+        let allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'.';
+        ((1..=Self::MAX_LEN).contains(&bytes.len()) && bytes.iter().all(allowed)).then(|| Self(value.clone()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        #[expect(clippy::expect_used, reason = "only visible ASCII passes `from_header`")]
+        self.0.to_str().expect("an id is visible ASCII")
+    }
+
+    /// The id as the value of a header, without a copy.
+    pub fn to_header_value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a delivery is not trusted. Its `Display` says what is wrong, for the sender's developer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    reason: Reason,
+    detail: Detail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    None,
+    Header(&'static str),
+    OffBy { seconds: u64, tolerance: u64 },
+}
+
+impl Rejection {
+    /// The reason, to branch and to count on.
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    pub(crate) fn header(reason: Reason, name: &HeaderName) -> Self {
+        let known = [crate::header::WEBHOOK_ID, crate::header::WEBHOOK_TIMESTAMP, crate::header::WEBHOOK_SIGNATURE];
+        let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+        let detail =
+            known.iter().position(|header| header == name).map_or(Detail::None, |at| Detail::Header(names[at]));
+        Self { reason, detail }
+    }
+
+    pub(crate) fn off_by(reason: Reason, seconds: u64, tolerance: u64) -> Self {
+        Self { reason, detail: Detail::OffBy { seconds, tolerance } }
+    }
+}
+
+impl From<Reason> for Rejection {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: Detail::None }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.reason, self.detail) {
+            (Reason::MissingHeader, Detail::Header(name)) => write!(f, "the header `{name}` is missing"),
+            (Reason::DuplicateHeader, Detail::Header(name)) => write!(f, "the header `{name}` is there more than once"),
+            (Reason::TimestampTooOld, Detail::OffBy { seconds, tolerance }) => write!(
+                f,
+                "signed {seconds} s before it arrived, and {tolerance} s are allowed: a replay, a slow path, or a clock that is off"
+            ),
+            (Reason::TimestampTooNew, Detail::OffBy { seconds, tolerance }) => write!(
+                f,
+                "signed {seconds} s after it arrived, and {tolerance} s are allowed: a clock that is off, or a timestamp that is not in seconds"
+            ),
+            (reason, _) => f.write_str(reason.summary()),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// The reason for a rejection. The names that [`as_str`](Self::as_str) gives are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// One of the three headers is not there.
+    MissingHeader,
+    /// One of the three headers is there more than once.
+    DuplicateHeader,
+    /// The id is not 1 to 256 visible ASCII characters without space and `.`.
+    MalformedId,
+    /// The timestamp is not a plain decimal number of seconds.
+    MalformedTimestamp,
+    /// It was signed too long ago.
+    TimestampTooOld,
+    /// It was signed too far in the future.
+    TimestampTooNew,
+    /// Nothing in the signature header could be read, or there is too much of it.
+    MalformedSignature,
+    /// It is signed, but in no scheme for which there is a key.
+    UnsupportedScheme,
+    /// No key made any of the signatures over this id, timestamp and body.
+    SignatureMismatch,
+}
+
+impl Reason {
+    /// All reasons, in the order in which they are checked.
+    pub const ALL: &'static [Self] = &[
+        Self::MissingHeader,
+        Self::DuplicateHeader,
+        Self::MalformedId,
+        Self::MalformedTimestamp,
+        Self::TimestampTooOld,
+        Self::TimestampTooNew,
+        Self::MalformedSignature,
+        Self::UnsupportedScheme,
+        Self::SignatureMismatch,
+    ];
+
+    /// The stable name, in snake case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingHeader => "missing_header",
+            Self::DuplicateHeader => "duplicate_header",
+            Self::MalformedId => "malformed_id",
+            Self::MalformedTimestamp => "malformed_timestamp",
+            Self::TimestampTooOld => "timestamp_too_old",
+            Self::TimestampTooNew => "timestamp_too_new",
+            Self::MalformedSignature => "malformed_signature",
+            Self::UnsupportedScheme => "unsupported_scheme",
+            Self::SignatureMismatch => "signature_mismatch",
+        }
+    }
+
+    const fn summary(self) -> &'static str {
+        match self {
+            Self::MissingHeader => "a webhook header is missing",
+            Self::DuplicateHeader => "a webhook header is there more than once",
+            Self::MalformedId => "`webhook-id` is not 1 to 256 visible ASCII characters without space and `.`",
+            Self::MalformedTimestamp => "`webhook-timestamp` is not a plain decimal number of seconds since 1970",
+            Self::TimestampTooOld => "signed too long ago",
+            Self::TimestampTooNew => "signed too far in the future",
+            Self::MalformedSignature => {
+                "`webhook-signature` has no entry of the form `version,base64` that can be read, or too many entries"
+            }
+            Self::UnsupportedScheme => "signed in no scheme for which this endpoint has a key",
+            Self::SignatureMismatch => "no signature fits this id, timestamp and body with any key of this endpoint",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A source's name, shared between verdicts.
+pub(crate) type SharedSource = Arc<str>;
+
+pub(crate) const MAX_SOURCE_LEN: usize = 64;
+
+/// Whether this may name a source or a key: it goes into headers, metrics and replay keys.
+pub(crate) fn is_source_name(text: &str) -> bool {
+    (1..=MAX_SOURCE_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
