@@ -1,0 +1,239 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::replay::{Claim, Settled, StoreError};
+use countersign::{Attempt, Clock, ReplayStore, Verified};
+use http::{HeaderValue, Request, Response, StatusCode, request};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::COUNTERSIGN_OUTCOME;
+use crate::body::{ResponseBody, VerifiedBody};
+use crate::buffer::Buffer;
+use crate::claim::ClaimGuard;
+use crate::layer::Policy;
+use crate::refusal::Refusal;
+use crate::report::{Outcome, Report};
+
+pin_project! {
+    /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
+    pub struct ResponseFuture<S, B, ResBody, St, C>
+    where
+        S: Service<Request<VerifiedBody>>,
+        St: ReplayStore,
+    {
+        delivery: Delivery<S, St, C>,
+        #[pin]
+        stage: Stage<S::Future, B, ResBody, St, C>,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<F, B, ResBody, St, C>
+    where
+        St: ReplayStore,
+    {
+        Refused { refusal: Refusal },
+        Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
+        Claiming { #[pin] claiming: St::Claiming },
+        Handling { claim: Option<ClaimGuard<St, C>>, #[pin] handling: F },
+        Confirming { response: Option<Response<ResBody>>, #[pin] confirming: St::Confirming },
+    }
+}
+
+/// Where a request goes from a stage.
+enum Step<F, B, ResBody, St: ReplayStore, C> {
+    To(Stage<F, B, ResBody, St, C>),
+    Answer(Response<ResponseBody<ResBody>>),
+}
+
+impl<S, B, ResBody, St, C> ResponseFuture<S, B, ResBody, St, C>
+where
+    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
+    B: Body,
+    St: ReplayStore,
+    C: Clock,
+{
+    pub(crate) fn new(service: S, policy: Arc<Policy<St, C>>, request: Request<B>) -> Self {
+        let (head, body) = request.into_parts();
+        let stage = match policy.verifier.begin(&head.headers, policy.clock.now()) {
+            Err(rejection) => Stage::Refused { refusal: rejection.into() },
+            Ok(attempt) => Stage::Reading {
+                attempt: Some(attempt),
+                buffer: Buffer::new(body, policy.body_limit, policy.body_timeout),
+            },
+        };
+        let request = Some((service, head));
+        Self { delivery: Delivery { request, policy, verified: None, verification_time: None }, stage }
+    }
+}
+
+impl<S, B, ResBody, St, C> Future for ResponseFuture<S, B, ResBody, St, C>
+where
+    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
+    B: Body,
+    St: ReplayStore,
+    C: Clock,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let delivery = this.delivery;
+        loop {
+            let step = match this.stage.as_mut().project() {
+                StageProjection::Reading { attempt, buffer } => {
+                    let body = ready!(buffer.poll_bytes(cx));
+                    delivery.verify(attempt.take(), body)
+                }
+                StageProjection::Claiming { claiming } => {
+                    let claim = ready!(claiming.poll(cx));
+                    delivery.handle(claim)
+                }
+                StageProjection::Handling { claim, handling } => {
+                    // An error drops the claim with the future, which releases it.
+                    let response = ready!(handling.poll(cx))?;
+                    delivery.settle(claim.take(), response)
+                }
+                StageProjection::Confirming { response, confirming } => {
+                    let settled = ready!(confirming.poll(cx));
+                    delivery.confirmed(response.take(), settled)
+                }
+                StageProjection::Refused { refusal } => delivery.refuse(*refusal),
+            };
+            match step {
+                Step::To(stage) => this.stage.set(stage),
+                Step::Answer(response) => return Poll::Ready(Ok(response)),
+            }
+        }
+    }
+}
+
+/// What a request carries from stage to stage.
+struct Delivery<S, St, C> {
+    /// The service that was polled ready, and the head that it is to see; until it is called.
+    request: Option<(S, request::Parts)>,
+    policy: Arc<Policy<St, C>>,
+    verified: Option<Verified>,
+    verification_time: Option<Duration>,
+}
+
+impl<S, ResBody, St, C> Delivery<S, St, C>
+where
+    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
+    St: ReplayStore,
+    C: Clock,
+{
+    fn verify<B>(
+        &mut self,
+        attempt: Option<Attempt>,
+        body: Result<Bytes, Refusal>,
+    ) -> Step<S::Future, B, ResBody, St, C> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let attempt = attempt.expect("a request is verified once");
+        let body = match body {
+            Ok(body) => body,
+            Err(refusal) => return Step::To(Stage::Refused { refusal }),
+        };
+        let policy = &self.policy;
+        let started = policy.clock.instant();
+        let verdict = attempt.finish(body);
+        self.verification_time = Some(policy.clock.instant().saturating_duration_since(started));
+        let verified = match verdict {
+            Ok(verified) => self.verified.insert(verified),
+            Err(rejection) => return Step::To(Stage::Refused { refusal: rejection.into() }),
+        };
+        if policy.events.as_ref().is_some_and(|events| !events.admits(verified.event_type().as_deref())) {
+            return Step::Answer(self.acknowledge(StatusCode::NO_CONTENT, Outcome::Filtered));
+        }
+        let claiming = policy.store.claim(verified.replay_key(), policy.lease, policy.clock.now());
+        Step::To(Stage::Claiming { claiming })
+    }
+
+    fn handle<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, St, C> {
+        let token = match claim {
+            Ok(Claim::Fresh(token)) => token,
+            Ok(Claim::Done) => return Step::Answer(self.acknowledge(StatusCode::OK, Outcome::Duplicate)),
+            Ok(Claim::InFlight) => return Step::To(Stage::Refused { refusal: Refusal::InFlight }),
+            Err(error) => return Step::To(Stage::Refused { refusal: Refusal::StoreUnavailable(error) }),
+        };
+        // From here on whatever ends this future early gives the claim back.
+        let claim = Some(ClaimGuard::new(Arc::clone(&self.policy), token));
+        #[expect(clippy::expect_used, reason = "both are there until the only call of the service, which is here")]
+        let (mut service, mut head) = self.request.take().expect("a request is handled once");
+        #[expect(clippy::expect_used, reason = "`verify` is the only way here")]
+        let verified = self.verified.clone().expect("a claim is made after the verdict");
+        let body = VerifiedBody::new(verified.body().clone());
+        head.extensions.insert(verified);
+        Step::To(Stage::Handling { claim, handling: service.call(Request::from_parts(head, body)) })
+    }
+
+    fn settle<B>(
+        &mut self,
+        claim: Option<ClaimGuard<St, C>>,
+        response: Response<ResBody>,
+    ) -> Step<S::Future, B, ResBody, St, C> {
+        if response.status().is_success()
+            && let Some(token) = claim.and_then(ClaimGuard::into_token)
+        {
+            let confirming = self.policy.store.confirm(token, self.policy.clock.now());
+            return Step::To(Stage::Confirming { response: Some(response), confirming });
+        }
+        Step::Answer(self.answer(response.map(ResponseBody::inner), Outcome::Released))
+    }
+
+    fn confirmed<B>(
+        &mut self,
+        response: Option<Response<ResBody>>,
+        settled: Result<Settled, StoreError>,
+    ) -> Step<S::Future, B, ResBody, St, C> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let response = response.expect("a response is answered once");
+        let outcome = match settled {
+            Ok(Settled::Recorded) => Outcome::Confirmed,
+            Ok(Settled::Superseded) | Err(_) => Outcome::Unrecorded,
+        };
+        Step::Answer(self.answer(response.map(ResponseBody::inner), outcome))
+    }
+
+    fn refuse<B>(&mut self, refusal: Refusal) -> Step<S::Future, B, ResBody, St, C> {
+        Step::Answer(self.answer(refusal.to_response(), Outcome::Refused(refusal)))
+    }
+
+    /// A success that the service had no part in.
+    fn acknowledge(&mut self, status: StatusCode, outcome: Outcome) -> Response<ResponseBody<ResBody>> {
+        let mut response = Response::new(ResponseBody::own(Bytes::new()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(COUNTERSIGN_OUTCOME, HeaderValue::from_static(outcome.as_str()));
+        self.answer(response, outcome)
+    }
+
+    fn answer(
+        &mut self,
+        mut response: Response<ResponseBody<ResBody>>,
+        outcome: Outcome,
+    ) -> Response<ResponseBody<ResBody>> {
+        let report = Report { outcome, verified: self.verified.take(), verification_time: self.verification_time };
+        if let Some(refusal) = report.refusal() {
+            response.extensions_mut().insert(*refusal);
+        }
+        response.extensions_mut().insert(report);
+        response
+    }
+}
+
+impl<S, B, ResBody, St, C> fmt::Debug for ResponseFuture<S, B, ResBody, St, C>
+where
+    S: Service<Request<VerifiedBody>>,
+    St: ReplayStore,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
