@@ -42,7 +42,8 @@ pin_project! {
         Refused { refusal: Refusal },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
         Claiming { #[pin] claiming: St::Claiming },
-        Handling { claim: Option<ClaimGuard<St, C>>, #[pin] handling: F },
+        // In this order: the claim is held until nothing is left of the service's future.
+        Handling { #[pin] handling: F, claim: Option<ClaimGuard<St, C>> },
         Confirming { response: Option<Response<ResBody>>, #[pin] confirming: St::Confirming },
     }
 }
@@ -96,10 +97,14 @@ where
                     let claim = ready!(claiming.poll(cx));
                     delivery.handle(claim)
                 }
-                StageProjection::Handling { claim, handling } => {
-                    // An error drops the claim with the future, which releases it.
-                    let response = ready!(handling.poll(cx))?;
-                    delivery.settle(claim.take(), response)
+                StageProjection::Handling { handling, claim } => {
+                    // An error or a panic drops the claim here, which releases it at once.
+                    let held = claim.take();
+                    let Poll::Ready(answer) = handling.poll(cx) else {
+                        *claim = held;
+                        return Poll::Pending;
+                    };
+                    delivery.settle(held, answer?)
                 }
                 StageProjection::Confirming { response, confirming } => {
                     let settled = ready!(confirming.poll(cx));
@@ -171,7 +176,7 @@ where
         let verified = self.verified.clone().expect("a claim is made after the verdict");
         let body = VerifiedBody::new(verified.body().clone());
         head.extensions.insert(verified);
-        Step::To(Stage::Handling { claim, handling: service.call(Request::from_parts(head, body)) })
+        Step::To(Stage::Handling { handling: service.call(Request::from_parts(head, body)), claim })
     }
 
     fn settle<B>(

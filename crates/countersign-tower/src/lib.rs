@@ -49,6 +49,7 @@ mod buffer;
 mod claim;
 mod future;
 mod layer;
+pub mod problem;
 mod refusal;
 mod report;
 mod service;

@@ -1,14 +1,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign::replay::StoreError;
 use countersign::{Reason, Rejection};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
 
 use crate::body::ResponseBody;
+use crate::problem;
 
 /// When a sender that has to come back should, in seconds.
 const RETRY_AFTER_SECS: u32 = 5;
@@ -72,16 +71,8 @@ impl Refusal {
     /// The answer: a problem document (RFC 9457), and the headers that its status asks for.
     pub(crate) fn to_response<B>(self) -> Response<ResponseBody<B>> {
         let status = self.status();
-        let problem = json!({
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "code": self.code(),
-            "detail": self.to_string(),
-        });
-        let mut response = Response::new(ResponseBody::own(Bytes::from(problem.to_string())));
-        *response.status_mut() = status;
+        let mut response = problem::response(status, self.code(), &self.to_string()).map(ResponseBody::own);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"));
         }

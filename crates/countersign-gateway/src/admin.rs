@@ -1,0 +1,79 @@
+//! Health, readiness and metrics, on a listener of their own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+
+use crate::metrics::Metrics;
+use crate::server::Handle;
+
+/// Answers `/healthz`, `/readyz` and `/metrics`.
+pub struct Admin {
+    metrics: Arc<Metrics>,
+    listeners: Vec<SocketAddr>,
+    listening: AtomicBool,
+}
+
+impl Admin {
+    /// Tells of these metrics, and whether these listeners accept connections.
+    pub fn new(metrics: Arc<Metrics>, listeners: Vec<SocketAddr>) -> Self {
+        Self { metrics, listeners, listening: AtomicBool::new(false) }
+    }
+
+    /// Ready once every listener has accepted a connection; asked until then, and not after.
+    async fn is_ready(&self) -> bool {
+        if self.listening.load(Ordering::Relaxed) {
+            return true;
+        }
+        for address in &self.listeners {
+            if TcpStream::connect(address).await.is_err() {
+                return false;
+            }
+        }
+        self.listening.store(true, Ordering::Relaxed);
+        true
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        match self.metrics.to_text() {
+            Ok(text) => {
+                let mut response = answer(StatusCode::OK, text);
+                let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, format);
+                response
+            }
+            Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        }
+    }
+}
+
+impl Handle for Admin {
+    type Body = Full<Bytes>;
+
+    async fn handle(&self, request: Request<Incoming>, _: Option<IpAddr>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return answer(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
+        }
+        match request.uri().path() {
+            "/healthz" => answer(StatusCode::OK, "alive\n"),
+            "/readyz" if self.is_ready().await => answer(StatusCode::OK, "ready\n"),
+            "/readyz" => answer(StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n"),
+            "/metrics" => self.metrics(),
+            _ => answer(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
+        }
+    }
+}
+
+fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

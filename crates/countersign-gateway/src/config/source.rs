@@ -1,0 +1,158 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::verify::DEFAULT_TOLERANCE;
+use countersign::{MemoryStore, Secret, UnixTime, Verifier};
+use countersign_tower::VerifyLayer;
+use toml::{Spanned, Table, Value};
+
+use super::error::Problem;
+use super::{duration_or, file};
+
+const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
+
+/// Who signs: keys, and the memory of what was delivered.
+#[derive(Debug)]
+pub struct Source {
+    /// Verifies with the source's keys.
+    pub verifier: Verifier,
+    /// Remembers the source's deliveries.
+    pub store: Arc<MemoryStore>,
+    /// How long a claim holds.
+    pub lease: Duration,
+}
+
+impl file::Source {
+    pub(super) fn resolve(
+        self,
+        name: &Spanned<String>,
+        folder: &Path,
+        warnings: &mut Vec<String>,
+    ) -> Result<Source, Problem> {
+        self.refuse_what_is_not_supported_yet()?;
+        if self.secrets.is_empty() {
+            let message = format!("the source `{}` has no secrets, so nothing could be verified", name.get_ref());
+            return Err(Problem::at(name.span(), message));
+        }
+        let mut builder = Verifier::builder(name.get_ref().as_str())
+            .tolerance(duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?);
+        for entry in &self.secrets {
+            let secret = secret(entry, folder)?;
+            if secret.is_short() {
+                let label = secret.label().unwrap_or_default();
+                warnings.push(format!("the secret `{label}` of `{}` is shorter than 24 bytes", name.get_ref()));
+            }
+            builder = builder.secret(secret);
+        }
+        let verifier = builder.build().map_err(|error| Problem::at(name.span(), error.to_string()))?;
+        let (store, lease) = self.replay.resolve(name.get_ref(), warnings)?;
+        Ok(Source { verifier, store: Arc::new(store), lease })
+    }
+
+    fn refuse_what_is_not_supported_yet(&self) -> Result<(), Problem> {
+        let keys =
+            [(self.jwks.as_ref(), "jwks"), (self.token.as_ref(), "token"), (self.public_keys.first(), "public_keys")];
+        match keys.into_iter().find_map(|(value, key)| Some((value?, key))) {
+            Some((value, key)) => Err(Problem::at(value.span(), format!("`{key}` is not supported yet: remove it"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl file::Replay {
+    fn resolve(&self, source: &str, warnings: &mut Vec<String>) -> Result<(MemoryStore, Duration), Problem> {
+        if let Some(store) = self.store.as_ref().filter(|store| store.get_ref() != "memory") {
+            return Err(Problem::at(store.span(), "the only store is \"memory\""));
+        }
+        let retain = duration_or(self.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
+        if retain < Duration::from_hours(24) {
+            warnings.push(format!(
+                "`{source}` remembers deliveries for {retain:?}, but senders retry for 24 h: what comes later is forwarded again"
+            ));
+        }
+        let capacity = match &self.capacity {
+            Some(capacity) if !(1..=1 << 31).contains(capacity.get_ref()) => {
+                return Err(Problem::at(capacity.span(), "the capacity is between 1 and 2147483648 ids"));
+            }
+            Some(capacity) => *capacity.get_ref(),
+            None => MemoryStore::DEFAULT_CAPACITY,
+        };
+        let lease = duration_or(self.lease.as_ref(), VerifyLayer::DEFAULT_LEASE)?;
+        Ok((MemoryStore::builder().capacity(capacity).retain(retain).build(), lease))
+    }
+}
+
+/// Where a secret is.
+enum Origin<'a> {
+    Env(&'a str),
+    File(&'a str),
+}
+
+fn secret(entry: &Spanned<Value>, folder: &Path) -> Result<Secret, Problem> {
+    let problem = |message: &str| Problem::at(entry.span(), message);
+    let Value::Table(table) = entry.get_ref() else { return Err(problem(HOW_TO_NAME_A_SECRET)) };
+    if let Some(key) = table.keys().find(|key| !["env", "file", "label", "expires_at"].contains(&key.as_str())) {
+        return Err(problem(&format!("unknown key `{key}`: {HOW_TO_NAME_A_SECRET}")));
+    }
+    let origin = match (text(table, "env").map_err(|m| problem(&m))?, text(table, "file").map_err(|m| problem(&m))?) {
+        (Some(name), None) => Origin::Env(name),
+        (None, Some(path)) => Origin::File(path),
+        _ => return Err(problem(HOW_TO_NAME_A_SECRET)),
+    };
+    let mut secret = origin.read(folder).map_err(|message| problem(&message))?;
+    if let Some(label) = text(table, "label").map_err(|m| problem(&m))? {
+        secret = secret.labelled(label);
+    }
+    match table.get("expires_at") {
+        None => Ok(secret),
+        Some(at) => Ok(secret.expiring_at(expiry(at).map_err(problem)?)),
+    }
+}
+
+impl Origin<'_> {
+    /// The secret, labelled with the name of what it was read from.
+    fn read(&self, folder: &Path) -> Result<Secret, String> {
+        let (found, text, label) = match self {
+            Self::Env(name) => {
+                let text = std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?;
+                (format!("in the environment variable {name}"), text, (*name).to_owned())
+            }
+            Self::File(path) => {
+                let path = folder.join(path);
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+                let label = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                (format!("in {}", path.display()), text, label.unwrap_or_default())
+            }
+        };
+        // Editors end a file with a newline; nothing else around a secret is forgiven.
+        let text = zeroize::Zeroizing::new(text);
+        let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+        let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
+        Ok(if label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic()) {
+            secret.labelled(label)
+        } else {
+            secret
+        })
+    }
+}
+
+fn text<'t>(table: &'t Table, key: &str) -> Result<Option<&'t str>, String> {
+    match table.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(format!("`{key}` is a text")),
+    }
+}
+
+fn expiry(value: &Value) -> Result<UnixTime, &'static str> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Datetime(time) => time.to_string(),
+        _ => String::new(),
+    };
+    humantime::parse_rfc3339(&text)
+        .map(UnixTime::from)
+        .map_err(|_| "`expires_at` is a time in UTC, like \"2026-11-21T12:00:00Z\"")
+}

@@ -1,0 +1,152 @@
+//! The path of a request, from top to bottom:
+//! route → method → head → body → verify → filter → claim → forward → settle → answer → record.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::{Clock, MemoryStore, SystemClock};
+use countersign_tower::{Outcome, Report, ResponseBody, Verify, VerifyLayer, problem};
+use http::header::ALLOW;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::config;
+use crate::forward::{self, Failure, Forward, Peer};
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::route::Table;
+use crate::trust;
+use crate::upstream::Upstreams;
+
+/// The body of an answer: what the layer gives, or a problem document of the gateway's own.
+pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
+
+/// All routes, each with the layer around its backends.
+pub struct Gateway {
+    routes: Table<Route>,
+    metrics: Arc<Metrics>,
+    no_route: Arc<String>,
+}
+
+struct Route {
+    name: Arc<String>,
+    metrics: RouteMetrics,
+    /// head → body → verify → filter → claim → forward → settle
+    verify: Verify<Forward, Arc<MemoryStore>, SystemClock>,
+}
+
+impl Gateway {
+    /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
+    pub fn new(routes: Vec<config::Route>, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
+        let pool = forward::pool();
+        let mut watched = Vec::new();
+        let entries = routes.into_iter().map(|route| {
+            let upstreams = Upstreams::new(route.upstream.clone());
+            watched.push(Arc::clone(&upstreams));
+            (route.host.clone(), route.path.clone(), Route::new(&route, &pool, upstreams, metrics))
+        });
+        let routes = Table::new(entries.collect::<Vec<_>>());
+        (Self { routes, metrics: Arc::clone(metrics), no_route: Arc::new("none".into()) }, watched)
+    }
+
+    /// Answers one request. It runs to its end even if the sender hangs up: a delivery that reached
+    /// its backend settles by what the backend made of it.
+    pub async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
+        let arrived = SystemClock.instant();
+        let (mut head, body) = request.into_parts();
+        trust::remove_forged(&mut head.headers);
+        if let Some(peer) = peer {
+            head.extensions.insert(Peer(peer));
+        }
+        let route = self.routes.find(&head);
+        let response = match route {
+            None => no_route(),
+            Some(_) if head.method != Method::POST => method_not_allowed(),
+            Some(route) => route.verify(Request::from_parts(head, body)).await,
+        };
+        self.record(route, peer, &response, SystemClock.instant().saturating_duration_since(arrived));
+        response
+    }
+
+    fn record(&self, route: Option<&Route>, peer: Option<IpAddr>, response: &Response<Body>, took: Duration) {
+        let report = response.extensions().get::<Report>();
+        let (outcome, reason) = outcome_of(response, report);
+        let name = route.map_or(&self.no_route, |route| &route.name);
+        self.metrics.count(name, outcome, reason);
+        if let (Some(route), Some(time)) = (route, report.and_then(Report::verification_time)) {
+            route.metrics.verification.observe(time.as_secs_f64());
+        }
+        let verified = report.and_then(Report::verified);
+        tracing::info!(
+            route = name.as_str(),
+            outcome,
+            reason = (!reason.is_empty()).then_some(reason),
+            status = response.status().as_u16(),
+            peer = peer.map(tracing::field::display),
+            message_id = verified.map(|verified| verified.message_id().as_str()),
+            key = verified.map(countersign::Verified::key),
+            body_bytes = verified.map(|verified| verified.body().len()),
+            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+impl Route {
+    fn new(route: &config::Route, pool: &forward::Pool, upstreams: Arc<Upstreams>, metrics: &Metrics) -> Self {
+        let name = Arc::new(match &route.host {
+            Some(host) => format!("{host}{}", route.path),
+            None => route.path.to_string(),
+        });
+        let metrics = metrics.of_route(&name);
+        let forward = Forward::new(pool.clone(), upstreams, route.upstream_timeout, metrics.upstream.clone());
+        let mut layer = VerifyLayer::new(route.source.verifier.clone())
+            .store(Arc::clone(&route.source.store))
+            .lease(route.source.lease)
+            .body_limit(route.body_limit)
+            .body_timeout(route.body_timeout);
+        if let Some(events) = &route.events {
+            layer = layer.events(events.clone());
+        }
+        Self { name, metrics, verify: layer.layer(forward) }
+    }
+
+    async fn verify(&self, request: Request<Incoming>) -> Response<Body> {
+        // A clone is ready at once, as what is inside it always is.
+        match self.verify.clone().call(request).await {
+            Ok(response) => response.map(Either::Left),
+            Err(infallible) => match infallible {},
+        }
+    }
+}
+
+fn outcome_of(response: &Response<Body>, report: Option<&Report>) -> (&'static str, &'static str) {
+    match report.map(Report::outcome) {
+        Some(Outcome::Refused(refusal)) => ("refused", refusal.code()),
+        Some(Outcome::Released) => {
+            ("released", response.extensions().get::<Failure>().map_or("upstream_failed", |failure| failure.code()))
+        }
+        Some(outcome) => (outcome.as_str(), ""),
+        None if response.status() == StatusCode::METHOD_NOT_ALLOWED => ("refused", "method_not_allowed"),
+        None => ("refused", "no_route"),
+    }
+}
+
+fn no_route() -> Response<Body> {
+    own(problem::response(StatusCode::NOT_FOUND, "no_route", "no route is configured for this host and path"))
+}
+
+fn method_not_allowed() -> Response<Body> {
+    let detail = "webhooks are sent with POST";
+    let mut response = own(problem::response(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+fn own(response: Response<Bytes>) -> Response<Body> {
+    response.map(|bytes| Either::Right(Full::new(bytes)))
+}

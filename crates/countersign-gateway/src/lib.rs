@@ -1,0 +1,18 @@
+//! A gateway in front of backends that know nothing of webhooks: it forwards only what is genuine,
+//! fresh and new, with headers that say so.
+//!
+//! Pingora gives the process: listeners, one runtime a core, health checks of the upstreams. On each
+//! stream hyper serves the connection, and each request goes through the Tower layer that a Rust user
+//! would install, with a [forwarding service](forward) inside it.
+//!
+//! The path of a request is [`delivery`], from top to bottom.
+
+pub mod admin;
+pub mod config;
+pub mod delivery;
+pub mod forward;
+pub mod metrics;
+pub mod route;
+pub mod server;
+pub mod trust;
+pub mod upstream;

@@ -1,0 +1,132 @@
+//! What is counted and timed, for Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use countersign::MemoryStore;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// All that `/metrics` shows.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    verification: Family<RouteLabels, Histogram, Buckets>,
+    upstream: Family<RouteLabels, Histogram, Buckets>,
+    claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
+    ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
+    stores: Vec<(SourceLabels, Arc<MemoryStore>)>,
+}
+
+/// What a request is counted under. The number of routes, outcomes and reasons is fixed.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: Arc<String>,
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: Arc<String>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SourceLabels {
+    source: String,
+}
+
+/// The first bucket of a histogram, and by how much each next one is wider.
+#[derive(Clone, Copy, Debug)]
+struct Buckets {
+    first: f64,
+    factor: f64,
+    count: u16,
+}
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(exponential_buckets(self.first, self.factor, self.count))
+    }
+}
+
+impl Metrics {
+    /// Metrics with a gauge for each of these stores.
+    pub fn new<'a>(stores: impl IntoIterator<Item = (&'a str, Arc<MemoryStore>)>) -> Self {
+        let verification = Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 });
+        let upstream = Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 });
+        let stores =
+            stores.into_iter().map(|(source, store)| (SourceLabels { source: source.into() }, store)).collect();
+        let mut metrics = Self {
+            registry: Registry::with_prefix("countersign"),
+            requests: Family::default(),
+            verification,
+            upstream,
+            claims_held: Family::default(),
+            ids_remembered: Family::default(),
+            stores,
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests, by what became of them and why", self.requests.clone());
+        registry.register_with_unit(
+            "verification",
+            "The time that it took to verify a body",
+            Unit::Seconds,
+            self.verification.clone(),
+        );
+        registry.register_with_unit(
+            "upstream",
+            "The time until the head of the upstream's answer",
+            Unit::Seconds,
+            self.upstream.clone(),
+        );
+        registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
+        registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
+    }
+
+    /// The histograms of one route, to be kept at hand.
+    pub fn of_route(&self, route: &Arc<String>) -> RouteMetrics {
+        let labels = RouteLabels { route: Arc::clone(route) };
+        RouteMetrics {
+            verification: self.verification.get_or_create_owned(&labels),
+            upstream: self.upstream.get_or_create_owned(&labels),
+        }
+    }
+
+    /// Counts a request.
+    pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
+        self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
+    }
+
+    /// All of them, as text.
+    pub fn to_text(&self) -> Result<String, std::fmt::Error> {
+        for (labels, store) in &self.stores {
+            let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            self.claims_held.get_or_create(labels).set(gauge(store.in_flight()));
+            self.ids_remembered.get_or_create(labels).set(gauge(store.len()));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// The histograms of one route.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    /// The time that it took to verify a body, in seconds.
+    pub verification: Histogram,
+    /// The time until the head of the upstream's answer, in seconds.
+    pub upstream: Histogram,
+}

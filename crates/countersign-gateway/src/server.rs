@@ -1,0 +1,235 @@
+//! The process: Pingora's listeners and runtimes, hyper on each stream, and the way out.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::Stream;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora_core::services::background::background_service;
+use pingora_core::services::listening::Service;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::task::TaskTracker;
+
+use crate::admin::Admin;
+use crate::config::{self, Config};
+use crate::delivery::{self, Gateway};
+use crate::metrics::Metrics;
+use crate::upstream::Watch;
+
+/// The most bytes that the head of a request may have.
+const MAX_HEAD: u32 = 64 * 1024;
+/// How long a head may take to arrive, and a connection may idle between requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many requests one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 128;
+
+/// Answers requests, whatever connection they came on.
+pub trait Handle: Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Option<IpAddr>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl Handle for Gateway {
+    type Body = delivery::Body;
+
+    async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<delivery::Body> {
+        Self::handle(self, request, peer).await
+    }
+}
+
+/// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
+pub fn run(config: Config) -> Result<(), ServerError> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    for address in config.server.listen.iter().chain(&config.server.admin) {
+        // Pingora would panic in a thread of its own; this says which address it is.
+        drop(TcpListener::bind(address).map_err(|error| ServerError::Bind { address: *address, error })?);
+    }
+    let timeout = config.server.shutdown_timeout;
+    let tasks = TaskTracker::new();
+    let server = build(config, &tasks);
+    let phases = server.watch_execution_phase();
+    let pingora = std::thread::Builder::new().name("pingora".into());
+    pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+    // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
+    runtime.block_on(async {
+        listeners_closed(phases).await?;
+        finish(&tasks, timeout).await;
+        Ok(())
+    })
+}
+
+fn build(config: Config, tasks: &TaskTracker) -> Server {
+    let config::Server { listen, admin, threads, shutdown_timeout } = config.server;
+    let mut server = Server::new_with_opt_and_conf(
+        None,
+        ServerConf {
+            threads,
+            work_stealing: false,
+            grace_period_seconds: Some(shutdown_timeout.as_secs() + 60),
+            ..ServerConf::default()
+        },
+    );
+    let stores = config.sources.iter().map(|(name, source)| (name.as_str(), Arc::clone(&source.store)));
+    let metrics = Arc::new(Metrics::new(stores));
+    let (gateway, upstreams) = Gateway::new(config.routes, &metrics);
+
+    let mut webhooks = Service::new("webhooks".into(), Connections::new(gateway, tasks));
+    for address in &listen {
+        webhooks.add_tcp(&address.to_string());
+        tracing::info!(%address, "listening for webhooks");
+    }
+    server.add_service(webhooks);
+    if let Some(address) = admin {
+        let mut service = Service::new("admin".into(), Connections::new(Admin::new(metrics, listen), tasks));
+        service.threads = Some(1);
+        service.add_tcp(&address.to_string());
+        tracing::info!(%address, "listening for health checks and scrapes");
+        server.add_service(service);
+    }
+    let mut watch = background_service("upstreams", Watch(upstreams));
+    watch.threads = Some(1);
+    server.add_service(watch);
+    server.bootstrap();
+    server
+}
+
+/// Serves HTTP/1.1 and HTTP/2 on the streams of a listener.
+struct Connections<H> {
+    handler: Arc<H>,
+    http: auto::Builder<TokioExecutor>,
+    tasks: TaskTracker,
+}
+
+impl<H: Handle> Connections<H> {
+    fn new(handler: H, tasks: &TaskTracker) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD as usize);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(MAX_HEAD)
+            .max_concurrent_streams(MAX_STREAMS)
+            .keep_alive_interval(HEAD_TIMEOUT);
+        Self { handler: Arc::new(handler), http, tasks: tasks.clone() }
+    }
+}
+
+#[async_trait]
+impl<H: Handle> ServerApp for Connections<H> {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let digest = stream.get_socket_digest();
+        let peer = digest.and_then(|digest| Some(digest.peer_addr()?.as_inet()?.ip()));
+        let service = service_fn(|request| {
+            let handler = Arc::clone(&self.handler);
+            // A task of its own: hyper drops this future when the sender hangs up.
+            self.tasks.spawn(async move { handler.handle(request, peer).await })
+        });
+        let mut shutdown = shutdown.clone();
+        let connection = self.tasks.track_future(async {
+            let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+            tokio::select! {
+                ended = connection.as_mut() => return ended,
+                _ = shutdown.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
+            }
+            connection.await
+        });
+        if let Err(error) = connection.await {
+            tracing::debug!(peer = peer.map(tracing::field::display), error = &*error, "the connection ended early");
+        }
+        None
+    }
+}
+
+/// Waits until Pingora was told to stop and has told its listeners.
+async fn listeners_closed(mut phases: broadcast::Receiver<ExecutionPhase>) -> Result<(), ServerError> {
+    loop {
+        match phases.recv().await {
+            Ok(ExecutionPhase::GracefulTerminate) => return Ok(()),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Err(ServerError::Ended),
+        }
+    }
+}
+
+/// Waits for connections and requests to finish, for at most `timeout`, or until a second signal.
+async fn finish(tasks: &TaskTracker, timeout: Duration) {
+    tracing::info!(open = tasks.len(), "stopping");
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => tracing::info!("stopped"),
+        () = tokio::time::sleep(timeout) => tracing::warn!(?timeout, "stopped before all requests had finished"),
+        () = asked_to_stop() => tracing::warn!("stopped at once, as asked"),
+    }
+}
+
+/// What stops the gateway, in place of Pingora's own choice.
+struct Signals;
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        asked_to_stop().await;
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+async fn asked_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Why the gateway did not run.
+#[derive(Debug)]
+pub enum ServerError {
+    /// An address could not be listened on.
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A thread or a runtime could not be started.
+    Thread(std::io::Error),
+    /// The server ended without having been asked to.
+    Ended,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Ended => f.write_str("the server ended unexpectedly; the log says more"),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
