@@ -1,6 +1,7 @@
 //! Inside the layer: takes what was verified to a backend, and brings its answer back.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use bytes::Bytes;
 use countersign::{Clock, SystemClock, Verified};
 use countersign_tower::{VerifiedBody, problem};
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, request};
+use http::uri::{self, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self as client, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prometheus_client::metrics::histogram::Histogram;
 use tower_service::Service;
@@ -127,9 +129,10 @@ impl Service<Request<VerifiedBody>> for Forward {
 impl Target {
     async fn forward(&self, request: Request<VerifiedBody>) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
-        let headers = headers_for_upstream(&head);
+        let path = head.uri.path_and_query().cloned();
+        let outgoing = Outgoing { path, headers: headers_for_upstream(head), body };
         let started = SystemClock.instant();
-        let answer = tokio::time::timeout(self.timeout, self.send(&head.uri, &headers, &body)).await;
+        let answer = tokio::time::timeout(self.timeout, self.send(outgoing)).await;
         self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
         let mut response = answer.map_err(|_| Failure::Timeout)??;
         let status = response.status();
@@ -141,46 +144,53 @@ impl Target {
     }
 
     /// Takes the backends in turn until one can be connected to: until then nothing was sent.
-    async fn send(&self, uri: &Uri, headers: &HeaderMap, body: &VerifiedBody) -> Result<Response<Incoming>, Failure> {
-        for _ in 0..self.upstreams.count() {
-            let upstream = self.upstreams.next().ok_or(Failure::Unreachable)?;
-            let request = request_to(&upstream, uri, headers.clone(), body.clone())?;
-            match self.pool.request(request).await {
-                Ok(response) => return Ok(response),
-                Err(error) if error.is_connect() => {
-                    tracing::warn!(upstream = %upstream.authority, %error, "the upstream cannot be connected to");
-                }
-                Err(error) => {
-                    tracing::warn!(upstream = %upstream.authority, %error, "the upstream broke off");
-                    return Err(Failure::Unreachable);
-                }
+    async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, Failure> {
+        for _ in 1..self.upstreams.count() {
+            match self.try_next(outgoing.clone()).await {
+                Err(Some(error)) if error.is_connect() => {}
+                answer => return answer.map_err(|_| Failure::Unreachable),
             }
         }
-        Err(Failure::Unreachable)
+        self.try_next(outgoing).await.map_err(|_| Failure::Unreachable)
+    }
+
+    async fn try_next(&self, outgoing: Outgoing) -> Result<Response<Incoming>, Option<client::Error>> {
+        let upstream = self.upstreams.next().ok_or(None)?;
+        let request = outgoing.to(&upstream).ok_or(None)?;
+        self.pool.request(request).await.map_err(|error| {
+            let cause = error.source().map(tracing::field::display);
+            tracing::warn!(upstream = ?upstream.host, address = %upstream.address, %error, cause, "no answer from the upstream");
+            Some(error)
+        })
     }
 }
 
-fn request_to(
-    upstream: &Upstream,
-    uri: &Uri,
-    mut headers: HeaderMap,
+/// A request on its way to whichever backend takes it.
+#[derive(Clone)]
+struct Outgoing {
+    path: Option<PathAndQuery>,
+    headers: HeaderMap,
     body: VerifiedBody,
-) -> Result<Request<VerifiedBody>, Failure> {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let uri = Uri::builder().scheme("http").authority(upstream.address.to_string()).path_and_query(path).build();
-    if let Ok(host) = HeaderValue::from_str(upstream.authority.as_str()) {
-        headers.insert(HOST, host);
-    }
-    let mut request = Request::new(body);
-    *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = uri.map_err(|_| Failure::Unreachable)?;
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = headers;
-    Ok(request)
 }
 
-fn headers_for_upstream(head: &request::Parts) -> HeaderMap {
-    let mut headers = head.headers.clone();
+impl Outgoing {
+    fn to(mut self, upstream: &Upstream) -> Option<Request<VerifiedBody>> {
+        let mut uri = uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(upstream.address.clone());
+        uri.path_and_query = Some(self.path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        self.headers.insert(HOST, upstream.host.clone());
+        let mut request = Request::new(self.body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_parts(uri).ok()?;
+        *request.headers_mut() = self.headers;
+        Some(request)
+    }
+}
+
+fn headers_for_upstream(head: request::Parts) -> HeaderMap {
+    let host = host_of(&head).and_then(|host| HeaderValue::from_str(host).ok());
+    let mut headers = head.headers;
     trust::remove_hop_by_hop(&mut headers);
     trust::remove_framing(&mut headers);
     if let Some(verified) = head.extensions.get::<Verified>() {
@@ -189,14 +199,17 @@ fn headers_for_upstream(head: &request::Parts) -> HeaderMap {
     if let Some(Peer(address)) = head.extensions.get() {
         let before = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
         let chain = before.map(str::to_owned).chain([address.to_string()]).collect::<Vec<_>>().join(", ");
-        if let Ok(chain) = HeaderValue::from_str(&chain) {
-            headers.insert(X_FORWARDED_FOR, chain);
-        }
+        insert_or_remove(&mut headers, X_FORWARDED_FOR, HeaderValue::from_str(&chain).ok());
     }
+    insert_or_remove(&mut headers, X_FORWARDED_HOST, host);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    match host_of(head).and_then(|host| HeaderValue::from_str(host).ok()) {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host),
-        None => headers.remove(X_FORWARDED_HOST),
-    };
     headers
+}
+
+/// What is not known is not left to whoever sent the request.
+fn insert_or_remove(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => headers.insert(name, value),
+        None => headers.remove(name),
+    };
 }

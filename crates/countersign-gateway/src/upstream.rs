@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use http::uri::Authority;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
@@ -27,13 +28,21 @@ pub struct Upstreams {
     count: usize,
 }
 
-/// One backend: where to connect, and what to call it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One backend: where to connect, and what to call it. Both are made when its name is resolved, not
+/// for each request.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// Its address.
-    pub address: SocketAddr,
-    /// Its name, as configured.
-    pub authority: Authority,
+    /// Its address and port.
+    pub address: Authority,
+    /// Its name, as configured: the `Host` that it is asked for.
+    pub host: HeaderValue,
+}
+
+impl Upstream {
+    fn new(name: &Authority, address: SocketAddr) -> Option<Self> {
+        let address = address.to_string().parse().ok()?;
+        Some(Self { address, host: HeaderValue::from_str(name.as_str()).ok()? })
+    }
 }
 
 impl Upstreams {
@@ -57,13 +66,12 @@ impl Upstreams {
     }
 
     /// The next one in turn: a healthy one, or any if none is. `None` while no name was resolved.
-    pub fn next(&self) -> Option<Upstream> {
+    pub fn next(&self) -> Option<Arc<Upstream>> {
         let backend = self
             .balancer
             .select(b"", MAX_SEARCH)
             .or_else(|| self.balancer.select_with(b"", MAX_SEARCH, |_, _| true))?;
-        let authority = backend.ext.get::<Authority>()?.clone();
-        Some(Upstream { address: *backend.addr.as_inet()?, authority })
+        backend.ext.get().cloned()
     }
 }
 
@@ -91,14 +99,16 @@ impl ServiceDiscovery for Names {
             let port = authority.port_u16().unwrap_or(80);
             let host = authority.host().trim_matches(['[', ']']);
             match tokio::net::lookup_host((host, port)).await {
-                Ok(addresses) => backends.extend(addresses.map(|address| {
-                    let mut backend = Backend { addr: address.into(), weight: 1, ext: http::Extensions::new() };
-                    backend.ext.insert(authority.clone());
-                    backend
-                })),
+                Ok(addresses) => backends.extend(addresses.filter_map(|address| backend(authority, address))),
                 Err(error) => tracing::warn!(upstream = %authority, %error, "the upstream's name cannot be resolved"),
             }
         }
         Ok((backends, HashMap::new()))
     }
+}
+
+fn backend(name: &Authority, address: SocketAddr) -> Option<Backend> {
+    let mut backend = Backend { addr: address.into(), weight: 1, ext: http::Extensions::new() };
+    backend.ext.insert(Arc::new(Upstream::new(name, address)?));
+    Some(backend)
 }
