@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::UnixTime;
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use crate::scheme::list::{self, Entry};
+use crate::scheme::list::{self, Entry, Signature};
 use crate::secret::Secret;
 use crate::verdict::{MessageId, Reason, Rejection, Scheme, SharedSource, Verified, is_source_name};
 
@@ -52,12 +52,13 @@ impl Verifier {
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
         let timestamp = parse_timestamp(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
         check_freshness(timestamp, now, self.0.tolerance_secs)?;
-        check_signatures(values.signature.as_bytes(), !self.0.secrets.is_empty())?;
+        let first_signature = first_usable(values.signature.as_bytes(), !self.0.secrets.is_empty())?;
         Ok(Attempt {
             verifier: self.clone(),
             message_id,
             timestamp,
             timestamp_text: values.timestamp.clone(),
+            first_signature,
             signatures: values.signature.clone(),
             arrived: now,
         })
@@ -90,6 +91,7 @@ pub struct Attempt {
     message_id: MessageId,
     timestamp: u64,
     timestamp_text: HeaderValue,
+    first_signature: Signature,
     signatures: HeaderValue,
     arrived: UnixTime,
 }
@@ -108,8 +110,8 @@ impl Attempt {
         // One tag for a secret, however many signatures are listed: a list costs its sender more than us.
         let matching = live.find(|(_, secret)| {
             let tag = secret.key().tag(&signed);
-            list::entries(self.signatures.as_bytes())
-                .any(|entry| matches!(entry, Entry::Hmac(signature) if tag.matches(&signature)))
+            let fits = |entry| matches!(entry, Entry::Hmac(signature) if tag.matches(&signature));
+            tag.matches(&self.first_signature) || list::entries(self.signatures.as_bytes()).any(fits)
         });
         matching.map(|(index, _)| index)
     }
@@ -124,24 +126,34 @@ struct Values<'h> {
 
 impl<'h> Values<'h> {
     fn of(headers: &'h HeaderMap) -> Result<Self, Rejection> {
-        let values = Self {
-            id: present(headers, &WEBHOOK_ID)?,
-            timestamp: present(headers, &WEBHOOK_TIMESTAMP)?,
-            signature: present(headers, &WEBHOOK_SIGNATURE)?,
-        };
-        [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE].iter().try_for_each(|name| once(headers, name))?;
-        Ok(values)
+        let id = Found::of(headers, &WEBHOOK_ID)?;
+        let timestamp = Found::of(headers, &WEBHOOK_TIMESTAMP)?;
+        let signature = Found::of(headers, &WEBHOOK_SIGNATURE)?;
+        Ok(Self {
+            id: id.once(&WEBHOOK_ID)?,
+            timestamp: timestamp.once(&WEBHOOK_TIMESTAMP)?,
+            signature: signature.once(&WEBHOOK_SIGNATURE)?,
+        })
     }
 }
 
-fn present<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h HeaderValue, Rejection> {
-    headers.get(name).ok_or_else(|| Rejection::header(Reason::MissingHeader, name))
+/// A header that is there, found in one look-up.
+struct Found<'h> {
+    value: &'h HeaderValue,
+    repeated: bool,
 }
 
-fn once(headers: &HeaderMap, name: &HeaderName) -> Result<(), Rejection> {
-    match headers.get_all(name).iter().nth(1) {
-        None => Ok(()),
-        Some(_) => Err(Rejection::header(Reason::DuplicateHeader, name)),
+impl<'h> Found<'h> {
+    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Result<Self, Rejection> {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Err(Rejection::header(Reason::MissingHeader, name)),
+            (Some(value), repeated) => Ok(Self { value, repeated: repeated.is_some() }),
+        }
+    }
+
+    fn once(self, name: &HeaderName) -> Result<&'h HeaderValue, Rejection> {
+        if self.repeated { Err(Rejection::header(Reason::DuplicateHeader, name)) } else { Ok(self.value) }
     }
 }
 
@@ -168,7 +180,8 @@ fn check_freshness(timestamp: u64, now: UnixTime, tolerance: u64) -> Result<(), 
     }
 }
 
-fn check_signatures(header: &[u8], have_secrets: bool) -> Result<(), Rejection> {
+/// The first signature that one of our keys could have made; most deliveries have no other.
+fn first_usable(header: &[u8], have_secrets: bool) -> Result<Signature, Rejection> {
     if is_token(header) {
         return Err(Reason::UnsupportedScheme.into());
     }
@@ -178,8 +191,8 @@ fn check_signatures(header: &[u8], have_secrets: bool) -> Result<(), Rejection> 
     let mut readable = false;
     for entry in list::entries(header) {
         readable = true;
-        if have_secrets && matches!(entry, Entry::Hmac(_)) {
-            return Ok(());
+        if let (Entry::Hmac(signature), true) = (entry, have_secrets) {
+            return Ok(signature);
         }
     }
     Err(if readable { Reason::UnsupportedScheme } else { Reason::MalformedSignature }.into())

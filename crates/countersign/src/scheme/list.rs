@@ -8,11 +8,14 @@ use crate::crypto::TAG_LEN;
 /// More entries than this are not looked at: a sender in a rotation has a handful.
 pub(crate) const MAX_ENTRIES: usize = 32;
 
+/// What `v1` lists: a tag of HMAC-SHA256.
+pub(crate) type Signature = [u8; TAG_LEN];
+
 /// One entry that could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// `v1`: HMAC-SHA256.
-    Hmac([u8; TAG_LEN]),
+    /// `v1`
+    Hmac(Signature),
     /// A version that needs a key which this verifier cannot have.
     Foreign,
 }
