@@ -1,0 +1,68 @@
+//! The command line: its verbs, and how a run ends.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::exit::{self, Outcome};
+use crate::output::{self, Output};
+use crate::verbs::{explain, secret, send, sign, verify};
+
+/// Makes, signs, sends, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = exit::HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Makes signing secrets
+    Secret(secret::Args),
+    /// Prints the three headers that sign a body
+    Sign(sign::Args),
+    /// Signs an event or a file and posts it to a URL
+    Send(send::Args),
+    /// Verifies a captured request
+    Verify(verify::Args),
+    /// Says why a captured request fails, by trying what usually goes wrong
+    Explain(explain::Args),
+}
+
+impl Cli {
+    /// Does what was asked, and says how it ended.
+    pub(crate) fn run(self) -> ExitCode {
+        let mut out = Output::stdout();
+        match self.verb.run(&mut out) {
+            Ok(outcome) => outcome.into(),
+            Err(error) => {
+                output::complain(&error);
+                ExitCode::from(exit::USAGE)
+            }
+        }
+    }
+}
+
+impl Verb {
+    fn run(self, out: &mut Output) -> Result<Outcome, Error> {
+        match self {
+            Self::Secret(args) => secret::run(&args, out),
+            Self::Sign(args) => sign::run(&args, out),
+            Self::Send(args) => send::run(args, out),
+            Self::Verify(args) => verify::run(&args, out),
+            Self::Explain(args) => explain::run(args, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,122 @@
+//! What goes wrong with the spelling of signatures.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use countersign::header::WEBHOOK_SIGNATURE;
+
+use super::Repairs;
+use super::case::Case;
+use super::finding::Looks;
+use super::secret::from_hex;
+use super::trial::Change;
+
+/// More words than this are not looked at.
+const MAX_WORDS: usize = 64;
+
+const URL_ALPHABET: Looks = Looks {
+    code: "signature_base64url",
+    title: "the signature is in base64url",
+    advice: "The sender must encode it in standard base64: `+` and `/`, with `=` at the end.",
+};
+const UNPADDED: Looks = Looks {
+    code: "signature_unpadded",
+    title: "the signature has lost the `=` at its end",
+    advice: "The sender must encode it in padded base64; look for something that splits the header at `=`.",
+};
+const HEXADECIMAL: Looks = Looks {
+    code: "signature_hex",
+    title: "the signature is in hexadecimal digits",
+    advice: "The sender must encode the bytes in base64, after `v1,`: other senders' conventions use hex.",
+};
+const HEX_IN_BASE64: Looks = Looks {
+    code: "signature_hex_in_base64",
+    title: "the signature is the base64 of hexadecimal digits",
+    advice: "The sender must encode the bytes of the HMAC, not their hexadecimal form: `digest()`, not `hexdigest()`.",
+};
+const NO_VERSION: Looks = Looks {
+    code: "signature_without_version",
+    title: "the signature has no `v1,` in front of it",
+    advice: "The header is `v1,` and base64; look for something that splits the header at the comma.",
+};
+const JOINED: Looks = Looks {
+    code: "signature_punctuated",
+    title: "the signature has something else around it than spaces",
+    advice: "Signatures are delimited by one space, without quotes; look for what joins or quotes header values.",
+};
+const ESCAPED: Looks = Looks {
+    code: "signature_escaped",
+    title: "the signature was percent-encoded, or decoded as a form",
+    advice: "Take the header as it is: `+`, `/` and `=` stand in it as themselves.",
+};
+
+/// Right bytes in a form that is not accepted.
+pub(super) fn respelled(case: &Case) -> Repairs<'_> {
+    let header = case.header(&WEBHOOK_SIGNATURE);
+    Box::new(readings(&header).into_iter().map(|(looks, signature)| {
+        let once = match looks.code {
+            "signature_base64url" => "it is read as base64url",
+            "signature_unpadded" => "its padding is put back",
+            "signature_hex" => "it is read as hexadecimal",
+            "signature_hex_in_base64" => "it is decoded, and read as hexadecimal",
+            "signature_without_version" => "it is read as a `v1` signature",
+            "signature_escaped" => "its characters are put back",
+            _ => "it is taken out of what is around it",
+        };
+        looks.repair(once, Change::Signatures(vec![signature]))
+    }))
+}
+
+/// What a header may mean that is not as it should be: each reading in standard base64.
+pub(super) fn readings(header: &str) -> Vec<(&'static Looks, String)> {
+    let plain = words(header).filter_map(|(looks, signature)| Some((looks?, signature)));
+    // A form's decoder makes spaces of `+`.
+    let glued = header.trim().replace(' ', "+");
+    let escaped = [percent_decoded(header), glued].into_iter().filter(|text| *text != header);
+    let escaped = escaped.flat_map(|text| words(&text).map(|(_, signature)| (&ESCAPED, signature)).collect::<Vec<_>>());
+    plain.chain(escaped).collect()
+}
+
+fn percent_decoded(header: &str) -> String {
+    const CODES: [(&str, &str); 7] =
+        [("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/"), ("%3D", "="), ("%3d", "="), ("%2C", ",")];
+    CODES.iter().fold(header.to_owned(), |text, (code, character)| text.replace(code, character))
+}
+
+/// The signatures that can be made out, and what is wrong with each, if anything is.
+fn words(header: &str) -> impl Iterator<Item = (Option<&'static Looks>, String)> {
+    let words = header.split([' ', '\t', ',', ';', '"', '\'', '[', ']']).filter(|word| !word.is_empty());
+    let is_quoted = header.contains(['"', '\'', ';', '[']) || header.contains(", ");
+    words.take(MAX_WORDS).filter_map(move |word| {
+        // `v1=…`, `sha256=…`; the `=` of padding is at the end.
+        let named = word.split_once('=').filter(|(_, value)| !value.trim_matches('=').is_empty());
+        let (looks, signature) = read(named.map_or(word, |(_, value)| value))?;
+        let place = if is_quoted || named.is_some() {
+            Some(&JOINED)
+        } else if header.contains(&format!("v1,{word}")) {
+            None
+        } else {
+            Some(&NO_VERSION)
+        };
+        Some((looks.or(place), signature))
+    })
+}
+
+fn read(word: &str) -> Option<(Option<&'static Looks>, String)> {
+    let is_tag = |bytes: &Vec<u8>| bytes.len() == 32;
+    if let Some(bytes) = from_hex(word).filter(is_tag) {
+        return Some((Some(&HEXADECIMAL), STANDARD.encode(bytes)));
+    }
+    let standard = word.replace('-', "+").replace('_', "/");
+    let bytes = STANDARD_NO_PAD.decode(standard.trim_end_matches('=')).ok()?;
+    if let Some(inner) = str::from_utf8(&bytes).ok().and_then(from_hex).filter(is_tag) {
+        return Some((Some(&HEX_IN_BASE64), STANDARD.encode(inner)));
+    }
+    let looks = if standard != word {
+        Some(&URL_ALPHABET)
+    } else if !word.ends_with('=') {
+        Some(&UNPADDED)
+    } else {
+        None
+    };
+    is_tag(&bytes).then(|| (looks, STANDARD.encode(bytes)))
+}

@@ -1,0 +1,45 @@
+//! Files and stdin, read whole and never without a limit.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// The longest body that is looked at.
+pub(crate) const BODY_LIMIT: u64 = 64 << 20;
+/// The longest file of headers or of a secret.
+pub(crate) const TEXT_LIMIT: u64 = 1 << 20;
+/// The longest file with both: a body in base64 takes a third more.
+pub(crate) const REQUEST_LIMIT: u64 = 96 << 20;
+
+/// Reads a file, or stdin for `-`.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let what = name(path);
+    let fail = |error| Error::Read { what: what.clone(), error };
+    let reader: Box<dyn Read> =
+        if is_stdin(path) { Box::new(std::io::stdin()) } else { Box::new(File::open(path).map_err(fail)?) };
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
+    match u64::try_from(bytes.len()) {
+        Ok(len) if len <= limit => Ok(bytes),
+        _ => Err(Error::TooLarge { what, limit }),
+    }
+}
+
+/// Refuses a command line that would read stdin more than once.
+pub(crate) fn stdin_once<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Error> {
+    match paths.into_iter().filter(|path| is_stdin(path)).nth(1) {
+        None => Ok(()),
+        Some(_) => Err(Error::StdinTwice),
+    }
+}
+
+/// What errors call it.
+pub(crate) fn name(path: &Path) -> String {
+    if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}

@@ -1,0 +1,21 @@
+//! `countersign`: makes, signs, sends, verifies and explains webhooks on the command line.
+
+mod capture;
+mod cli;
+mod client;
+mod error;
+mod exit;
+mod explain;
+mod input;
+mod output;
+mod payload;
+mod random;
+mod secrets;
+mod time;
+mod verbs;
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    cli::Cli::parse().run()
+}

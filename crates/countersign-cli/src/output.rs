@@ -1,0 +1,75 @@
+//! What is printed: plain text, without colour, and nothing in it that a terminal would obey.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write as _};
+
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Text from outside is cut to this many characters.
+const SHOWN: usize = 300;
+
+/// Stdout. A reader that has gone away is no error, and does not change the exit code.
+#[derive(Debug)]
+pub(crate) struct Output {
+    stdout: io::Stdout,
+    gone: bool,
+}
+
+impl Output {
+    pub(crate) fn stdout() -> Self {
+        Self { stdout: io::stdout(), gone: false }
+    }
+
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), Error> {
+        if self.gone {
+            return Ok(());
+        }
+        match self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(())
+            }
+            result => result.map_err(Error::Write),
+        }
+    }
+
+    pub(crate) fn print_json(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Write(error.into()))?;
+        text.push('\n');
+        self.print(&text)
+    }
+}
+
+/// Says on stderr what is wrong; if nobody reads that either, the exit code is left.
+pub(crate) fn complain(problem: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "countersign: {problem}");
+}
+
+/// Text from outside, made harmless to a terminal.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(visible).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn visible(character: char) -> impl Iterator<Item = char> {
+    // Quotes and other printable characters stay as they are.
+    let escaped = character.is_control() || !matches!(character.escape_debug().next(), Some(c) if c != '\\');
+    let plain = !escaped || matches!(character, '"' | '\'' | '\\');
+    plain.then_some(character).into_iter().chain((!plain).then(|| character.escape_debug()).into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(shown("a \"b\" é\u{1b}[31m\u{9b}\n"), "a \"b\" é\\u{1b}[31m\\u{9b}\\n");
+        assert_eq!(shown(&"x".repeat(SHOWN + 1)), format!("{}…", "x".repeat(SHOWN)));
+    }
+}

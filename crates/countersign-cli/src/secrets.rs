@@ -1,0 +1,151 @@
+//! Secrets from the command line, the environment and files: named, and never printed.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use countersign::{Secret, Signer, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::input;
+use crate::output;
+use crate::time;
+
+/// A label goes into verdicts; one that does not fit is replaced by a number.
+const MAX_LABEL_LEN: usize = 64;
+
+/// Where the secrets are.
+#[derive(Args, Debug)]
+#[group(skip)]
+#[command(group = ArgGroup::new("secrets").required(true).multiple(true))]
+pub(crate) struct SecretArgs {
+    /// A secret, `whsec_…`; others on this machine can read it in the list of processes
+    #[arg(long, value_name = "TEXT", group = "secrets")]
+    secret: Vec<String>,
+    /// The environment variable that holds a secret
+    #[arg(long, value_name = "NAME", group = "secrets")]
+    secret_env: Vec<String>,
+    /// The file that holds a secret; a newline at its end is passed over
+    #[arg(long, value_name = "FILE", group = "secrets")]
+    secret_file: Vec<PathBuf>,
+    /// When a secret expires, as KEY=TIME: KEY is the variable, the file's name or `secret-1` for the
+    /// first --secret, TIME is Unix seconds or RFC 3339
+    #[arg(long, value_name = "KEY=TIME", value_parser = parse_expiry)]
+    secret_expires: Vec<(String, UnixTime)>,
+}
+
+/// Secrets that are tried, and not trusted.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_field_names, reason = "they are the names of the arguments")]
+pub(crate) struct OtherSecretArgs {
+    /// Another environment's or an older secret that it may have been signed with
+    #[arg(long, value_name = "TEXT")]
+    try_secret: Vec<String>,
+    /// The environment variable that holds such a secret
+    #[arg(long, value_name = "NAME")]
+    try_secret_env: Vec<String>,
+    /// The file that holds such a secret
+    #[arg(long, value_name = "FILE")]
+    try_secret_file: Vec<PathBuf>,
+}
+
+/// A secret as it was given: perhaps none.
+#[derive(Clone)]
+pub(crate) struct SecretText {
+    pub(crate) label: String,
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) expires_at: Option<UnixTime>,
+}
+
+impl SecretArgs {
+    /// The secrets, if all of them can be used.
+    pub(crate) fn secrets(&self) -> Result<Vec<Secret>, Error> {
+        let secrets = self.texts()?.iter().map(SecretText::read).collect::<Result<Vec<_>, _>>()?;
+        for secret in secrets.iter().filter(|secret| secret.is_short()) {
+            let label = secret.label().unwrap_or_default();
+            output::complain(&format_args!("warning: the secret `{label}` has fewer than 24 bytes: make a longer one"));
+        }
+        Ok(secrets)
+    }
+
+    /// A signer with all of them.
+    pub(crate) fn signer(&self) -> Result<Signer, Error> {
+        let limit = countersign::verify::MAX_SECRETS;
+        Signer::new(self.secrets()?).map_err(|_| Error::TooManySecrets { limit })
+    }
+
+    /// The secrets as given.
+    pub(crate) fn texts(&self) -> Result<Vec<SecretText>, Error> {
+        let mut texts = load("secret", &self.secret, &self.secret_env, &self.secret_file)?;
+        for (label, at) in &self.secret_expires {
+            let named: Vec<_> = texts.iter_mut().filter(|text| text.label == *label).collect();
+            if named.is_empty() {
+                let labels = texts.iter().map(|text| text.label.clone()).collect();
+                return Err(Error::NoSuchSecret { label: label.clone(), labels });
+            }
+            for text in named {
+                text.expires_at = Some(*at);
+            }
+        }
+        Ok(texts)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.secret_file.iter()
+    }
+}
+
+impl OtherSecretArgs {
+    pub(crate) fn texts(&self) -> Result<Vec<SecretText>, Error> {
+        load("try-secret", &self.try_secret, &self.try_secret_env, &self.try_secret_file)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.try_secret_file.iter()
+    }
+}
+
+impl SecretText {
+    pub(crate) fn read(&self) -> Result<Secret, Error> {
+        let fail = |error| Error::Secret { label: self.label.clone(), error };
+        let secret = Secret::parse(&self.text).map_err(fail)?.labelled(&self.label);
+        Ok(match self.expires_at {
+            Some(at) => secret.expiring_at(at),
+            None => secret,
+        })
+    }
+}
+
+fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathBuf]) -> Result<Vec<SecretText>, Error> {
+    let mut loaded = Vec::new();
+    let mut add = |label: Option<&str>, text| {
+        let label = label.filter(|label| is_label(label)).map(str::to_owned);
+        let label = label.unwrap_or_else(|| format!("{kind}-{}", loaded.len() + 1));
+        loaded.push(SecretText { label, text, expires_at: None });
+    };
+    for text in texts {
+        add(None, Zeroizing::new(text.clone()));
+    }
+    for var in vars {
+        let text = std::env::var(var).map_err(|_| Error::Env(var.clone()))?;
+        add(Some(var), Zeroizing::new(text));
+    }
+    for file in files {
+        let bytes = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
+        let problem =
+            || Error::Capture { what: input::name(file), problem: "a secret is text, and this is not".into() };
+        let text = str::from_utf8(&bytes).map_err(|_| problem())?;
+        let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        add(file.file_name().and_then(|name| name.to_str()), Zeroizing::new(line.into()));
+    }
+    Ok(loaded)
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=MAX_LABEL_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn parse_expiry(text: &str) -> Result<(String, UnixTime), String> {
+    let (label, at) = text.rsplit_once('=').ok_or("write KEY=TIME")?;
+    Ok((label.into(), time::parse(at)?))
+}

@@ -1,0 +1,197 @@
+//! `countersign explain`
+
+use std::fmt::Write as _;
+
+use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use countersign::{MessageId, Rejection, UnixTime, Verified, Verifier};
+use serde_json::{Value, json};
+
+use super::verify::{self, ArrivalArgs};
+use crate::capture::CaptureArgs;
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::explain::{Case, Diagnosis, diagnose};
+use crate::output::{Output, shown};
+use crate::secrets::{OtherSecretArgs, SecretArgs, SecretText};
+use crate::{input, time};
+
+/// More candidates than this would be guessing.
+const MAX_CANDIDATES: usize = 64;
+
+const EXAMPLE: &str = "\
+Example:
+  countersign explain --headers head.txt --body body.json --secret-file webhook.secret
+  countersign explain --request captured.json --secret-env WEBHOOK_SECRET \\
+    --now 2026-09-29T06:05:46Z --try-secret-env STAGING_SECRET
+
+Exit code: 0 if it verifies after all, 1 if it does not, 2 if it could not be tried.";
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    capture: CaptureArgs,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    #[command(flatten)]
+    arrival: ArrivalArgs,
+    #[command(flatten)]
+    others: OtherSecretArgs,
+    /// The id of another delivery that this may be mixed up with
+    #[arg(long, value_name = "ID")]
+    try_id: Vec<String>,
+    /// The timestamp of another delivery that this may be mixed up with
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    try_timestamp: Vec<UnixTime>,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
+    input::stdin_once(args.capture.files().chain(args.secrets.files()).chain(args.others.files()))?;
+    let case = Case {
+        secrets: args.secrets.texts()?,
+        other_secrets: args.others.texts()?,
+        capture: args.capture.read()?,
+        now: args.arrival.now(),
+        now_is_given: args.arrival.is_given(),
+        tolerance: args.arrival.tolerance(),
+        other_ids: args.try_id,
+        other_timestamps: args.try_timestamp,
+    };
+    let candidates = [case.other_secrets.len(), case.other_ids.len(), case.other_timestamps.len()];
+    if candidates.iter().any(|count| *count > MAX_CANDIDATES) {
+        let problem = format!("more than {MAX_CANDIDATES} of a kind: try the likely ones");
+        return Err(Error::Argument { name: "--try-…", problem });
+    }
+    let verdict = Verdict::of(&case)?;
+    if let Verdict::Verified(verified) = verdict {
+        if args.json {
+            out.print_json(&verify::as_json(&Ok(verified)))?;
+        } else {
+            out.print(&verify::describe(&verified, case.now))?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let diagnosis = diagnose(&case);
+    if args.json {
+        out.print_json(&as_json(&verdict, &case, &diagnosis))?;
+    } else {
+        out.print(&as_text(&verdict, &case, &diagnosis))?;
+    }
+    Ok(Outcome::Rejected)
+}
+
+enum Verdict {
+    Verified(Verified),
+    Rejected(Rejection),
+    /// None of the secrets can be used, which is part of what is to be explained.
+    NoSecret,
+}
+
+impl Verdict {
+    fn of(case: &Case) -> Result<Self, Error> {
+        let secrets: Vec<_> = case.secrets.iter().filter_map(|text| text.read().ok()).collect();
+        if secrets.is_empty() {
+            return Ok(Self::NoSecret);
+        }
+        let verifier = Verifier::builder("cli").secrets(secrets).tolerance(case.tolerance).build();
+        let verdict = verify::verdict(&verifier.map_err(Error::Verifier)?, &case.capture, case.now);
+        Ok(verdict.map_or_else(Self::Rejected, Self::Verified))
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Verified(_) => "verified",
+            Self::Rejected(rejection) => rejection.reason().as_str(),
+            Self::NoSecret => "no_usable_secret",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Verified(_) => String::new(),
+            Self::Rejected(rejection) => rejection.to_string(),
+            Self::NoSecret => "none of the secrets can be used".into(),
+        }
+    }
+}
+
+fn as_text(verdict: &Verdict, case: &Case, diagnosis: &Diagnosis) -> String {
+    let mut text = format!("rejected: {}\n  {}\n\nlooked at\n", verdict.reason(), verdict.detail());
+    for (name, value) in looked_at(case) {
+        let _ = writeln!(text, "  {name:<11} {value}");
+    }
+    let _ = writeln!(text, "  {:<11} {} signatures computed", "tried", diagnosis.trials);
+    if diagnosis.gave_up {
+        text.push_str("  There was more to try than is worth waiting for, with a body of this size.\n");
+    }
+    text.push_str("\nwhat it looks like\n");
+    for (number, finding) in (1..).zip(&diagnosis.findings) {
+        let certainty = finding.certainty.as_str();
+        let _ = writeln!(text, "{number:>2}. {certainty}: {} [{}]", finding.title, finding.code);
+        let _ = writeln!(text, "    {}\n    -> {}", finding.evidence, finding.advice);
+    }
+    text
+}
+
+fn as_json(verdict: &Verdict, case: &Case, diagnosis: &Diagnosis) -> Value {
+    let looked_at: serde_json::Map<_, Value> =
+        looked_at(case).into_iter().map(|(name, value)| (name.replace(' ', "_"), value.into())).collect();
+    json!({
+        "verdict": "rejected",
+        "reason": verdict.reason(),
+        "detail": verdict.detail(),
+        "looked_at": looked_at,
+        "trials": diagnosis.trials,
+        "gave_up": diagnosis.gave_up,
+        "findings": diagnosis.findings,
+    })
+}
+
+fn looked_at(case: &Case) -> Vec<(&'static str, String)> {
+    let present = |name, describe: &dyn Fn(&str) -> String| {
+        let is_there = case.capture.headers.contains_key(name);
+        if is_there { describe(&case.header(name)) } else { "missing".into() }
+    };
+    let id = |text: &str| match MessageId::parse(text) {
+        Some(id) => id.to_string(),
+        None => format!("`{}`, which is not an id", shown(text)),
+    };
+    let timestamp = |text: &str| match text.parse() {
+        Ok(secs) => time::described(secs, case.now),
+        Err(_) => format!("`{}`, which is not a number", shown(text)),
+    };
+    let body = &case.capture.body;
+    let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Ok(_) => "JSON",
+        Err(_) if str::from_utf8(body).is_ok() => "text, not JSON",
+        Err(_) => "not UTF-8",
+    };
+    vec![
+        ("message id", present(&WEBHOOK_ID, &id)),
+        ("timestamp", present(&WEBHOOK_TIMESTAMP, &timestamp)),
+        ("signatures", present(&WEBHOOK_SIGNATURE, &signatures)),
+        ("body", format!("{} bytes, {kind}", body.len())),
+        ("secrets", case.secrets.iter().map(|secret| describe_secret(secret, case.now)).collect::<Vec<_>>().join(", ")),
+    ]
+}
+
+fn signatures(header: &str) -> String {
+    let words: Vec<_> = header.split(' ').filter(|word| !word.is_empty()).collect();
+    let forms = words.iter().map(|word| match word.split_once(',') {
+        Some((version, encoded)) => format!("{} with {} characters", shown(version), encoded.len()),
+        None => format!("{} characters without a version", word.len()),
+    });
+    format!("{}: {}", words.len(), forms.take(4).collect::<Vec<_>>().join("; "))
+}
+
+fn describe_secret(secret: &SecretText, now: UnixTime) -> String {
+    let state = match secret.read() {
+        Err(_) => " (cannot be used)",
+        Ok(_) if secret.expires_at.is_some_and(|at| at <= now) => " (expired)",
+        Ok(_) => "",
+    };
+    format!("`{}`{state}", secret.label)
+}

@@ -1,0 +1,36 @@
+//! `countersign secret new`
+
+use clap::Subcommand;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::random;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: SecretVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretVerb {
+    /// Prints a new secret
+    #[command(after_help = "Example:\n  countersign secret new > webhook.secret")]
+    New {
+        /// How many random bytes it holds
+        #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u8).range(24..=64))]
+        bytes: u8,
+    },
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
+    let SecretVerb::New { bytes } = args.verb;
+    let mut key = Zeroizing::new(vec![0; bytes.into()]);
+    random::fill(&mut key)?;
+    let mut line = countersign::secret::encode(&key);
+    line.push('\n');
+    out.print(&line)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,159 @@
+//! `countersign send`
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::event::EventKind;
+use countersign::{MessageId, Signer};
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use crate::client::{Answer, Client};
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::output::{Output, shown};
+use crate::secrets::SecretArgs;
+use crate::verbs::sign::MessageArgs;
+use crate::{input, payload, time};
+
+const EXAMPLE: &str = "\
+Example:
+  countersign send http://127.0.0.1:8080/gemini --event batch.succeeded \\
+    --secret-file webhook.secret
+
+Types of events:
+  batch.succeeded batch.cancelled batch.expired batch.failed
+  interaction.requires_action interaction.completed interaction.cancelled interaction.failed
+  video.generated
+Any other type is sent with an id as its data.";
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// Where to post it, over http
+    url: String,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    /// The type of the event to send
+    #[arg(long, value_name = "TYPE", required_unless_present = "body")]
+    event: Option<String>,
+    /// Returned with the event as its `data.user_metadata`
+    #[arg(long, value_name = "JSON", requires = "event", value_parser = parse_object)]
+    user_metadata: Option<Map<String, Value>>,
+    /// Send this file, byte for byte, instead of an event; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "event")]
+    body: Option<PathBuf>,
+    #[command(flatten)]
+    message: MessageArgs,
+    /// Another header, or another value for one that would be sent anyway
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    header: Vec<(HeaderName, HeaderValue)>,
+    /// Send it this many times, with the same id, as retries are
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    repeat: u32,
+    /// Send all of them at once
+    #[arg(long, requires = "repeat")]
+    concurrent: bool,
+    /// How long to wait for an answer
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time::parse_duration)]
+    timeout: Duration,
+}
+
+pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
+    input::stdin_once(args.secrets.files().chain(&args.body))?;
+    let client = Client::new(&args.url, args.timeout)?;
+    let signer = args.secrets.signer()?;
+    let id = args.message.id()?;
+    let body: Bytes = match (&args.body, &args.event) {
+        (Some(path), _) => input::read(path, input::BODY_LIMIT)?,
+        (None, event) => {
+            let event = event.as_deref().or(EventKind::BatchSucceeded.name()).unwrap_or_default();
+            payload::body(event, args.message.timestamp(), args.user_metadata.clone())?
+        }
+    }
+    .into();
+    let delivery = Delivery { client, signer, id, body, message: args.message, extra: args.header };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+
+    out.print(&format!("{} to {}\n", delivery.id, shown(&args.url)))?;
+    runtime.block_on(deliver(delivery, args.repeat, args.concurrent, out))
+}
+
+async fn deliver(delivery: Delivery, repeat: u32, concurrent: bool, out: &mut Output) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::Done;
+    let mut report = |attempt: u32, answer: Result<Answer, String>| {
+        if !answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+            outcome = Outcome::Rejected;
+        }
+        out.print(&format!("{attempt}: {}\n", line(&answer)))
+    };
+    if concurrent {
+        let attempts: Vec<_> = (0..repeat)
+            .map(|_| {
+                let delivery = delivery.clone();
+                tokio::spawn(async move { delivery.attempt().await })
+            })
+            .collect();
+        for (number, attempt) in (1..).zip(attempts) {
+            report(number, attempt.await.unwrap_or_else(|error| Err(error.to_string())))?;
+        }
+    } else {
+        for number in 1..=repeat {
+            report(number, delivery.attempt().await)?;
+        }
+    }
+    Ok(outcome)
+}
+
+#[derive(Clone)]
+struct Delivery {
+    client: Client,
+    signer: Signer,
+    id: MessageId,
+    body: Bytes,
+    message: MessageArgs,
+    extra: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Delivery {
+    /// Every attempt has a timestamp and a signature of its own.
+    async fn attempt(&self) -> Result<Answer, String> {
+        let mut headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (USER_AGENT, HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")))),
+        ]);
+        headers.extend(self.signer.sign(&self.id, self.message.timestamp(), &self.body));
+        for (name, value) in &self.extra {
+            headers.insert(name, value.clone());
+        }
+        self.client.post(headers, self.body.clone()).await
+    }
+}
+
+fn line(answer: &Result<Answer, String>) -> String {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return format!("no answer: {}", shown(error)),
+    };
+    let mut line = answer.status.to_string();
+    if let Some(outcome) = &answer.outcome {
+        let _ = write!(line, ", countersign-outcome: {}", shown(outcome));
+    }
+    for part in answer.problem.iter().flat_map(|problem| [&problem.code, &problem.detail]).flatten() {
+        let _ = write!(line, ", {}", shown(part));
+    }
+    line
+}
+
+fn parse_object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("write a JSON object: {error}"))
+}
+
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
+    let name = name.trim().parse().map_err(|_| "that is no header's name")?;
+    Ok((name, value.trim().parse().map_err(|_| "that is no header's value")?))
+}

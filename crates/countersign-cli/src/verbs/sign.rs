@@ -1,0 +1,102 @@
+//! `countersign sign`
+
+use std::path::{Path, PathBuf};
+
+use countersign::{Clock as _, MessageId, SystemClock, UnixTime};
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::secrets::SecretArgs;
+use crate::{input, random, time};
+
+const EXAMPLE: &str = "\
+Example:
+  countersign sign body.json --secret-file webhook.secret
+  countersign sign body.json --secret-file webhook.secret \\
+    --curl https://hooks.example.com/gemini | sh";
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// The body to sign, byte for byte; `-` is stdin
+    #[arg(value_name = "FILE")]
+    body: PathBuf,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    #[command(flatten)]
+    message: MessageArgs,
+    /// Print a JSON object instead of lines
+    #[arg(long, conflicts_with = "curl")]
+    json: bool,
+    /// Print a curl command that posts the body to this URL
+    #[arg(long, value_name = "URL")]
+    curl: Option<String>,
+}
+
+/// What is signed beside the body.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct MessageArgs {
+    /// The message id [default: a new one]
+    #[arg(long, value_parser = parse_id)]
+    id: Option<MessageId>,
+    /// When it is sent, in Unix seconds or RFC 3339 [default: now]
+    #[arg(long, alias = "now", value_name = "TIME", value_parser = time::parse)]
+    timestamp: Option<UnixTime>,
+}
+
+impl MessageArgs {
+    pub(crate) fn id(&self) -> Result<MessageId, Error> {
+        self.id.clone().map_or_else(random::message_id, Ok)
+    }
+
+    pub(crate) fn timestamp(&self) -> UnixTime {
+        self.timestamp.unwrap_or_else(|| SystemClock.now())
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
+    input::stdin_once(args.secrets.files().chain([&args.body]))?;
+    let signer = args.secrets.signer()?;
+    let body = input::read(&args.body, input::BODY_LIMIT)?;
+    let headers = signer.sign(&args.message.id()?, args.message.timestamp(), &body);
+    match &args.curl {
+        Some(url) => out.print(&curl(url, &headers, &args.body))?,
+        None if args.json => out.print_json(&object(&headers))?,
+        None => out.print(&lines(&headers))?,
+    }
+    Ok(Outcome::Done)
+}
+
+const ORDER: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, &str)> {
+    ORDER.into_iter().map(|name| (name, headers[name].to_str().unwrap_or_default()))
+}
+
+fn lines(headers: &HeaderMap) -> String {
+    pairs(headers).map(|(name, value)| [name, ": ", value, "\n"].concat()).collect()
+}
+
+fn object(headers: &HeaderMap) -> Map<String, Value> {
+    pairs(headers).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn curl(url: &str, headers: &HeaderMap, body: &Path) -> String {
+    let header = |(name, value)| [" \\\n  -H ", &quoted(&format!("{name}: {value}"))].concat();
+    let headers: String = pairs(headers).map(header).collect();
+    // `-d` would drop newlines, and what was signed would not be what is sent.
+    let body = quoted(&format!("@{}", body.display()));
+    format!("curl -sS {} \\\n  -H 'content-type: application/json'{headers} \\\n  --data-binary {body}\n", quoted(url))
+}
+
+/// One word of a shell's command line.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn parse_id(text: &str) -> Result<MessageId, String> {
+    MessageId::parse(text).ok_or_else(|| "an id is 1 to 256 visible ASCII characters without space and `.`".into())
+}

@@ -1,0 +1,116 @@
+//! `countersign verify`
+
+use std::time::Duration;
+
+use countersign::verify::DEFAULT_TOLERANCE;
+use countersign::{Clock as _, Rejection, SystemClock, UnixTime, Verified, Verifier};
+use serde_json::{Value, json};
+
+use crate::capture::{Capture, CaptureArgs};
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::output::{Output, shown};
+use crate::secrets::SecretArgs;
+use crate::{input, time};
+
+const EXAMPLE: &str = "\
+Example:
+  countersign verify --headers head.txt --body body.json --secret-file webhook.secret
+  countersign verify --request captured.json --secret-env WEBHOOK_SECRET \\
+    --now 2026-09-29T06:05:46Z
+
+Exit code: 0 if it verifies, 1 if it is rejected, 2 if it could not be tried.";
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    capture: CaptureArgs,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    #[command(flatten)]
+    arrival: ArrivalArgs,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// When the request arrived, and how far its timestamp may be off.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ArrivalArgs {
+    /// When the request arrived, in Unix seconds or RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    now: Option<UnixTime>,
+    /// How far its timestamp may be off
+    #[arg(long, value_name = "TIME", default_value_t = DEFAULT_TOLERANCE.into(), value_parser = parse_tolerance)]
+    tolerance: humantime::Duration,
+}
+
+impl ArrivalArgs {
+    pub(crate) fn is_given(&self) -> bool {
+        self.now.is_some()
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.now.unwrap_or_else(|| SystemClock.now())
+    }
+
+    pub(crate) fn tolerance(&self) -> Duration {
+        self.tolerance.into()
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
+    input::stdin_once(args.capture.files().chain(args.secrets.files()))?;
+    let secrets = args.secrets.secrets()?;
+    let builder = Verifier::builder("cli").secrets(secrets).tolerance(args.arrival.tolerance());
+    let now = args.arrival.now();
+    let verdict = verdict(&builder.build().map_err(Error::Verifier)?, &args.capture.read()?, now);
+    match &verdict {
+        _ if args.json => out.print_json(&as_json(&verdict))?,
+        Ok(verified) => out.print(&describe(verified, now))?,
+        Err(rejection) => out.print(&format!(
+            "rejected: {}\n  {rejection}\n  `countersign explain`, with the same arguments, says what it looks like\n",
+            rejection.reason()
+        ))?,
+    }
+    Ok(if verdict.is_ok() { Outcome::Done } else { Outcome::Rejected })
+}
+
+pub(crate) fn verdict(verifier: &Verifier, capture: &Capture, now: UnixTime) -> Result<Verified, Rejection> {
+    verifier.begin(&capture.headers, now)?.finish(capture.body.clone())
+}
+
+pub(crate) fn describe(verified: &Verified, now: UnixTime) -> String {
+    let event = verified.event_type();
+    let event = event.as_deref().map_or_else(|| "none: the body has no `type`".into(), shown);
+    format!(
+        "verified\n  scheme      {}\n  key         {}\n  message id  {}\n  timestamp   {}\n  event type  {event}\n",
+        verified.scheme(),
+        verified.key(),
+        verified.message_id(),
+        time::described(verified.timestamp(), now),
+    )
+}
+
+pub(crate) fn as_json(verdict: &Result<Verified, Rejection>) -> Value {
+    match verdict {
+        Ok(verified) => json!({
+            "verdict": "verified",
+            "scheme": verified.scheme().as_str(),
+            "key": verified.key(),
+            "message_id": verified.message_id().as_str(),
+            "timestamp": verified.timestamp(),
+            "event_type": verified.event_type(),
+        }),
+        Err(rejection) => json!({
+            "verdict": "rejected",
+            "reason": rejection.reason().as_str(),
+            "detail": rejection.to_string(),
+        }),
+    }
+}
+
+fn parse_tolerance(text: &str) -> Result<humantime::Duration, String> {
+    time::parse_duration(text).map(Into::into)
+}

@@ -1,0 +1,125 @@
+//! `verify`: every form of a captured request, every verdict, every exit code.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{BODY, Captured, ID, NOW, SECRET, command, run};
+use serde_json::{Value, json};
+
+/// The specification's cases for the static scheme, each through the command line.
+#[test]
+fn every_static_vector_has_the_verdict_that_it_expects() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/static.json");
+    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).expect("vectors")).expect("cases");
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let request = folder.path().join("request.json");
+    let mut wrong = Vec::new();
+    for case in &cases {
+        std::fs::write(&request, case["request"].to_string()).expect("a file can be written");
+        let mut verify = command();
+        verify.args(["verify", "--json", "--now", &case["now"].to_string(), "--request"]).arg(&request);
+        for (number, secret) in (1..).zip(case["verifier"]["secrets"].as_array().expect("secrets")) {
+            verify.args(["--secret", secret["secret"].as_str().expect("a secret")]);
+            if let Some(at) = secret["expires_at"].as_u64() {
+                verify.args(["--secret-expires", &format!("secret-{number}={at}")]);
+            }
+        }
+        if let Some(seconds) = case["verifier"]["tolerance_seconds"].as_u64() {
+            verify.args(["--tolerance", &format!("{seconds}s")]);
+        }
+        let ran: common::Ran = verify.output().expect("the program runs").into();
+        let (expected, found) = (&case["expect"], ran.json());
+        let verified = expected["verdict"] == "verified";
+        let agree = ran.code == i32::from(!verified)
+            && ["verdict", "reason", "scheme", "message_id"].iter().all(|name| expected[*name] == found[*name]);
+        if !agree {
+            wrong.push(format!("{}: expected {expected}, found {found}", case["name"]));
+        }
+    }
+    assert!(cases.len() > 70 && wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_request_is_read_in_every_form() {
+    let genuine = Captured::genuine();
+    let lines: String = genuine.headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
+    let object: Value =
+        genuine.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
+    let body = genuine.write("body.json", BODY);
+    let lines_file = genuine.write("lines.txt", format!("POST /hooks HTTP/1.1\r\nHost: localhost:80\r\n{lines}"));
+    let object_file = genuine.write("object.json", object.to_string());
+    let raw = genuine.write("raw", format!("POST /hooks HTTP/1.1\r\n{lines}\r\n{BODY}"));
+    let request = genuine.write("request.json", json!({"headers": object, "body": BODY}).to_string());
+    for form in [
+        vec!["--headers", &lines_file, "--body", &body],
+        vec!["--headers", &object_file, "--body", &body],
+        vec!["--raw", &raw],
+        vec!["--request", &request],
+    ] {
+        let ran =
+            run(["verify"].into_iter().chain(form.iter().copied()).chain(genuine.args.iter().map(String::as_str)));
+        assert_eq!(ran.code, 0, "{form:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_verdict_is_told_in_words() {
+    let ran = Captured::genuine().run("verify");
+    let expected = format!(
+        "verified\n  scheme      v1\n  key         a.secret\n  message id  {ID}\n  \
+         timestamp   {NOW} (2026-09-29T06:05:46Z, as it arrived)\n  event type  batch.succeeded\n"
+    );
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, expected.as_str(), ""));
+
+    let ran = Captured::genuine().body("{}").run("verify");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.starts_with("rejected: signature_mismatch\n"), "{ran:?}");
+    assert!(ran.stdout.contains("countersign explain"), "{ran:?}");
+}
+
+#[test]
+fn the_key_that_matched_is_named() {
+    let genuine = Captured::genuine();
+    let mut verify = command();
+    let headers = genuine.write("h", serde_json::to_vec(&genuine.headers).expect("pairs"));
+    let body = genuine.write("b", BODY);
+    verify.args(["verify", "--headers", &headers, "--body", &body, "--now", "1790661946", "--json"]);
+    verify.args(["--secret", common::OTHER_SECRET, "--secret-env", "NEW_SECRET"]).env("NEW_SECRET", SECRET);
+    let ran: common::Ran = verify.output().expect("the program runs").into();
+    assert_eq!((ran.code, &ran.json()["key"]), (0, &"NEW_SECRET".into()), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
+    let genuine = Captured::genuine();
+    let request = genuine.write("request.json", json!({"headers": {}, "body": ""}).to_string());
+    let broken = genuine.write("broken.json", "{");
+    let both = genuine.write("both.json", json!({"headers": {}, "body": "", "body_base64": ""}).to_string());
+    let no_head = genuine.write("no-head", "webhook-id: a\n");
+    for (args, expected) in [
+        (vec!["--request", &request], "--secret"),
+        (vec!["--secret", SECRET], "--request"),
+        (vec!["--secret", SECRET, "--headers", &request], "--body"),
+        (vec!["--secret", SECRET, "--request", "/no/such/file"], "/no/such/file: cannot be read"),
+        (vec!["--secret", SECRET, "--request", &broken], "not a request as JSON"),
+        (vec!["--secret", SECRET, "--request", &both], "leave one out"),
+        (vec!["--secret", SECRET, "--raw", &no_head], "no empty line"),
+        (vec!["--secret", SECRET, "--headers", "-", "--body", "-"], "more than once"),
+        (vec!["--secret", SECRET, "--request", &request, "--now", "1790661946000"], "milliseconds"),
+        (vec!["--secret", SECRET, "--request", &request, "--now", "today"], "RFC 3339"),
+        (vec!["--secret", SECRET, "--request", &request, "--tolerance", "5"], "5m"),
+        (
+            vec!["--secret", "\"whsec_x\"", "--request", &request],
+            "`secret-1` cannot be used: the secret has quotation marks",
+        ),
+        (vec!["--secret-env", "NO_SUCH_VARIABLE", "--request", &request], "`NO_SUCH_VARIABLE` is not set"),
+        (vec!["--secret", SECRET, "--request", &request, "--secret-expires", "x=1"], "are called: secret-1"),
+    ] {
+        let ran = run(["verify"].into_iter().chain(args.iter().copied()));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains(expected), "{args:?}: {expected:?} is not in {}", ran.stderr);
+    }
+}
