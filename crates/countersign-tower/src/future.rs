@@ -42,6 +42,7 @@ pin_project! {
         Refused { refusal: Refusal },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
         Claiming { #[pin] claiming: St::Claiming },
+        Readying { claim: Option<ClaimGuard<St, C>> },
         // In this order: the claim is held until nothing is left of the service's future.
         Handling { #[pin] handling: F, claim: Option<ClaimGuard<St, C>> },
         Confirming { response: Option<Response<ResBody>>, #[pin] confirming: St::Confirming },
@@ -49,6 +50,7 @@ pin_project! {
 }
 
 /// Where a request goes from a stage.
+#[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
 enum Step<F, B, ResBody, St: ReplayStore, C> {
     To(Stage<F, B, ResBody, St, C>),
     Answer(Response<ResponseBody<ResBody>>),
@@ -95,7 +97,13 @@ where
                 }
                 StageProjection::Claiming { claiming } => {
                     let claim = ready!(claiming.poll(cx));
-                    delivery.handle(claim)
+                    delivery.claimed(claim)
+                }
+                StageProjection::Readying { claim } => {
+                    let ready = ready!(delivery.poll_ready(cx));
+                    let held = claim.take();
+                    ready?;
+                    delivery.handle(held)
                 }
                 StageProjection::Handling { handling, claim } => {
                     // An error or a panic drops the claim here, which releases it at once.
@@ -122,7 +130,7 @@ where
 
 /// What a request carries from stage to stage.
 struct Delivery<S, St, C> {
-    /// The service that was polled ready, and the head that it is to see; until it is called.
+    /// The service, and the head that it is to see; until it is called.
     request: Option<(S, request::Parts)>,
     policy: Arc<Policy<St, C>>,
     verified: Option<Verified>,
@@ -161,7 +169,7 @@ where
         Step::To(Stage::Claiming { claiming })
     }
 
-    fn handle<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, St, C> {
+    fn claimed<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, St, C> {
         let token = match claim {
             Ok(Claim::Fresh(token)) => token,
             Ok(Claim::Done) => return Step::Answer(self.acknowledge(StatusCode::OK, Outcome::Duplicate)),
@@ -170,6 +178,15 @@ where
         };
         // From here on whatever ends this future early gives the claim back.
         let claim = Some(ClaimGuard::new(Arc::clone(&self.policy), token));
+        Step::To(Stage::Readying { claim })
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        #[expect(clippy::expect_used, reason = "it is there until the only call of the service, which is in `handle`")]
+        self.request.as_mut().expect("a service is asked before it is called").0.poll_ready(cx)
+    }
+
+    fn handle<B>(&mut self, claim: Option<ClaimGuard<St, C>>) -> Step<S::Future, B, ResBody, St, C> {
         #[expect(clippy::expect_used, reason = "both are there until the only call of the service, which is here")]
         let (mut service, mut head) = self.request.take().expect("a request is handled once");
         #[expect(clippy::expect_used, reason = "`verify` is the only way here")]

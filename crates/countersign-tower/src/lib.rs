@@ -18,6 +18,9 @@
 //! What is refused is answered with `application/problem+json` ([RFC 9457]), the reason in `code`, and
 //! leaves a [`Report`] in the response's extensions, as every request does.
 //!
+//! The service is asked for readiness when there is a verified delivery for it, and not before: what
+//! is not verified yet takes no place from what is. It waits within its lease.
+//!
 //! A dropped future releases the claim. hyper drops it when the sender hangs up: a service that goes
 //! on working regardless belongs into a task of its own, with this layer inside that task.
 //!

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -35,15 +34,14 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S, B, ResBody, St, C>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    /// Always: the service inside is asked when there is a verified delivery for it. Asked before, a
+    /// stranger with a slow body would occupy a place that it has, or make it connect to a backend.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was polled ready is the one to call; its clone has to be asked again.
-        let next = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, next);
-        ResponseFuture::new(ready, Arc::clone(&self.policy), request)
+        ResponseFuture::new(self.inner.clone(), Arc::clone(&self.policy), request)
     }
 }
 

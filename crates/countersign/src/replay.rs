@@ -30,6 +30,8 @@ use crate::verdict::{MAX_SOURCE_LEN, MessageId, SharedSource, is_source_name};
 /// - A release makes the key claimable again at once. One that gets lost is mended by the lease.
 /// - A claim that has lost its key, because its lease ran out and another claim holds it or has
 ///   confirmed it, changes nothing when it settles late: the token's number tells the two apart.
+/// - A future of these that is dropped before its answer, by a sender that hung up say, has been
+///   carried out or will be: a confirmation that is lost is a delivery that is handled twice.
 /// - Sources do not mix: the same message id of two sources is two keys.
 ///
 /// Claims come after verification, so only a holder of a key can fill a store.

@@ -1,0 +1,126 @@
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use bytes::Bytes;
+use countersign::{Clock, ReplayStore};
+use countersign_tower::{Refusal, Report, VerifyLayer};
+use http::{Extensions, Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tower::util::MapResponseLayer;
+use tower::{Layer, Service, ServiceExt};
+
+use super::Handler;
+
+/// What the layer is put into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stack {
+    Hyper,
+    Axum,
+}
+
+impl Stack {
+    pub(crate) const ALL: [Self; 2] = [Self::Hyper, Self::Axum];
+}
+
+/// A server on a port of its own, until it is dropped.
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    observed: Arc<Mutex<Vec<Extensions>>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// What an outer layer found in the responses' extensions.
+    pub(crate) fn reports(&self) -> Vec<(Report, Option<Refusal>)> {
+        let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = observed.iter().map(|extensions| {
+            let report = extensions.get::<Report>().expect("every response of the layer has a report");
+            (report.clone(), extensions.get::<Refusal>().copied())
+        });
+        found.collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts a server with this layer around this handler, and an observer around both.
+pub(crate) async fn start<St, C>(stack: Stack, layer: &VerifyLayer<St, C>, handler: &Handler) -> Server
+where
+    St: ReplayStore + Clone,
+    C: Clock + Clone,
+    St::Claiming: 'static,
+    St::Confirming: 'static,
+{
+    let observed = Arc::<Mutex<Vec<Extensions>>>::default();
+    let (addr, task) = match stack {
+        Stack::Hyper => serve_hyper(observer(&observed).layer(layer.layer(handler.clone()))).await,
+        Stack::Axum => {
+            let app = router(handler).layer(layer.clone()).layer(observer(&observed));
+            serve_axum(app).await
+        }
+    };
+    Server { addr, observed, task }
+}
+
+/// An application of one route, with the handler behind it.
+pub(crate) fn router(handler: &Handler) -> Router {
+    let infallible = |_| -> Infallible { panic!("services in axum do not fail") };
+    Router::new().route_service("/hook", ServiceExt::<axum::extract::Request>::map_err(handler.clone(), infallible))
+}
+
+fn observer<B>(
+    observed: &Arc<Mutex<Vec<Extensions>>>,
+) -> MapResponseLayer<impl Fn(Response<B>) -> Response<B> + Clone + use<B>> {
+    let observed = Arc::clone(observed);
+    MapResponseLayer::new(move |response: Response<B>| {
+        observed.lock().unwrap_or_else(PoisonError::into_inner).push(response.extensions().clone());
+        response
+    })
+}
+
+/// Serves HTTP/1.1 with hyper and nothing else.
+pub(crate) async fn serve_hyper<S, B>(service: S) -> (SocketAddr, JoinHandle<()>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (listener, addr) = listen().await;
+    let task = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            // A connection ends as its client or its handler likes; what was answered is what is tested.
+            connections
+                .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    (addr, task)
+}
+
+/// Serves a router as its users do.
+pub(crate) async fn serve_axum(app: Router) -> (SocketAddr, JoinHandle<()>) {
+    let (listener, addr) = listen().await;
+    let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("it serves until it is aborted") });
+    (addr, task)
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("a bound listener");
+    (listener, addr)
+}
