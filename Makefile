@@ -1,0 +1,50 @@
+CARGO ?= cargo
+# Both nextest and cargo test run the same targets; the builds before it have the same features.
+TARGETS = --workspace --locked --lib --bins --tests --examples
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check fmt clippy doc deny bench clean need
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Play a story of good and bad deliveries through the gateway, and check every answer
+	@scripts/demo
+
+test: need fmt clippy doc ## Install what is missing, then check and test everything
+	$(CARGO) build $(TARGETS)
+	$(CARGO) test --workspace --locked --doc --quiet
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		set -x; $(CARGO) nextest run $(TARGETS) --no-fail-fast; \
+	else \
+		set -x; $(CARGO) test $(TARGETS) --no-fail-fast; \
+	fi
+
+check: fmt clippy doc deny ## Look without running: format, lints, documentation, dependencies
+
+fmt: ## Fail if a file is not formatted
+	$(CARGO) fmt --all --check
+
+clippy: ## Fail on any lint
+	$(CARGO) clippy --workspace --locked --all-targets -- -D warnings
+
+# Libraries only: the core and the command line's binary have one name, and one page would hide the other.
+doc: ## Build the documentation, and fail on a warning
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --locked --no-deps --lib
+
+deny: ## Check licences, advisories and sources with cargo-deny, if it is installed
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --locked --all-features check; \
+	else \
+		echo 'cargo-deny is not installed, so licences and advisories were not checked: cargo install --locked cargo-deny'; \
+	fi
+
+bench: ## Measure verification, stores, and the gateway against its peers
+	@benches/run
+
+clean: ## Remove all that was built, and what the interop tests installed
+	$(CARGO) clean
+
+need:
+	@scripts/need rust cc cmake python3 venv node npm
