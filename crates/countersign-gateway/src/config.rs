@@ -160,6 +160,12 @@ impl file::Route {
                 "name one upstream at least, like \"http://127.0.0.1:3000\"",
             ));
         }
+        if let Some(events) = self.events.as_ref().filter(|events| events.get_ref().is_empty()) {
+            return Err(Problem::at(
+                events.span(),
+                "no event would be forwarded: leave `events` out, or write [\"*\"], for all",
+            ));
+        }
         let events = self.events.map(|events| {
             EventFilter::new(events.get_ref()).map_err(|error| Problem::at(events.span(), error.to_string()))
         });

@@ -11,9 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::{Clock, SystemClock, Verified};
 use countersign_tower::{VerifiedBody, problem};
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{self, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
+use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -145,21 +146,28 @@ impl Target {
 
     /// Takes the backends in turn until one can be connected to: until then nothing was sent.
     async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, Failure> {
-        for _ in 1..self.upstreams.count() {
-            match self.try_next(outgoing.clone()).await {
+        let mut tried = Vec::new();
+        while tried.len() + 1 < self.upstreams.count() {
+            match self.try_next(outgoing.clone(), &mut tried).await {
                 Err(Some(error)) if error.is_connect() => {}
                 answer => return answer.map_err(|_| Failure::Unreachable),
             }
         }
-        self.try_next(outgoing).await.map_err(|_| Failure::Unreachable)
+        self.try_next(outgoing, &mut tried).await.map_err(|_| Failure::Unreachable)
     }
 
-    async fn try_next(&self, outgoing: Outgoing) -> Result<Response<Incoming>, Option<client::Error>> {
-        let upstream = self.upstreams.next().ok_or(None)?;
+    async fn try_next(
+        &self,
+        outgoing: Outgoing,
+        tried: &mut Vec<Arc<Upstream>>,
+    ) -> Result<Response<Incoming>, Option<client::Error>> {
+        let upstream = self.upstreams.next(tried).ok_or(None)?;
         let request = outgoing.to(&upstream).ok_or(None)?;
-        self.pool.request(request).await.map_err(|error| {
+        let answer = self.pool.request(request).await;
+        answer.map_err(|error| {
             let cause = error.source().map(tracing::field::display);
             tracing::warn!(upstream = ?upstream.host, address = %upstream.address, %error, cause, "no answer from the upstream");
+            tried.push(upstream);
             Some(error)
         })
     }
@@ -180,6 +188,8 @@ impl Outgoing {
         uri.authority = Some(upstream.address.clone());
         uri.path_and_query = Some(self.path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         self.headers.insert(HOST, upstream.host.clone());
+        // hyper says nothing of an empty body's length, and some servers wait for more then.
+        self.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.size_hint().lower()));
         let mut request = Request::new(self.body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_parts(uri).ok()?;

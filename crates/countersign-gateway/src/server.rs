@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::TaskTracker;
@@ -27,7 +29,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::delivery::{self, Gateway};
 use crate::metrics::Metrics;
-use crate::upstream::Watch;
+use crate::upstream::{self, Watch};
 
 /// The most bytes that the head of a request may have.
 const MAX_HEAD: u32 = 64 * 1024;
@@ -62,17 +64,20 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    for address in config.server.listen.iter().chain(&config.server.admin) {
-        // Pingora would panic in a thread of its own; this says which address it is.
-        drop(TcpListener::bind(address).map_err(|error| ServerError::Bind { address: *address, error })?);
-    }
+    // Pingora would panic in a thread of its own, or let two services share an address: this says
+    // which address it is.
+    let addresses = config.server.listen.iter().chain(&config.server.admin);
+    let bind = |address: &SocketAddr| {
+        TcpListener::bind(address).map_err(|error| ServerError::Bind { address: *address, error })
+    };
+    drop(addresses.map(bind).collect::<Result<Vec<_>, _>>()?);
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
-    let server = build(config, &tasks);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+    let server = build(config, &tasks, &runtime);
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
     // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
     runtime.block_on(async {
         listeners_closed(phases).await?;
@@ -81,7 +86,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     })
 }
 
-fn build(config: Config, tasks: &TaskTracker) -> Server {
+fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
     let config::Server { listen, admin, threads, shutdown_timeout } = config.server;
     let mut server = Server::new_with_opt_and_conf(
         None,
@@ -95,6 +100,8 @@ fn build(config: Config, tasks: &TaskTracker) -> Server {
     let stores = config.sources.iter().map(|(name, source)| (name.as_str(), Arc::clone(&source.store)));
     let metrics = Arc::new(Metrics::new(stores));
     let (gateway, upstreams) = Gateway::new(config.routes, &metrics);
+    // Before anything listens: who is told that the gateway is ready may send at once.
+    runtime.block_on(upstream::resolve(&upstreams));
 
     let mut webhooks = Service::new("webhooks".into(), Connections::new(gateway, tasks));
     for address in &listen {
@@ -141,7 +148,9 @@ impl<H: Handle> ServerApp for Connections<H> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let digest = stream.get_socket_digest();
         let peer = digest.and_then(|digest| Some(digest.peer_addr()?.as_inet()?.ip()));
+        let spoken = AtomicBool::new(false);
         let service = service_fn(|request| {
+            spoken.store(true, Ordering::Relaxed);
             let handler = Arc::clone(&self.handler);
             // A task of its own: hyper drops this future when the sender hangs up.
             self.tasks.spawn(async move { handler.handle(request, peer).await })
@@ -151,14 +160,28 @@ impl<H: Handle> ServerApp for Connections<H> {
             let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
             tokio::select! {
                 ended = connection.as_mut() => return ended,
-                _ = shutdown.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
+                () = silence(&spoken) => return Ok(()),
+                _ = shutdown.wait_for(|stopping| *stopping) => {}
             }
+            // Half a head is not worth waiting for.
+            if !spoken.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            connection.as_mut().graceful_shutdown();
             connection.await
         });
         if let Err(error) = connection.await {
             tracing::debug!(peer = peer.map(tracing::field::display), error = &*error, "the connection ended early");
         }
         None
+    }
+}
+
+/// Comes if the first request has not. hyper's own time limit begins only once it knows the version.
+async fn silence(spoken: &AtomicBool) {
+    tokio::time::sleep(HEAD_TIMEOUT).await;
+    if spoken.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

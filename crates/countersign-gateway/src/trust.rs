@@ -5,6 +5,8 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSF
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const PREFIX: &str = "countersign-";
+/// A longer type of event is left out: most servers refuse long headers.
+const MAX_TEXT: usize = 256;
 const VERDICT: HeaderName = HeaderName::from_static("countersign-verdict");
 const SOURCE: HeaderName = HeaderName::from_static("countersign-source");
 const SCHEME: HeaderName = HeaderName::from_static("countersign-scheme");
@@ -24,11 +26,14 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 ];
 
 /// Removes every header that could be taken for one of ours. A server that reads `_` as `-` is not
-/// told twice.
+/// told twice, nor about what was signed and by whom it was forwarded.
 pub fn remove_forged(headers: &mut HeaderMap) {
     remove_if(headers, |name| {
-        let mut bytes = name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte });
-        PREFIX.bytes().all(|expected| bytes.next() == Some(expected))
+        let begins_with = |prefix: &str| {
+            let mut bytes = name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte });
+            prefix.bytes().all(|expected| bytes.next() == Some(expected))
+        };
+        begins_with(PREFIX) || (name.as_str().contains('_') && (begins_with("webhook-") || begins_with("x-forwarded-")))
     });
 }
 
@@ -65,9 +70,9 @@ pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified) {
     }
 }
 
-/// Inserts a text if it is visible ASCII, as the names of sources and keys are.
+/// Inserts a text if it is visible ASCII and not too long, as the names of sources and keys are.
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    if !text.is_empty()
+    if (1..=MAX_TEXT).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic())
         && let Ok(value) = HeaderValue::from_str(text)
     {
@@ -103,13 +108,17 @@ mod tests {
             ("Countersign_Verdict", "verified"),
             ("COUNTERSIGN-anything_at_all", "x"),
             ("countersign-", "x"),
+            ("webhook_id", "x"),
+            ("X-Forwarded_For", "x"),
             ("countersigned", "stays"),
+            ("webhook-id", "stays"),
+            ("x_other", "stays"),
             ("x-countersign-verdict", "stays"),
         ]);
         remove_forged(&mut forged);
         let mut left: Vec<_> = forged.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["countersigned", "x-countersign-verdict"]);
+        assert_eq!(left, ["countersigned", "webhook-id", "x-countersign-verdict", "x_other"]);
     }
 
     #[test]

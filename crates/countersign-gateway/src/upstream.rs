@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +17,8 @@ use pingora_load_balancing::{Backend, Backends, LoadBalancer};
 
 /// How often names are resolved anew.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+/// How long the start waits for names.
+const FIRST_RESOLVE: Duration = Duration::from_secs(5);
 /// How often a backend is checked that has others beside it.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// More than any route has, and still a bound on the search for one that is healthy.
@@ -25,7 +27,6 @@ const MAX_SEARCH: usize = 64;
 /// The backends of one route.
 pub struct Upstreams {
     balancer: LoadBalancer<RoundRobin>,
-    count: usize,
 }
 
 /// One backend: where to connect, and what to call it. Both are made when its name is resolved, not
@@ -49,7 +50,7 @@ impl Upstreams {
     /// The backends with these names.
     pub fn new(authorities: Vec<Authority>) -> Arc<Self> {
         let count = authorities.len();
-        let mut backends = Backends::new(Box::new(Names(authorities)));
+        let mut backends = Backends::new(Box::new(Names::new(authorities)));
         // A backend that stands alone is tried in any case: a check could only do harm.
         if count > 1 {
             backends.set_health_check(TcpHealthCheck::new());
@@ -57,21 +58,38 @@ impl Upstreams {
         let mut balancer = LoadBalancer::from_backends(backends);
         balancer.update_frequency = Some(RESOLVE_EVERY);
         balancer.health_check_frequency = (count > 1).then_some(CHECK_EVERY);
-        Arc::new(Self { balancer, count })
+        Arc::new(Self { balancer })
     }
 
-    /// How many there are by name: as many are worth a try.
+    /// How many addresses there are: as many are worth a try.
     pub fn count(&self) -> usize {
-        self.count
+        self.balancer.backends().get_backend().len()
     }
 
-    /// The next one in turn: a healthy one, or any if none is. `None` while no name was resolved.
-    pub fn next(&self) -> Option<Arc<Upstream>> {
-        let backend = self
-            .balancer
-            .select(b"", MAX_SEARCH)
-            .or_else(|| self.balancer.select_with(b"", MAX_SEARCH, |_, _| true))?;
-        backend.ext.get().cloned()
+    /// The next one in turn that was not tried yet: a healthy one, or any if none is. Requests take
+    /// turns with each other, so that each has to remember what it tried.
+    pub fn next(&self, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
+        let known = |backend: &Backend| backend.ext.get::<Arc<Upstream>>().cloned();
+        let is_new = |backend: &Backend| {
+            tried.is_empty() || known(backend).is_some_and(|new| tried.iter().all(|old| old.address != new.address))
+        };
+        let healthy = self.balancer.select_with(b"", MAX_SEARCH, |backend, healthy| healthy && is_new(backend));
+        let any = || self.balancer.select_with(b"", MAX_SEARCH, |backend, _| is_new(backend));
+        known(&healthy.or_else(any)?)
+    }
+}
+
+/// Resolves the names of all routes for the first time, as far as that goes quickly.
+pub async fn resolve(all: &[Arc<Upstreams>]) {
+    let resolving = async {
+        for upstreams in all {
+            if let Err(error) = upstreams.balancer.update().await {
+                tracing::warn!(%error, "the upstreams of a route cannot be found");
+            }
+        }
+    };
+    if tokio::time::timeout(FIRST_RESOLVE, resolving).await.is_err() {
+        tracing::warn!("not all names of upstreams were resolved within {FIRST_RESOLVE:?}; going on without");
     }
 }
 
@@ -88,20 +106,30 @@ impl BackgroundService for Watch {
     }
 }
 
-/// Names that are resolved by the operating system.
-struct Names(Vec<Authority>);
+/// Names that are resolved by the operating system, each with the addresses that it had last: those
+/// serve while it cannot be resolved.
+struct Names(Vec<(Authority, Mutex<Vec<SocketAddr>>)>);
+
+impl Names {
+    fn new(authorities: Vec<Authority>) -> Self {
+        Self(authorities.into_iter().map(|authority| (authority, Mutex::default())).collect())
+    }
+}
 
 #[async_trait]
 impl ServiceDiscovery for Names {
     async fn discover(&self) -> pingora_core::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
         let mut backends = BTreeSet::new();
-        for authority in &self.0 {
+        for (authority, last) in &self.0 {
             let port = authority.port_u16().unwrap_or(80);
             let host = authority.host().trim_matches(['[', ']']);
-            match tokio::net::lookup_host((host, port)).await {
-                Ok(addresses) => backends.extend(addresses.filter_map(|address| backend(authority, address))),
+            let found = tokio::net::lookup_host((host, port)).await.map(Iterator::collect);
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            match found {
+                Ok(addresses) => *last = addresses,
                 Err(error) => tracing::warn!(upstream = %authority, %error, "the upstream's name cannot be resolved"),
             }
+            backends.extend(last.iter().filter_map(|address| backend(authority, *address)));
         }
         Ok((backends, HashMap::new()))
     }

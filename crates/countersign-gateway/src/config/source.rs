@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use countersign::{MemoryStore, Secret, UnixTime, Verifier};
 use countersign_tower::VerifyLayer;
 use toml::{Spanned, Table, Value};
 
-use super::error::Problem;
+use super::error::{Problem, is_like_a_secret};
 use super::{duration_or, file};
 
 const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
@@ -31,12 +32,15 @@ impl file::Source {
         warnings: &mut Vec<String>,
     ) -> Result<Source, Problem> {
         self.refuse_what_is_not_supported_yet()?;
+        if is_like_a_secret(name.get_ref()) {
+            return Err(Problem::at(name.span(), "the name of a source is shown, and this one looks like a secret"));
+        }
         if self.secrets.is_empty() {
             let message = format!("the source `{}` has no secrets, so nothing could be verified", name.get_ref());
             return Err(Problem::at(name.span(), message));
         }
-        let mut builder = Verifier::builder(name.get_ref().as_str())
-            .tolerance(duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?);
+        let tolerance = duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?;
+        let mut builder = Verifier::builder(name.get_ref().as_str()).tolerance(tolerance);
         for entry in &self.secrets {
             let secret = secret(entry, folder)?;
             if secret.is_short() {
@@ -46,6 +50,14 @@ impl file::Source {
             builder = builder.secret(secret);
         }
         let verifier = builder.build().map_err(|error| Problem::at(name.span(), error.to_string()))?;
+        if let Some((at, retain)) = self.replay.too_short_for(self.tolerance.as_ref(), tolerance)? {
+            let message = format!(
+                "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a signature is good for \
+                 {:?}: a replay in between would be forwarded",
+                tolerance.saturating_mul(2)
+            );
+            return Err(Problem::at(at, message));
+        }
         let (store, lease) = self.replay.resolve(name.get_ref(), warnings)?;
         Ok(Source { verifier, store: Arc::new(store), lease })
     }
@@ -61,6 +73,18 @@ impl file::Source {
 }
 
 impl file::Replay {
+    /// How long ids are remembered, and where that is written, if a signature outlives it. Timestamps
+    /// may be off in both directions.
+    fn too_short_for(
+        &self,
+        written: Option<&Spanned<String>>,
+        tolerance: Duration,
+    ) -> Result<Option<(Range<usize>, Duration)>, Problem> {
+        let retain = duration_or(self.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
+        let at = self.retain.as_ref().or(written).filter(|_| retain < tolerance.saturating_mul(2));
+        Ok(at.map(|at| (at.span(), retain)))
+    }
+
     fn resolve(&self, source: &str, warnings: &mut Vec<String>) -> Result<(MemoryStore, Duration), Problem> {
         if let Some(store) = self.store.as_ref().filter(|store| store.get_ref() != "memory") {
             return Err(Problem::at(store.span(), "the only store is \"memory\""));
@@ -102,6 +126,9 @@ fn secret(entry: &Spanned<Value>, folder: &Path) -> Result<Secret, Problem> {
     };
     let mut secret = origin.read(folder).map_err(|message| problem(&message))?;
     if let Some(label) = text(table, "label").map_err(|m| problem(&m))? {
+        if is_like_a_secret(label) {
+            return Err(problem("a label is shown, and this one looks like a secret"));
+        }
         secret = secret.labelled(label);
     }
     match table.get("expires_at") {

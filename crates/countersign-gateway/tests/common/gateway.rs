@@ -1,0 +1,167 @@
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Backend, OTHER_SECRET, SECRET, get, until};
+
+/// A source that signs with [`SECRET`].
+pub(crate) const SOURCE: &str = "[sources.test]\nsecrets = [{ env = \"TEST_SECRET\" }]\n";
+
+/// A route from `/hook` to this backend, with more keys if need be.
+pub(crate) fn route(backend: &Backend, more: &str) -> String {
+    let upstream = backend.address();
+    format!("[[routes]]\npath = \"/hook\"\nsource = \"test\"\nupstream = [\"http://{upstream}\"]\n{more}\n")
+}
+
+/// The gateway as a child process; it is killed when this is dropped.
+pub(crate) struct Gateway {
+    child: Child,
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Gateway {
+    /// The source [`SOURCE`], and a route from `/hook` to this backend.
+    pub(crate) async fn before(backend: &Backend) -> Self {
+        Self::before_with(backend, "").await
+    }
+
+    /// The same, with more keys in the route.
+    pub(crate) async fn before_with(backend: &Backend, more: &str) -> Self {
+        Self::start(&[SOURCE, &route(backend, more)].concat()).await
+    }
+
+    /// With these sources and routes.
+    pub(crate) async fn start(sources_and_routes: &str) -> Self {
+        Self::start_with("", sources_and_routes, &["--log", "text"]).await
+    }
+
+    /// With more keys of the server, and these arguments; ready when this returns.
+    pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
+        // Between the choice of a port and its use somebody else may take it.
+        for _ in 0..5 {
+            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments).await {
+                return gateway;
+            }
+        }
+        panic!("no port stays free")
+    }
+
+    async fn try_start(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (address, admin) = (free_address(), free_address());
+        let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
+        let file = write(folder.path(), &config);
+        let output = |name: &str| File::create(folder.path().join(name)).expect("a file");
+        let mut command = binary(&file);
+        let child = command.args(arguments).stdout(output("stdout")).stderr(output("stderr")).spawn();
+        let mut gateway = Self { child: child.expect("the binary runs"), folder, address, admin };
+        let mut clash = false;
+        until("the gateway is ready", async || {
+            if gateway.child.try_wait().expect("a child").is_some() {
+                assert!(gateway.output().contains("cannot listen on"), "it ended: {}", gateway.output());
+                clash = true;
+            }
+            clash || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200)
+        })
+        .await;
+        (!clash).then_some(gateway)
+    }
+
+    /// All that it has written so far.
+    pub(crate) fn output(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).expect("a file of text");
+        read("stdout") + &read("stderr")
+    }
+
+    /// The value of a metric, `None` while it is not there.
+    pub(crate) async fn metric(&self, name_and_labels: &str) -> Option<f64> {
+        let text = self.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.strip_prefix(' '))?;
+        Some(line.parse().expect("a number"))
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        let reply = get(self.admin, "/metrics").await.expect("the admin listener answers");
+        assert_eq!(reply.status, 200);
+        String::from_utf8(reply.body.to_vec()).expect("text")
+    }
+
+    /// How many requests of the route `/hook` ended so.
+    pub(crate) async fn count(&self, outcome: &str, reason: &str) -> f64 {
+        let labels = format!("{{route=\"/hook\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
+        self.metric(&format!("countersign_requests_total{labels}")).await.unwrap_or(0.0)
+    }
+
+    /// Sends a signal, `TERM` say.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -s {name} {}", self.child.id())).status();
+        assert!(sent.expect("a shell").success());
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let output = self.output();
+            assert!(!output.contains("panicked"), "{output}");
+            assert!(![SECRET, OTHER_SECRET].iter().any(|secret| output.contains(secret_of(secret))), "{output}");
+        }
+    }
+}
+
+/// The part of a secret that nobody may see.
+pub(crate) fn secret_of(secret: &str) -> &str {
+    secret.trim_start_matches("whsec_").trim_end_matches('=')
+}
+
+/// Runs the binary with this configuration until it ends by itself, as it does with `--check` and
+/// where something is wrong.
+pub(crate) fn run(folder: &Path, config: &str, arguments: &[&str]) -> Output {
+    finished(binary(&write(folder, config)).args(arguments))
+}
+
+/// Runs a command to its end, which is to be near.
+pub(crate) fn finished(command: &mut Command) -> Output {
+    use std::process::Stdio;
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    for _ in 0..1000 {
+        if child.try_wait().expect("a child").is_some() {
+            return child.wait_with_output().expect("its output");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("a child");
+    panic!("it does not end: {:?}", child.wait_with_output())
+}
+
+fn write(folder: &Path, config: &str) -> std::path::PathBuf {
+    let file = folder.join("gateway.toml");
+    std::fs::write(&file, config).expect("a file");
+    file
+}
+
+fn binary(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-gateway"));
+    command.arg("--config").arg(config).env_remove("RUST_LOG");
+    command.env("TEST_SECRET", SECRET).env("OTHER_SECRET", OTHER_SECRET);
+    command
+}
+
+/// An address on which nobody listens, for now.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound listener")
+}

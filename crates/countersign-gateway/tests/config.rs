@@ -1,0 +1,341 @@
+//! What is wrong in a configuration is said with its line and what to do, and never with a secret.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
+mod common;
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use common::{OTHER_SECRET, SECRET, finished, free_address, run, secret_of};
+use tempfile::TempDir;
+
+/// A good configuration; every bad one below differs from it in one place.
+const GOOD: &str = r#"[server]
+listen = ["127.0.0.1:18080"]
+admin = "127.0.0.1:19901"
+
+[sources.gemini]
+secrets = [{ env = "TEST_SECRET" }]
+tolerance = "5m"
+
+[sources.gemini.replay]
+lease = "60s"
+capacity = 1000
+
+[[routes]]
+path = "/gemini"
+host = "hooks.example.com"
+source = "gemini"
+upstream = ["http://127.0.0.1:3000"]
+events = ["batch.*"]
+body_limit = "1MiB"
+body_timeout = "10s"
+upstream_timeout = "30s"
+"#;
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("good.secret", format!("{OTHER_SECRET}\n")),
+        ("crlf.secret", format!("{OTHER_SECRET}\r\n")),
+        ("two-lines.secret", format!("{OTHER_SECRET}\n\n")),
+        ("version.secret", format!("v1,{OTHER_SECRET}")),
+        ("quotes.secret", format!("\"{OTHER_SECRET}\"")),
+        ("spaces.secret", format!(" {OTHER_SECRET}")),
+        ("public.secret", OTHER_SECRET.replace("whsec", "whpk")),
+        ("cut.secret", "whsec_...MnM=".to_owned()),
+        ("short.secret", "whsec_AAAA".to_owned()),
+        ("empty.secret", String::new()),
+        ("weak.secret", "whsec_AAAAAAAAAAAAAAAAAAAAAA==".to_owned()),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    folder
+}
+
+fn change(from: &str, to: &str) -> String {
+    assert_eq!(GOOD.matches(from).count(), 1, "{from}");
+    GOOD.replacen(from, to, 1)
+}
+
+/// What it wrote, that it ended with `code`, and that nothing of a secret is in it.
+fn text_of(output: &Output, code: i32) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    let text = String::from_utf8(text).expect("text");
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for secret in [SECRET, OTHER_SECRET] {
+        assert!(!text.contains(secret_of(secret)) && !text.contains(&secret_of(secret)[..12]), "{text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+/// Checks that this configuration is refused at this line, with these words.
+fn assert_refused(folder: &TempDir, config: &str, line: Option<usize>, words: &[&str]) {
+    for arguments in [&["--check"][..], &[]] {
+        let text = text_of(&run(folder.path(), config, arguments), 1);
+        let place = line.map_or("gateway.toml: ".into(), |line| format!("gateway.toml:{line}: "));
+        assert!(text.starts_with("error: ") && text.contains(&place), "not at {place:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        for word in words {
+            assert!(text.contains(word), "no {word:?} in: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_good_configuration_passes_the_check() {
+    let folder = folder();
+    for config in [
+        GOOD.to_owned(),
+        change(
+            "{ env = \"TEST_SECRET\" }",
+            "{ file = \"good.secret\", label = \"old\", expires_at = \"2999-01-01T00:00:00Z\" }",
+        ),
+        change("{ env = \"TEST_SECRET\" }", "{ file = \"crlf.secret\", expires_at = 2999-01-01T00:00:00Z }"),
+        change("host = \"hooks.example.com\"\n", ""),
+        change("http://127.0.0.1:3000", "http://[::1]:3000/"),
+    ] {
+        let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
+        assert!(text.contains("good, with 1 routes and 1 sources") && !text.contains("warning"), "{text}");
+    }
+}
+
+#[test]
+fn what_deserves_a_second_look_is_a_warning() {
+    let folder = folder();
+    for (config, words) in [
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"weak.secret\" }"), "weak.secret"),
+        (change("capacity = 1000", "retain = \"1h\""), "24 h"),
+        (
+            GOOD.replacen("[[routes]]", "[sources.unused]\nsecrets = [{ env = \"TEST_SECRET\" }]\n[[routes]]", 1),
+            "`unused`",
+        ),
+    ] {
+        let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
+        assert!(text.starts_with("warning: ") && text.contains(words) && text.contains(": good"), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
+    let folder = folder();
+    for (from, to, line, words) in [
+        // not TOML, or not this file's keys
+        ("[server]", "[server", 1, &[][..]),
+        ("admin =", "admn =", 3, &["unknown field `admn`", "`admin`"]),
+        ("tolerance =", "tolerence =", 7, &["unknown field `tolerence`", "`tolerance`"]),
+        ("lease =", "leese =", 10, &["unknown field `leese`"]),
+        ("body_limit =", "bodylimit =", 19, &["unknown field `bodylimit`"]),
+        ("[sources.gemini.replay]", "[sources.gemini.reply]", 9, &["unknown field `reply`"]),
+        ("path = \"/gemini\"\n", "", 13, &["missing field `path`"]),
+        ("source = \"gemini\"\n", "", 13, &["missing field `source`"]),
+        ("capacity = 1000", "capacity = -1", 11, &[]),
+        ("capacity = 1000", "capacity = 0", 11, &["between 1 and"]),
+        ("capacity = 1000", "store = \"redis\"", 11, &["\"memory\""]),
+        // values that mean nothing
+        ("127.0.0.1:18080", "localhost", 2, &["\"127.0.0.1:8080\""]),
+        ("[\"127.0.0.1:18080\"]", "[]", 2, &["listen on one address at least"]),
+        ("127.0.0.1:19901", "9901", 3, &["an IP and a port"]),
+        ("tolerance = \"5m\"", "tolerance = \"5\"", 7, &["a number and a unit"]),
+        ("tolerance = \"5m\"", "tolerance = \"0s\"", 7, &["zero"]),
+        ("\"1MiB\"", "\"much\"", 19, &["\"64KiB\""]),
+        ("\"/gemini\"", "\"gemini\"", 14, &["begins with a slash"]),
+        ("\"/gemini\"", "\"/a/../b\"", 14, &["matches nothing"]),
+        ("\"hooks.example.com\"", "\"https://hooks.example.com\"", 15, &["without scheme and port"]),
+        ("\"batch.*\"", "\"*.failed\"", 18, &["`prefix.*`"]),
+        ("http://127.0.0.1:3000", "127.0.0.1:3000", 17, &["\"http://127.0.0.1:3000\""]),
+        ("http://127.0.0.1:3000", "https://a", 17, &["https", "not supported yet"]),
+        ("http://127.0.0.1:3000", "http://a/path", 17, &["no path"]),
+        ("http://127.0.0.1:3000", "http://user:pass@a", 17, &["no user name"]),
+        ("[\"http://127.0.0.1:3000\"]", "[]", 17, &["one upstream at least"]),
+        // values that do not go together
+        ("source = \"gemini\"", "source = \"gemimi\"", 16, &["there is no source", "`gemini`"]),
+        ("\"30s\"", "\"61s\"", 21, &["61s", "60s", "retry"]),
+        ("lease = \"60s\"", "lease = \"29s\"", 21, &["30s", "29s"]),
+        ("secrets = [{ env = \"TEST_SECRET\" }]", "", 5, &["no secrets"]),
+        ("secrets = [{ env = \"TEST_SECRET\" }]", "secrets = []", 5, &["no secrets"]),
+        // not supported yet
+        (
+            "tolerance = \"5m\"",
+            "jwks = { url = \"https://a/jwks.json\" }",
+            7,
+            &["`jwks` is not supported yet: remove it"],
+        ),
+        ("tolerance = \"5m\"", "token = { audience = [\"a\"] }", 7, &["`token` is not supported yet: remove it"]),
+        ("tolerance = \"5m\"", "public_keys = [\"whpk_AAAA\"]", 7, &["`public_keys` is not supported yet: remove it"]),
+    ] {
+        assert_refused(&folder, &change(from, to), Some(line), words);
+    }
+    let again = format!(
+        "{GOOD}[[routes]]\npath = \"/gemini\"\nhost = \"HOOKS.example.com\"\nsource = \"gemini\"\nupstream = [\"http://a\"]\n"
+    );
+    assert_refused(&folder, &again, Some(23), &["same host and path"]);
+    let none = GOOD.split("[[routes]]").next().expect("the part before the routes");
+    assert_refused(&folder, none, None, &["no [[routes]]"]);
+}
+
+#[test]
+fn a_secret_that_cannot_be_used_is_refused_with_what_it_looks_like() {
+    let folder = folder();
+    for (entry, words) in [
+        ("{ env = \"NOT_SET_ANYWHERE\" }", &["NOT_SET_ANYWHERE", "is not set"][..]),
+        ("{ file = \"nowhere.secret\" }", &["nowhere.secret", "cannot be read"]),
+        ("{ file = \"version.secret\" }", &["version.secret", "`v1,`", "remove"]),
+        ("{ file = \"quotes.secret\" }", &["quotes.secret", "quotation marks"]),
+        ("{ file = \"spaces.secret\" }", &["spaces.secret", "white space"]),
+        ("{ file = \"two-lines.secret\" }", &["two-lines.secret", "newline"]),
+        ("{ file = \"public.secret\" }", &["public.secret", "public key"]),
+        ("{ file = \"cut.secret\" }", &["cut.secret", "shortened"]),
+        ("{ file = \"short.secret\" }", &["short.secret", "3 bytes"]),
+        ("{ file = \"empty.secret\" }", &["empty.secret", "empty"]),
+        ("{ env = \"A\", file = \"b\" }", &["{ env = \"NAME\" } or { file = \"PATH\" }"]),
+        ("{ label = \"a\" }", &["{ env = \"NAME\" } or { file = \"PATH\" }"]),
+        ("{ env = \"\" }", &["`env` is a text"]),
+        ("{ env = 7 }", &["`env` is a text"]),
+        ("{ env = \"TEST_SECRET\", expires = \"2999-01-01T00:00:00Z\" }", &["unknown key `expires`", "`expires_at`"]),
+        ("{ env = \"TEST_SECRET\", expires_at = \"soon\" }", &["a time in UTC"]),
+        ("{ env = \"TEST_SECRET\", expires_at = 2999-01-01 }", &["a time in UTC"]),
+    ] {
+        let config = change("{ env = \"TEST_SECRET\" }", entry);
+        assert_refused(&folder, &config, Some(6), words);
+    }
+    let label = change("{ env = \"TEST_SECRET\" }", "{ env = \"TEST_SECRET\", label = \"two words\" }");
+    assert_refused(&folder, &label, Some(5), &["label"]);
+}
+
+#[test]
+fn a_secret_that_was_pasted_into_the_configuration_is_never_shown_again() {
+    let folder = folder();
+    let bare = OTHER_SECRET.trim_start_matches("whsec_");
+    for secret in [SECRET, OTHER_SECRET, bare] {
+        let pasted = format!("\"{secret}\"");
+        // As the value of every key, and in every place of a list or a table.
+        let values = [
+            "[\"127.0.0.1:18080\"]",
+            "\"127.0.0.1:18080\"",
+            "\"127.0.0.1:19901\"",
+            "[{ env = \"TEST_SECRET\" }]",
+            "{ env = \"TEST_SECRET\" }",
+            "\"TEST_SECRET\"",
+            "\"5m\"",
+            "\"60s\"",
+            "1000",
+            "\"/gemini\"",
+            "\"hooks.example.com\"",
+            "\"gemini\"",
+            "[\"http://127.0.0.1:3000\"]",
+            "\"http://127.0.0.1:3000\"",
+            "[\"batch.*\"]",
+            "\"1MiB\"",
+            "\"10s\"",
+            "\"30s\"",
+        ];
+        let mut configs: Vec<_> = values.into_iter().map(|value| change(value, &pasted)).collect();
+        // Instead of a whole table, as the value of a key that is not there, and as a name.
+        configs.extend(
+            [
+                "server = $",
+                "sources = $",
+                "routes = $",
+                "routes = [$]",
+                "$ = 1",
+                "[sources]\ngemini = $",
+                "[sources.gemini]\nreplay = $",
+                "[sources.gemini]\npublic_keys = $",
+                "[sources.gemini]\njwks = $",
+                "[sources.gemini]\ntoken = $",
+                "[sources.gemini]\nsecret = $",
+                "[sources.gemini]\n$ = 1",
+                "[sources.gemini]\nsecrets = [[$]]",
+                "[sources.gemini]\nsecrets = $",
+                "[sources.gemini]\nsecrets = [{ file = $ }]",
+                "[sources.gemini]\nsecrets = [{ value = $ }]",
+                "[sources.gemini]\nsecrets = [{ $ = 1 }]",
+                "[sources.gemini]\nsecrets = [{ env = \"TEST_SECRET\", expires_at = $ }]",
+                "[sources.$]\n",
+                "[sources.$]\nsecrets = [{ env = \"TEST_SECRET\", label = \"a b\" }]",
+                "[sources.$.replay]\nlease = \"60s\"",
+                "[sources.gemini]\nreplay = { retain = $ }",
+                "[sources.gemini]\nreplay = { store = $ }",
+                "[sources.gemini]\n = $",
+                "gemini = $ $",
+                "[sources.gemini]\nsecrets = [{ env = \"TEST_SECRET\" }]\nsecrets = [$]",
+                "[sources.gemini]\ntolerance = 1\n$ = 1\n$ = 2",
+            ]
+            .map(|text| {
+                let server =
+                    if text.starts_with("server") { "" } else { "\n[server]\nlisten = [\"127.0.0.1:18080\"]\n" };
+                if text.starts_with('[') { format!("{server}{text}\n") } else { format!("{text}\n{server}") }
+                    .replace('$', &pasted)
+            }),
+        );
+        for config in configs {
+            text_of(&run(folder.path(), &config, &["--check"]), 1);
+        }
+    }
+}
+
+#[test]
+fn a_name_that_would_be_shown_must_not_be_a_secret() {
+    let folder = folder();
+    let label = format!("{{ env = \"TEST_SECRET\", label = \"{SECRET}\" }}");
+    assert_refused(&folder, &change("{ env = \"TEST_SECRET\" }", &label), Some(6), &["label"]);
+    let name = GOOD
+        .replace("sources.gemini", &format!("sources.\"{SECRET}\""))
+        .replace("source = \"gemini\"", &format!("source = \"{SECRET}\""));
+    assert_refused(&folder, &name, Some(5), &["name"]);
+}
+
+#[test]
+fn what_would_let_a_replay_through_or_nothing_at_all_is_refused() {
+    let folder = folder();
+    // A timestamp is good from 5 min before to 5 min after: who forgets earlier forwards a replay.
+    assert_refused(&folder, &change("capacity = 1000", "retain = \"9m\""), Some(11), &["540s", "600s", "tolerance"]);
+    assert_refused(&folder, &change("[\"batch.*\"]", "[]"), Some(18), &["\"*\""]);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_text_is_said_so() {
+    let folder = folder();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-gateway"));
+    let text = text_of(&finished(command.arg("--config").arg(folder.path().join("none.toml"))), 1);
+    assert!(text.contains("none.toml: cannot be read"), "{text}");
+    std::fs::write(folder.path().join("binary.toml"), [0xff, 0xfe]).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-gateway"));
+    let text = text_of(&finished(command.arg("--config").arg(folder.path().join("binary.toml"))), 1);
+    assert!(text.contains("binary.toml: cannot be read"), "{text}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-gateway"));
+    assert!(text_of(&finished(&mut command), 2).contains("--config"));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let folder = folder();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = listener.local_addr().expect("a bound listener").to_string();
+    for (key, other) in [("127.0.0.1:18080", "127.0.0.1:19901"), ("127.0.0.1:19901", "127.0.0.1:18080")] {
+        let config = change(key, &taken).replacen(other, &free_address().to_string(), 1);
+        let text = text_of(&run(folder.path(), &config, &[]), 1);
+        assert!(text.contains(&format!("cannot listen on {taken}")), "{text}");
+    }
+}
+
+#[test]
+fn an_address_that_is_listed_twice_is_refused() {
+    let folder = folder();
+    let (one, other) = (free_address().to_string(), free_address().to_string());
+    let config =
+        |listen: &str, admin: &str| change("\"127.0.0.1:18080\"", listen).replacen("127.0.0.1:19901", admin, 1);
+    let any = one.replace("127.0.0.1", "0.0.0.0");
+    for config in [
+        config(&format!("\"{one}\", \"{one}\""), &other),
+        config(&format!("\"{one}\", \"{any}\""), &other),
+        config(&format!("\"{one}\""), &one),
+    ] {
+        let text = text_of(&run(folder.path(), &config, &[]), 1);
+        assert!(text.contains("cannot listen on "), "{text}");
+    }
+}

@@ -1,0 +1,148 @@
+//! A verdict comes before anything is forwarded: of what is refused, the backend does not even get a
+//! connection.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, route, send, until};
+use countersign::Reason;
+use countersign::replay::StoreError;
+use http::StatusCode;
+
+/// Deliveries that cannot be verified, each with the reason and the status that it is refused with.
+fn unverifiable() -> Vec<(Reason, u16, Delivery)> {
+    let good = || delivery("msg_1", "{}");
+    let signature = |text: &str| good().set("webhook-signature", text);
+    let off = |seconds| Delivery::signed([SECRET], seconds, "msg_1", "{}");
+    vec![
+        (Reason::MissingHeader, 400, good().without("webhook-id")),
+        (Reason::MissingHeader, 400, good().without("webhook-timestamp")),
+        (Reason::MissingHeader, 400, good().without("webhook-signature")),
+        (Reason::DuplicateHeader, 400, good().add("webhook-id", "msg_1")),
+        (Reason::DuplicateHeader, 400, good().add("webhook-timestamp", "1")),
+        (Reason::DuplicateHeader, 400, good().add("webhook-signature", "v1,AAAA")),
+        (Reason::MalformedId, 400, good().set("webhook-id", "msg.1")),
+        (Reason::MalformedId, 400, good().set("webhook-id", &"m".repeat(257))),
+        (Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", "-1")),
+        (Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", "99999999999999999999")),
+        (Reason::TimestampTooOld, 401, off(-302)),
+        (Reason::TimestampTooNew, 401, off(310)),
+        (Reason::MalformedSignature, 400, signature("v1")),
+        (Reason::MalformedSignature, 400, signature(&"v1,AAAA ".repeat(33))),
+        (Reason::UnsupportedScheme, 401, signature("v9,AAAA")),
+        (Reason::UnsupportedScheme, 401, signature("e30.e30.AAAA")),
+        (Reason::SignatureMismatch, 401, signature(&format!("v1,{}=", "A".repeat(43)))),
+        (Reason::SignatureMismatch, 401, Delivery::signed([OTHER_SECRET], 0, "msg_1", "{}")),
+        (Reason::SignatureMismatch, 401, good().with_body("{ }")),
+        (Reason::SignatureMismatch, 401, good().set("webhook-id", "msg_2")),
+    ]
+}
+
+#[tokio::test]
+async fn what_cannot_be_verified_reaches_no_backend() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let cases = unverifiable();
+    for reason in Reason::ALL {
+        assert!(cases.iter().any(|(covered, ..)| covered == reason), "there is no case for {reason}");
+    }
+    for wire in Wire::ALL {
+        for (reason, status, delivery) in &cases {
+            let reply = send(gateway.address, delivery, wire).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (*status, reason.as_str()), "{delivery:?}");
+            assert_eq!(reply.header("www-authenticate").is_some(), *status == 401, "{reason}");
+        }
+    }
+    assert_eq!(backend.connections(), 0);
+    for reason in Reason::ALL {
+        let expected = cases.iter().filter(|(covered, ..)| covered == reason).count() * Wire::ALL.len();
+        assert_eq!(gateway.count("refused", reason.as_str()).await.to_string(), expected.to_string(), "{reason}");
+    }
+    // What was refused takes no id: the genuine delivery is still new.
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), Wire::Http1Length).await.outcome(), None);
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_hopeless_head_is_refused_before_its_body_comes() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let mut raw = Raw::open(gateway.address).await;
+    let old = Delivery::signed([SECRET], -1000, "msg_1", "{}");
+    raw.write(format!("{}expect: 100-continue\r\ncontent-length: 2\r\n\r\n", old.head())).await;
+    let reply = raw.answer().await.expect("an answer");
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::UNAUTHORIZED, "timestamp_too_old"));
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_takes_too_long_or_breaks_off_reaches_no_backend() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before_with(&backend, "body_timeout = \"300ms\"").await;
+    let sent = delivery("msg_1", "0123456789");
+    for framing in ["content-length: 10\r\n\r\n", "transfer-encoding: chunked\r\n\r\n"] {
+        let mut raw = Raw::open(gateway.address).await;
+        raw.write(format!("{}{framing}", sent.head())).await;
+        // A byte now and then does not win time.
+        let dribble = async {
+            for byte in &sent.body {
+                raw.write(if framing.starts_with('c') {
+                    vec![*byte]
+                } else {
+                    vec![b'1', b'\r', b'\n', *byte, b'\r', b'\n']
+                })
+                .await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        dribble.await;
+        let reply = raw.answer().await.expect("an answer");
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::REQUEST_TIMEOUT, "body_timeout"));
+    }
+    for broken in ["content-length: 10\r\n\r\n01234", "transfer-encoding: chunked\r\n\r\nzz\r\n"] {
+        let mut raw = Raw::open(gateway.address).await;
+        raw.write(format!("{}{broken}", sent.head())).await;
+        raw.finish().await;
+        let _ = raw.rest().await;
+    }
+    until("both are counted", async || gateway.count("refused", "body_unreadable").await >= 2.0).await;
+    assert_eq!(backend.connections(), 0);
+    assert_eq!(send(gateway.address, &sent, Wire::Http1Length).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn no_route_and_another_method_reach_no_backend() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    for wire in Wire::ALL {
+        let reply = send(gateway.address, &delivery("msg_1", "{}").to("/other"), wire).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_FOUND, "no_route"));
+    }
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "HOOK"] {
+        let mut raw = Raw::open(gateway.address).await;
+        let sent = delivery("msg_1", "{}");
+        raw.write(String::from_utf8(sent.bytes()).expect("ASCII").replacen("POST", method, 1)).await;
+        let reply = raw.answer().await.expect("an answer");
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
+        assert_eq!(reply.header("allow"), Some("POST"));
+    }
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_what_is_new_and_forgets_nothing() {
+    let backend = Backend::start().await;
+    let source = format!("{SOURCE}replay = {{ capacity = 1 }}\n");
+    let gateway = Gateway::start(&[source.as_str(), &route(&backend, "")].concat()).await;
+    let wire = Wire::Http1Length;
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.status, StatusCode::OK);
+    let reply = send(gateway.address, &delivery("msg_2", "{}"), wire).await;
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"));
+    assert!(reply.header("retry-after").is_some());
+    assert!(String::from_utf8_lossy(&reply.body).contains(&StoreError::Full.to_string()));
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.outcome(), Some("duplicate"));
+    assert_eq!(backend.seen().len(), 1);
+}
