@@ -1,0 +1,182 @@
+//! Signed deliveries, as they arrive at a server.
+
+#![expect(clippy::expect_used, reason = "the deliveries are the benches' own, and known to be sound")]
+
+use bytes::Bytes;
+use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime, Verifier};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The secret of all benches: no secret at all.
+pub const SECRET: &str = "whsec_bGFiLWMta2V5LTAxMjM0NTY3ODlhYmNkZWZnaGlqa2w=";
+/// The bodies that the gateways get have the size of a typical thin event.
+pub const GATEWAY_BODY_LEN: usize = 252;
+
+/// One delivery, in the form in which a server hands it on.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// All headers of the request.
+    pub headers: HeaderMap,
+    /// The body. A clone shares it.
+    pub body: Bytes,
+    /// When it was signed.
+    pub signed_at: UnixTime,
+}
+
+impl Delivery {
+    /// A delivery of `body_len` bytes, signed now.
+    pub fn signed_now(body_len: usize) -> Self {
+        let signed_at = SystemClock.now();
+        let body = Bytes::from(event(7, body_len));
+        let mut headers = signer().sign(&message_id(0, 7), signed_at, &body);
+        for (name, value) in [
+            ("host", "hooks.example.com"),
+            ("user-agent", "sender/1"),
+            ("accept", "*/*"),
+            ("content-type", "application/json"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers.insert("content-length", HeaderValue::from(body_len));
+        Self { headers: as_received(&headers), body: shared(body), signed_at }
+    }
+
+    /// The same with another body of the same length, which nobody signed.
+    #[must_use]
+    pub fn forged(self) -> Self {
+        Self { body: shared(Bytes::from(event(8, self.body.len()))), ..self }
+    }
+
+    /// The same with as many signatures in the header as are looked at, of which none fits.
+    #[must_use]
+    pub fn with_a_long_list(mut self) -> Self {
+        let wrong = format!("v1,{}=", "A".repeat(43));
+        let list = vec![wrong; MOST_ENTRIES].join(" ");
+        self.headers.insert("webhook-signature", HeaderValue::from_str(&list).expect("base64 may stand in a header"));
+        Self { headers: as_received(&self.headers), ..self }
+    }
+}
+
+/// Signed deliveries as they go over the wire, each with an id that no other has.
+#[derive(Debug)]
+pub struct Requests(Vec<Box<[u8]>>);
+
+impl Requests {
+    /// So many deliveries, signed now: a verifier takes them for the next five minutes.
+    pub fn signed_now(count: u64, body_len: usize) -> Self {
+        let (signer, now) = (signer(), SystemClock.now());
+        // Two runs differ in the millisecond that they begin in, or else in their process.
+        let run = scatter(now.as_millis()) ^ u64::from(std::process::id());
+        Self((0..count).map(|number| request(&signer, now, run, number, body_len)).collect())
+    }
+}
+
+impl std::ops::Deref for Requests {
+    type Target = [Box<[u8]>];
+
+    fn deref(&self) -> &[Box<[u8]>] {
+        &self.0
+    }
+}
+
+fn request(signer: &Signer, now: UnixTime, run: u64, number: u64, body_len: usize) -> Box<[u8]> {
+    let body = event(number, body_len);
+    let mut text =
+        b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: sender/1\r\ncontent-type: application/json\r\n"
+            .to_vec();
+    for (name, value) in &signer.sign(&message_id(run, number), now, &body) {
+        text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    text.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
+    text.extend(body);
+    text.into()
+}
+
+/// As many entries of a signature header as a verifier looks at.
+const MOST_ENTRIES: usize = 32;
+
+/// Signs with [`SECRET`].
+pub fn signer() -> Signer {
+    Signer::new([secret()]).expect("one secret is enough")
+}
+
+/// Verifies what [`signer`] signed.
+pub fn verifier() -> Verifier {
+    Verifier::builder("bench").secret(secret()).build().expect("a sound verifier")
+}
+
+/// The id of the `number`-th message of this run, in the form that Gemini uses: `msg_<uuid>`.
+pub fn message_id(run: u64, number: u64) -> MessageId {
+    let (high, low) = (scatter(run ^ scatter(number)), number);
+    let text = format!(
+        "msg_{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        (run >> 36) & 0xfff,
+        (low ^ run) & 0xffff_ffff_ffff
+    );
+    MessageId::parse(&text).expect("a uuid may be an id")
+}
+
+/// The body of an event, `len` bytes long.
+pub fn event(number: u64, len: usize) -> Vec<u8> {
+    let scattered = scatter(number);
+    let mut body = format!(
+        r#"{{"type":"batch.succeeded","version":"v1","timestamp":"2026-10-20T12:00:00Z","data":{{"id":"batch_{scattered:016x}","output_file_uri":"gs://my-bucket/{scattered:016x}/results.jsonl","#
+    );
+    let end = "}}";
+    let padding = len.checked_sub(body.len() + r#""pad":"""#.len() + end.len()).expect("an event is longer than that");
+    body.push_str(r#""pad":""#);
+    body.extend(std::iter::repeat_n('x', padding));
+    body.push('"');
+    body.push_str(end);
+    body.into_bytes()
+}
+
+fn secret() -> Secret {
+    Secret::parse(SECRET).expect("a good secret")
+}
+
+/// A server cuts headers out of one shared buffer; a value made alone becomes shared on its first clone.
+fn as_received(headers: &HeaderMap) -> HeaderMap {
+    let all: Vec<u8> = headers.values().flat_map(|value| value.as_bytes().to_vec()).collect();
+    let mut rest = shared(Bytes::from(all));
+    let mut cut = |value: &HeaderValue| {
+        HeaderValue::from_maybe_shared(rest.split_to(value.len())).expect("it was a value before")
+    };
+    headers.iter().map(|(name, value)| (name.clone(), cut(value))).collect()
+}
+
+fn shared(bytes: Bytes) -> Bytes {
+    drop(bytes.clone());
+    bytes
+}
+
+/// Spreads a counter over all 64 bits (the finaliser of `SplitMix64`), one to one.
+pub(crate) fn scatter(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign::Reason;
+
+    #[test]
+    fn a_delivery_verifies_and_a_forged_one_does_not() {
+        let genuine = Delivery::signed_now(GATEWAY_BODY_LEN);
+        let verdict = |delivery: &Delivery| {
+            let attempt = verifier().begin(&delivery.headers, delivery.signed_at)?;
+            attempt.finish(delivery.body.clone())
+        };
+        assert_eq!(genuine.body.len(), GATEWAY_BODY_LEN);
+        assert!(verdict(&genuine).is_ok());
+        for refused in [genuine.clone().forged(), genuine.with_a_long_list()] {
+            let rejection = verdict(&refused).expect_err("nobody signed it");
+            assert_eq!(rejection.reason(), Reason::SignatureMismatch);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the benches share: the deliveries that they verify, and how their numbers are made.
+
+pub mod contestants;
+pub mod deliveries;
+pub mod measurement;
+pub mod paired;
+pub mod report;
+pub mod spread;
+pub mod stores;
+pub mod wire;
