@@ -1,6 +1,6 @@
 //! Health, readiness and metrics, on a listener of their own.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
 
+use crate::forward::Peer;
 use crate::metrics::Metrics;
 use crate::server::Handle;
 
@@ -57,7 +58,7 @@ impl Admin {
 impl Handle for Admin {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Option<IpAddr>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>, _: Option<Peer>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
         }

@@ -1,7 +1,6 @@
 //! The path of a request, from top to bottom:
 //! route → method → head → body → verify → filter → claim → forward → settle → answer → record.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,12 +54,12 @@ impl Gateway {
 
     /// Answers one request. It runs to its end even if the sender hangs up: a delivery that reached
     /// its backend settles by what the backend made of it.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: Option<Peer>) -> Response<Body> {
         let arrived = SystemClock.instant();
         let (mut head, body) = request.into_parts();
         trust::remove_forged(&mut head.headers);
-        if let Some(peer) = peer {
-            head.extensions.insert(Peer(peer));
+        if let Some(peer) = &peer {
+            head.extensions.insert(peer.clone());
         }
         let route = self.routes.find(&head);
         let response = match route {
@@ -68,15 +67,19 @@ impl Gateway {
             Some(_) if head.method != Method::POST => method_not_allowed(),
             Some(route) => route.verify(Request::from_parts(head, body)).await,
         };
-        self.record(route, peer, &response, SystemClock.instant().saturating_duration_since(arrived));
+        self.record(route, peer.as_ref(), &response, SystemClock.instant().saturating_duration_since(arrived));
         response
     }
 
-    fn record(&self, route: Option<&Route>, peer: Option<IpAddr>, response: &Response<Body>, took: Duration) {
+    fn record(&self, route: Option<&Route>, peer: Option<&Peer>, response: &Response<Body>, took: Duration) {
         let report = response.extensions().get::<Report>();
         let (outcome, reason) = outcome_of(response, report);
         let name = route.map_or(&self.no_route, |route| &route.name);
-        self.metrics.count(name, outcome, reason);
+        match route {
+            // Nearly all are this one: its counter is at hand.
+            Some(route) if outcome == Outcome::Confirmed.as_str() => drop(route.metrics.confirmed.inc()),
+            _ => self.metrics.count(name, outcome, reason),
+        }
         if let (Some(route), Some(time)) = (route, report.and_then(Report::verification_time)) {
             route.metrics.verification.observe(time.as_secs_f64());
         }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,9 +42,22 @@ pub type Pool = Client<HttpConnector, VerifiedBody>;
 /// The body of an answer: the backend's own as it comes in, or a problem document.
 pub type Body = Either<Incoming, Full<Bytes>>;
 
-/// Who sent the request; in its extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+/// Who sent the request; in its extensions. The address is written out once for a connection.
+#[derive(Clone, Debug)]
+pub struct Peer(HeaderValue);
+
+impl Peer {
+    /// The peer of this address.
+    pub fn new(address: IpAddr) -> Option<Self> {
+        HeaderValue::from_str(&address.to_string()).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
 
 /// Why a backend's answer, or the want of one, is not what the sender gets; in the response's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,14 +220,23 @@ fn headers_for_upstream(head: request::Parts) -> HeaderMap {
     if let Some(verified) = head.extensions.get::<Verified>() {
         trust::insert_verdict(&mut headers, verified);
     }
-    if let Some(Peer(address)) = head.extensions.get() {
-        let before = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-        let chain = before.map(str::to_owned).chain([address.to_string()]).collect::<Vec<_>>().join(", ");
-        insert_or_remove(&mut headers, X_FORWARDED_FOR, HeaderValue::from_str(&chain).ok());
+    if let Some(peer) = head.extensions.get() {
+        let chain = forwarded_for(&headers, peer);
+        insert_or_remove(&mut headers, X_FORWARDED_FOR, chain);
     }
     insert_or_remove(&mut headers, X_FORWARDED_HOST, host);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     headers
+}
+
+/// Who forwarded the request to whom, the peer last: what stands before it is what the peer said.
+fn forwarded_for(headers: &HeaderMap, Peer(address): &Peer) -> Option<HeaderValue> {
+    if !headers.contains_key(X_FORWARDED_FOR) {
+        return Some(address.clone());
+    }
+    let chain = headers.get_all(X_FORWARDED_FOR).iter().chain([address]);
+    let texts: Vec<_> = chain.filter_map(|value| value.to_str().ok()).collect();
+    HeaderValue::from_str(&texts.join(", ")).ok()
 }
 
 /// What is not known is not left to whoever sent the request.

@@ -10,6 +10,7 @@
 pub mod admin;
 pub mod config;
 pub mod delivery;
+mod finish;
 pub mod forward;
 pub mod metrics;
 pub mod route;

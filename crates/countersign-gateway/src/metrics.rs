@@ -95,10 +95,12 @@ impl Metrics {
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
     }
 
-    /// The histograms of one route, to be kept at hand.
+    /// What nearly every request of a route needs, to be kept at hand.
     pub fn of_route(&self, route: &Arc<String>) -> RouteMetrics {
         let labels = RouteLabels { route: Arc::clone(route) };
+        let confirmed = RequestLabels { route: Arc::clone(route), outcome: "confirmed", reason: "" };
         RouteMetrics {
+            confirmed: self.requests.get_or_create_owned(&confirmed),
             verification: self.verification.get_or_create_owned(&labels),
             upstream: self.upstream.get_or_create_owned(&labels),
         }
@@ -122,9 +124,11 @@ impl Metrics {
     }
 }
 
-/// The histograms of one route.
+/// What nearly every request of a route needs.
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
+    /// Deliveries that a backend took.
+    pub confirmed: Counter,
     /// The time that it took to verify a body, in seconds.
     pub verification: Histogram,
     /// The time until the head of the upstream's answer, in seconds.

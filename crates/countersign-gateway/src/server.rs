@@ -1,10 +1,13 @@
 //! The process: Pingora's listeners and runtimes, hyper on each stream, and the way out.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::future::poll_fn;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +31,8 @@ use tokio_util::task::TaskTracker;
 use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::delivery::{self, Gateway};
+use crate::finish::FinishAnyway;
+use crate::forward::Peer;
 use crate::metrics::Metrics;
 use crate::upstream::{self, Watch};
 
@@ -47,14 +52,14 @@ pub trait Handle: Send + Sync + 'static {
     fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Option<IpAddr>,
+        peer: Option<Peer>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 impl Handle for Gateway {
     type Body = delivery::Body;
 
-    async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<delivery::Body> {
+    async fn handle(&self, request: Request<Incoming>, peer: Option<Peer>) -> Response<delivery::Body> {
         Self::handle(self, request, peer).await
     }
 }
@@ -147,13 +152,13 @@ impl<H: Handle> Connections<H> {
 impl<H: Handle> ServerApp for Connections<H> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let digest = stream.get_socket_digest();
-        let peer = digest.and_then(|digest| Some(digest.peer_addr()?.as_inet()?.ip()));
+        let peer = digest.and_then(|digest| Peer::new(digest.peer_addr()?.as_inet()?.ip()));
         let spoken = AtomicBool::new(false);
         let service = service_fn(|request| {
             spoken.store(true, Ordering::Relaxed);
-            let handler = Arc::clone(&self.handler);
-            // A task of its own: hyper drops this future when the sender hangs up.
-            self.tasks.spawn(async move { handler.handle(request, peer).await })
+            let (handler, peer) = (Arc::clone(&self.handler), peer.clone());
+            let answer = async move { Ok::<_, Infallible>(handler.handle(request, peer).await) };
+            FinishAnyway::new(answer, self.tasks.clone())
         });
         let mut shutdown = shutdown.clone();
         let connection = self.tasks.track_future(async {
@@ -171,7 +176,11 @@ impl<H: Handle> ServerApp for Connections<H> {
             connection.await
         });
         if let Err(error) = connection.await {
-            tracing::debug!(peer = peer.map(tracing::field::display), error = &*error, "the connection ended early");
+            tracing::debug!(
+                peer = peer.as_ref().map(tracing::field::display),
+                error = &*error,
+                "the connection ended early"
+            );
         }
         None
     }
@@ -179,10 +188,9 @@ impl<H: Handle> ServerApp for Connections<H> {
 
 /// Comes if the first request has not. hyper's own time limit begins only once it knows the version.
 async fn silence(spoken: &AtomicBool) {
-    tokio::time::sleep(HEAD_TIMEOUT).await;
-    if spoken.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
-    }
+    let mut limit = pin!(tokio::time::sleep(HEAD_TIMEOUT));
+    // Polled with every request of a connection, so what has spoken is not asked the time.
+    poll_fn(|cx| if spoken.load(Ordering::Relaxed) { Poll::Pending } else { limit.as_mut().poll(cx) }).await;
 }
 
 /// Waits until Pingora was told to stop and has told its listeners.

@@ -33,7 +33,7 @@ pub fn remove_forged(headers: &mut HeaderMap) {
             let mut bytes = name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte });
             prefix.bytes().all(|expected| bytes.next() == Some(expected))
         };
-        begins_with(PREFIX) || (name.as_str().contains('_') && (begins_with("webhook-") || begins_with("x-forwarded-")))
+        begins_with(PREFIX) || ((begins_with("webhook-") || begins_with("x-forwarded-")) && name.as_str().contains('_'))
     });
 }
 

@@ -70,6 +70,11 @@ impl Upstreams {
     /// turns with each other, so that each has to remember what it tried.
     pub fn next(&self, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
         let known = |backend: &Backend| backend.ext.get::<Arc<Upstream>>().cloned();
+        // One that stands alone needs no turn.
+        let all = self.balancer.backends().get_backend();
+        if let (Some(only), 1) = (all.first(), all.len()) {
+            return known(only);
+        }
         let is_new = |backend: &Backend| {
             tried.is_empty() || known(backend).is_some_and(|new| tried.iter().all(|old| old.address != new.address))
         };

@@ -1,8 +1,10 @@
 //! The one file that names cryptographic crates.
 
+use std::ops::BitAnd;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 /// An HMAC-SHA256 key whose two pads are hashed already. Its state is zeroed on drop.
 #[derive(Clone)]
@@ -32,7 +34,10 @@ impl MacKey {
 impl Tag {
     /// Compares in a time that does not depend on where the two differ.
     pub(crate) fn matches(&self, signature: &[u8; TAG_LEN]) -> bool {
-        self.0.ct_eq(signature).into()
+        // By words: what keeps a comparison constant costs as much for one byte as for eight.
+        let (ours, theirs) = (self.0.as_chunks::<8>().0, signature.as_chunks::<8>().0);
+        let equal = |(one, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other));
+        ours.iter().zip(theirs).map(equal).fold(Choice::from(1), BitAnd::bitand).into()
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; TAG_LEN] {

@@ -121,8 +121,9 @@ impl MessageId {
 
     pub(crate) fn from_header(value: &HeaderValue) -> Option<Self> {
         let bytes = value.as_bytes();
-        let allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'.';
-        ((1..=Self::MAX_LEN).contains(&bytes.len()) && bytes.iter().all(allowed)).then(|| Self(value.clone()))
+        // Without an early end, so that many bytes are looked at at once.
+        let allowed = |all: bool, byte: &u8| all & (byte.is_ascii_graphic() && *byte != b'.');
+        ((1..=Self::MAX_LEN).contains(&bytes.len()) && bytes.iter().fold(true, allowed)).then(|| Self(value.clone()))
     }
 
     /// The id as text.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::crypto::TAG_LEN;
 
 /// More entries than this are not looked at: a sender in a rotation has a handful.
-pub(crate) const MAX_ENTRIES: usize = 32;
+const MAX_ENTRIES: usize = 32;
 
 /// What `v1` lists: a tag of HMAC-SHA256.
 pub(crate) type Signature = [u8; TAG_LEN];
@@ -25,9 +25,10 @@ pub(crate) fn entries(header: &[u8]) -> impl Iterator<Item = Entry> {
     words(header).filter_map(entry)
 }
 
-/// How many entries there are, readable or not.
-pub(crate) fn count(header: &[u8]) -> usize {
-    words(header).count()
+/// Whether there are more entries than are looked at, readable or not.
+pub(crate) fn has_too_many(header: &[u8]) -> bool {
+    // Each takes up two bytes at least, with the space behind it: most headers need not be counted.
+    header.len() >= 2 * MAX_ENTRIES && words(header).count() > MAX_ENTRIES
 }
 
 fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
