@@ -4,6 +4,7 @@ pub mod contestants;
 pub mod deliveries;
 pub mod measurement;
 pub mod paired;
+pub mod pass_through;
 pub mod report;
 pub mod spread;
 pub mod stores;

@@ -23,6 +23,7 @@ pub(crate) struct Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     BareProxy,
+    TunedProxy,
     Countersign,
     NginxLua,
     Haproxy,
@@ -34,7 +35,7 @@ pub(crate) enum Kind {
 /// Starts all that are there. Those that are not are left out, with a word on it.
 pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<Vec<Server>, Box<dyn Error>> {
     let mut servers = vec![Server { kind: Kind::Ceiling, port: backend, _process: None }];
-    for kind in [Kind::BareProxy, Kind::Countersign, Kind::NginxLua, Kind::Haproxy, Kind::Nginx] {
+    for kind in [Kind::BareProxy, Kind::TunedProxy, Kind::Countersign, Kind::NginxLua, Kind::Haproxy, Kind::Nginx] {
         match kind.program(programs) {
             Some(program) => servers
                 .push(start(kind, &program, folder, backend).map_err(|error| format!("{}: {error}", kind.name()))?),
@@ -61,7 +62,7 @@ fn start(kind: Kind, program: &Path, folder: &Path, backend: u16) -> Result<Serv
     };
     let arguments = match kind {
         Kind::Ceiling => return Err("no server is nothing to start".into()),
-        Kind::BareProxy => vec![port.to_string(), backend.to_string()],
+        Kind::BareProxy | Kind::TunedProxy => vec![port.to_string(), backend.to_string()],
         Kind::Countersign => {
             vec!["--config".into(), config("countersign.toml", include_str!("../../../peers/countersign.toml"))?]
         }
@@ -83,7 +84,8 @@ fn start(kind: Kind, program: &Path, folder: &Path, backend: u16) -> Result<Serv
 impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::BareProxy => "pingora-proxy, passing through",
+            Self::BareProxy => "pingora-proxy as it comes, passing through",
+            Self::TunedProxy => "pingora-proxy tuned, passing through",
             Self::Countersign => "countersign-gateway, verifying",
             Self::NginxLua => "nginx with Lua, verifying",
             Self::Haproxy => "HAProxy, verifying",
@@ -101,6 +103,7 @@ impl Kind {
         match self {
             Self::Ceiling => None,
             Self::BareProxy => there(built.join("bare_proxy")),
+            Self::TunedProxy => there(built.join("tuned_proxy")),
             Self::Countersign => there(built.join("countersign-gateway")),
             Self::Nginx => installed("nginx"),
             Self::NginxLua => nginx_modules().and_then(|_| installed("nginx")),
