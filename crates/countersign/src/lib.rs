@@ -35,20 +35,27 @@
 pub mod clock;
 mod crypto;
 pub mod event;
+mod json;
+pub mod key;
+mod key_source;
 pub mod replay;
 mod scheme;
 pub mod secret;
 pub mod sign;
 pub mod verdict;
+pub mod verifier;
 pub mod verify;
 
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use event::{Event, EventFilter};
+pub use key::{KeySet, PublicKey};
+pub use key_source::{KeySource, Refreshed};
 pub use replay::{MemoryStore, ReplayStore};
 pub use secret::Secret;
-pub use sign::Signer;
+pub use sign::{PrivateKey, Signer, TokenSigner};
 pub use verdict::{MessageId, Reason, Rejection, Scheme, Verified};
-pub use verify::{Attempt, Verifier};
+pub use verifier::{TokenPolicy, Verifier};
+pub use verify::Attempt;
 
 /// The names of the three headers that every delivery carries, in lower case.
 pub mod header {

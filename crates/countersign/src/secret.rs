@@ -135,12 +135,16 @@ fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     if let Some(mistake) = recognise(text) {
         return Err(mistake);
     }
-    let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
+    decode_base64(text.strip_prefix(PREFIX).unwrap_or(text)).ok_or(SecretError::NotBase64)
+}
+
+/// Reads base64 of either alphabet, padded or not.
+pub(crate) fn decode_base64(encoded: &str) -> Option<Zeroizing<Vec<u8>>> {
     let engine = if encoded.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
     // Room for all of it from the start: a vector that grew would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len()));
-    engine.decode_vec(encoded, &mut bytes).map_err(|_| SecretError::NotBase64)?;
-    Ok(bytes)
+    engine.decode_vec(encoded, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn recognise(text: &str) -> Option<SecretError> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use crate::replay::ReplayKey;
-use crate::verify::Verifier;
+use crate::verifier::Verifier;
 
 /// Proof that a delivery was signed by its source, recently, over exactly this body.
 ///
@@ -16,22 +16,31 @@ use crate::verify::Verifier;
 pub struct Verified {
     verifier: Verifier,
     scheme: Scheme,
-    secret: usize,
+    key: MatchedKey,
     timestamp: u64,
     message_id: MessageId,
     body: Bytes,
+}
+
+/// The key that made the signature.
+#[derive(Clone, Debug)]
+pub(crate) enum MatchedKey {
+    /// The secret at this place.
+    Secret(usize),
+    /// The public key of this label.
+    Public(Arc<str>),
 }
 
 impl Verified {
     pub(crate) fn new(
         verifier: Verifier,
         scheme: Scheme,
-        secret: usize,
+        key: MatchedKey,
         timestamp: u64,
         message_id: MessageId,
         body: Bytes,
     ) -> Self {
-        Self { verifier, scheme, secret, timestamp, message_id, body }
+        Self { verifier, scheme, key, timestamp, message_id, body }
     }
 
     /// The name of the source whose keys matched.
@@ -44,9 +53,13 @@ impl Verified {
         self.scheme
     }
 
-    /// The label of the key that matched, or `secret-N` for the N-th secret where it has none.
+    /// The label of the key that matched: a secret's own, or `secret-N` for the N-th where it has none;
+    /// a public key's `kid`, or its RFC 7638 thumbprint.
     pub fn key(&self) -> &str {
-        self.verifier.secret_label(self.secret)
+        match &self.key {
+            MatchedKey::Secret(index) => self.verifier.secret_label(*index),
+            MatchedKey::Public(label) => label,
+        }
     }
 
     /// When this attempt was signed, in seconds since the Unix epoch.
@@ -55,6 +68,9 @@ impl Verified {
     }
 
     /// The message's id, as signed: the same for every attempt at the same delivery.
+    ///
+    /// Beside a token the `webhook-id` header is not signed, so it is the token's `jti`, or where it has
+    /// none the SHA-256 of what was signed.
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
     }
@@ -89,6 +105,10 @@ impl fmt::Debug for Verified {
 pub enum Scheme {
     /// `v1`: HMAC-SHA256 with a shared secret.
     V1,
+    /// `v1a`: Ed25519.
+    V1a,
+    /// A JSON Web Token, signed with RS256.
+    Rs256,
 }
 
 impl Scheme {
@@ -96,6 +116,8 @@ impl Scheme {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "v1",
+            Self::V1a => "v1a",
+            Self::Rs256 => "rs256",
         }
     }
 }
@@ -117,6 +139,15 @@ impl MessageId {
     /// Reads an id; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_header(&HeaderValue::from_str(text).ok()?)
+    }
+
+    /// The id of what has no id of its own, or one that may not stand in a header.
+    pub(crate) fn from_hash(hash: &[u8; 32]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let hex: Vec<_> = digits.map(|digit| DIGITS[usize::from(digit)]).collect();
+        #[expect(clippy::expect_used, reason = "hex digits may stand in a header")]
+        Self(HeaderValue::from_bytes(&hex).expect("hex is visible ASCII"))
     }
 
     pub(crate) fn from_header(value: &HeaderValue) -> Option<Self> {
@@ -159,6 +190,7 @@ impl fmt::Display for MessageId {
 pub struct Rejection {
     reason: Reason,
     detail: Detail,
+    wants_public_key: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,22 +206,34 @@ impl Rejection {
         self.reason
     }
 
+    /// Whether a public key that the verifier does not have could have made the difference: a reason to
+    /// look for newer ones.
+    pub const fn wants_public_key(&self) -> bool {
+        self.wants_public_key
+    }
+
+    /// The same, said of a delivery that needs a public key.
+    pub(crate) const fn wanting_public_key(mut self, wants: bool) -> Self {
+        self.wants_public_key = wants;
+        self
+    }
+
     pub(crate) fn header(reason: Reason, name: &HeaderName) -> Self {
         let known = [crate::header::WEBHOOK_ID, crate::header::WEBHOOK_TIMESTAMP, crate::header::WEBHOOK_SIGNATURE];
         let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
         let detail =
             known.iter().position(|header| header == name).map_or(Detail::None, |at| Detail::Header(names[at]));
-        Self { reason, detail }
+        Self { detail, ..reason.into() }
     }
 
     pub(crate) fn off_by(reason: Reason, seconds: u64, tolerance: u64) -> Self {
-        Self { reason, detail: Detail::OffBy { seconds, tolerance } }
+        Self { detail: Detail::OffBy { seconds, tolerance }, ..reason.into() }
     }
 }
 
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: Detail::None }
+        Self { reason, detail: Detail::None, wants_public_key: false }
     }
 }
 
@@ -235,6 +279,24 @@ pub enum Reason {
     UnsupportedScheme,
     /// No key made any of the signatures over this id, timestamp and body.
     SignatureMismatch,
+    /// The token cannot be read, or asks for an extension that must be understood.
+    TokenMalformed,
+    /// The token is not signed with RS256.
+    TokenAlgorithm,
+    /// The token names no RSA key that is known and strong enough.
+    UnknownKey,
+    /// The token was issued by somebody else.
+    TokenIssuer,
+    /// The token was issued for somebody else.
+    TokenAudience,
+    /// The token says neither when it was issued nor, within 24 hours, when it expires.
+    TokenUntimed,
+    /// The token has expired.
+    TokenExpired,
+    /// The token is not valid yet.
+    TokenNotYetValid,
+    /// The token says nothing of this body.
+    BodyNotBound,
 }
 
 impl Reason {
@@ -249,6 +311,15 @@ impl Reason {
         Self::MalformedSignature,
         Self::UnsupportedScheme,
         Self::SignatureMismatch,
+        Self::TokenMalformed,
+        Self::TokenAlgorithm,
+        Self::UnknownKey,
+        Self::TokenIssuer,
+        Self::TokenAudience,
+        Self::TokenUntimed,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::BodyNotBound,
     ];
 
     /// The stable name, in snake case.
@@ -263,6 +334,15 @@ impl Reason {
             Self::MalformedSignature => "malformed_signature",
             Self::UnsupportedScheme => "unsupported_scheme",
             Self::SignatureMismatch => "signature_mismatch",
+            Self::TokenMalformed => "token_malformed",
+            Self::TokenAlgorithm => "token_algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::TokenIssuer => "token_issuer",
+            Self::TokenAudience => "token_audience",
+            Self::TokenUntimed => "token_untimed",
+            Self::TokenExpired => "token_expired",
+            Self::TokenNotYetValid => "token_not_yet_valid",
+            Self::BodyNotBound => "body_not_bound",
         }
     }
 
@@ -279,6 +359,17 @@ impl Reason {
             }
             Self::UnsupportedScheme => "signed in no scheme for which this endpoint has a key",
             Self::SignatureMismatch => "no signature fits this id, timestamp and body with any key of this endpoint",
+            Self::TokenMalformed => "the token in `webhook-signature` cannot be read, or has a `crit` header",
+            Self::TokenAlgorithm => "the token is not signed with RS256",
+            Self::UnknownKey => "the token names no RSA key of 2048 bits or more that this endpoint knows",
+            Self::TokenIssuer => "the token was issued by somebody whom this endpoint does not expect",
+            Self::TokenAudience => "the token was issued for another audience than this endpoint",
+            Self::TokenUntimed => {
+                "the token has neither an `iat` nor an `exp` within 24 hours, so it could be used again and again"
+            }
+            Self::TokenExpired => "the token has expired",
+            Self::TokenNotYetValid => "the token is not valid yet",
+            Self::BodyNotBound => "the token says nothing of this body: neither its hash nor its content",
         }
     }
 }

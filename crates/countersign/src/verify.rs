@@ -3,83 +3,89 @@
 //! Verification is in two steps, so that a hopeless request is refused before its body is read:
 //! [`Verifier::begin`] looks at the head, [`Attempt::finish`] at the body.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::UnixTime;
+use crate::crypto;
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use crate::key::RsaKey;
 use crate::scheme::list::{self, Entry, Signature};
-use crate::secret::Secret;
-use crate::verdict::{MessageId, Reason, Rejection, Scheme, SharedSource, Verified, is_source_name};
+use crate::scheme::token::{self, Token};
+use crate::verdict::{MatchedKey, MessageId, Reason, Rejection, Scheme, Verified};
+use crate::verifier::Verifier;
 
-/// How far a timestamp may be off unless the source says otherwise.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
-/// A source has at most this many secrets; a rotation needs two.
-pub const MAX_SECRETS: usize = 8;
-
-/// Verifies the deliveries of one source. A clone is cheap and shares the keys.
-#[derive(Clone)]
-pub struct Verifier(Arc<Inner>);
-
-struct Inner {
-    source: SharedSource,
-    secrets: Vec<Secret>,
-    labels: Vec<String>,
-    tolerance_secs: u64,
-}
+/// A `v1a` signature costs us far more than its sender, and each may have to be tried with each key.
+const MAX_ED25519_TRIALS: usize = 64;
 
 impl Verifier {
-    /// Begins to describe a verifier for the source of this name.
-    ///
-    /// The name is 1 to 64 visible ASCII characters: it goes into verdicts, headers and metrics, and
-    /// keeps one source's message ids apart from another's in a shared replay store.
-    pub fn builder(source: impl Into<String>) -> VerifierBuilder {
-        VerifierBuilder { source: source.into(), secrets: Vec::new(), tolerance: DEFAULT_TOLERANCE }
-    }
-
-    /// The name of the source.
-    pub fn source(&self) -> &str {
-        &self.0.source
-    }
-
     /// Checks all that the head of a request can tell. `now` is when the request arrived.
     pub fn begin(&self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
         let values = Values::of(headers)?;
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
         let timestamp = parse_timestamp(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
-        check_freshness(timestamp, now, self.0.tolerance_secs)?;
-        let first_signature = first_usable(values.signature.as_bytes(), !self.0.secrets.is_empty())?;
-        Ok(Attempt {
-            verifier: self.clone(),
-            message_id,
-            timestamp,
-            timestamp_text: values.timestamp.clone(),
-            first_signature,
-            signatures: values.signature.clone(),
-            arrived: now,
+        check_freshness(timestamp, now, self.inner().tolerance_secs)?;
+        let evidence = if token::is_token(values.signature.as_bytes()) {
+            Evidence::Token(Box::new(self.check_token(values.signature.as_bytes(), now)?))
+        } else {
+            let listed = self.check_list(values.signature.as_bytes())?;
+            let (timestamp_text, signatures) = (values.timestamp.clone(), values.signature.clone());
+            Evidence::List { listed, timestamp_text, signatures }
+        };
+        Ok(Attempt { verifier: self.clone(), message_id, timestamp, evidence, arrived: now })
+    }
+
+    fn check_list(&self, header: &[u8]) -> Result<Listed, Rejection> {
+        if list::has_too_many(header) {
+            return Err(Reason::MalformedSignature.into());
+        }
+        let mut listed = Listed::default();
+        let mut readable = false;
+        for entry in list::entries(header) {
+            readable = true;
+            match entry {
+                Entry::Hmac(signature) => listed.first_hmac = listed.first_hmac.or(Some(signature)),
+                Entry::Ed25519(_) => listed.has_ed25519 = true,
+                Entry::Unknown => {}
+            }
+        }
+        let inner = self.inner();
+        let has_hmac = listed.first_hmac.is_some() && !inner.secrets.is_empty();
+        if !readable {
+            Err(Reason::MalformedSignature.into())
+        } else if has_hmac || (listed.has_ed25519 && inner.has_ed25519_key()) {
+            Ok(listed)
+        } else {
+            Err(Rejection::from(Reason::UnsupportedScheme).wanting_public_key(listed.has_ed25519))
+        }
+    }
+
+    /// All of a token but what it says of the body.
+    fn check_token(&self, header: &[u8], now: UnixTime) -> Result<CheckedToken, Rejection> {
+        let policy = self.inner().token.as_ref().ok_or(Reason::UnsupportedScheme)?;
+        let token = Token::parse(header).ok_or(Reason::TokenMalformed)?;
+        if !token.header.is_rs256() {
+            return Err(Reason::TokenAlgorithm.into());
+        }
+        let is_named = |key: &&RsaKey| token.header.key_id() == Some(key.id.as_str());
+        let mut named = self.inner().set.rsa().iter().filter(is_named).peekable();
+        if named.peek().is_none() {
+            let is_named = token.header.key_id().is_some();
+            return Err(Rejection::from(Reason::UnknownKey).wanting_public_key(is_named));
+        }
+        let key = named
+            .find(|key| key.key.verifies(token.signing_input, &token.signature))
+            .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(true))?;
+        let issued = token.claims.check(policy, now.as_secs())?;
+        if let Some(issued) = issued {
+            check_freshness(issued, now, self.inner().tolerance_secs)?;
+        }
+        Ok(CheckedToken {
+            key: MatchedKey::Public(key.label.clone()),
+            message_id: signed_id(&token),
+            issued,
+            payload: policy.binds_body.then(|| token.into_payload()),
         })
-    }
-
-    pub(crate) fn shared_source(&self) -> SharedSource {
-        Arc::clone(&self.0.source)
-    }
-
-    pub(crate) fn secret_label(&self, index: usize) -> &str {
-        &self.0.labels[index]
-    }
-}
-
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier")
-            .field("source", &self.0.source)
-            .field("secrets", &self.0.secrets)
-            .field("tolerance_secs", &self.0.tolerance_secs)
-            .finish()
     }
 }
 
@@ -90,30 +96,91 @@ pub struct Attempt {
     verifier: Verifier,
     message_id: MessageId,
     timestamp: u64,
-    timestamp_text: HeaderValue,
-    first_signature: Signature,
-    signatures: HeaderValue,
+    evidence: Evidence,
     arrived: UnixTime,
+}
+
+#[derive(Clone, Debug)]
+enum Evidence {
+    List { listed: Listed, timestamp_text: HeaderValue, signatures: HeaderValue },
+    Token(Box<CheckedToken>),
+}
+
+/// What a list holds. The first `v1` signature is kept decoded: most deliveries have no other.
+#[derive(Clone, Debug, Default)]
+struct Listed {
+    first_hmac: Option<Signature>,
+    has_ed25519: bool,
+}
+
+/// A token that holds, whatever the body.
+#[derive(Clone, Debug)]
+struct CheckedToken {
+    key: MatchedKey,
+    message_id: MessageId,
+    issued: Option<u64>,
+    /// The claims, if they have to bind the body.
+    payload: Option<Vec<u8>>,
 }
 
 impl Attempt {
     /// Checks the signatures over the body, which is to be the one that was received, untouched.
     pub fn finish(self, body: Bytes) -> Result<Verified, Rejection> {
-        let secret = self.matching_secret(&body).ok_or(Reason::SignatureMismatch)?;
-        Ok(Verified::new(self.verifier, Scheme::V1, secret, self.timestamp, self.message_id, body))
+        match self.evidence {
+            Evidence::List { ref listed, ref timestamp_text, ref signatures } => {
+                let signed = [self.message_id.as_bytes(), b".", timestamp_text.as_bytes(), b".", &body];
+                let (scheme, key) = self
+                    .matching_secret(&signed, listed, signatures.as_bytes())
+                    .or_else(|| self.matching_public_key(&signed, listed, signatures.as_bytes()))
+                    .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.has_ed25519))?;
+                Ok(Verified::new(self.verifier, scheme, key, self.timestamp, self.message_id, body))
+            }
+            Evidence::Token(token) => {
+                let CheckedToken { key, message_id, issued, payload } = *token;
+                if payload.is_some_and(|payload| !token::binds(&payload, &body)) {
+                    return Err(Reason::BodyNotBound.into());
+                }
+                // The headers beside a token are not signed, so what it says itself is what counts.
+                let timestamp = issued.unwrap_or(self.timestamp);
+                Ok(Verified::new(self.verifier, Scheme::Rs256, key, timestamp, message_id, body))
+            }
+        }
     }
 
-    fn matching_secret(&self, body: &[u8]) -> Option<usize> {
-        let signed = [self.message_id.as_bytes(), b".", self.timestamp_text.as_bytes(), b".", body];
-        let secrets = self.verifier.0.secrets.iter().enumerate();
+    fn matching_secret(&self, signed: &[&[u8]], listed: &Listed, header: &[u8]) -> Option<(Scheme, MatchedKey)> {
+        let first = listed.first_hmac?;
+        let secrets = self.verifier.inner().secrets.iter().enumerate();
         let mut live = secrets.filter(|(_, secret)| secret.is_live(self.arrived));
         // One tag for a secret, however many signatures are listed: a list costs its sender more than us.
         let matching = live.find(|(_, secret)| {
-            let tag = secret.key().tag(&signed);
+            let tag = secret.key().tag(signed);
             let fits = |entry| matches!(entry, Entry::Hmac(signature) if tag.matches(&signature));
-            tag.matches(&self.first_signature) || list::entries(self.signatures.as_bytes()).any(fits)
+            tag.matches(&first) || list::entries(header).any(fits)
         });
-        matching.map(|(index, _)| index)
+        matching.map(|(index, _)| (Scheme::V1, MatchedKey::Secret(index)))
+    }
+
+    fn matching_public_key(&self, signed: &[&[u8]], listed: &Listed, header: &[u8]) -> Option<(Scheme, MatchedKey)> {
+        if !listed.has_ed25519 {
+            return None;
+        }
+        let message = signed.concat();
+        let mut trials = 0..MAX_ED25519_TRIALS;
+        let key = self.verifier.inner().find_ed25519_key(|key| {
+            list::entries(header).any(|entry| match entry {
+                Entry::Ed25519(signature) => trials.next().is_some() && key.key().verifies(&message, &signature),
+                _ => false,
+            })
+        });
+        key.map(|key| (Scheme::V1a, MatchedKey::Public(key.shared_label())))
+    }
+}
+
+/// What a token's delivery is known by: its `jti`, which is the same for every attempt, or itself.
+fn signed_id(token: &Token<'_>) -> MessageId {
+    match &token.claims.jti {
+        Some(jti) => MessageId::parse(jti).unwrap_or_else(|| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
+        None => MessageId::from_hash(&crypto::sha256(token.signing_input)),
     }
 }
 
@@ -179,105 +246,3 @@ fn check_freshness(timestamp: u64, now: UnixTime, tolerance: u64) -> Result<(), 
         Err(Rejection::off_by(Reason::TimestampTooNew, off, tolerance))
     }
 }
-
-/// The first signature that one of our keys could have made; most deliveries have no other.
-fn first_usable(header: &[u8], have_secrets: bool) -> Result<Signature, Rejection> {
-    if is_token(header) {
-        return Err(Reason::UnsupportedScheme.into());
-    }
-    if list::has_too_many(header) {
-        return Err(Reason::MalformedSignature.into());
-    }
-    let mut readable = false;
-    for entry in list::entries(header) {
-        readable = true;
-        if let (Entry::Hmac(signature), true) = (entry, have_secrets) {
-            return Ok(signature);
-        }
-    }
-    Err(if readable { Reason::UnsupportedScheme } else { Reason::MalformedSignature }.into())
-}
-
-fn is_token(header: &[u8]) -> bool {
-    // A list has its first comma near its beginning, so most headers are told apart at once.
-    !header.iter().any(|byte| matches!(byte, b',' | b' ')) && header.iter().filter(|byte| **byte == b'.').count() == 2
-}
-
-/// Describes a [`Verifier`].
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct VerifierBuilder {
-    source: String,
-    secrets: Vec<Secret>,
-    tolerance: Duration,
-}
-
-impl VerifierBuilder {
-    /// Adds a secret. Put the current one first: it is tried first.
-    pub fn secret(mut self, secret: Secret) -> Self {
-        self.secrets.push(secret);
-        self
-    }
-
-    /// Adds secrets, in the order in which they are to be tried.
-    pub fn secrets(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
-        self.secrets.extend(secrets);
-        self
-    }
-
-    /// Sets how far a timestamp may be off, in either direction, in whole seconds, inclusive;
-    /// [`DEFAULT_TOLERANCE`] unless set.
-    pub fn tolerance(mut self, tolerance: Duration) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
-    /// Makes the verifier, if the description is sound.
-    pub fn build(self) -> Result<Verifier, VerifierError> {
-        if !is_source_name(&self.source) {
-            return Err(VerifierError::Source);
-        }
-        if self.secrets.len() > MAX_SECRETS {
-            return Err(VerifierError::TooManySecrets);
-        }
-        let numbered = self.secrets.iter().zip(1..);
-        let labels: Vec<String> = numbered
-            .map(|(secret, number)| secret.label().map_or_else(|| format!("secret-{number}"), str::to_owned))
-            .collect();
-        if !labels.iter().all(|label| is_source_name(label)) {
-            return Err(VerifierError::Label);
-        }
-        Ok(Verifier(Arc::new(Inner {
-            source: self.source.into(),
-            secrets: self.secrets,
-            labels,
-            tolerance_secs: self.tolerance.as_secs(),
-        })))
-    }
-}
-
-/// Why a verifier was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VerifierError {
-    /// The source's name is not 1 to 64 visible ASCII characters.
-    Source,
-    /// A label is not 1 to 64 visible ASCII characters.
-    Label,
-    /// There are more than [`MAX_SECRETS`] secrets.
-    TooManySecrets,
-}
-
-impl fmt::Display for VerifierError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source => f.write_str("the name of a source is 1 to 64 visible ASCII characters without spaces"),
-            Self::Label => f.write_str("the label of a secret is 1 to 64 visible ASCII characters without spaces"),
-            Self::TooManySecrets => {
-                write!(f, "a source has at most {MAX_SECRETS} secrets: remove those that have expired")
-            }
-        }
-    }
-}
-
-impl std::error::Error for VerifierError {}

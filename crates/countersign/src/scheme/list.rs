@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::crypto::TAG_LEN;
+use crate::crypto::{ED25519_LEN, TAG_LEN};
 
 /// More entries than this are not looked at: a sender in a rotation has a handful.
 const MAX_ENTRIES: usize = 32;
@@ -16,8 +16,10 @@ pub(crate) type Signature = [u8; TAG_LEN];
 pub(crate) enum Entry {
     /// `v1`
     Hmac(Signature),
-    /// A version that needs a key which this verifier cannot have.
-    Foreign,
+    /// `v1a`
+    Ed25519([u8; ED25519_LEN]),
+    /// A version that nobody here knows.
+    Unknown,
 }
 
 /// The entries that can be read. Base64 is standard and padded, the length that of the version.
@@ -41,8 +43,8 @@ fn entry(word: &[u8]) -> Option<Entry> {
     match version {
         b"" => None,
         b"v1" => decode(encoded).map(Entry::Hmac),
-        b"v1a" => decode::<64>(encoded).map(|_| Entry::Foreign),
-        _ => (!encoded.is_empty() && is_base64(encoded)).then_some(Entry::Foreign),
+        b"v1a" => decode(encoded).map(Entry::Ed25519),
+        _ => (!encoded.is_empty() && is_base64(encoded)).then_some(Entry::Unknown),
     }
 }
 
@@ -73,11 +75,11 @@ mod tests {
         let read = |header: &str| entries(header.as_bytes()).collect::<Vec<_>>();
         assert_eq!(read(&zeros), [Entry::Hmac([0; 32])]);
         assert_eq!(read(&format!("  v1,***  {zeros} ")), [Entry::Hmac([0; 32])]);
-        assert_eq!(read("v9,YWJj v1,YWJj v1 ,YWJj v9,abc v9, v1,"), [Entry::Foreign]);
+        assert_eq!(read("v9,YWJj v1,YWJj v1 ,YWJj v9,abc v9, v1,"), [Entry::Unknown]);
         // The last sextet holds bits of no byte, so two texts would mean the same bytes.
         assert_eq!(read(&format!("v1,{}B=", "A".repeat(42))), []);
         assert_eq!(read(&format!("v1,{}", "A".repeat(43))), []);
-        assert_eq!(read(&format!("v1a,{}==", "A".repeat(86))), [Entry::Foreign]);
+        assert_eq!(read(&format!("v1a,{}==", "A".repeat(86))), [Entry::Ed25519([0; 64])]);
         assert_eq!(read(&format!("v1a,{}=", "A".repeat(43))), []);
     }
 }

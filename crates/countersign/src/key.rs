@@ -1,0 +1,272 @@
+//! Public keys: pinned ones, and the sets of a JWKS document.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::crypto::{self, Ed25519Public, RsaPublic};
+use crate::secret;
+use crate::verdict::is_source_name;
+
+/// A key that a sender signs `v1a` deliveries with.
+///
+/// ```
+/// use countersign::PublicKey;
+///
+/// let key = PublicKey::parse("whpk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=")?;
+/// # Ok::<(), countersign::key::PublicKeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct PublicKey {
+    key: Ed25519Public,
+    label: Arc<str>,
+}
+
+impl PublicKey {
+    /// Reads a key as a sender shows it: `whpk_` and base64 of 32 bytes. Weak keys, under which
+    /// everybody can sign, are refused.
+    pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
+        let encoded = text.strip_prefix("whpk_").ok_or(PublicKeyError::NoPrefix)?;
+        let bytes = secret::decode_base64(encoded).ok_or(PublicKeyError::NotBase64)?;
+        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| PublicKeyError::Length { len: bytes.len() })?;
+        Self::from_bytes(&bytes, None).ok_or(PublicKeyError::Weak)
+    }
+
+    /// Names the key, for the verdict, logs and headers. Visible ASCII; the RFC 7638 thumbprint unless set.
+    #[must_use]
+    pub fn labelled(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// The name that was given to it, or its RFC 7638 thumbprint.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn from_bytes(bytes: &[u8; 32], name: Option<&str>) -> Option<Self> {
+        let key = Ed25519Public::new(bytes)?;
+        let thumbprint =
+            || thumbprint(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(bytes)));
+        Some(Self { key, label: label_or(name, thumbprint) })
+    }
+
+    pub(crate) fn shared_label(&self) -> Arc<str> {
+        Arc::clone(&self.label)
+    }
+
+    pub(crate) fn key(&self) -> &Ed25519Public {
+        &self.key
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublicKey").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+/// An RSA key of a set, with the id that tokens name it by.
+#[derive(Clone)]
+pub(crate) struct RsaKey {
+    pub(crate) id: String,
+    pub(crate) label: Arc<str>,
+    pub(crate) key: RsaPublic,
+}
+
+/// The usable keys of a JWKS document (RFC 7517).
+///
+/// A key that cannot be read, is weak, or is meant for something else is passed over; the rest serves.
+#[derive(Clone, Default)]
+pub struct KeySet {
+    ed25519: Vec<PublicKey>,
+    rsa: Vec<RsaKey>,
+}
+
+impl KeySet {
+    /// The largest document that is read, in bytes.
+    pub const MAX_DOCUMENT: usize = 256 * 1024;
+    /// The most keys that a document may list.
+    pub const MAX_KEYS: usize = 64;
+
+    /// Reads a document.
+    pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
+        #[derive(Deserialize)]
+        struct Document {
+            keys: Vec<Value>,
+        }
+        if document.len() > Self::MAX_DOCUMENT {
+            return Err(KeySetError::TooLarge);
+        }
+        let Document { keys } = serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
+        if keys.len() > Self::MAX_KEYS {
+            return Err(KeySetError::TooManyKeys);
+        }
+        let mut set = Self::default();
+        for key in keys {
+            match serde_json::from_value::<Jwk>(key).ok().and_then(Jwk::read) {
+                Some(Usable::Ed25519(key)) => set.ed25519.push(key),
+                Some(Usable::Rsa(key)) => set.rsa.push(key),
+                None => {}
+            }
+        }
+        Ok(set)
+    }
+
+    /// The labels of its keys, with the scheme that each serves.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let ed25519 = self.ed25519.iter().map(|key| (&*key.label, "v1a"));
+        ed25519.chain(self.rsa.iter().map(|key| (&*key.label, "rs256")))
+    }
+
+    /// How many usable keys it has.
+    pub fn len(&self) -> usize {
+        self.ed25519.len() + self.rsa.len()
+    }
+
+    /// Whether it has no usable key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn ed25519(&self) -> &[PublicKey] {
+        &self.ed25519
+    }
+
+    pub(crate) fn rsa(&self) -> &[RsaKey] {
+        &self.rsa
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.labels()).finish()
+    }
+}
+
+/// What is read of a key; a parameter that nobody knows is ignored, as RFC 7517 asks for.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: Option<String>,
+    x: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    public_key_use: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+}
+
+enum Usable {
+    Ed25519(PublicKey),
+    Rsa(RsaKey),
+}
+
+impl Jwk {
+    fn read(self) -> Option<Usable> {
+        let signs = self.public_key_use.as_deref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !signs {
+            return None;
+        }
+        let serves = |algorithms: &[&str]| self.alg.as_deref().is_none_or(|alg| algorithms.contains(&alg));
+        match self.kty.as_str() {
+            "OKP" if self.crv.as_deref() == Some("Ed25519") && serves(&["EdDSA", "Ed25519"]) => self.read_ed25519(),
+            "RSA" if serves(&["RS256"]) => self.read_rsa(),
+            _ => None,
+        }
+    }
+
+    fn read_ed25519(&self) -> Option<Usable> {
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(self.x.as_ref()?).ok()?.try_into().ok()?;
+        PublicKey::from_bytes(&bytes, self.kid.as_deref()).map(Usable::Ed25519)
+    }
+
+    fn read_rsa(&self) -> Option<Usable> {
+        let decode = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
+        let (n, e) = (decode(&self.n)?, decode(&self.e)?);
+        // A token names its key: one without a name cannot be asked for.
+        let id = self.kid.clone()?;
+        let thumbprint = || {
+            let (n, e) = (crypto::without_leading_zeros(&n), crypto::without_leading_zeros(&e));
+            thumbprint(&format!(
+                r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+                URL_SAFE_NO_PAD.encode(e),
+                URL_SAFE_NO_PAD.encode(n)
+            ))
+        };
+        let label = label_or(Some(&id), thumbprint);
+        Some(Usable::Rsa(RsaKey { key: RsaPublic::new(&n, &e)?, label, id }))
+    }
+}
+
+/// The name, if it may stand in a header; else the thumbprint.
+fn label_or(name: Option<&str>, thumbprint: impl FnOnce() -> String) -> Arc<str> {
+    name.filter(|name| is_source_name(name)).map_or_else(|| thumbprint().into(), Into::into)
+}
+
+fn thumbprint(canonical: &str) -> String {
+    URL_SAFE_NO_PAD.encode(crypto::sha256(canonical.as_bytes()))
+}
+
+/// Why a text was not taken as a public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublicKeyError {
+    /// It does not begin with `whpk_`.
+    NoPrefix,
+    /// It is not base64.
+    NotBase64,
+    /// It is not 32 bytes long.
+    Length {
+        /// The number of bytes that it decodes to.
+        len: usize,
+    },
+    /// It is no point of the curve, or one under which everybody can sign.
+    Weak,
+}
+
+impl fmt::Display for PublicKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPrefix => {
+                f.write_str("a public key begins with `whpk_`; a secret (`whsec_`) belongs under secrets")
+            }
+            Self::NotBase64 => f.write_str("the public key is not base64 (it is `whpk_`, then base64)"),
+            Self::Length { len } => write!(f, "the public key decodes to {len} bytes, and Ed25519 keys have 32"),
+            Self::Weak => f.write_str("the public key is weak: everybody could sign under it"),
+        }
+    }
+}
+
+impl std::error::Error for PublicKeyError {}
+
+/// Why a document was not taken as a key set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySetError {
+    /// It has more than [`KeySet::MAX_DOCUMENT`] bytes.
+    TooLarge,
+    /// It is not a JSON object with an array of `keys`.
+    NotAKeySet,
+    /// It lists more than [`KeySet::MAX_KEYS`] keys.
+    TooManyKeys,
+}
+
+impl fmt::Display for KeySetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => write!(f, "the key set has more than {} bytes", KeySet::MAX_DOCUMENT),
+            Self::NotAKeySet => f.write_str("this is not a key set: a JSON object with an array of `keys`"),
+            Self::TooManyKeys => write!(f, "the key set lists more than {} keys", KeySet::MAX_KEYS),
+        }
+    }
+}
+
+impl std::error::Error for KeySetError {}

@@ -1,0 +1,274 @@
+//! Whom a verifier trusts: a source's secrets, public keys and token policy.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::key::{KeySet, PublicKey};
+use crate::scheme::token::Policy;
+use crate::secret::Secret;
+use crate::verdict::{SharedSource, is_source_name};
+
+/// How far a timestamp may be off unless the source says otherwise.
+pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
+/// A source has at most this many secrets; a rotation needs two.
+pub const MAX_SECRETS: usize = 8;
+/// At most this many Ed25519 keys are tried, pinned ones first: a `v1a` signature names none.
+pub const MAX_ED25519_KEYS: usize = 16;
+
+/// Verifies the deliveries of one source. A clone is cheap and shares the keys.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+pub(crate) struct Inner {
+    source: SharedSource,
+    pub(crate) secrets: Vec<Secret>,
+    labels: Vec<String>,
+    pinned: Vec<PublicKey>,
+    pub(crate) set: Arc<KeySet>,
+    pub(crate) token: Option<Policy>,
+    pub(crate) tolerance_secs: u64,
+    /// Which Ed25519 key matched last, to be tried first.
+    last_matched: AtomicUsize,
+}
+
+impl Verifier {
+    /// Begins to describe a verifier for the source of this name.
+    ///
+    /// The name is 1 to 64 visible ASCII characters: it goes into verdicts, headers and metrics, and
+    /// keeps one source's message ids apart from another's in a shared replay store.
+    pub fn builder(source: impl Into<String>) -> VerifierBuilder {
+        VerifierBuilder {
+            source: source.into(),
+            secrets: Vec::new(),
+            public_keys: Vec::new(),
+            set: Arc::default(),
+            token: None,
+            tolerance: DEFAULT_TOLERANCE,
+        }
+    }
+
+    /// The name of the source.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// The same verifier with the public keys of this set in place of those of its last one.
+    #[must_use]
+    pub fn with_key_set(&self, set: Arc<KeySet>) -> Self {
+        let Inner { source, secrets, labels, pinned, set: _, token, tolerance_secs, last_matched: _ } = &*self.0;
+        Self(Arc::new(Inner {
+            source: Arc::clone(source),
+            secrets: secrets.clone(),
+            labels: labels.clone(),
+            pinned: pinned.clone(),
+            set,
+            token: token.clone(),
+            tolerance_secs: *tolerance_secs,
+            last_matched: AtomicUsize::new(0),
+        }))
+    }
+
+    /// The key set that it verifies with.
+    pub fn key_set(&self) -> &Arc<KeySet> {
+        &self.0.set
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(crate) fn shared_source(&self) -> SharedSource {
+        Arc::clone(&self.0.source)
+    }
+
+    pub(crate) fn secret_label(&self, index: usize) -> &str {
+        &self.0.labels[index]
+    }
+}
+
+impl Inner {
+    pub(crate) fn has_ed25519_key(&self) -> bool {
+        self.ed25519_keys().next().is_some()
+    }
+
+    /// The first Ed25519 key that `matches`: the one that did so last is asked first.
+    pub(crate) fn find_ed25519_key(&self, mut matches: impl FnMut(&PublicKey) -> bool) -> Option<&PublicKey> {
+        let last = self.last_matched.load(Ordering::Relaxed);
+        let first = self.ed25519_keys().enumerate().filter(|(index, _)| *index == last);
+        let others = self.ed25519_keys().enumerate().filter(|(index, _)| *index != last);
+        let (index, key) = first.chain(others).find(|(_, key)| matches(key))?;
+        self.last_matched.store(index, Ordering::Relaxed);
+        Some(key)
+    }
+
+    fn ed25519_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.pinned.iter().chain(self.set.ed25519()).take(MAX_ED25519_KEYS)
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("source", &self.0.source)
+            .field("secrets", &self.0.secrets)
+            .field("public_keys", &self.0.pinned)
+            .field("key_set", &self.0.set)
+            .field("token", &self.0.token)
+            .field("tolerance_secs", &self.0.tolerance_secs)
+            .finish()
+    }
+}
+
+/// What is asked of a token besides a signature with a key of the key set.
+///
+/// ```
+/// use countersign::TokenPolicy;
+///
+/// let policy = TokenPolicy::new(["https://hooks.example.com/gemini"])
+///     .issuer(["https://generativelanguage.googleapis.com"]);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TokenPolicy(Policy);
+
+impl TokenPolicy {
+    /// Takes tokens that were issued for one of these audiences, and that bind the body.
+    pub fn new<A: Into<String>>(audience: impl IntoIterator<Item = A>) -> Self {
+        let audience = audience.into_iter().map(Into::into).collect();
+        Self(Policy { audience, issuer: Vec::new(), binds_body: true })
+    }
+
+    /// Takes tokens of these issuers only; of any, if there is none.
+    pub fn issuer<I: Into<String>>(mut self, issuer: impl IntoIterator<Item = I>) -> Self {
+        self.0.issuer = issuer.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Takes tokens that say nothing of the body.
+    ///
+    /// Whoever sees one such delivery can send its token with any other body, for as long as the token
+    /// is valid and its id is not remembered. Read nothing from the body of such a delivery.
+    pub fn danger_accept_unbound_bodies(mut self) -> Self {
+        self.0.binds_body = false;
+        self
+    }
+}
+
+/// Describes a [`Verifier`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifierBuilder {
+    source: String,
+    secrets: Vec<Secret>,
+    public_keys: Vec<PublicKey>,
+    set: Arc<KeySet>,
+    token: Option<TokenPolicy>,
+    tolerance: Duration,
+}
+
+impl VerifierBuilder {
+    /// Adds a secret. Put the current one first: it is tried first.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+
+    /// Adds secrets, in the order in which they are to be tried.
+    pub fn secrets(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.secrets.extend(secrets);
+        self
+    }
+
+    /// Pins public keys of `v1a`, in addition to those of a key set.
+    pub fn public_keys(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
+        self.public_keys.extend(keys);
+        self
+    }
+
+    /// Verifies with the public keys of this set, too.
+    pub fn key_set(mut self, set: Arc<KeySet>) -> Self {
+        self.set = set;
+        self
+    }
+
+    /// Takes tokens in place of signatures, if they meet this policy.
+    pub fn token(mut self, policy: TokenPolicy) -> Self {
+        self.token = Some(policy);
+        self
+    }
+
+    /// Sets how far a timestamp may be off, in either direction, in whole seconds, inclusive;
+    /// [`DEFAULT_TOLERANCE`] unless set.
+    pub fn tolerance(mut self, tolerance: Duration) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Makes the verifier, if the description is sound.
+    pub fn build(self) -> Result<Verifier, VerifierError> {
+        if !is_source_name(&self.source) {
+            return Err(VerifierError::Source);
+        }
+        if self.secrets.len() > MAX_SECRETS {
+            return Err(VerifierError::TooManySecrets);
+        }
+        if self.public_keys.len() > MAX_ED25519_KEYS {
+            return Err(VerifierError::TooManyPublicKeys);
+        }
+        if self.token.as_ref().is_some_and(|TokenPolicy(policy)| policy.audience.is_empty()) {
+            return Err(VerifierError::NoAudience);
+        }
+        let numbered = self.secrets.iter().zip(1..);
+        let labels: Vec<String> = numbered
+            .map(|(secret, number)| secret.label().map_or_else(|| format!("secret-{number}"), str::to_owned))
+            .collect();
+        let mut given = labels.iter().map(String::as_str).chain(self.public_keys.iter().map(PublicKey::label));
+        if !given.all(is_source_name) {
+            return Err(VerifierError::Label);
+        }
+        Ok(Verifier(Arc::new(Inner {
+            source: self.source.into(),
+            secrets: self.secrets,
+            labels,
+            pinned: self.public_keys,
+            set: self.set,
+            token: self.token.map(|TokenPolicy(policy)| policy),
+            tolerance_secs: self.tolerance.as_secs(),
+            last_matched: AtomicUsize::new(0),
+        })))
+    }
+}
+
+/// Why a verifier was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifierError {
+    /// The source's name is not 1 to 64 visible ASCII characters.
+    Source,
+    /// A label is not 1 to 64 visible ASCII characters.
+    Label,
+    /// There are more than [`MAX_SECRETS`] secrets.
+    TooManySecrets,
+    /// There are more than [`MAX_ED25519_KEYS`] pinned keys.
+    TooManyPublicKeys,
+    /// There is a token policy without an audience: any of the issuer's tokens would do.
+    NoAudience,
+}
+
+impl fmt::Display for VerifierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("the name of a source is 1 to 64 visible ASCII characters without spaces"),
+            Self::Label => f.write_str("the label of a key is 1 to 64 visible ASCII characters without spaces"),
+            Self::TooManySecrets => {
+                write!(f, "a source has at most {MAX_SECRETS} secrets: remove those that have expired")
+            }
+            Self::TooManyPublicKeys => write!(f, "a source has at most {MAX_ED25519_KEYS} pinned public keys"),
+            Self::NoAudience => f.write_str("a token policy needs one audience at least: the URL of this endpoint"),
+        }
+    }
+}
+
+impl std::error::Error for VerifierError {}
