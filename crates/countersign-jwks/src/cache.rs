@@ -1,0 +1,287 @@
+//! When to fetch, and what to serve: decided from the time that is passed in.
+//!
+//! No clock, no network, no runtime. Time is an [`Instant`]: a clock that is set back must not stop the
+//! refreshes, and one that is set forward must not make the keys too old.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use countersign::KeySet;
+
+use crate::fetch::{Document, FetchError};
+
+/// A set is not fetched again sooner than this by the background; it is also the longest pause between
+/// two tries while the source is down.
+pub const MIN_REFRESH: Duration = Duration::from_mins(1);
+/// A set is fetched again after this time at the latest.
+pub const MAX_REFRESH: Duration = Duration::from_hours(24);
+/// For how long a set is good whose publisher does not say.
+pub const DEFAULT_REFRESH: Duration = Duration::from_mins(10);
+/// Deliveries cause at most one fetch in this time, so that forged ones cannot drive it.
+pub const DEMAND_INTERVAL: Duration = Duration::from_secs(30);
+/// The pause after the first failure; it doubles up to [`MIN_REFRESH`].
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// What may be chosen about a key set.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Config {
+    pub(crate) max_stale: Duration,
+}
+
+impl Config {
+    /// The age up to which a set serves unless set.
+    pub const DEFAULT_MAX_STALE: Duration = Duration::from_hours(24);
+
+    /// The age, since it was last fetched, up to which a set serves while its source is down. A key that
+    /// was withdrawn serves no longer than this either, whoever keeps us from hearing of it. Two minutes
+    /// at least; a set is refreshed at half this age at the latest.
+    pub fn max_stale(mut self, max_stale: Duration) -> Self {
+        self.max_stale = max_stale.max(2 * MIN_REFRESH);
+        self
+    }
+
+    pub(crate) fn is_too_old(&self, age: Duration) -> bool {
+        age >= self.max_stale
+    }
+
+    fn refresh_after(&self, max_age: Option<Duration>) -> Duration {
+        max_age.unwrap_or(DEFAULT_REFRESH).clamp(MIN_REFRESH, MAX_REFRESH).min(self.max_stale / 2)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_stale: Self::DEFAULT_MAX_STALE }
+    }
+}
+
+/// What whoever asks the cache is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a fetch that was asked for has to be made, and to be told of by `finished`"]
+pub enum Action {
+    /// Fetch, and tell the outcome to [`Cache::finished`]. Nobody else is told to until then.
+    Fetch,
+    /// Wait for the fetch that is being made.
+    Join,
+    /// Ask again after this time.
+    Wait(Duration),
+}
+
+/// How it stands with the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// No set was fetched yet.
+    Empty,
+    /// The set is the one that the source published last.
+    Fresh,
+    /// The source is down, and the last good set serves.
+    Stale,
+    /// The source is down, and the last good set is too old to serve.
+    TooOld,
+}
+
+impl State {
+    /// The state's stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::TooOld => "too_old",
+        }
+    }
+}
+
+/// What has become different, to be logged: each comes once, however many attempts it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// There is a first set, or the source is back.
+    Up {
+        /// How many usable keys the set has.
+        keys: usize,
+    },
+    /// The source published another set.
+    Rotated {
+        /// How many usable keys the set has.
+        keys: usize,
+    },
+    /// The source is down, or publishes what is no key set.
+    Down(FetchError),
+    /// The last good set is too old to serve.
+    TooOld,
+}
+
+/// The figures of a key set, for metrics and readiness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// How it stands with the keys.
+    pub state: State,
+    /// The time since the set was last fetched.
+    pub age: Option<Duration>,
+    /// How many usable keys the set has.
+    pub keys: usize,
+    /// How many fetches were made.
+    pub fetches: u64,
+    /// How many of them failed, by [`FetchError::kind`].
+    pub failures: BTreeMap<&'static str, u64>,
+}
+
+/// One key set: what is known of it, and when to look again.
+#[derive(Debug)]
+pub struct Cache {
+    config: Config,
+    held: Option<Held>,
+    fetching: bool,
+    /// When a delivery last caused a fetch.
+    demanded: Option<Instant>,
+    /// When the background is to fetch next.
+    due: Instant,
+    failures_in_a_row: u32,
+    said_too_old: bool,
+    fetches: u64,
+    failures: BTreeMap<&'static str, u64>,
+}
+
+/// The last good set.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) set: Arc<KeySet>,
+    pub(crate) fetched: Instant,
+    document: Bytes,
+}
+
+impl Held {
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.fetched)
+    }
+}
+
+impl Cache {
+    /// A cache that holds nothing, and whose first fetch is due.
+    pub fn new(config: Config, now: Instant) -> Self {
+        Self {
+            config,
+            held: None,
+            fetching: false,
+            demanded: None,
+            due: now,
+            failures_in_a_row: 0,
+            said_too_old: false,
+            fetches: 0,
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// What the background is to do.
+    pub fn poll(&mut self, now: Instant) -> Action {
+        if self.fetching {
+            return Action::Join;
+        }
+        let wait = self.due.saturating_duration_since(now);
+        if wait.is_zero() {
+            return self.start();
+        }
+        let held = self.held.as_ref().filter(|_| !self.said_too_old);
+        let serves = held.map(|held| self.config.max_stale.saturating_sub(held.age(now)));
+        Action::Wait(serves.filter(|serves| !serves.is_zero()).map_or(wait, |serves| serves.min(wait)))
+    }
+
+    /// What to do for a delivery that a newer key could have made genuine.
+    pub fn demand(&mut self, now: Instant) -> Action {
+        if self.fetching {
+            return Action::Join;
+        }
+        let since = self.demanded.map(|demanded| now.saturating_duration_since(demanded));
+        match since.and_then(|since| DEMAND_INTERVAL.checked_sub(since)) {
+            Some(left) if !left.is_zero() => Action::Wait(left),
+            _ => {
+                self.demanded = Some(now);
+                self.start()
+            }
+        }
+    }
+
+    fn start(&mut self) -> Action {
+        self.fetching = true;
+        self.fetches += 1;
+        Action::Fetch
+    }
+
+    /// Takes the outcome of a fetch. A document without usable keys is a failure like any other: the
+    /// last good set goes on serving.
+    pub fn finished(&mut self, now: Instant, outcome: Result<Document, FetchError>) -> Option<Change> {
+        self.fetching = false;
+        match outcome.and_then(|document| self.take(now, document)) {
+            Ok(change) => change,
+            Err(why) => self.failed(now, why),
+        }
+    }
+
+    fn take(&mut self, now: Instant, Document { body, max_age }: Document) -> Result<Option<Change>, FetchError> {
+        let same = self.held.as_ref().filter(|held| held.document == body).map(|held| Arc::clone(&held.set));
+        let rotated = same.is_none();
+        // The same document stays the same set: verifiers that were made from it are kept.
+        let set = match same {
+            Some(set) => set,
+            None => Arc::new(KeySet::parse(&body)?),
+        };
+        if set.is_empty() {
+            return Err(FetchError::NoUsableKey);
+        }
+        let keys = set.len();
+        let up = self.held.is_none() || self.failures_in_a_row > 0 || self.said_too_old;
+        self.held = Some(Held { set, fetched: now, document: body });
+        self.due = now + self.config.refresh_after(max_age);
+        (self.failures_in_a_row, self.said_too_old) = (0, false);
+        Ok(if up { Some(Change::Up { keys }) } else { rotated.then_some(Change::Rotated { keys }) })
+    }
+
+    fn failed(&mut self, now: Instant, why: FetchError) -> Option<Change> {
+        *self.failures.entry(why.kind()).or_default() += 1;
+        // Doubling stops mattering long before this many.
+        let doubled = FIRST_RETRY * (1 << self.failures_in_a_row.min(16));
+        self.due = now + doubled.min(MIN_REFRESH);
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        (self.failures_in_a_row == 1).then_some(Change::Down(why))
+    }
+
+    /// Says, once, that the last good set has become too old.
+    pub fn expired(&mut self, now: Instant) -> Option<Change> {
+        let expired = self.state(now) == State::TooOld && !self.said_too_old;
+        self.said_too_old |= expired;
+        expired.then_some(Change::TooOld)
+    }
+
+    /// The last good set, unless it is too old.
+    pub fn current(&self, now: Instant) -> Option<&Arc<KeySet>> {
+        self.held.as_ref().filter(|held| !self.config.is_too_old(held.age(now))).map(|held| &held.set)
+    }
+
+    /// How it stands with the keys.
+    pub fn state(&self, now: Instant) -> State {
+        match &self.held {
+            None => State::Empty,
+            Some(held) if self.config.is_too_old(held.age(now)) => State::TooOld,
+            Some(_) if self.failures_in_a_row > 0 => State::Stale,
+            Some(_) => State::Fresh,
+        }
+    }
+
+    /// The figures.
+    pub fn stats(&self, now: Instant) -> Stats {
+        Stats {
+            state: self.state(now),
+            age: self.held.as_ref().map(|held| held.age(now)),
+            keys: self.held.as_ref().map_or(0, |held| held.set.len()),
+            fetches: self.fetches,
+            failures: self.failures.clone(),
+        }
+    }
+
+    pub(crate) fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+}

@@ -1,0 +1,197 @@
+//! One key set, shared by all who verify with it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwapOption, Guard};
+use countersign::{Clock, KeySet, SystemClock};
+use tokio::sync::watch;
+
+use crate::cache::{Action, Cache, Change, Config, Held, Stats};
+use crate::fetch::{Document, Fetch, FetchError};
+
+/// How many deliveries may wait for one fetch, each with its body in memory.
+const MAX_WAITING: usize = 1024;
+
+/// A key set at hand, and its upkeep. A clone is cheap and shares it.
+///
+/// Spawn [`run`](Self::run), once for all clones: without it nothing is fetched until a delivery lacks a
+/// key, and a key that was withdrawn serves for longer.
+pub struct Jwks<F, C = SystemClock>(Arc<Inner<F, C>>);
+
+struct Inner<F, C> {
+    fetch: F,
+    clock: C,
+    config: Config,
+    cache: Mutex<Cache>,
+    /// The cache's set, to be read without its lock.
+    held: ArcSwapOption<Held>,
+    landed: watch::Sender<()>,
+}
+
+/// What comes of asking for a fetch.
+pub(crate) enum Demand {
+    /// One is under way; this tells when it has ended.
+    UnderWay(watch::Receiver<()>),
+    /// It is too soon for another.
+    TooSoon,
+    /// One is under way, and too many wait for it.
+    Crowded,
+}
+
+impl<F: Fetch, C: Clock> Jwks<F, C> {
+    /// Keeps what `fetch` gets. Nothing is fetched yet.
+    pub fn new(fetch: F, config: Config, clock: C) -> Self {
+        let cache = Mutex::new(Cache::new(config.clone(), clock.instant()));
+        let (held, landed) = (ArcSwapOption::empty(), watch::Sender::new(()));
+        Self(Arc::new(Inner { fetch, clock, config, cache, held, landed }))
+    }
+
+    /// The last good set; `None` if there is none yet, or it is too old.
+    pub fn current(&self) -> Option<Arc<KeySet>> {
+        self.serving().as_ref().map(|held| Arc::clone(&held.set))
+    }
+
+    /// The figures, for metrics and readiness.
+    pub fn stats(&self) -> Stats {
+        self.0.cache().stats(self.0.clock.instant())
+    }
+
+    /// Looks for newer keys, unless a delivery caused that less than 30 s ago, and gives the last good
+    /// set afterwards. All who ask at a time share one fetch, which goes on if they do not wait for it.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub async fn refresh(&self) -> Option<Arc<KeySet>> {
+        if let Demand::UnderWay(mut landed) = self.demand() {
+            // The sender lives in `self`.
+            let _ = landed.changed().await;
+        }
+        self.current()
+    }
+
+    /// Keeps the set fresh, and says in the log when it cannot; to be spawned. It never ends.
+    pub fn run(&self) -> impl Future<Output = ()> + Send + use<F, C> {
+        let jwks = self.clone();
+        async move {
+            let mut landed = jwks.0.landed.subscribe();
+            loop {
+                landed.mark_unchanged();
+                let action = {
+                    let (mut cache, now) = (jwks.0.cache(), jwks.0.clock.instant());
+                    jwks.0.tell(cache.expired(now));
+                    cache.poll(now)
+                };
+                match action {
+                    Action::Fetch => jwks.start(),
+                    Action::Join => _ = landed.changed().await,
+                    // A fetch that a delivery caused may have moved the next one.
+                    Action::Wait(pause) => tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        _ = landed.changed() => {}
+                    },
+                }
+            }
+        }
+    }
+
+    /// The last good set, read without a lock.
+    pub(crate) fn serving(&self) -> Guard<Option<Arc<Held>>> {
+        let held = self.0.held.load();
+        let now = self.0.clock.instant();
+        if held.as_ref().is_some_and(|held| self.0.config.is_too_old(held.age(now))) {
+            return Guard::from_inner(None);
+        }
+        held
+    }
+
+    pub(crate) fn demand(&self) -> Demand {
+        let (mut cache, now) = (self.0.cache(), self.0.clock.instant());
+        self.0.tell(cache.expired(now));
+        let action = cache.demand(now);
+        // Before the lock is let go, so that it cannot land unseen.
+        let landed = self.0.landed.subscribe();
+        drop(cache);
+        match action {
+            Action::Wait(_) => return Demand::TooSoon,
+            Action::Join if self.0.landed.receiver_count() > MAX_WAITING => return Demand::Crowded,
+            Action::Join => {}
+            Action::Fetch => self.start(),
+        }
+        Demand::UnderWay(landed)
+    }
+
+    /// Fetches in a task of its own: whoever asked for it may hang up.
+    fn start(&self) {
+        let flight = Flight(Some(Arc::clone(&self.0)));
+        tokio::spawn(flight.fly());
+    }
+}
+
+impl<F, C> Clone for Jwks<F, C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Fetch, C: Clock> fmt::Debug for Jwks<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jwks")
+            .field("location", &self.0.fetch.location())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F: Fetch, C: Clock> Inner<F, C> {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn land(&self, outcome: Result<Document, FetchError>) {
+        let now = self.clock.instant();
+        let mut cache = self.cache();
+        let change = cache.finished(now, outcome);
+        self.held.store(cache.held().cloned().map(Arc::new));
+        self.tell(change);
+        self.landed.send_replace(());
+    }
+
+    fn tell(&self, change: Option<Change>) {
+        let location = self.fetch.location();
+        match change {
+            None => {}
+            Some(Change::Up { keys }) => tracing::info!(%location, keys, "the key set is there"),
+            Some(Change::Rotated { keys }) => tracing::info!(%location, keys, "the key set has changed"),
+            Some(Change::Down(error)) => {
+                let serving = self.held.load().is_some();
+                tracing::warn!(%location, %error, kind = error.kind(), serving, "the key set cannot be fetched");
+            }
+            Some(Change::TooOld) => {
+                tracing::error!(%location, max_stale = ?self.config.max_stale, "the last good key set is too old to serve");
+            }
+        }
+    }
+}
+
+/// A fetch under way. Dropped early, by a panic or the end of its runtime, it has failed: the next may
+/// start.
+struct Flight<F: Fetch, C: Clock>(Option<Arc<Inner<F, C>>>);
+
+impl<F: Fetch, C: Clock> Flight<F, C> {
+    async fn fly(mut self) {
+        if let Some(inner) = self.0.clone() {
+            let outcome = inner.fetch.fetch().await;
+            self.0 = None;
+            inner.land(outcome);
+        }
+    }
+}
+
+impl<F: Fetch, C: Clock> Drop for Flight<F, C> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.take() {
+            inner.land(Err(FetchError::Abandoned));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A verifier whose public keys are a key set that is kept up to date.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arc_swap::ArcSwap;
+use countersign::{Clock, KeySource, Refreshed, SystemClock, Verifier};
+
+use crate::fetch::Fetch;
+use crate::jwks::{Demand, Jwks};
+
+/// The secrets, pinned keys and policy of a verifier, with the keys of a [`Jwks`]. A clone is cheap and
+/// shares them.
+///
+/// Several may share one [`Jwks`]: sources that trust the same keys.
+pub struct RemoteKeys<F, C = SystemClock>(Arc<Inner<F, C>>);
+
+struct Inner<F, C> {
+    base: Verifier,
+    jwks: Jwks<F, C>,
+    /// Made once for each set: it remembers which key matched last.
+    combined: ArcSwap<Verifier>,
+}
+
+impl<F: Fetch, C: Clock> RemoteKeys<F, C> {
+    /// Adds the keys of `jwks` to what `base` trusts. A key set of its own is replaced.
+    pub fn new(base: Verifier, jwks: Jwks<F, C>) -> Self {
+        let combined = ArcSwap::from_pointee(base.clone());
+        Self(Arc::new(Inner { base, jwks, combined }))
+    }
+
+    /// The key set, for its figures.
+    pub fn jwks(&self) -> &Jwks<F, C> {
+        &self.0.jwks
+    }
+
+    /// The verifier with the keys at hand, if there are any that are not too old.
+    fn combined(&self) -> Option<Verifier> {
+        let held = self.0.jwks.serving();
+        let set = &held.as_ref()?.set;
+        let combined = self.0.combined.load();
+        if Arc::ptr_eq(combined.key_set(), set) {
+            return Some(Verifier::clone(&combined));
+        }
+        let combined = self.0.base.with_key_set(Arc::clone(set));
+        self.0.combined.store(Arc::new(combined.clone()));
+        Some(combined)
+    }
+
+    fn newer_than(&self, tried: &Verifier) -> Option<Verifier> {
+        self.combined().filter(|combined| !Arc::ptr_eq(combined.key_set(), tried.key_set()))
+    }
+
+    /// The answer when there is nothing newer.
+    fn verdict(&self) -> Refreshed {
+        if self.0.jwks.serving().is_some() { Refreshed::Unchanged } else { Refreshed::Unavailable }
+    }
+}
+
+impl<F: Fetch, C: Clock> KeySource for RemoteKeys<F, C> {
+    type Refreshing = Refreshing;
+
+    fn verifier(&self) -> Verifier {
+        self.combined().unwrap_or_else(|| self.0.base.clone())
+    }
+
+    /// To be called in a Tokio runtime.
+    fn refresh(&self, tried: &Verifier) -> Refreshing {
+        if let Some(newer) = self.newer_than(tried) {
+            return Refreshing::now(Refreshed::Newer(newer));
+        }
+        match self.0.jwks.demand() {
+            Demand::TooSoon => Refreshing::now(self.verdict()),
+            Demand::Crowded => Refreshing::now(Refreshed::Unavailable),
+            Demand::UnderWay(mut landed) => {
+                let (keys, tried) = (self.clone(), tried.clone());
+                Refreshing(Answer::Later(Box::pin(async move {
+                    // The sender lives in `keys`.
+                    let _ = landed.changed().await;
+                    keys.newer_than(&tried).map_or_else(|| keys.verdict(), Refreshed::Newer)
+                })))
+            }
+        }
+    }
+}
+
+impl<F, C> Clone for RemoteKeys<F, C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Fetch, C: Clock> fmt::Debug for RemoteKeys<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteKeys").field("base", &self.0.base).field("jwks", &self.0.jwks).finish_non_exhaustive()
+    }
+}
+
+/// What comes of looking for newer keys; see [`RemoteKeys`].
+#[must_use = "nothing comes of it unless it is awaited"]
+pub struct Refreshing(Answer);
+
+/// Most answers are there at once: only who waits for a fetch pays for a box.
+enum Answer {
+    Now(Ready<Refreshed>),
+    Later(Pin<Box<dyn Future<Output = Refreshed> + Send>>),
+}
+
+impl Refreshing {
+    fn now(refreshed: Refreshed) -> Self {
+        Self(Answer::Now(ready(refreshed)))
+    }
+}
+
+impl Future for Refreshing {
+    type Output = Refreshed;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Refreshed> {
+        match &mut self.0 {
+            Answer::Now(answer) => Pin::new(answer).poll(context),
+            Answer::Later(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
+
+impl fmt::Debug for Refreshing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refreshing")
+    }
+}

@@ -1,0 +1,77 @@
+//! A source that does as it is told, in the time of a runtime.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::{Clock, UnixTime};
+use countersign_jwks::{Document, Fetch, FetchError};
+use tokio::time::sleep;
+
+use super::{SIGNED, document};
+
+/// A source that answers as it is told to.
+#[derive(Clone, Default)]
+pub(crate) struct Source(Arc<Told>);
+
+#[derive(Default)]
+struct Told {
+    keys: Mutex<Vec<u8>>,
+    takes: Mutex<Duration>,
+    fetches: AtomicU64,
+}
+
+impl Source {
+    pub(crate) fn with(keys: &[u8]) -> Self {
+        let source = Self::default();
+        source.publish(keys);
+        source
+    }
+
+    /// Publishes these keys; is down if there are none, and panics if the first is 255.
+    pub(crate) fn publish(&self, keys: &[u8]) {
+        *self.0.keys.lock().unwrap() = keys.to_vec();
+    }
+
+    pub(crate) fn takes(&self, takes: Duration) {
+        *self.0.takes.lock().unwrap() = takes;
+    }
+
+    pub(crate) fn fetches(&self) -> u64 {
+        self.0.fetches.load(Ordering::SeqCst)
+    }
+}
+
+impl Fetch for Source {
+    async fn fetch(&self) -> Result<Document, FetchError> {
+        self.0.fetches.fetch_add(1, Ordering::SeqCst);
+        let takes = *self.0.takes.lock().unwrap();
+        sleep(takes).await;
+        let keys = self.0.keys.lock().unwrap().clone();
+        match keys[..] {
+            [] => Err(FetchError::Status(500)),
+            [255, ..] => panic!("as it was told to"),
+            _ => Ok(document(&keys)),
+        }
+    }
+
+    fn location(&self) -> Cow<'_, str> {
+        "a test".into()
+    }
+}
+
+/// The time of the runtime, which tests pause.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RuntimeClock;
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> UnixTime {
+        SIGNED
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is a clock")]
+    fn instant(&self) -> std::time::Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
