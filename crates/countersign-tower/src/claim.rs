@@ -6,13 +6,13 @@ use countersign::replay::ClaimToken;
 use crate::layer::Policy;
 
 /// A claim that is released when it is dropped: by an error, a panic, or a sender that hung up.
-pub(crate) struct ClaimGuard<St: ReplayStore, C> {
-    policy: Arc<Policy<St, C>>,
+pub(crate) struct ClaimGuard<St: ReplayStore, C, K> {
+    policy: Arc<Policy<St, C, K>>,
     token: Option<ClaimToken>,
 }
 
-impl<St: ReplayStore, C> ClaimGuard<St, C> {
-    pub(crate) fn new(policy: Arc<Policy<St, C>>, token: ClaimToken) -> Self {
+impl<St: ReplayStore, C, K> ClaimGuard<St, C, K> {
+    pub(crate) fn new(policy: Arc<Policy<St, C, K>>, token: ClaimToken) -> Self {
         Self { policy, token: Some(token) }
     }
 
@@ -22,7 +22,7 @@ impl<St: ReplayStore, C> ClaimGuard<St, C> {
     }
 }
 
-impl<St: ReplayStore, C> Drop for ClaimGuard<St, C> {
+impl<St: ReplayStore, C, K> Drop for ClaimGuard<St, C, K> {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
             self.policy.store.release(token);

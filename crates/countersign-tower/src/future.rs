@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::replay::{Claim, Settled, StoreError};
-use countersign::{Attempt, Clock, ReplayStore, Verified};
+use countersign::{Attempt, Clock, KeySource, Refreshed, Rejection, ReplayStore, UnixTime, Verified, Verifier};
 use http::{HeaderValue, Request, Response, StatusCode, request};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -22,67 +22,83 @@ use crate::report::{Outcome, Report};
 
 pin_project! {
     /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
-    pub struct ResponseFuture<S, B, ResBody, St, C>
+    pub struct ResponseFuture<S, B, ResBody, St, C, K = Verifier>
     where
         S: Service<Request<VerifiedBody>>,
         St: ReplayStore,
+        K: KeySource,
     {
-        delivery: Delivery<S, St, C>,
+        delivery: Delivery<S, St, C, K>,
         #[pin]
-        stage: Stage<S::Future, B, ResBody, St, C>,
+        stage: Stage<S::Future, B, ResBody, St, C, K>,
     }
 }
 
 pin_project! {
     #[project = StageProjection]
-    enum Stage<F, B, ResBody, St, C>
+    enum Stage<F, B, ResBody, St, C, K>
     where
         St: ReplayStore,
+        K: KeySource,
     {
         Refused { refusal: Refusal },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
+        Refreshing { #[pin] refreshing: K::Refreshing, rejected: Option<Rejected<B>> },
         Claiming { #[pin] claiming: St::Claiming },
-        Readying { claim: Option<ClaimGuard<St, C>> },
+        Readying { claim: Option<ClaimGuard<St, C, K>> },
         // In this order: the claim is held until nothing is left of the service's future.
-        Handling { #[pin] handling: F, claim: Option<ClaimGuard<St, C>> },
+        Handling { #[pin] handling: F, claim: Option<ClaimGuard<St, C, K>> },
         Confirming { response: Option<Response<ResBody>>, #[pin] confirming: St::Confirming },
+    }
+}
+
+/// A delivery that newer keys could mend, and where it goes on with them.
+enum Rejected<B> {
+    Head { rejection: Rejection, body: B },
+    Body { rejection: Rejection, body: Bytes },
+}
+
+impl<B> Rejected<B> {
+    fn rejection(&self) -> Rejection {
+        match self {
+            Self::Head { rejection, .. } | Self::Body { rejection, .. } => *rejection,
+        }
     }
 }
 
 /// Where a request goes from a stage.
 #[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
-enum Step<F, B, ResBody, St: ReplayStore, C> {
-    To(Stage<F, B, ResBody, St, C>),
+enum Step<F, B, ResBody, St: ReplayStore, C, K: KeySource> {
+    To(Stage<F, B, ResBody, St, C, K>),
     Answer(Response<ResponseBody<ResBody>>),
 }
 
-impl<S, B, ResBody, St, C> ResponseFuture<S, B, ResBody, St, C>
+impl<S, B, ResBody, St, C, K> ResponseFuture<S, B, ResBody, St, C, K>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     B: Body,
     St: ReplayStore,
     C: Clock,
+    K: KeySource,
 {
-    pub(crate) fn new(service: S, policy: Arc<Policy<St, C>>, request: Request<B>) -> Self {
+    pub(crate) fn new(service: S, policy: Arc<Policy<St, C, K>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
-        let stage = match policy.verifier.begin(&head.headers, policy.clock.now()) {
-            Err(rejection) => Stage::Refused { refusal: rejection.into() },
-            Ok(attempt) => Stage::Reading {
-                attempt: Some(attempt),
-                buffer: Buffer::new(body, policy.body_limit, policy.body_timeout),
-            },
-        };
+        let (arrived, verifier) = (policy.clock.now(), policy.keys.verifier());
         let request = Some((service, head));
-        Self { delivery: Delivery { request, policy, verified: None, verification_time: None }, stage }
+        let delivery =
+            Delivery { request, policy, arrived, verifier, refreshed: false, verified: None, verification_time: None };
+        let stage = delivery.begin(body);
+        Self { delivery, stage }
     }
 }
 
-impl<S, B, ResBody, St, C> Future for ResponseFuture<S, B, ResBody, St, C>
+impl<S, B, ResBody, St, C, K> Future for ResponseFuture<S, B, ResBody, St, C, K>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     B: Body,
     St: ReplayStore,
     C: Clock,
+    K: KeySource,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -94,6 +110,10 @@ where
                 StageProjection::Reading { attempt, buffer } => {
                     let body = ready!(buffer.poll_bytes(cx));
                     delivery.verify(attempt.take(), body)
+                }
+                StageProjection::Refreshing { refreshing, rejected } => {
+                    let refreshed = ready!(refreshing.poll(cx));
+                    delivery.try_again(refreshed, rejected.take())
                 }
                 StageProjection::Claiming { claiming } => {
                     let claim = ready!(claiming.poll(cx));
@@ -129,38 +149,59 @@ where
 }
 
 /// What a request carries from stage to stage.
-struct Delivery<S, St, C> {
+struct Delivery<S, St, C, K> {
     /// The service, and the head that it is to see; until it is called.
     request: Option<(S, request::Parts)>,
-    policy: Arc<Policy<St, C>>,
+    policy: Arc<Policy<St, C, K>>,
+    arrived: UnixTime,
+    verifier: Verifier,
+    /// Whether newer keys were asked for: once is enough.
+    refreshed: bool,
     verified: Option<Verified>,
     verification_time: Option<Duration>,
 }
 
-impl<S, ResBody, St, C> Delivery<S, St, C>
+impl<S, ResBody, St, C, K> Delivery<S, St, C, K>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     St: ReplayStore,
     C: Clock,
+    K: KeySource,
 {
+    fn begin<B: Body>(&self, body: B) -> Stage<S::Future, B, ResBody, St, C, K> {
+        match self.check_head() {
+            Ok(attempt) => Stage::Reading {
+                attempt: Some(attempt),
+                buffer: Buffer::new(body, self.policy.body_limit, self.policy.body_timeout),
+            },
+            Err(rejection) => self.rejected(Rejected::Head { rejection, body }),
+        }
+    }
+
+    fn check_head(&self) -> Result<Attempt, Rejection> {
+        #[expect(clippy::expect_used, reason = "the head is there until the service is called")]
+        let (_, head) = self.request.as_ref().expect("a request is begun before it is handled");
+        self.verifier.begin(&head.headers, self.arrived)
+    }
+
     fn verify<B>(
         &mut self,
         attempt: Option<Attempt>,
         body: Result<Bytes, Refusal>,
-    ) -> Step<S::Future, B, ResBody, St, C> {
+    ) -> Step<S::Future, B, ResBody, St, C, K> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let attempt = attempt.expect("a request is verified once");
         let body = match body {
             Ok(body) => body,
             Err(refusal) => return Step::To(Stage::Refused { refusal }),
         };
+        let started = self.policy.clock.instant();
+        let verdict = attempt.finish(body.clone());
+        self.verification_time = Some(self.policy.clock.instant().saturating_duration_since(started));
         let policy = &self.policy;
-        let started = policy.clock.instant();
-        let verdict = attempt.finish(body);
-        self.verification_time = Some(policy.clock.instant().saturating_duration_since(started));
         let verified = match verdict {
             Ok(verified) => self.verified.insert(verified),
-            Err(rejection) => return Step::To(Stage::Refused { refusal: rejection.into() }),
+            Err(rejection) => return Step::To(self.rejected(Rejected::Body { rejection, body })),
         };
         if policy.events.as_ref().is_some_and(|events| !events.admits(verified.event_type().as_deref())) {
             return Step::Answer(self.acknowledge(StatusCode::NO_CONTENT, Outcome::Filtered));
@@ -169,7 +210,41 @@ where
         Step::To(Stage::Claiming { claiming })
     }
 
-    fn claimed<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, St, C> {
+    /// Refuses, unless a key that is not known yet could make the difference.
+    fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, St, C, K> {
+        if rejected.rejection().wants_public_key() && !self.refreshed {
+            Stage::Refreshing { refreshing: self.policy.keys.refresh(&self.verifier), rejected: Some(rejected) }
+        } else {
+            Stage::Refused { refusal: rejected.rejection().into() }
+        }
+    }
+
+    fn try_again<B: Body>(
+        &mut self,
+        refreshed: Refreshed,
+        rejected: Option<Rejected<B>>,
+    ) -> Step<S::Future, B, ResBody, St, C, K> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let rejected = rejected.expect("a request is tried again once");
+        self.refreshed = true;
+        match (refreshed, rejected) {
+            (Refreshed::Newer(verifier), Rejected::Head { body, .. }) => {
+                self.verifier = verifier;
+                Step::To(self.begin(body))
+            }
+            (Refreshed::Newer(verifier), Rejected::Body { body, .. }) => {
+                self.verifier = verifier;
+                match self.check_head() {
+                    Ok(attempt) => self.verify(Some(attempt), Ok(body)),
+                    Err(rejection) => Step::To(Stage::Refused { refusal: rejection.into() }),
+                }
+            }
+            (Refreshed::Unchanged, rejected) => Step::To(Stage::Refused { refusal: rejected.rejection().into() }),
+            (Refreshed::Unavailable, _) => Step::To(Stage::Refused { refusal: Refusal::KeysUnavailable }),
+        }
+    }
+
+    fn claimed<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, St, C, K> {
         let token = match claim {
             Ok(Claim::Fresh(token)) => token,
             Ok(Claim::Done) => return Step::Answer(self.acknowledge(StatusCode::OK, Outcome::Duplicate)),
@@ -186,7 +261,7 @@ where
         self.request.as_mut().expect("a service is asked before it is called").0.poll_ready(cx)
     }
 
-    fn handle<B>(&mut self, claim: Option<ClaimGuard<St, C>>) -> Step<S::Future, B, ResBody, St, C> {
+    fn handle<B>(&mut self, claim: Option<ClaimGuard<St, C, K>>) -> Step<S::Future, B, ResBody, St, C, K> {
         #[expect(clippy::expect_used, reason = "both are there until the only call of the service, which is here")]
         let (mut service, mut head) = self.request.take().expect("a request is handled once");
         #[expect(clippy::expect_used, reason = "`verify` is the only way here")]
@@ -198,9 +273,9 @@ where
 
     fn settle<B>(
         &mut self,
-        claim: Option<ClaimGuard<St, C>>,
+        claim: Option<ClaimGuard<St, C, K>>,
         response: Response<ResBody>,
-    ) -> Step<S::Future, B, ResBody, St, C> {
+    ) -> Step<S::Future, B, ResBody, St, C, K> {
         if response.status().is_success()
             && let Some(token) = claim.and_then(ClaimGuard::into_token)
         {
@@ -214,7 +289,7 @@ where
         &mut self,
         response: Option<Response<ResBody>>,
         settled: Result<Settled, StoreError>,
-    ) -> Step<S::Future, B, ResBody, St, C> {
+    ) -> Step<S::Future, B, ResBody, St, C, K> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let response = response.expect("a response is answered once");
         let outcome = match settled {
@@ -224,7 +299,7 @@ where
         Step::Answer(self.answer(response.map(ResponseBody::inner), outcome))
     }
 
-    fn refuse<B>(&mut self, refusal: Refusal) -> Step<S::Future, B, ResBody, St, C> {
+    fn refuse<B>(&mut self, refusal: Refusal) -> Step<S::Future, B, ResBody, St, C, K> {
         Step::Answer(self.answer(refusal.to_response(), Outcome::Refused(refusal)))
     }
 
@@ -250,10 +325,11 @@ where
     }
 }
 
-impl<S, B, ResBody, St, C> fmt::Debug for ResponseFuture<S, B, ResBody, St, C>
+impl<S, B, ResBody, St, C, K> fmt::Debug for ResponseFuture<S, B, ResBody, St, C, K>
 where
     S: Service<Request<VerifiedBody>>,
     St: ReplayStore,
+    K: KeySource,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::replay::MemoryStore;
-use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
+use countersign::{Clock, EventFilter, KeySource, ReplayStore, SystemClock, Verifier};
 use tower_layer::Layer;
 
 use crate::service::Verify;
@@ -12,14 +12,14 @@ use crate::service::Verify;
 ///
 /// Clones share the replay store, and so do all services that one layer is put around.
 #[must_use]
-pub struct VerifyLayer<St = Arc<MemoryStore>, C = SystemClock> {
-    policy: Policy<St, C>,
+pub struct VerifyLayer<St = Arc<MemoryStore>, C = SystemClock, K = Verifier> {
+    policy: Policy<St, C, K>,
 }
 
 /// What is asked of a delivery before the service sees it.
 #[derive(Clone, Debug)]
-pub(crate) struct Policy<St, C> {
-    pub(crate) verifier: Verifier,
+pub(crate) struct Policy<St, C, K> {
+    pub(crate) keys: K,
     pub(crate) store: St,
     pub(crate) clock: C,
     pub(crate) lease: Duration,
@@ -35,34 +35,37 @@ impl VerifyLayer {
     pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
     /// How long the service may take before a retry may be handed to it, unless set.
     pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
+}
 
-    /// Verifies with `verifier`, and remembers deliveries in a [`MemoryStore`] of its own.
-    pub fn new(verifier: Verifier) -> Self {
+impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
+    /// Verifies with `keys`: a [`Verifier`], or a [`KeySource`](countersign::KeySource) whose keys change. Deliveries are remembered
+    /// in a [`MemoryStore`] of the layer's own.
+    pub fn new(keys: K) -> Self {
         Self {
             policy: Policy {
-                verifier,
+                keys,
                 store: Arc::default(),
                 clock: SystemClock,
-                lease: Self::DEFAULT_LEASE,
-                body_limit: Self::DEFAULT_BODY_LIMIT,
-                body_timeout: Self::DEFAULT_BODY_TIMEOUT,
+                lease: VerifyLayer::DEFAULT_LEASE,
+                body_limit: VerifyLayer::DEFAULT_BODY_LIMIT,
+                body_timeout: VerifyLayer::DEFAULT_BODY_TIMEOUT,
                 events: None,
             },
         }
     }
 }
 
-impl<St, C> VerifyLayer<St, C> {
+impl<St, C, K> VerifyLayer<St, C, K> {
     /// Remembers deliveries in `store` instead. Wrap it in an [`Arc`] to share it.
-    pub fn store<New>(self, store: New) -> VerifyLayer<New, C> {
-        let Policy { verifier, store: _, clock, lease, body_limit, body_timeout, events } = self.policy;
-        VerifyLayer { policy: Policy { verifier, store, clock, lease, body_limit, body_timeout, events } }
+    pub fn store<New>(self, store: New) -> VerifyLayer<New, C, K> {
+        let Policy { keys, store: _, clock, lease, body_limit, body_timeout, events } = self.policy;
+        VerifyLayer { policy: Policy { keys, store, clock, lease, body_limit, body_timeout, events } }
     }
 
     /// Takes the time from `clock` instead; for tests.
-    pub fn clock<New>(self, clock: New) -> VerifyLayer<St, New> {
-        let Policy { verifier, store, clock: _, lease, body_limit, body_timeout, events } = self.policy;
-        VerifyLayer { policy: Policy { verifier, store, clock, lease, body_limit, body_timeout, events } }
+    pub fn clock<New>(self, clock: New) -> VerifyLayer<St, New, K> {
+        let Policy { keys, store, clock: _, lease, body_limit, body_timeout, events } = self.policy;
+        VerifyLayer { policy: Policy { keys, store, clock, lease, body_limit, body_timeout, events } }
     }
 
     /// The most bytes that a body may have; one more is refused with 413.
@@ -91,22 +94,22 @@ impl<St, C> VerifyLayer<St, C> {
     }
 }
 
-impl<S, St: ReplayStore + Clone, C: Clock + Clone> Layer<S> for VerifyLayer<St, C> {
-    type Service = Verify<S, St, C>;
+impl<S, St: ReplayStore + Clone, C: Clock + Clone, K: KeySource + Clone> Layer<S> for VerifyLayer<St, C, K> {
+    type Service = Verify<S, St, C, K>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Verify::new(inner, Arc::new(self.policy.clone()))
     }
 }
 
-impl<St: Clone, C: Clone> Clone for VerifyLayer<St, C> {
+impl<St: Clone, C: Clone, K: Clone> Clone for VerifyLayer<St, C, K> {
     fn clone(&self) -> Self {
         Self { policy: self.policy.clone() }
     }
 }
 
-impl<St, C> fmt::Debug for VerifyLayer<St, C> {
+impl<St, C, K: fmt::Debug> fmt::Debug for VerifyLayer<St, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyLayer").field("verifier", &self.policy.verifier).finish_non_exhaustive()
+        f.debug_struct("VerifyLayer").field("keys", &self.policy.keys).finish_non_exhaustive()
     }
 }

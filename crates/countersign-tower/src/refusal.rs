@@ -32,6 +32,8 @@ pub enum Refusal {
     BodyUnreadable,
     /// It is being handled right now.
     InFlight,
+    /// The source's public keys are out of reach, so nobody knows whether it is genuine.
+    KeysUnavailable,
     /// The replay store gave no answer, so nobody knows whether it is new.
     StoreUnavailable(StoreError),
 }
@@ -45,6 +47,7 @@ impl Refusal {
             Self::BodyTimeout { .. } => "body_timeout",
             Self::BodyUnreadable => "body_unreadable",
             Self::InFlight => "in_flight",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::StoreUnavailable(_) => "store_unavailable",
         }
     }
@@ -57,14 +60,15 @@ impl Refusal {
                 | Reason::DuplicateHeader
                 | Reason::MalformedId
                 | Reason::MalformedTimestamp
-                | Reason::MalformedSignature => StatusCode::BAD_REQUEST,
+                | Reason::MalformedSignature
+                | Reason::TokenMalformed => StatusCode::BAD_REQUEST,
                 _ => StatusCode::UNAUTHORIZED,
             },
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::BodyUnreadable => StatusCode::BAD_REQUEST,
             Self::InFlight => StatusCode::CONFLICT,
-            Self::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeysUnavailable | Self::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -91,6 +95,9 @@ impl fmt::Display for Refusal {
             Self::BodyTimeout { after } => write!(f, "the body did not arrive within {after:?}"),
             Self::BodyUnreadable => f.write_str("the body broke off before its end"),
             Self::InFlight => f.write_str("this delivery is being handled right now: come back later"),
+            Self::KeysUnavailable => {
+                f.write_str("the keys of this source cannot be reached right now: come back later")
+            }
             Self::StoreUnavailable(error) => error.fmt(f),
         }
     }
