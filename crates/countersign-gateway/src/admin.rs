@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 
 use crate::forward::Peer;
+use crate::keys::Awaited;
 use crate::metrics::Metrics;
 use crate::server::Handle;
 
@@ -20,16 +21,17 @@ pub struct Admin {
     metrics: Arc<Metrics>,
     listeners: Vec<SocketAddr>,
     listening: AtomicBool,
+    awaited: Vec<Awaited>,
 }
 
 impl Admin {
-    /// Tells of these metrics, and whether these listeners accept connections.
-    pub fn new(metrics: Arc<Metrics>, listeners: Vec<SocketAddr>) -> Self {
-        Self { metrics, listeners, listening: AtomicBool::new(false) }
+    /// Tells of these metrics, and whether these listeners accept connections and these keys came.
+    pub fn new(metrics: Arc<Metrics>, listeners: Vec<SocketAddr>, awaited: Vec<Awaited>) -> Self {
+        Self { metrics, listeners, listening: AtomicBool::new(false), awaited }
     }
 
-    /// Ready once every listener has accepted a connection; asked until then, and not after.
-    async fn is_ready(&self) -> bool {
+    /// Once every listener has accepted a connection; asked until then, and not after.
+    async fn is_listening(&self) -> bool {
         if self.listening.load(Ordering::Relaxed) {
             return true;
         }
@@ -40,6 +42,18 @@ impl Admin {
         }
         self.listening.store(true, Ordering::Relaxed);
         true
+    }
+
+    async fn readiness(&self) -> Response<Full<Bytes>> {
+        if !self.is_listening().await {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n");
+        }
+        let missing: Vec<_> = self.awaited.iter().filter(|awaited| !awaited.has_come()).collect();
+        if missing.is_empty() {
+            return answer(StatusCode::OK, "ready\n");
+        }
+        let sources: Vec<_> = missing.iter().map(|awaited| format!("`{}`", awaited.source())).collect();
+        answer(StatusCode::SERVICE_UNAVAILABLE, format!("no key set yet for {}\n", sources.join(", ")))
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
@@ -64,8 +78,7 @@ impl Handle for Admin {
         }
         match request.uri().path() {
             "/healthz" => answer(StatusCode::OK, "alive\n"),
-            "/readyz" if self.is_ready().await => answer(StatusCode::OK, "ready\n"),
-            "/readyz" => answer(StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n"),
+            "/readyz" => self.readiness().await,
             "/metrics" => self.metrics(),
             _ => answer(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
         }

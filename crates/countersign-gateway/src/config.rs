@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+mod keys;
 mod source;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,10 @@ use toml::Spanned;
 
 pub use error::ConfigError;
 use error::{Place, Problem};
+use keys::RemoteSets;
 pub use source::Source;
 
+use crate::keys::RemoteSet;
 use crate::route::{Host, PathPattern};
 
 /// What the gateway works with.
@@ -33,6 +36,8 @@ pub struct Config {
     pub server: Server,
     /// The sources, by name.
     pub sources: BTreeMap<String, Arc<Source>>,
+    /// The key sets of the sources, each once.
+    pub remote_sets: Vec<RemoteSet>,
     /// The routes, in the order in which they were written.
     pub routes: Vec<Route>,
     /// What is allowed, but deserves a second look.
@@ -90,9 +95,9 @@ impl file::File {
     fn resolve(self, folder: &Path) -> Result<Config, Problem> {
         let server = self.server.resolve()?;
         let mut warnings = Vec::new();
-        let mut sources = BTreeMap::new();
+        let (mut sources, mut sets) = (BTreeMap::new(), RemoteSets::new(folder));
         for (name, source) in self.sources {
-            let source = source.resolve(&name, folder, &mut warnings)?;
+            let source = source.resolve(&name, folder, &mut sets, &mut warnings)?;
             sources.insert(name.into_inner(), Arc::new(source));
         }
         let mut routes: Vec<Route> = Vec::new();
@@ -112,7 +117,7 @@ impl file::File {
         if routes.is_empty() {
             return Err(Problem::whole("there is no [[routes]]: every request would be answered 404"));
         }
-        Ok(Config { server, sources, routes, warnings })
+        Ok(Config { server, sources, remote_sets: sets.into_sets(), routes, warnings })
     }
 }
 

@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use crate::config;
 use crate::forward::{self, Failure, Forward, Peer};
+use crate::keys::Keys;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
 use crate::trust;
@@ -35,7 +36,7 @@ struct Route {
     name: Arc<String>,
     metrics: RouteMetrics,
     /// head → body → verify → filter → claim → forward → settle
-    verify: Verify<Forward, Arc<MemoryStore>, SystemClock>,
+    verify: Verify<Forward, Arc<MemoryStore>, SystemClock, Keys>,
 }
 
 impl Gateway {
@@ -107,7 +108,7 @@ impl Route {
         });
         let metrics = metrics.of_route(&name);
         let forward = Forward::new(pool.clone(), upstreams, route.upstream_timeout, metrics.upstream.clone());
-        let mut layer = VerifyLayer::new(route.source.verifier.clone())
+        let mut layer = VerifyLayer::new(route.source.keys.clone())
             .store(Arc::clone(&route.source.store))
             .lease(route.source.lease)
             .body_limit(route.body_limit)

@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 mod finish;
 pub mod forward;
+pub mod keys;
 pub mod metrics;
 pub mod route;
 pub mod server;

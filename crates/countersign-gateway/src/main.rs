@@ -61,12 +61,9 @@ fn report(cli: &Cli, config: &Config) -> ExitCode {
     for warning in &config.warnings {
         println!("warning: {warning}");
     }
-    println!(
-        "{}: good, with {} routes and {} sources",
-        cli.config.display(),
-        config.routes.len(),
-        config.sources.len()
-    );
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (routes, sources) = (counted(config.routes.len(), "route"), counted(config.sources.len(), "source"));
+    println!("{}: good, with {routes} and {sources}", cli.config.display());
     ExitCode::SUCCESS
 }
 

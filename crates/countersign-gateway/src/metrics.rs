@@ -1,9 +1,13 @@
 //! What is counted and timed, for Prometheus.
 
+mod key_sets;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use countersign::MemoryStore;
+use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +15,9 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::config::Source;
+use crate::keys::RemoteSet;
 
 /// All that `/metrics` shows.
 #[derive(Debug)]
@@ -57,12 +64,13 @@ impl MetricConstructor<Histogram> for Buckets {
 }
 
 impl Metrics {
-    /// Metrics with a gauge for each of these stores.
-    pub fn new<'a>(stores: impl IntoIterator<Item = (&'a str, Arc<MemoryStore>)>) -> Self {
+    /// Metrics with gauges for the stores and key sets of these sources.
+    pub fn new(sources: &BTreeMap<String, Arc<Source>>) -> Self {
         let verification = Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 });
         let upstream = Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 });
-        let stores =
-            stores.into_iter().map(|(source, store)| (SourceLabels { source: source.into() }, store)).collect();
+        let labels = |source: &String| SourceLabels { source: source.clone() };
+        let stores = sources.iter().map(|(name, source)| (labels(name), Arc::clone(&source.store))).collect();
+        let sets = sources.iter().filter_map(|(name, source)| Some((labels(name), source.keys.remote_set()?.clone())));
         let mut metrics = Self {
             registry: Registry::with_prefix("countersign"),
             requests: Family::default(),
@@ -72,11 +80,11 @@ impl Metrics {
             ids_remembered: Family::default(),
             stores,
         };
-        metrics.register();
+        metrics.register(sets.collect());
         metrics
     }
 
-    fn register(&mut self) {
+    fn register(&mut self, sets: Vec<(SourceLabels, RemoteSet)>) {
         let registry = &mut self.registry;
         registry.register("requests", "Requests, by what became of them and why", self.requests.clone());
         registry.register_with_unit(
@@ -93,6 +101,9 @@ impl Metrics {
         );
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
+        if !sets.is_empty() {
+            registry.register_collector(Box::new(KeySets(sets)));
+        }
     }
 
     /// What nearly every request of a route needs, to be kept at hand.

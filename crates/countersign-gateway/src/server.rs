@@ -33,6 +33,7 @@ use crate::config::{self, Config};
 use crate::delivery::{self, Gateway};
 use crate::finish::FinishAnyway;
 use crate::forward::Peer;
+use crate::keys::{Awaited, Refresh};
 use crate::metrics::Metrics;
 use crate::upstream::{self, Watch};
 
@@ -102,8 +103,10 @@ fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
             ..ServerConf::default()
         },
     );
-    let stores = config.sources.iter().map(|(name, source)| (name.as_str(), Arc::clone(&source.store)));
-    let metrics = Arc::new(Metrics::new(stores));
+    let metrics = Arc::new(Metrics::new(&config.sources));
+    let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
+    let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
+    let awaited = awaited.collect();
     let (gateway, upstreams) = Gateway::new(config.routes, &metrics);
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(upstream::resolve(&upstreams));
@@ -115,7 +118,7 @@ fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
     }
     server.add_service(webhooks);
     if let Some(address) = admin {
-        let mut service = Service::new("admin".into(), Connections::new(Admin::new(metrics, listen), tasks));
+        let mut service = Service::new("admin".into(), Connections::new(Admin::new(metrics, listen, awaited), tasks));
         service.threads = Some(1);
         service.add_tcp(&address.to_string());
         tracing::info!(%address, "listening for health checks and scrapes");
@@ -124,6 +127,9 @@ fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
     let mut watch = background_service("upstreams", Watch(upstreams));
     watch.threads = Some(1);
     server.add_service(watch);
+    let mut refresh = background_service("key sets", Refresh(config.remote_sets));
+    refresh.threads = Some(1);
+    server.add_service(refresh);
     server.bootstrap();
     server
 }

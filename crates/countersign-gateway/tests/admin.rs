@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    Answer, Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, get, route, secret_of, send,
-    until,
+    Answer, Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, free_address, get, route,
+    secret_of, send, until,
 };
 use http::StatusCode;
 
@@ -84,7 +84,10 @@ async fn claims_are_held_while_the_backend_works() {
 async fn metrics_are_text_that_a_scraper_can_read() {
     let backend = Backend::start().await;
     let text = route(&backend, "").replace("path = \"/hook\"", "path = '/a\"b/*'\nhost = \"hooks.example.com\"");
-    let gateway = Gateway::start(&[SOURCE, &text].concat()).await;
+    let set = format!("jwks = {{ url = \"http://{}/keys\" }}\n", free_address());
+    let gateway = Gateway::start(&[SOURCE, &set, &text].concat()).await;
+    let failures = "countersign_key_fetch_failures_total{source=\"test\",reason=\"connect\"}";
+    until("a fetch has failed", async || gateway.metric(failures).await >= Some(1.0)).await;
     send(gateway.address, &delivery("msg_1", "{}"), WIRE).await;
     let reply = get(gateway.admin, "/metrics").await.expect("an answer");
     assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));

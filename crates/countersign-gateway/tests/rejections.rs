@@ -7,10 +7,16 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, route, send, until};
-use countersign::Reason;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::{
+    BODY, Backend, Delivery, Gateway, Issuer, OTHER_SECRET, Publish, Publisher, Raw, SECRET, SOURCE, Wire, delivery,
+    route, send, until,
+};
 use countersign::replay::StoreError;
+use countersign::{Clock, Reason, SystemClock};
 use http::StatusCode;
+use serde_json::{Value, json};
 
 /// Deliveries that cannot be verified, each with the reason and the status that it is refused with.
 fn unverifiable() -> Vec<(Reason, u16, Delivery)> {
@@ -33,7 +39,7 @@ fn unverifiable() -> Vec<(Reason, u16, Delivery)> {
         (Reason::MalformedSignature, 400, signature("v1")),
         (Reason::MalformedSignature, 400, signature(&"v1,AAAA ".repeat(33))),
         (Reason::UnsupportedScheme, 401, signature("v9,AAAA")),
-        (Reason::UnsupportedScheme, 401, signature("e30.e30.AAAA")),
+        (Reason::UnsupportedScheme, 401, signature(&format!("v1a,{}==", "A".repeat(86)))),
         (Reason::SignatureMismatch, 401, signature(&format!("v1,{}=", "A".repeat(43)))),
         (Reason::SignatureMismatch, 401, Delivery::signed([OTHER_SECRET], 0, "msg_1", "{}")),
         (Reason::SignatureMismatch, 401, good().with_body("{ }")),
@@ -41,11 +47,55 @@ fn unverifiable() -> Vec<(Reason, u16, Delivery)> {
     ]
 }
 
+/// The same with tokens, as this issuer's keys allow them.
+fn tokens(issuer: &Issuer) -> Vec<(Reason, u16, Delivery)> {
+    let now = SystemClock.now().as_secs();
+    let sent = |token: &str| delivery("msg_1", BODY).set("webhook-signature", token);
+    let claims = |changes: &[(&str, Value)]| {
+        let mut claims: Value = serde_json::from_str(BODY).expect("JSON");
+        let good = [("iss", json!("https://issuer")), ("aud", json!("https://hook")), ("iat", json!(now))];
+        for (name, value) in good.iter().chain(changes) {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+        claims
+    };
+    let claiming = |changes: &[(&str, Value)]| sent(&issuer.token(&claims(changes)));
+    let good = issuer.token(&claims(&[]));
+    let (head, rest) = good.split_once('.').expect("a token");
+    let (_, signature) = rest.split_once('.').expect("a token");
+    let with_header = |header: Value| sent(&format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())));
+    let forged = URL_SAFE_NO_PAD.encode(claims(&[("jti", json!("other"))]).to_string());
+    vec![
+        (Reason::UnknownKey, 401, sent(&issuer.token_naming("key-9", &claims(&[])))),
+        (Reason::UnknownKey, 401, with_header(json!({ "alg": "RS256" }))),
+        (Reason::TokenMalformed, 400, sent("a.b.c")),
+        (Reason::TokenMalformed, 400, with_header(json!({ "alg": "RS256", "kid": "rsa-1", "crit": ["b64"] }))),
+        (Reason::TokenAlgorithm, 401, with_header(json!({ "alg": "none" }))),
+        (Reason::TokenAlgorithm, 401, with_header(json!({ "alg": "HS256", "kid": "rsa-1" }))),
+        (Reason::SignatureMismatch, 401, sent(&format!("{head}.{forged}.{signature}"))),
+        (Reason::TokenIssuer, 401, claiming(&[("iss", json!("https://else"))])),
+        (Reason::TokenIssuer, 401, claiming(&[("iss", Value::Null)])),
+        (Reason::TokenAudience, 401, claiming(&[("aud", json!(["https://else"]))])),
+        (Reason::TokenUntimed, 401, claiming(&[("iat", Value::Null)])),
+        (Reason::TokenExpired, 401, claiming(&[("exp", json!(now - 100))])),
+        (Reason::TokenNotYetValid, 401, claiming(&[("nbf", json!(now + 1000))])),
+        (Reason::TimestampTooOld, 401, claiming(&[("iat", json!(now - 1000))])),
+        (Reason::TimestampTooNew, 401, claiming(&[("iat", json!(now + 1000))])),
+        (Reason::BodyNotBound, 401, claiming(&[("data", json!("else"))])),
+        (Reason::BodyNotBound, 401, sent(&good).with_body("{}")),
+    ]
+}
+
 #[tokio::test]
 async fn what_cannot_be_verified_reaches_no_backend() {
-    let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
-    let cases = unverifiable();
+    let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
+    let publisher = Publisher::start(Publish::keys(&[issuer.jwk()])).await;
+    let token = "token = { audience = [\"https://hook\"], issuer = [\"https://issuer\"] }\n";
+    let gateway = Gateway::start(&[SOURCE, &publisher.entry(""), token, &route(&backend, "")].concat()).await;
+    // A source with a secret is ready without its key set.
+    until("the key set is there", async || gateway.figure("key_set_keys", "test").await == Some(1.0)).await;
+    let cases = [unverifiable(), tokens(&issuer)].concat();
     for reason in Reason::ALL {
         assert!(cases.iter().any(|(covered, ..)| covered == reason), "there is no case for {reason}");
     }

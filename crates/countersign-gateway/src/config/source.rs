@@ -3,21 +3,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::verify::DEFAULT_TOLERANCE;
+use countersign::verifier::DEFAULT_TOLERANCE;
 use countersign::{MemoryStore, Secret, UnixTime, Verifier};
+use countersign_jwks::RemoteKeys;
 use countersign_tower::VerifyLayer;
-use toml::{Spanned, Table, Value};
+use toml::{Spanned, Value};
 
 use super::error::{Problem, is_like_a_secret};
+use super::keys::{RemoteSets, public_key, table, text, token_policy};
 use super::{duration_or, file};
+use crate::keys::Keys;
 
 const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
 
 /// Who signs: keys, and the memory of what was delivered.
 #[derive(Debug)]
 pub struct Source {
-    /// Verifies with the source's keys.
-    pub verifier: Verifier,
+    /// Whom it trusts.
+    pub keys: Keys,
+    /// Whether it can verify nothing before its key set is there: it has no secret and no pinned key.
+    pub depends_on_remote: bool,
     /// Remembers the source's deliveries.
     pub store: Arc<MemoryStore>,
     /// How long a claim holds.
@@ -29,27 +34,22 @@ impl file::Source {
         self,
         name: &Spanned<String>,
         folder: &Path,
+        sets: &mut RemoteSets<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Source, Problem> {
-        self.refuse_what_is_not_supported_yet()?;
         if is_like_a_secret(name.get_ref()) {
             return Err(Problem::at(name.span(), "the name of a source is shown, and this one looks like a secret"));
         }
-        if self.secrets.is_empty() {
-            let message = format!("the source `{}` has no secrets, so nothing could be verified", name.get_ref());
+        let has_own_keys = !self.secrets.is_empty() || !self.public_keys.is_empty();
+        if !has_own_keys && self.jwks.is_none() {
+            let message = format!(
+                "the source `{}` has no secrets, no public_keys and no jwks, so nothing could be verified",
+                name.get_ref()
+            );
             return Err(Problem::at(name.span(), message));
         }
         let tolerance = duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?;
-        let mut builder = Verifier::builder(name.get_ref().as_str()).tolerance(tolerance);
-        for entry in &self.secrets {
-            let secret = secret(entry, folder)?;
-            if secret.is_short() {
-                let label = secret.label().unwrap_or_default();
-                warnings.push(format!("the secret `{label}` of `{}` is shorter than 24 bytes", name.get_ref()));
-            }
-            builder = builder.secret(secret);
-        }
-        let verifier = builder.build().map_err(|error| Problem::at(name.span(), error.to_string()))?;
+        let verifier = self.verifier(name, folder, tolerance, warnings)?;
         if let Some((at, retain)) = self.replay.too_short_for(self.tolerance.as_ref(), tolerance)? {
             let message = format!(
                 "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a signature is good for \
@@ -59,16 +59,48 @@ impl file::Source {
             return Err(Problem::at(at, message));
         }
         let (store, lease) = self.replay.resolve(name.get_ref(), warnings)?;
-        Ok(Source { verifier, store: Arc::new(store), lease })
+        let keys = match &self.jwks {
+            None => Keys::Fixed(verifier),
+            Some(entry) => Keys::Remote(RemoteKeys::new(verifier, sets.named(entry)?)),
+        };
+        Ok(Source { keys, depends_on_remote: !has_own_keys, store: Arc::new(store), lease })
     }
 
-    fn refuse_what_is_not_supported_yet(&self) -> Result<(), Problem> {
-        let keys =
-            [(self.jwks.as_ref(), "jwks"), (self.token.as_ref(), "token"), (self.public_keys.first(), "public_keys")];
-        match keys.into_iter().find_map(|(value, key)| Some((value?, key))) {
-            Some((value, key)) => Err(Problem::at(value.span(), format!("`{key}` is not supported yet: remove it"))),
-            None => Ok(()),
+    /// What does not change by itself.
+    fn verifier(
+        &self,
+        name: &Spanned<String>,
+        folder: &Path,
+        tolerance: Duration,
+        warnings: &mut Vec<String>,
+    ) -> Result<Verifier, Problem> {
+        let mut builder = Verifier::builder(name.get_ref().as_str()).tolerance(tolerance);
+        for entry in &self.secrets {
+            let secret = secret(entry, folder)?;
+            if secret.is_short() {
+                let label = secret.label().unwrap_or_default();
+                warnings.push(format!("the secret `{label}` of `{}` is shorter than 24 bytes", name.get_ref()));
+            }
+            builder = builder.secret(secret);
         }
+        let pinned: Vec<_> = self.public_keys.iter().map(public_key).collect::<Result<_, _>>()?;
+        builder = builder.public_keys(pinned);
+        if let Some(entry) = &self.token {
+            let (policy, leaves_body_open) = token_policy(entry)?;
+            if self.jwks.is_none() {
+                let message = "tokens are verified with the keys of a set: name it, jwks = { url = \"https://…\" }";
+                return Err(Problem::at(entry.span(), message));
+            }
+            if leaves_body_open {
+                warnings.push(format!(
+                    "danger: `{}` takes tokens that do not bind the body (`danger_body_binding`): whoever sees one can \
+                     send it again with any other body",
+                    name.get_ref()
+                ));
+            }
+            builder = builder.token(policy);
+        }
+        builder.build().map_err(|error| Problem::at(name.span(), error.to_string()))
     }
 }
 
@@ -115,10 +147,7 @@ enum Origin<'a> {
 
 fn secret(entry: &Spanned<Value>, folder: &Path) -> Result<Secret, Problem> {
     let problem = |message: &str| Problem::at(entry.span(), message);
-    let Value::Table(table) = entry.get_ref() else { return Err(problem(HOW_TO_NAME_A_SECRET)) };
-    if let Some(key) = table.keys().find(|key| !["env", "file", "label", "expires_at"].contains(&key.as_str())) {
-        return Err(problem(&format!("unknown key `{key}`: {HOW_TO_NAME_A_SECRET}")));
-    }
+    let table = table(entry, &["env", "file", "label", "expires_at"], HOW_TO_NAME_A_SECRET)?;
     let origin = match (text(table, "env").map_err(|m| problem(&m))?, text(table, "file").map_err(|m| problem(&m))?) {
         (Some(name), None) => Origin::Env(name),
         (None, Some(path)) => Origin::File(path),
@@ -162,14 +191,6 @@ impl Origin<'_> {
         } else {
             secret
         })
-    }
-}
-
-fn text<'t>(table: &'t Table, key: &str) -> Result<Option<&'t str>, String> {
-    match table.get(key) {
-        None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(format!("`{key}` is a text")),
     }
 }
 

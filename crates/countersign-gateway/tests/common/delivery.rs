@@ -34,6 +34,15 @@ impl Delivery {
         let body = body.into();
         let secrets = secrets.into_iter().map(|text| Secret::parse(text).expect("a good secret"));
         let signer = Signer::new(secrets).expect("one secret at least");
+        Self::signed_off(&signer, offset, id, body)
+    }
+
+    /// A delivery that this signer signs just now.
+    pub(crate) fn signed_by(signer: &Signer, id: &str, body: impl Into<Bytes>) -> Self {
+        Self::signed_off(signer, 0, id, body.into())
+    }
+
+    fn signed_off(signer: &Signer, offset: i64, id: &str, body: Bytes) -> Self {
         let now = SystemClock.now().as_secs().checked_add_signed(offset).expect("a time that can be said");
         let headers = signer.sign(&MessageId::parse(id).expect("a good id"), UnixTime::from_secs(now), &body);
         Self { path: "/hook".into(), host: "hooks.example.com".into(), headers, body }

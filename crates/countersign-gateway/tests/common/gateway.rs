@@ -45,14 +45,24 @@ impl Gateway {
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
         // Between the choice of a port and its use somebody else may take it.
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments).await {
+            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, 200).await {
                 return gateway;
             }
         }
         panic!("no port stays free")
     }
 
-    async fn try_start(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Option<Self> {
+    /// With these sources and routes, of which one lacks its keys; not ready when this returns.
+    pub(crate) async fn start_without_keys(sources_and_routes: &str) -> Self {
+        for _ in 0..5 {
+            if let Some(gateway) = Self::try_start("", sources_and_routes, &["--log", "text"], 503).await {
+                return gateway;
+            }
+        }
+        panic!("no port stays free")
+    }
+
+    async fn try_start(server: &str, sources_and_routes: &str, arguments: &[&str], ready: u16) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, admin) = (free_address(), free_address());
         let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
@@ -62,12 +72,15 @@ impl Gateway {
         let child = command.args(arguments).stdout(output("stdout")).stderr(output("stderr")).spawn();
         let mut gateway = Self { child: child.expect("the binary runs"), folder, address, admin };
         let mut clash = false;
-        until("the gateway is ready", async || {
+        until("the gateway is up", async || {
             if gateway.child.try_wait().expect("a child").is_some() {
                 assert!(gateway.output().contains("cannot listen on"), "it ended: {}", gateway.output());
                 clash = true;
             }
-            clash || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200)
+            clash
+                || get(admin, "/readyz")
+                    .await
+                    .is_some_and(|reply| reply.status == ready && !reply.body.starts_with(b"not listening"))
         })
         .await;
         (!clash).then_some(gateway)
@@ -84,6 +97,11 @@ impl Gateway {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.strip_prefix(' '))?;
         Some(line.parse().expect("a number"))
+    }
+
+    /// The value of a metric of this source.
+    pub(crate) async fn figure(&self, name: &str, source: &str) -> Option<f64> {
+        self.metric(&format!("countersign_{name}{{source=\"{source}\"}}")).await
     }
 
     pub(crate) async fn metrics(&self) -> String {

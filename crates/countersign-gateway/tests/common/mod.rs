@@ -7,6 +7,7 @@ mod backend;
 mod client;
 mod delivery;
 mod gateway;
+mod jwks;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub(crate) use backend::{Answer, Backend, Seen};
 pub(crate) use client::{Connection, Raw, Reply, Wire, get, raw_answers, send};
 pub(crate) use delivery::{Delivery, OTHER_SECRET, SECRET, delivery, noise};
 pub(crate) use gateway::{Gateway, SOURCE, finished, free_address, route, run, secret_of};
+pub(crate) use jwks::{Authority, BODY, Issuer, Publish, Publisher, jwk, key, keys, signed_by, source};
 
 /// How long anything may take that is to happen at all.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
