@@ -63,7 +63,7 @@ impl CaptureArgs {
 }
 
 fn parse<T>(path: &Path, limit: u64, read: fn(&[u8]) -> Result<T, String>) -> Result<T, Error> {
-    read(&input::read(path, limit)?).map_err(|problem| Error::Capture { what: input::name(path), problem })
+    read(&input::read(path, limit)?).map_err(|problem| Error::Unusable { what: input::name(path), problem })
 }
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{explain, secret, send, sign, verify};
+use crate::verbs::{explain, jwks, secret, send, sign, verify};
 
 /// Makes, signs, sends, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Makes signing secrets
     Secret(secret::Args),
+    /// Looks at key sets
+    Jwks(jwks::Args),
     /// Prints the three headers that sign a body
     Sign(sign::Args),
     /// Signs an event or a file and posts it to a URL
@@ -49,6 +51,7 @@ impl Verb {
     fn run(self, out: &mut Output) -> Result<Outcome, Error> {
         match self {
             Self::Secret(args) => secret::run(&args, out),
+            Self::Jwks(args) => jwks::run(&args, out),
             Self::Sign(args) => sign::run(&args, out),
             Self::Send(args) => send::run(args, out),
             Self::Verify(args) => verify::run(&args, out),

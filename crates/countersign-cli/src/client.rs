@@ -1,15 +1,20 @@
 //! The HTTP client: one POST, a time limit, no redirects, a bounded answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Error;
 
@@ -19,7 +24,7 @@ const ANSWER_LIMIT: usize = 64 << 10;
 /// Posts to one URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    inner: HyperClient<HttpConnector, Full<Bytes>>,
+    inner: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,
     timeout: Duration,
 }
@@ -44,7 +49,7 @@ pub(crate) struct Problem {
 impl Client {
     pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, Error> {
         let url = parse_url(url)?;
-        Ok(Self { inner: HyperClient::builder(TokioExecutor::new()).build_http(), url, timeout })
+        Ok(Self { inner: HyperClient::builder(TokioExecutor::new()).build(connector()), url, timeout })
     }
 
     /// Posts the body; the error says why there is no answer.
@@ -75,15 +80,28 @@ impl Client {
     }
 }
 
+/// TLS by the authorities of Mozilla's programme, as compiled in.
+fn connector() -> HttpsConnector<HttpConnector> {
+    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    // Named here: chosen by features, it would depend on what else is linked.
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    #[expect(clippy::expect_used, reason = "the provider's own suites are of these versions")]
+    let tls = tls.with_safe_default_protocol_versions().expect("aws-lc-rs has TLS 1.2 and 1.3");
+    let tls = tls.with_root_certificates(roots).with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp)
+}
+
+/// What a client runs on.
+pub(crate) fn runtime() -> Result<Runtime, Error> {
+    Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)
+}
+
 fn parse_url(text: &str) -> Result<Uri, Error> {
     let url: Uri = text.parse().map_err(|error| Error::Url(format!("`{text}` is not a URL: {error}")))?;
     match (url.scheme_str(), url.host()) {
-        (Some("http"), Some(_)) => Ok(url),
-        (Some("https"), _) => Err(Error::Url(
-            "https is not supported yet: send to the service itself over http, or make the request with \
-             `countersign sign --curl URL`"
-                .into(),
-        )),
+        (Some("http" | "https"), Some(_)) => Ok(url),
         _ => Err(Error::Url(format!("`{text}` is not a URL such as http://127.0.0.1:8080/gemini"))),
     }
 }

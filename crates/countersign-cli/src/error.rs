@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io;
 
+use countersign::key::{KeySetError, PublicKeyError};
 use countersign::secret::SecretError;
-use countersign::verify::VerifierError;
+use countersign::sign::{PrivateKeyError, TokenSignerError};
+use countersign::verifier::VerifierError;
+use countersign_jwks::FetchError;
 
 /// Why a run could not do what it was asked to. It never repeats a secret.
 #[derive(Debug)]
@@ -16,16 +19,26 @@ pub(crate) enum Error {
     /// Stdin can be read once.
     StdinTwice,
     /// What was read is not what it should be.
-    Capture { what: String, problem: String },
+    Unusable { what: String, problem: String },
     /// An environment variable is not set, or is not text.
     Env(String),
     /// A secret cannot be used.
     Secret { label: String, error: SecretError },
     /// An expiry names a secret that was not given.
     NoSuchSecret { label: String, labels: Vec<String> },
-    /// The secrets make no verifier.
+    /// A public key cannot be used.
+    PublicKey { number: usize, error: PublicKeyError },
+    /// A private key cannot be used.
+    PrivateKey { label: String, error: PrivateKeyError },
+    /// A token is not signed.
+    Token(TokenSignerError),
+    /// A document is not a key set.
+    KeySet { what: String, error: KeySetError },
+    /// A key set cannot be fetched.
+    Fetch { what: String, error: FetchError },
+    /// The keys make no verifier.
     Verifier(VerifierError),
-    /// More secrets than can sign.
+    /// More keys than can sign.
     TooManySecrets { limit: usize },
     /// The system gives no random bytes.
     Random(getrandom::Error),
@@ -45,14 +58,21 @@ impl fmt::Display for Error {
             Self::Read { what, error } => write!(f, "{what}: cannot be read: {error}"),
             Self::TooLarge { what, limit } => write!(f, "{what}: more than {} MiB, which no webhook is", limit >> 20),
             Self::StdinTwice => f.write_str("`-` (stdin) is given more than once, and can be read once: use a file"),
-            Self::Capture { what, problem } => write!(f, "{what}: {problem}"),
+            Self::Unusable { what, problem } => write!(f, "{what}: {problem}"),
             Self::Env(name) => write!(f, "the environment variable `{name}` is not set, or is not text: export it"),
             Self::Secret { label, error } => write!(f, "the secret `{label}` cannot be used: {error}"),
             Self::NoSuchSecret { label, labels } => {
                 write!(f, "--secret-expires names `{label}`, and the secrets are called: {}", labels.join(", "))
             }
+            Self::PublicKey { number, error } => write!(f, "--public-key, the one at place {number}: {error}"),
+            Self::PrivateKey { label, error } => write!(f, "the private key `{label}` cannot be used: {error}"),
+            Self::Token(error) => error.fmt(f),
+            Self::KeySet { what, error } => write!(f, "{what}: {error}"),
+            Self::Fetch { what, error } => write!(f, "{what}: cannot be fetched: {error}"),
             Self::Verifier(error) => error.fmt(f),
-            Self::TooManySecrets { limit } => write!(f, "more than {limit} secrets: leave out those that have expired"),
+            Self::TooManySecrets { limit } => {
+                write!(f, "more than {limit} secrets and private keys: leave out those that have expired")
+            }
             Self::Random(error) => write!(f, "the system gives no random bytes: {error}"),
             Self::Url(problem) => f.write_str(problem),
             Self::Argument { name, problem } => write!(f, "{name}: {problem}"),

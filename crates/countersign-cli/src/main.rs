@@ -7,10 +7,13 @@ mod error;
 mod exit;
 mod explain;
 mod input;
+mod jwks;
+mod keys;
 mod output;
 mod payload;
 mod random;
 mod secrets;
+mod signing;
 mod time;
 mod verbs;
 

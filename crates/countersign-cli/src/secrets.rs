@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use countersign::{Secret, Signer, UnixTime};
+use countersign::{Secret, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -14,19 +14,19 @@ use crate::time;
 /// A label goes into verdicts; one that does not fit is replaced by a number.
 const MAX_LABEL_LEN: usize = 64;
 
-/// Where the secrets are.
+/// Where the secrets are. One at least, or a key in their place.
 #[derive(Args, Debug)]
 #[group(skip)]
-#[command(group = ArgGroup::new("secrets").required(true).multiple(true))]
+#[command(group = ArgGroup::new("keys").required(true).multiple(true))]
 pub(crate) struct SecretArgs {
     /// A secret, `whsec_…`; others on this machine can read it in the list of processes
-    #[arg(long, value_name = "TEXT", group = "secrets")]
+    #[arg(long, value_name = "TEXT", group = "keys")]
     secret: Vec<String>,
     /// The environment variable that holds a secret
-    #[arg(long, value_name = "NAME", group = "secrets")]
+    #[arg(long, value_name = "NAME", group = "keys")]
     secret_env: Vec<String>,
     /// The file that holds a secret; a newline at its end is passed over
-    #[arg(long, value_name = "FILE", group = "secrets")]
+    #[arg(long, value_name = "FILE", group = "keys")]
     secret_file: Vec<PathBuf>,
     /// When a secret expires, as KEY=TIME: KEY is the variable, the file's name or `secret-1` for the
     /// first --secret, TIME is Unix seconds or RFC 3339
@@ -66,12 +66,6 @@ impl SecretArgs {
             output::complain(&format_args!("warning: the secret `{label}` has fewer than 24 bytes: make a longer one"));
         }
         Ok(secrets)
-    }
-
-    /// A signer with all of them.
-    pub(crate) fn signer(&self) -> Result<Signer, Error> {
-        let limit = countersign::verify::MAX_SECRETS;
-        Signer::new(self.secrets()?).map_err(|_| Error::TooManySecrets { limit })
     }
 
     /// The secrets as given.
@@ -116,7 +110,8 @@ impl SecretText {
     }
 }
 
-fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathBuf]) -> Result<Vec<SecretText>, Error> {
+/// Reads what is to be kept from eyes: as given, from variables, from files.
+pub(crate) fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathBuf]) -> Result<Vec<SecretText>, Error> {
     let mut loaded = Vec::new();
     let mut add = |label: Option<&str>, text| {
         let label = label.filter(|label| is_label(label)).map(str::to_owned);
@@ -133,7 +128,7 @@ fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathBuf]) -> Res
     for file in files {
         let bytes = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
         let problem =
-            || Error::Capture { what: input::name(file), problem: "a secret is text, and this is not".into() };
+            || Error::Unusable { what: input::name(file), problem: "a secret is text, and this is not".into() };
         let text = str::from_utf8(&bytes).map_err(|_| problem())?;
         let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         add(file.file_name().and_then(|name| name.to_str()), Zeroizing::new(line.into()));

@@ -9,9 +9,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use common::dynamic::{AUDIENCE, RSA, jwks, private_text};
 use common::{Captured, SECRET, run};
 use countersign::event::EventKind;
-use countersign::{Clock as _, Secret, SystemClock, Verified, Verifier};
+use countersign::{Clock as _, KeySet, Secret, SystemClock, TokenPolicy, Verified, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncountersign-outcome: duplicate\r\ncontent-length: 0\r\n\r\n";
@@ -31,6 +32,41 @@ fn every_type_of_event_is_sent_and_verifies() {
         assert_eq!(event.data.error_code.is_some(), name.ends_with("failed"));
         assert_eq!(event.user_metadata.expect("metadata")["job"], "7");
     }
+}
+
+#[test]
+fn a_dynamic_delivery_is_sent_in_both_ways() {
+    let folder = Captured::genuine();
+    let (private_key, rsa) = (folder.write("private.key", private_text(2)), folder.write("rsa.der", RSA));
+    let token = ["--token-key-file", &rsa, "--kid", "rsa-1", "--audience", AUDIENCE];
+    for (keys, scheme, key) in [(&["--private-key-file", &private_key][..], "v1a", "key-2"), (&token, "rs256", "rsa-1")]
+    {
+        let server = Server::answering(vec![OK; 2]);
+        let ran = server.send_with(keys, &["--event", "video.generated", "--id", "mine", "--repeat", "2"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for _ in 0..2 {
+            let verified = server.next().expect("verified");
+            let found = (verified.scheme().as_str(), verified.key(), verified.message_id().as_str());
+            assert_eq!(found, (scheme, key, "mine"));
+        }
+    }
+    let body = folder.write("body", "not JSON");
+    let ran = run(["send", "http://127.0.0.1:1/", "--body", &body].into_iter().chain(token));
+    assert_eq!((ran.code, ran.stderr.contains("not a JSON object")), (2, true), "{ran:?}");
+}
+
+#[test]
+fn https_begins_with_a_handshake() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let url = format!("https://{}/", listener.local_addr().expect("an address"));
+    let server = thread::spawn(move || {
+        let mut first = [0; 1];
+        listener.accept().expect("a connection").0.read_exact(&mut first).expect("a byte");
+        first
+    });
+    let ran = run(["send", &url, "--event", "x", "--secret", SECRET]);
+    assert_eq!((ran.code, server.join().expect("a byte")), (1, [0x16]), "{ran:?}");
+    assert!(ran.stdout.contains("1: no answer: "), "{ran:?}");
 }
 
 #[test]
@@ -95,7 +131,7 @@ fn no_server_is_no_answer() {
 #[test]
 fn what_cannot_be_sent_is_a_usage_error() {
     for (args, expected) in [
-        (vec!["https://example.com/", "--event", "x"], "https is not supported yet"),
+        (vec!["ftp://example.com/", "--event", "x"], "is not a URL such as"),
         (vec!["example.com", "--event", "x"], "is not a URL such as"),
         (vec!["http://127.0.0.1:1/"], "--event"),
         (vec!["http://127.0.0.1:1/", "--event", "x", "--user-metadata", "[]"], "write a JSON object"),
@@ -137,6 +173,10 @@ impl Server {
         run(["send", &self.url, "--secret", SECRET].into_iter().chain(args.iter().copied()))
     }
 
+    fn send_with(&self, keys: &[&str], args: &[&str]) -> common::Ran {
+        run(["send", &self.url].iter().chain(keys).chain(args).copied())
+    }
+
     fn next(&self) -> Option<Verified> {
         self.seen.recv().expect("a request")
     }
@@ -159,7 +199,8 @@ fn receive(stream: &TcpStream) -> Option<Verified> {
     let len: usize = headers["content-length"].to_str().expect("ASCII").parse().expect("a number");
     let mut body = vec![0; len];
     reader.read_exact(&mut body).expect("a body");
-    let verifier =
-        Verifier::builder("test").secret(Secret::parse(SECRET).expect("a secret")).build().expect("a verifier");
+    let set = KeySet::parse(jwks().to_string().as_bytes()).expect("a key set");
+    let verifier = Verifier::builder("test").secret(Secret::parse(SECRET).expect("a secret"));
+    let verifier = verifier.key_set(set.into()).token(TokenPolicy::new([AUDIENCE])).build().expect("a verifier");
     verifier.begin(&headers, SystemClock.now()).and_then(|attempt| attempt.finish(body.into())).ok()
 }

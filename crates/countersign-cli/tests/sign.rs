@@ -7,6 +7,9 @@ mod common;
 use std::io::Write as _;
 use std::process::Stdio;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::dynamic::{AUDIENCE, ISSUER, RSA, jwks, private_key as private_key_of, private_text};
 use common::{Captured, Ran, command, run};
 use countersign::Secret;
 
@@ -61,6 +64,59 @@ fn what_is_signed_now_verifies_now() {
 }
 
 #[test]
+fn both_schemes_are_signed_side_by_side() {
+    let folder = Captured::genuine();
+    let body = folder.write("body", PUBLISHED_BODY);
+    let private_key = folder.write("private.key", format!("{}\n", private_text(1)));
+    let mut both = command();
+    both.args(["sign", &body, "--secret", PUBLISHED_SECRET, "--private-key-file", &private_key]);
+    let ran: Ran =
+        both.args(["--private-key-env", "OTHER"]).env("OTHER", private_text(2)).output().expect("it runs").into();
+    let headers = folder.write("headers", &ran.stdout);
+    let (one, other) = (private_key_of(1).public(), private_key_of(2).public());
+    for key in [["--secret", PUBLISHED_SECRET], ["--public-key", &one], ["--public-key", &other]] {
+        let ran = run(["verify", "--headers", &headers, "--body", &body].into_iter().chain(key));
+        assert_eq!(ran.code, 0, "{key:?}: {ran:?}");
+    }
+    let ran = run(["sign", &body, "--private-key-file", &body]);
+    assert_eq!(
+        (ran.code, ran.stderr.contains("`body` cannot be used: a private key is `whsk_`")),
+        (2, true),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_token_is_signed_with_a_key_in_either_form() {
+    let folder = Captured::genuine();
+    let body = folder.write("body", PUBLISHED_BODY);
+    let jwks = folder.write("jwks", jwks().to_string());
+    let encoded = STANDARD.encode(RSA);
+    let pem = |kind| format!("-----BEGIN {kind}-----\n{encoded}\n-----END {kind}-----\n");
+    for (key, audience) in [(RSA.to_vec(), &[AUDIENCE][..]), (pem("RSA PRIVATE KEY").into(), &["a", AUDIENCE])] {
+        let key = folder.write("rsa", key);
+        let mut args =
+            vec!["sign", &body, "--token-key-file", &key, "--kid", "rsa-1", "--issuer", ISSUER, "--id", "one"];
+        args.extend(audience.iter().flat_map(|audience| ["--audience", audience]));
+        let headers = folder.write("headers", run(args).stdout);
+        let mut args = vec!["verify", "--json", "--headers", &headers, "--body", &body];
+        args.extend(["--jwks", &jwks, "--audience", AUDIENCE, "--issuer", ISSUER]);
+        let ran = run(args);
+        assert_eq!((ran.code, &ran.json()["message_id"]), (0, &"one".into()), "{ran:?}");
+    }
+    let key = folder.write("rsa", pem("PRIVATE KEY"));
+    let fixed = ["sign", &body, "--kid", "k", "--audience", "a", "--token-key-file"];
+    for (args, expected) in [
+        (vec![&*key], "openssl rsa -traditional"),
+        (vec![&body], "not an RSA key in DER"),
+        (vec![&key, "--secret", PUBLISHED_SECRET], "cannot be used with"),
+    ] {
+        let ran = run(fixed.into_iter().chain(args));
+        assert_eq!((ran.code, ran.stderr.contains(expected)), (2, true), "{expected}: {ran:?}");
+    }
+}
+
+#[test]
 fn stdin_is_a_file_too() {
     let mut child = command()
         .args(["sign", "-", "--secret", PUBLISHED_SECRET, "--id", PUBLISHED_ID, "--timestamp", "1649367553"])
@@ -93,7 +149,7 @@ fn a_reader_that_went_away_is_no_error() {
 #[test]
 fn help_has_an_example_and_the_exit_codes() {
     assert!(run(["--help"]).stdout.contains("Exit codes:\n  0  verified"));
-    for verb in [&["secret", "new"][..], &["sign"], &["send"], &["verify"], &["explain"]] {
+    for verb in [&["secret", "new"][..], &["jwks", "show"], &["sign"], &["send"], &["verify"], &["explain"]] {
         let help = run(verb.iter().copied().chain(["--help"])).stdout;
         assert!(help.contains(&format!("Example:\n  countersign {}", verb.join(" "))), "{help}");
     }

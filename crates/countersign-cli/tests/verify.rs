@@ -4,42 +4,77 @@
 
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{BODY, Captured, ID, NOW, SECRET, command, run};
 use serde_json::{Value, json};
 
-/// The specification's cases for the static scheme, each through the command line.
+/// The specification's cases, each through the command line.
 #[test]
-fn every_static_vector_has_the_verdict_that_it_expects() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/static.json");
-    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).expect("vectors")).expect("cases");
+fn every_vector_has_the_verdict_that_it_expects() {
     let folder = tempfile::TempDir::new().expect("a folder");
-    let request = folder.path().join("request.json");
-    let mut wrong = Vec::new();
-    for case in &cases {
-        std::fs::write(&request, case["request"].to_string()).expect("a file can be written");
-        let mut verify = command();
-        verify.args(["verify", "--json", "--now", &case["now"].to_string(), "--request"]).arg(&request);
-        for (number, secret) in (1..).zip(case["verifier"]["secrets"].as_array().expect("secrets")) {
-            verify.args(["--secret", secret["secret"].as_str().expect("a secret")]);
-            if let Some(at) = secret["expires_at"].as_u64() {
-                verify.args(["--secret-expires", &format!("secret-{number}={at}")]);
+    let (mut run, mut wrong) = (0, Vec::new());
+    for file in files() {
+        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(file).expect("vectors")).expect("cases");
+        for case in cases {
+            run += 1;
+            let ran: common::Ran = verify(&case, folder.path()).output().expect("the program runs").into();
+            let (expected, found) = (&case["expect"], ran.json());
+            let verified = expected["verdict"] == "verified";
+            let agree = ran.code == i32::from(!verified)
+                && ["verdict", "reason", "scheme"].iter().all(|name| expected[*name] == found[*name])
+                && ["message_id", "key"]
+                    .iter()
+                    .all(|name| expected[*name].is_null() || expected[*name] == found[*name]);
+            if !agree {
+                wrong.push(format!("{}: expected {expected}, found {found}", case["name"]));
             }
         }
-        if let Some(seconds) = case["verifier"]["tolerance_seconds"].as_u64() {
-            verify.args(["--tolerance", &format!("{seconds}s")]);
-        }
-        let ran: common::Ran = verify.output().expect("the program runs").into();
-        let (expected, found) = (&case["expect"], ran.json());
-        let verified = expected["verdict"] == "verified";
-        let agree = ran.code == i32::from(!verified)
-            && ["verdict", "reason", "scheme", "message_id"].iter().all(|name| expected[*name] == found[*name]);
-        if !agree {
-            wrong.push(format!("{}: expected {expected}, found {found}", case["name"]));
+    }
+    assert!(run > 0 && wrong.is_empty(), "{} of {run}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn files() -> Vec<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+    let folder = std::env::var_os("COUNTERSIGN_VECTORS").map_or(own, PathBuf::from);
+    let paths = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect()
+}
+
+/// The command line that says what the case says.
+fn verify(case: &Value, folder: &Path) -> std::process::Command {
+    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let text = |of: &Value| of.as_str().expect("text").to_owned();
+    let (request, jwks) = (folder.join("request.json"), folder.join("jwks.json"));
+    std::fs::write(&request, case["request"].to_string()).expect("a file can be written");
+    let verifier = &case["verifier"];
+    let mut verify = command();
+    verify.args(["verify", "--json", "--now", &case["now"].to_string(), "--request"]).arg(&request);
+    for (number, secret) in (1..).zip(list(&verifier["secrets"])) {
+        verify.args(["--secret", &text(&secret["secret"])]);
+        if let Some(at) = secret["expires_at"].as_u64() {
+            verify.args(["--secret-expires", &format!("secret-{number}={at}")]);
         }
     }
-    assert!(cases.len() > 70 && wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    for key in list(&verifier["public_keys"]) {
+        verify.args(["--public-key", &text(&key)]);
+    }
+    if verifier["jwks"].is_object() {
+        std::fs::write(&jwks, verifier["jwks"].to_string()).expect("a file can be written");
+        verify.arg("--jwks").arg(&jwks);
+    }
+    for name in ["audience", "issuer"] {
+        for value in list(&verifier["token"][name]) {
+            verify.args([&format!("--{name}"), &text(&value)]);
+        }
+    }
+    if verifier["token"]["body_binding"] == "none" {
+        verify.arg("--danger-accept-unbound-body");
+    }
+    if let Some(seconds) = verifier["tolerance_seconds"].as_u64() {
+        verify.args(["--tolerance", &format!("{seconds}s")]);
+    }
+    verify
 }
 
 #[test]
@@ -108,6 +143,19 @@ fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
         (vec!["--secret", SECRET, "--request", &both], "leave one out"),
         (vec!["--secret", SECRET, "--raw", &no_head], "no empty line"),
         (vec!["--secret", SECRET, "--headers", "-", "--body", "-"], "more than once"),
+        (
+            vec!["--public-key", SECRET, "--request", &request],
+            "--public-key, the one at place 1: a public key begins with",
+        ),
+        (vec!["--jwks", &broken, "--request", &request], "broken.json: this is not a key set"),
+        (vec!["--jwks", "http://example.com/", "--request", &request], "a key set is fetched by https"),
+        (
+            vec!["--jwks", "http://127.0.0.1:1/", "--request", &request],
+            "http://127.0.0.1:1/: cannot be fetched: cannot connect",
+        ),
+        (vec!["--jwks", "-", "--headers", "-", "--body", &request], "more than once"),
+        (vec!["--secret", SECRET, "--request", &request, "--issuer", "a"], "--audience"),
+        (vec!["--secret", SECRET, "--request", &request, "--danger-accept-unbound-body"], "--audience"),
         (vec!["--secret", SECRET, "--request", &request, "--now", "1790661946000"], "milliseconds"),
         (vec!["--secret", SECRET, "--request", &request, "--now", "today"], "RFC 3339"),
         (vec!["--secret", SECRET, "--request", &request, "--tolerance", "5"], "5m"),
@@ -121,5 +169,6 @@ fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
         let ran = run(["verify"].into_iter().chain(args.iter().copied()));
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {ran:?}");
         assert!(ran.stderr.contains(expected), "{args:?}: {expected:?} is not in {}", ran.stderr);
+        assert!(!ran.stderr.contains(SECRET), "a secret is shown: {ran:?}");
     }
 }

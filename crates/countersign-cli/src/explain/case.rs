@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use countersign::{Secret, UnixTime};
+use countersign::{Secret, UnixTime, Verifier};
 use http::HeaderName;
 use zeroize::Zeroizing;
 
 use super::secret;
 use crate::capture::Capture;
+use crate::keys::Trust;
 use crate::secrets::SecretText;
 
 /// A request that is rejected, and everything that may say why.
@@ -18,6 +19,9 @@ pub(crate) struct Case {
     pub(crate) now_is_given: bool,
     pub(crate) tolerance: Duration,
     pub(crate) secrets: Vec<SecretText>,
+    pub(crate) trust: Trust,
+    /// With all of these, as far as they can be used.
+    pub(crate) verifier: Verifier,
     /// Tried, and not trusted.
     pub(crate) other_secrets: Vec<SecretText>,
     pub(crate) other_ids: Vec<String>,

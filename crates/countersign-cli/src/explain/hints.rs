@@ -4,6 +4,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 
 use super::case::Case;
 use super::finding::{Finding, Looks};
+use super::scheme;
 
 const EMPTY_BODY: Looks = Looks {
     code: "body_empty",
@@ -75,11 +76,23 @@ const BODY_CHANGED: Looks = Looks {
              parses them (`tcpdump`, a proxy's raw dump, `request.get_data()` written in binary mode).",
 };
 
+const UNKNOWN_KEY: Looks = Looks {
+    code: "v1a_key_unknown",
+    title: "it is signed (`v1a`) with none of the public keys that were given",
+    advice: "The header names no key. If the sender rotated its keys, a copy of its set is out of date: give its URL, or \
+             fetch it anew (`countersign jwks show`); a pinned key is the sender's only as long as it says so. A \
+             capture from before the rotation can only be verified with the keys of its time.",
+};
+
 /// What is left when nothing is certain.
 pub(super) fn remaining(case: &Case) -> Vec<Finding> {
+    let keys: Vec<_> = case.trust.labels("v1a").map(|label| format!("`{}`", crate::output::shown(label))).collect();
+    let unknown_key = (!keys.is_empty() && scheme::lists(case, "v1a"))
+        .then(|| UNKNOWN_KEY.possible(format!("Nothing matches with {}.", keys.join(", "))));
     let labels: Vec<_> = case.secrets.iter().map(|secret| format!("`{}`", secret.label)).collect();
-    vec![
-        WRONG_SECRET.possible(format!("Nothing matches with {}.", labels.join(", "))),
-        BODY_CHANGED.possible(format!("Nothing that was tried on the {} bytes matches.", case.capture.body.len())),
-    ]
+    let wrong_secret =
+        (!labels.is_empty()).then(|| WRONG_SECRET.possible(format!("Nothing matches with {}.", labels.join(", "))));
+    let bytes = case.capture.body.len();
+    let body_changed = BODY_CHANGED.possible(format!("Nothing that was tried on the {bytes} bytes matches."));
+    unknown_key.into_iter().chain(wrong_secret).chain([body_changed]).collect()
 }

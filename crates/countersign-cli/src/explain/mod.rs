@@ -1,7 +1,7 @@
 //! Why a request fails: each thing that usually goes wrong is undone, and the signature tried again.
 //!
 //! A [`Repair`] undoes one thing (`secret`, `signature`, `body`, `head`); one after which the
-//! signature matches is proof. An observation (`clock`, `scheme`, `foreign`, `hints`) is what can be
+//! signature matches is proof. An observation (`clock`, `scheme`, `token`, `foreign`, `hints`) is what can be
 //! seen without undoing anything.
 
 mod body;
@@ -15,10 +15,12 @@ mod json;
 mod scheme;
 mod secret;
 mod signature;
+mod token;
 mod trial;
 
 pub(crate) use case::Case;
 pub(crate) use finding::{Certainty, Finding};
+pub(crate) use token::Token;
 
 use finding::Repair;
 use trial::{Budget, Trial};
@@ -56,7 +58,8 @@ const EXHAUSTIVE: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[head::nearby_timest
 /// What can be seen as it is, the most likely first.
 const OBSERVATIONS: &[fn(&Case) -> Option<Finding>] = &[
     scheme::v1a,
-    scheme::token,
+    scheme::v1,
+    token::delivery,
     scheme::other_sender,
     scheme::unknown_version,
     secret::not_a_secret,

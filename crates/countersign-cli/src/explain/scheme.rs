@@ -1,9 +1,6 @@
 //! Deliveries of a kind that a shared secret cannot verify.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::header::WEBHOOK_SIGNATURE;
-use serde_json::Value;
 
 use super::case::Case;
 use super::finding::{Finding, Looks};
@@ -11,36 +8,37 @@ use crate::output::shown;
 
 const V1A: Looks = Looks {
     code: "v1a_delivery",
-    title: "it is signed with a public-key scheme (`v1a`, Ed25519), and a secret was configured",
-    advice: "A dynamic Gemini webhook (`webhook_config` in a request) is signed so: configure the sender's public keys, \
-             its JWKS or `whpk_…`, instead of a secret. Only webhooks registered through the WebhookService API are \
-             signed with a secret.",
+    title: "it is signed with a public-key scheme (`v1a`, Ed25519), and no key for that was given",
+    advice: "A dynamic Gemini webhook (`webhook_config` in a request) is signed so: give the sender's key set (`--jwks`) or \
+             its key (`--public-key whpk_…`) instead of a secret. Only webhooks registered through the WebhookService \
+             API are signed with a secret.",
 };
 
-/// Only `v1a` entries.
+/// Only `v1a` entries, and no Ed25519 key.
 pub(super) fn v1a(case: &Case) -> Option<Finding> {
-    let versions = versions(case);
-    let only = versions.iter().any(|version| version == "v1a") && !versions.iter().any(|version| version == "v1");
-    only.then(|| V1A.certain("Every signature that the header lists begins with `v1a,`; none with `v1,`."))
+    let only = lists(case, "v1a") && !lists(case, "v1") && !case.trust.has_ed25519();
+    let given = if case.trust.is_given() { " The key set has no Ed25519 key that can be used." } else { "" };
+    only.then(|| {
+        V1A.certain(format!("Every signature that the header lists begins with `v1a,`; none with `v1,`.{given}"))
+    })
 }
 
-const TOKEN: Looks = Looks {
-    code: "token_delivery",
-    title: "it is signed with a token (JWT), and a secret was configured",
-    advice: "A dynamic Gemini webhook (`webhook_config` in a request) is documented to be signed so: configure the \
-             sender's JWKS and the audience, instead of a secret.",
+/// Whether a signature of this version is listed.
+pub(super) fn lists(case: &Case, version: &str) -> bool {
+    versions(case).iter().any(|listed| listed == version)
+}
+
+const V1: Looks = Looks {
+    code: "v1_delivery",
+    title: "it is signed with a shared secret (`v1`), and only public keys were given",
+    advice: "A webhook registered through the WebhookService API is signed so: give the secret that was shown when it was \
+             made (`--secret-file`). Public keys verify dynamic webhooks, `v1a` and tokens.",
 };
 
-/// Three parts of base64url, the first of which is a JSON object.
-pub(super) fn token(case: &Case) -> Option<Finding> {
-    let header = case.header(&WEBHOOK_SIGNATURE);
-    let mut parts = header.trim().trim_start_matches("Bearer ").split('.');
-    let (first, second, third) = (parts.next()?, parts.next()?, parts.next()?);
-    let decoded = URL_SAFE_NO_PAD.decode(first).ok()?;
-    let head: Value = serde_json::from_slice(&decoded).ok().filter(Value::is_object)?;
-    let field = |name| head.get(name).and_then(Value::as_str).map_or_else(|| "none".into(), shown);
-    let is_token = parts.next().is_none() && !second.is_empty() && !third.is_empty();
-    is_token.then(|| TOKEN.certain(format!("The header is a token: alg {}, kid {}.", field("alg"), field("kid"))))
+/// Only `v1` entries, and no secret.
+pub(super) fn v1(case: &Case) -> Option<Finding> {
+    let only = case.secrets.is_empty() && lists(case, "v1") && !lists(case, "v1a");
+    only.then(|| V1.certain("Every signature that the header lists begins with `v1,`; none with `v1a,`."))
 }
 
 const UNKNOWN_VERSION: Looks = Looks {

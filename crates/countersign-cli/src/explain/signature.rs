@@ -13,6 +13,9 @@ use super::trial::Change;
 /// More words than this are not looked at.
 const MAX_WORDS: usize = 64;
 
+const HMAC_LEN: usize = 32;
+const ED25519_LEN: usize = 64;
+
 const URL_ALPHABET: Looks = Looks {
     code: "signature_base64url",
     title: "the signature is in base64url",
@@ -26,7 +29,7 @@ const UNPADDED: Looks = Looks {
 const HEXADECIMAL: Looks = Looks {
     code: "signature_hex",
     title: "the signature is in hexadecimal digits",
-    advice: "The sender must encode the bytes in base64, after `v1,`: other senders' conventions use hex.",
+    advice: "The sender must encode the bytes in base64, after the version and a comma: other senders' conventions use hex.",
 };
 const HEX_IN_BASE64: Looks = Looks {
     code: "signature_hex_in_base64",
@@ -35,8 +38,8 @@ const HEX_IN_BASE64: Looks = Looks {
 };
 const NO_VERSION: Looks = Looks {
     code: "signature_without_version",
-    title: "the signature has no `v1,` in front of it",
-    advice: "The header is `v1,` and base64; look for something that splits the header at the comma.",
+    title: "the signature has no version in front of it, or another's",
+    advice: "The header is `v1,` (or `v1a,` for Ed25519) and base64; look for something that splits the header at the comma.",
 };
 const JOINED: Looks = Looks {
     code: "signature_punctuated",
@@ -58,7 +61,7 @@ pub(super) fn respelled(case: &Case) -> Repairs<'_> {
             "signature_unpadded" => "its padding is put back",
             "signature_hex" => "it is read as hexadecimal",
             "signature_hex_in_base64" => "it is decoded, and read as hexadecimal",
-            "signature_without_version" => "it is read as a `v1` signature",
+            "signature_without_version" => "it is read as a signature of its length",
             "signature_escaped" => "its characters are put back",
             _ => "it is taken out of what is around it",
         };
@@ -92,7 +95,7 @@ fn words(header: &str) -> impl Iterator<Item = (Option<&'static Looks>, String)>
         let (looks, signature) = read(named.map_or(word, |(_, value)| value))?;
         let place = if is_quoted || named.is_some() {
             Some(&JOINED)
-        } else if header.contains(&format!("v1,{word}")) {
+        } else if ["v1,", "v1a,"].iter().any(|version| has_entry(header, version, word, &signature)) {
             None
         } else {
             Some(&NO_VERSION)
@@ -101,8 +104,14 @@ fn words(header: &str) -> impl Iterator<Item = (Option<&'static Looks>, String)>
     })
 }
 
+/// Whether the word stands in the header behind this version, which is that of its length.
+fn has_entry(header: &str, version: &str, word: &str, signature: &str) -> bool {
+    let is_ed25519 = STANDARD.decode(signature).is_ok_and(|bytes| bytes.len() == ED25519_LEN);
+    is_ed25519 == (version == "v1a,") && header.contains(&format!("{version}{word}"))
+}
+
 fn read(word: &str) -> Option<(Option<&'static Looks>, String)> {
-    let is_tag = |bytes: &Vec<u8>| bytes.len() == 32;
+    let is_tag = |bytes: &Vec<u8>| matches!(bytes.len(), HMAC_LEN | ED25519_LEN);
     if let Some(bytes) = from_hex(word).filter(is_tag) {
         return Some((Some(&HEXADECIMAL), STANDARD.encode(bytes)));
     }

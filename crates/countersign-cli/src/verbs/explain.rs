@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{MessageId, Rejection, UnixTime, Verified, Verifier};
+use countersign::{MessageId, Rejection, UnixTime, Verified};
 use serde_json::{Value, json};
 
 use super::verify::{self, ArrivalArgs};
 use crate::capture::CaptureArgs;
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::explain::{Case, Diagnosis, diagnose};
+use crate::explain::{Case, Diagnosis, Token, diagnose};
+use crate::keys::KeyArgs;
 use crate::output::{Output, shown};
 use crate::secrets::{OtherSecretArgs, SecretArgs, SecretText};
 use crate::{input, time};
@@ -23,6 +24,8 @@ Example:
   countersign explain --headers head.txt --body body.json --secret-file webhook.secret
   countersign explain --request captured.json --secret-env WEBHOOK_SECRET \\
     --now 2026-09-29T06:05:46Z --try-secret-env STAGING_SECRET
+  countersign explain --request captured.json --audience https://hooks.example.com/gemini \\
+    --jwks https://generativelanguage.googleapis.com/.well-known/jwks.json
 
 Exit code: 0 if it verifies after all, 1 if it does not, 2 if it could not be tried.";
 
@@ -33,6 +36,8 @@ pub(crate) struct Args {
     capture: CaptureArgs,
     #[command(flatten)]
     secrets: SecretArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
     #[command(flatten)]
     arrival: ArrivalArgs,
     #[command(flatten)]
@@ -49,9 +54,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.capture.files().chain(args.secrets.files()).chain(args.others.files()))?;
+    let keys = args.secrets.files().chain(args.keys.files()).chain(args.others.files());
+    input::stdin_once(args.capture.files().chain(keys))?;
+    let (secrets, trust) = (args.secrets.texts()?, args.keys.trust()?);
+    let usable = secrets.iter().filter_map(|text| text.read().ok());
     let case = Case {
-        secrets: args.secrets.texts()?,
+        verifier: trust.verifier(usable, args.arrival.tolerance())?,
+        secrets,
+        trust,
         other_secrets: args.others.texts()?,
         capture: args.capture.read()?,
         now: args.arrival.now(),
@@ -65,7 +75,7 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         let problem = format!("more than {MAX_CANDIDATES} of a kind: try the likely ones");
         return Err(Error::Argument { name: "--try-…", problem });
     }
-    let verdict = Verdict::of(&case)?;
+    let verdict = Verdict::of(&case);
     if let Verdict::Verified(verified) = verdict {
         if args.json {
             out.print_json(&verify::as_json(&Ok(verified)))?;
@@ -91,14 +101,11 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(case: &Case) -> Result<Self, Error> {
-        let secrets: Vec<_> = case.secrets.iter().filter_map(|text| text.read().ok()).collect();
-        if secrets.is_empty() {
-            return Ok(Self::NoSecret);
+    fn of(case: &Case) -> Self {
+        if !case.trust.is_given() && case.secrets.iter().all(|text| text.read().is_err()) {
+            return Self::NoSecret;
         }
-        let verifier = Verifier::builder("cli").secrets(secrets).tolerance(case.tolerance).build();
-        let verdict = verify::verdict(&verifier.map_err(Error::Verifier)?, &case.capture, case.now);
-        Ok(verdict.map_or_else(Self::Rejected, Self::Verified))
+        verify::verdict(&case.verifier, &case.capture, case.now).map_or_else(Self::Rejected, Self::Verified)
     }
 
     fn reason(&self) -> &'static str {
@@ -169,16 +176,25 @@ fn looked_at(case: &Case) -> Vec<(&'static str, String)> {
         Err(_) if str::from_utf8(body).is_ok() => "text, not JSON",
         Err(_) => "not UTF-8",
     };
-    vec![
+    let secrets = case.secrets.iter().map(|secret| describe_secret(secret, case.now));
+    let labels = |scheme| case.trust.labels(scheme).map(move |label| format!("`{}` ({scheme})", shown(label)));
+    let mut looked_at = vec![
         ("message id", present(&WEBHOOK_ID, &id)),
         ("timestamp", present(&WEBHOOK_TIMESTAMP, &timestamp)),
         ("signatures", present(&WEBHOOK_SIGNATURE, &signatures)),
         ("body", format!("{} bytes, {kind}", body.len())),
-        ("secrets", case.secrets.iter().map(|secret| describe_secret(secret, case.now)).collect::<Vec<_>>().join(", ")),
-    ]
+        ("secrets", secrets.collect::<Vec<_>>().join(", ")),
+        ("public keys", labels("v1a").chain(labels("rs256")).collect::<Vec<_>>().join(", ")),
+        ("audience", shown(&case.trust.audience.join(", "))),
+    ];
+    looked_at.retain(|(_, value)| !value.is_empty());
+    looked_at
 }
 
 fn signatures(header: &str) -> String {
+    if let Some(token) = Token::read(header) {
+        return token.summary();
+    }
     let words: Vec<_> = header.split(' ').filter(|word| !word.is_empty()).collect();
     let forms = words.iter().map(|word| match word.split_once(',') {
         Some((version, encoded)) => format!("{} with {} characters", shown(version), encoded.len()),

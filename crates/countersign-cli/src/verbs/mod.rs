@@ -1,6 +1,7 @@
 //! One file a verb: its arguments, what it does, what it prints.
 
 pub(crate) mod explain;
+pub(crate) mod jwks;
 pub(crate) mod secret;
 pub(crate) mod send;
 pub(crate) mod sign;

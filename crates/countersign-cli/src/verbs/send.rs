@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign::MessageId;
 use countersign::event::EventKind;
-use countersign::{MessageId, Signer};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -15,9 +15,9 @@ use crate::client::{Answer, Client};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::output::{Output, shown};
-use crate::secrets::SecretArgs;
+use crate::signing::{Signing, SigningArgs};
 use crate::verbs::sign::MessageArgs;
-use crate::{input, payload, time};
+use crate::{client, input, payload, time};
 
 const EXAMPLE: &str = "\
 Example:
@@ -33,10 +33,10 @@ Any other type is sent with an id as its data.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Where to post it, over http
+    /// Where to post it, by http or https
     url: String,
     #[command(flatten)]
-    secrets: SecretArgs,
+    signing: SigningArgs,
     /// The type of the event to send
     #[arg(long, value_name = "TYPE", required_unless_present = "body")]
     event: Option<String>,
@@ -63,9 +63,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.secrets.files().chain(&args.body))?;
+    input::stdin_once(args.signing.files().chain(&args.body))?;
     let client = Client::new(&args.url, args.timeout)?;
-    let signer = args.secrets.signer()?;
+    let signing = args.signing.load()?;
     let id = args.message.id()?;
     let body: Bytes = match (&args.body, &args.event) {
         (Some(path), _) => input::read(path, input::BODY_LIMIT)?,
@@ -75,8 +75,10 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         }
     }
     .into();
-    let delivery = Delivery { client, signer, id, body, message: args.message, extra: args.header };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+    let delivery = Delivery { client, signing, id, body, message: args.message, extra: args.header };
+    // What cannot be signed is not sent, and that is no answer's fault.
+    delivery.signing.sign(&delivery.id, delivery.message.timestamp(), &delivery.body)?;
+    let runtime = client::runtime()?;
 
     out.print(&format!("{} to {}\n", delivery.id, shown(&args.url)))?;
     runtime.block_on(deliver(delivery, args.repeat, args.concurrent, out))
@@ -111,7 +113,7 @@ async fn deliver(delivery: Delivery, repeat: u32, concurrent: bool, out: &mut Ou
 #[derive(Clone)]
 struct Delivery {
     client: Client,
-    signer: Signer,
+    signing: Signing,
     id: MessageId,
     body: Bytes,
     message: MessageArgs,
@@ -125,7 +127,8 @@ impl Delivery {
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (USER_AGENT, HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")))),
         ]);
-        headers.extend(self.signer.sign(&self.id, self.message.timestamp(), &self.body));
+        let signed = self.signing.sign(&self.id, self.message.timestamp(), &self.body);
+        headers.extend(signed.map_err(|error| error.to_string())?);
         for (name, value) in &self.extra {
             headers.insert(name, value.clone());
         }

@@ -9,14 +9,16 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::secrets::SecretArgs;
+use crate::signing::SigningArgs;
 use crate::{input, random, time};
 
 const EXAMPLE: &str = "\
 Example:
   countersign sign body.json --secret-file webhook.secret
   countersign sign body.json --secret-file webhook.secret \\
-    --curl https://hooks.example.com/gemini | sh";
+    --curl https://hooks.example.com/gemini | sh
+  countersign sign body.json --token-key-file rsa.pem --kid key-1 \\
+    --audience https://hooks.example.com/gemini";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
@@ -25,7 +27,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE")]
     body: PathBuf,
     #[command(flatten)]
-    secrets: SecretArgs,
+    signing: SigningArgs,
     #[command(flatten)]
     message: MessageArgs,
     /// Print a JSON object instead of lines
@@ -58,10 +60,10 @@ impl MessageArgs {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.secrets.files().chain([&args.body]))?;
-    let signer = args.secrets.signer()?;
+    input::stdin_once(args.signing.files().chain([&args.body]))?;
+    let signing = args.signing.load()?;
     let body = input::read(&args.body, input::BODY_LIMIT)?;
-    let headers = signer.sign(&args.message.id()?, args.message.timestamp(), &body);
+    let headers = signing.sign(&args.message.id()?, args.message.timestamp(), &body)?;
     match &args.curl {
         Some(url) => out.print(&curl(url, &headers, &args.body))?,
         None if args.json => out.print_json(&object(&headers))?,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use countersign::verify::DEFAULT_TOLERANCE;
+use countersign::verifier::DEFAULT_TOLERANCE;
 use countersign::{Clock as _, Rejection, SystemClock, UnixTime, Verified, Verifier};
 use serde_json::{Value, json};
 
 use crate::capture::{Capture, CaptureArgs};
 use crate::error::Error;
 use crate::exit::Outcome;
+use crate::keys::KeyArgs;
 use crate::output::{Output, shown};
 use crate::secrets::SecretArgs;
 use crate::{input, time};
@@ -18,6 +19,8 @@ Example:
   countersign verify --headers head.txt --body body.json --secret-file webhook.secret
   countersign verify --request captured.json --secret-env WEBHOOK_SECRET \\
     --now 2026-09-29T06:05:46Z
+  countersign verify --request captured.json --audience https://hooks.example.com/gemini \\
+    --jwks https://generativelanguage.googleapis.com/.well-known/jwks.json
 
 Exit code: 0 if it verifies, 1 if it is rejected, 2 if it could not be tried.";
 
@@ -28,6 +31,8 @@ pub(crate) struct Args {
     capture: CaptureArgs,
     #[command(flatten)]
     secrets: SecretArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
     #[command(flatten)]
     arrival: ArrivalArgs,
     /// Print a JSON object instead of text
@@ -61,11 +66,11 @@ impl ArrivalArgs {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.capture.files().chain(args.secrets.files()))?;
+    input::stdin_once(args.capture.files().chain(args.secrets.files()).chain(args.keys.files()))?;
     let secrets = args.secrets.secrets()?;
-    let builder = Verifier::builder("cli").secrets(secrets).tolerance(args.arrival.tolerance());
+    let trusting = args.keys.trust()?.verifier(secrets, args.arrival.tolerance())?;
     let now = args.arrival.now();
-    let verdict = verdict(&builder.build().map_err(Error::Verifier)?, &args.capture.read()?, now);
+    let verdict = verdict(&trusting, &args.capture.read()?, now);
     match &verdict {
         _ if args.json => out.print_json(&as_json(&verdict))?,
         Ok(verified) => out.print(&describe(verified, now))?,

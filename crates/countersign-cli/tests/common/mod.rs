@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod dynamic;
+
 use std::process::{Command, Output};
 
 use countersign::{MessageId, Secret, Signer, UnixTime};
@@ -38,7 +40,12 @@ impl Captured {
     pub(crate) fn signed_by(secret: Secret, now: u64, body: impl AsRef<[u8]>) -> Self {
         let id = MessageId::parse(ID).expect("a good id");
         let signer = Signer::new([secret]).expect("a signer");
-        let head = signer.sign(&id, UnixTime::from_secs(now), body.as_ref());
+        let captured = Self::of(&signer.sign(&id, UnixTime::from_secs(now), body.as_ref()), body);
+        captured.secret(SECRET)
+    }
+
+    /// A delivery with this head, and `--now` given.
+    pub(crate) fn of(head: &http::HeaderMap, body: impl AsRef<[u8]>) -> Self {
         let headers = head.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").into()));
         let captured = Self {
             headers: headers.collect(),
@@ -46,7 +53,7 @@ impl Captured {
             args: Vec::new(),
             folder: TempDir::new().expect("a folder"),
         };
-        captured.args(["--now", &NOW.to_string()]).secret(SECRET)
+        captured.args(["--now", &NOW.to_string()])
     }
 
     pub(crate) fn args<const N: usize>(mut self, args: [&str; N]) -> Self {

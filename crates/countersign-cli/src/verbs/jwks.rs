@@ -1,0 +1,160 @@
+//! `countersign jwks show`
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Subcommand;
+use countersign::KeySet;
+use countersign::verifier::MAX_ED25519_KEYS;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::jwks;
+use crate::output::{Output, shown};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: JwksVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum JwksVerb {
+    /// Prints the keys of a set, and which of them can be used
+    #[command(after_help = EXAMPLE)]
+    Show {
+        /// A file, `-` for stdin, or a URL (https, or http to this machine)
+        #[arg(value_name = "FILE|URL")]
+        source: PathBuf,
+        /// Print a JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const EXAMPLE: &str = "\
+Example:
+  countersign jwks show https://generativelanguage.googleapis.com/.well-known/jwks.json
+  countersign jwks show keys.json --json
+
+Exit code: 0 if a key can be used, 1 if none can, 2 if there is no such set.";
+
+/// A key as it is listed, and what comes of it.
+#[derive(Serialize)]
+struct Row {
+    key: String,
+    /// What it serves, if it can be used.
+    scheme: Option<&'static str>,
+    /// Why it is passed over.
+    problem: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
+    let JwksVerb::Show { source, json } = &args.verb;
+    let document = jwks::read(source)?;
+    let is_usable = !jwks::parse(source, &document)?.is_empty();
+    let mut rows = rows(&document);
+    let mut ed25519 = rows.iter_mut().filter(|row| row.scheme == Some("v1a"));
+    for row in ed25519.by_ref().skip(MAX_ED25519_KEYS) {
+        row.problem = Some(format!("{MAX_ED25519_KEYS} Ed25519 keys stand before it, and no more are tried"));
+        row.scheme = None;
+    }
+    if *json {
+        out.print_json(&json!({ "keys": rows }))?;
+    } else {
+        out.print(&table(&rows))?;
+    }
+    Ok(if is_usable { Outcome::Done } else { Outcome::Rejected })
+}
+
+fn rows(document: &[u8]) -> Vec<Row> {
+    #[derive(Deserialize)]
+    struct Document {
+        keys: Vec<Value>,
+    }
+    let keys = serde_json::from_slice(document).map_or_else(|_| Vec::new(), |Document { keys }| keys);
+    (1..).zip(&keys).map(|(number, key)| row(number, key)).collect()
+}
+
+/// The verifier itself says whether a key can be used: it is asked with a set of that key alone.
+fn row(number: usize, key: &Value) -> Row {
+    let alone = KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap_or_default();
+    if let Some((label, scheme)) = alone.labels().next() {
+        return Row { key: label.into(), scheme: Some(scheme), problem: None };
+    }
+    let name = key.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty());
+    let name = name.map_or_else(|| format!("(the one at place {number})"), shown);
+    Row { key: name, scheme: None, problem: Some(problem(key)) }
+}
+
+/// Why a key is passed over, in the order in which that is decided.
+fn problem(key: &Value) -> String {
+    let text = |name| key.get(name).and_then(Value::as_str);
+    let ops = key.get("key_ops").and_then(Value::as_array);
+    let (kind, curve, alg) = (text("kty").unwrap_or_default(), text("crv").unwrap_or_default(), text("alg"));
+    match (kind, text("use")) {
+        _ if !key.is_object() => "it is not a JSON object".into(),
+        ("", _) => "it does not say what kind it is (`kty`)".into(),
+        (_, Some(usage)) if usage != "sig" => {
+            format!("it is for something else than signatures: use is `{}`", shown(usage))
+        }
+        _ if ops.is_some_and(|ops| !ops.iter().any(|op| op == "verify")) => {
+            "it is not for verifying: `key_ops` says so".into()
+        }
+        ("OKP" | "EC", _) if curve != "Ed25519" => {
+            format!("its curve is `{}`, and Ed25519 is what `v1a` uses", shown(curve))
+        }
+        ("oct", _) => "it is a shared secret, which nobody should publish".into(),
+        ("OKP" | "RSA", _) if alg.is_some() => match (kind, alg) {
+            ("OKP", Some("EdDSA" | "Ed25519")) => weak_ed25519(key),
+            ("RSA", Some("RS256")) => weak_rsa(key),
+            (_, alg) => format!("it is for another algorithm: `{}`", shown(alg.unwrap_or_default())),
+        },
+        ("OKP", _) => weak_ed25519(key),
+        ("RSA", _) => weak_rsa(key),
+        (kind, _) => format!("keys of the kind `{}` are not used", shown(kind)),
+    }
+}
+
+fn weak_ed25519(key: &Value) -> String {
+    match bytes(key, "x") {
+        Some(bytes) if bytes.len() == 32 => {
+            "it is no point of the curve, or one under which everybody could sign".into()
+        }
+        _ => "its `x` is not base64url of 32 bytes".into(),
+    }
+}
+
+fn weak_rsa(key: &Value) -> String {
+    let (Some(n), Some(_)) = (bytes(key, "n"), bytes(key, "e")) else {
+        return "its `n` or `e` is not base64url".into();
+    };
+    let n = &n[n.iter().take_while(|byte| **byte == 0).count()..];
+    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    if !(2048..=8192).contains(&bits) {
+        format!("it has {bits} bits, and 2048 to 8192 are accepted")
+    } else if key.get("kid").is_none_or(|kid| !kid.is_string()) {
+        "it has no `kid`, so no token can name it".into()
+    } else {
+        "its numbers are those of no sound key".into()
+    }
+}
+
+fn bytes(key: &Value, name: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok()
+}
+
+fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.key.chars().count()).chain([3]).max().unwrap_or_default();
+    let usable = rows.iter().filter(|row| row.scheme.is_some()).count();
+    let lines = rows.iter().map(|row| {
+        let scheme = row.scheme.unwrap_or("-");
+        let state = row.problem.as_ref().map_or_else(|| "usable".into(), |problem| format!("passed over: {problem}"));
+        format!("{:<width$}  {scheme:<6}  {state}\n", row.key)
+    });
+    let head = format!("{:<width$}  SCHEME  STATE\n", "KEY");
+    [head].into_iter().chain(lines).chain([format!("{usable} of {} keys can be used\n", rows.len())]).collect()
+}
