@@ -137,6 +137,10 @@ fn without_port(host: &str) -> &str {
 
 /// Whether a backend might read another path out of this one.
 fn is_ambiguous(path: &str) -> bool {
+    // Nearly all paths are plain, and need no second look.
+    if !path.contains(['%', '\\']) && !path.contains("/.") {
+        return false;
+    }
     let lower = path.to_ascii_lowercase();
     lower.contains('\\')
         || lower.contains("%2f")

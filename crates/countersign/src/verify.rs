@@ -23,14 +23,14 @@ impl Verifier {
     pub fn begin(&self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
         let values = Values::of(headers)?;
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
-        let timestamp = parse_timestamp(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
-        check_freshness(timestamp, now, self.inner().tolerance_secs)?;
+        let timestamp = Timestamp::parse(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
+        check_freshness(timestamp.seconds, now, self.inner().tolerance_secs)?;
         let evidence = if token::is_token(values.signature.as_bytes()) {
             Evidence::Token(Box::new(self.check_token(values.signature.as_bytes(), now)?))
         } else {
             let listed = self.check_list(values.signature.as_bytes())?;
-            let (timestamp_text, signatures) = (values.timestamp.clone(), values.signature.clone());
-            Evidence::List { listed, timestamp_text, signatures }
+            let signatures = (listed.readable > 1 || listed.has_ed25519).then(|| values.signature.clone());
+            Evidence::List { listed, signatures }
         };
         Ok(Attempt { verifier: self.clone(), message_id, timestamp, evidence, arrived: now })
     }
@@ -40,9 +40,8 @@ impl Verifier {
             return Err(Reason::MalformedSignature.into());
         }
         let mut listed = Listed::default();
-        let mut readable = false;
         for entry in list::entries(header) {
-            readable = true;
+            listed.readable += 1;
             match entry {
                 Entry::Hmac(signature) => listed.first_hmac = listed.first_hmac.or(Some(signature)),
                 Entry::Ed25519(_) => listed.has_ed25519 = true,
@@ -51,7 +50,7 @@ impl Verifier {
         }
         let inner = self.inner();
         let has_hmac = listed.first_hmac.is_some() && !inner.secrets.is_empty();
-        if !readable {
+        if listed.readable == 0 {
             Err(Reason::MalformedSignature.into())
         } else if has_hmac || (listed.has_ed25519 && inner.has_ed25519_key()) {
             Ok(listed)
@@ -95,20 +94,25 @@ impl Verifier {
 pub struct Attempt {
     verifier: Verifier,
     message_id: MessageId,
-    timestamp: u64,
+    timestamp: Timestamp,
     evidence: Evidence,
     arrived: UnixTime,
 }
 
 #[derive(Clone, Debug)]
 enum Evidence {
-    List { listed: Listed, timestamp_text: HeaderValue, signatures: HeaderValue },
+    /// The header is kept if it holds more than the one signature that was decoded.
+    List {
+        listed: Listed,
+        signatures: Option<HeaderValue>,
+    },
     Token(Box<CheckedToken>),
 }
 
 /// What a list holds. The first `v1` signature is kept decoded: most deliveries have no other.
 #[derive(Clone, Debug, Default)]
 struct Listed {
+    readable: usize,
     first_hmac: Option<Signature>,
     has_ed25519: bool,
 }
@@ -127,13 +131,14 @@ impl Attempt {
     /// Checks the signatures over the body, which is to be the one that was received, untouched.
     pub fn finish(self, body: Bytes) -> Result<Verified, Rejection> {
         match self.evidence {
-            Evidence::List { ref listed, ref timestamp_text, ref signatures } => {
-                let signed = [self.message_id.as_bytes(), b".", timestamp_text.as_bytes(), b".", &body];
+            Evidence::List { ref listed, ref signatures } => {
+                let signed = [self.message_id.as_bytes(), b".", self.timestamp.as_text(), b".", &body];
+                let header = signatures.as_ref().map_or(&[][..], HeaderValue::as_bytes);
                 let (scheme, key) = self
-                    .matching_secret(&signed, listed, signatures.as_bytes())
-                    .or_else(|| self.matching_public_key(&signed, listed, signatures.as_bytes()))
+                    .matching_secret(&signed, listed, header)
+                    .or_else(|| self.matching_public_key(&signed, listed, header))
                     .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.has_ed25519))?;
-                Ok(Verified::new(self.verifier, scheme, key, self.timestamp, self.message_id, body))
+                Ok(Verified::new(self.verifier, scheme, key, self.timestamp.seconds, self.message_id, body))
             }
             Evidence::Token(token) => {
                 let CheckedToken { key, message_id, issued, payload } = *token;
@@ -141,7 +146,7 @@ impl Attempt {
                     return Err(Reason::BodyNotBound.into());
                 }
                 // The headers beside a token are not signed, so what it says itself is what counts.
-                let timestamp = issued.unwrap_or(self.timestamp);
+                let timestamp = issued.unwrap_or(self.timestamp.seconds);
                 Ok(Verified::new(self.verifier, Scheme::Rs256, key, timestamp, message_id, body))
             }
         }
@@ -224,15 +229,34 @@ impl<'h> Found<'h> {
     }
 }
 
-/// Digits only, no sign, no leading zero, within i64: one number has one spelling.
-fn parse_timestamp(text: &[u8]) -> Option<u64> {
-    let plain = match text {
-        [] => false,
-        [b'0', rest @ ..] => rest.is_empty(),
-        digits => digits.iter().all(u8::is_ascii_digit),
-    };
-    let number = plain.then(|| std::str::from_utf8(text).ok()?.parse::<i64>().ok())??;
-    u64::try_from(number).ok()
+/// A number of seconds, and its digits as they were signed.
+#[derive(Clone, Copy, Debug)]
+struct Timestamp {
+    seconds: u64,
+    digits: [u8; Self::MAX_DIGITS],
+    len: usize,
+}
+
+impl Timestamp {
+    /// As many as i64 has.
+    const MAX_DIGITS: usize = 19;
+
+    /// Digits only, no sign, no leading zero, within i64: one number has one spelling.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let is_padded = text.len() > 1 && text[0] == b'0';
+        if !(1..=Self::MAX_DIGITS).contains(&text.len()) || is_padded {
+            return None;
+        }
+        let append = |seconds: u64, digit: &u8| digit.is_ascii_digit().then(|| seconds * 10 + u64::from(digit - b'0'));
+        let seconds = text.iter().try_fold(0, append).filter(|seconds| i64::try_from(*seconds).is_ok())?;
+        let mut digits = [0; Self::MAX_DIGITS];
+        digits[..text.len()].copy_from_slice(text);
+        Some(Self { seconds, digits, len: text.len() })
+    }
+
+    fn as_text(&self) -> &[u8] {
+        &self.digits[..self.len]
+    }
 }
 
 fn check_freshness(timestamp: u64, now: UnixTime, tolerance: u64) -> Result<(), Rejection> {
