@@ -160,7 +160,7 @@ async fn a_new_key_is_used_at_once_and_an_old_one_no_more() {
 #[tokio::test]
 async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
     const SENDERS: usize = 16;
-    const EACH: usize = 125;
+    const EACH: usize = 625;
     let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
     let publisher = Publisher::start(keys(&[1, 2, 3])).await;
     let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
