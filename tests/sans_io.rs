@@ -8,7 +8,9 @@ use std::process::Command;
 
 /// All that the core may link, on any platform. A crate is added here by decision, not by accident.
 const ALLOWED: &[&str] = &[
-    // what its own manifest asks for
+    // what its own manifest asks for; aws-lc asks the operating system for randomness, to blind and to
+    // make RSA keys, and for nothing else
+    "aws-lc-rs",
     "base64",
     "bytes",
     "ed25519-dalek",
@@ -32,8 +34,7 @@ const ALLOWED: &[&str] = &[
     "digest",
     "hybrid-array",
     "typenum",
-    // signatures: aws-lc asks the operating system for randomness, to blind RSA, and for nothing else
-    "aws-lc-rs",
+    // signatures
     "aws-lc-sys",
     "curve25519-dalek",
     "curve25519-dalek-derive",

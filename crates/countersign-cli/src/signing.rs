@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use countersign::sign::TokenIssuer;
 use countersign::verifier::MAX_SECRETS;
 use countersign::{MessageId, PrivateKey, Signer, TokenSigner, UnixTime};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use rustls::pki_types::PrivatePkcs1KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Map, Value};
@@ -17,8 +17,6 @@ use crate::input;
 use crate::output::shown;
 use crate::secrets::{self, SecretArgs};
 
-/// How long a token is valid, in seconds: as long as its delivery.
-const TOKEN_LIFE: u64 = 300;
 /// What says something of a token, and nothing of the event (RFC 7519, 4.1).
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
@@ -54,15 +52,7 @@ pub(crate) struct SigningArgs {
 #[derive(Clone)]
 pub(crate) enum Signing {
     List(Signer),
-    Token(Issuer),
-}
-
-/// Makes tokens of events.
-#[derive(Clone)]
-pub(crate) struct Issuer {
-    signer: TokenSigner,
-    audience: Vec<String>,
-    name: Option<String>,
+    Token(TokenIssuer),
 }
 
 impl SigningArgs {
@@ -72,8 +62,11 @@ impl SigningArgs {
             let fail = |problem: String| Error::Unusable { what: input::name(file), problem };
             let key = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
             let signer = TokenSigner::new(kid, &der(key).map_err(fail)?).map_err(|error| fail(error.to_string()))?;
-            let (audience, name) = (self.audience.clone(), self.issuer.clone());
-            return Ok(Signing::Token(Issuer { signer, audience, name }));
+            let issuer = TokenIssuer::new(signer, self.audience.clone());
+            return Ok(Signing::Token(match &self.issuer {
+                Some(name) => issuer.named(name),
+                None => issuer,
+            }));
         }
         let secrets = self.secrets.secrets()?;
         let texts = secrets::load("private-key", &[], &self.private_key_env, &self.private_key_file)?;
@@ -95,31 +88,11 @@ impl Signing {
     pub(crate) fn sign(&self, id: &MessageId, now: UnixTime, body: &[u8]) -> Result<HeaderMap, Error> {
         match self {
             Self::List(signer) => Ok(signer.sign(id, now, body)),
-            Self::Token(issuer) => Ok(HeaderMap::from_iter([
-                (WEBHOOK_ID, id.to_header_value()),
-                (WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_secs())),
-                (WEBHOOK_SIGNATURE, issuer.token(id, now, body)?),
-            ])),
+            Self::Token(issuer) => {
+                let event = event(body).map_err(|problem| Error::Argument { name: "--token-key-file", problem })?;
+                issuer.sign(id, now, &event).map_err(Error::Token)
+            }
         }
-    }
-}
-
-impl Issuer {
-    fn token(&self, id: &MessageId, now: UnixTime, body: &[u8]) -> Result<HeaderValue, Error> {
-        let fail = |problem| Error::Argument { name: "--token-key-file", problem };
-        let mut claims = event(body).map_err(fail)?;
-        let audience = match self.audience.as_slice() {
-            [one] => one.as_str().into(),
-            several => several.into(),
-        };
-        claims.insert("aud".into(), audience);
-        if let Some(name) = &self.name {
-            claims.insert("iss".into(), name.as_str().into());
-        }
-        claims.insert("iat".into(), now.as_secs().into());
-        claims.insert("exp".into(), now.as_secs().saturating_add(TOKEN_LIFE).into());
-        claims.insert("jti".into(), id.as_str().into());
-        self.signer.sign(&claims).map_err(Error::Token)
     }
 }
 

@@ -1,12 +1,16 @@
 //! The one file that names cryptographic crates.
 
 use std::ops::BitAnd;
+use std::sync::Arc;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::CryptoProvider;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -117,19 +121,32 @@ impl RsaPublic {
     }
 }
 
-/// An RSA key that signs.
+/// An RSA key that signs: prepared once, for reading one takes longer than signing with it.
 #[derive(Clone)]
-pub(crate) struct RsaPrivate(EncodingKey);
+pub(crate) struct RsaPrivate(Arc<KeyPair>);
 
 impl RsaPrivate {
     /// From PKCS#1 in DER; `None` if it cannot sign.
     pub(crate) fn new(der: &[u8]) -> Option<Self> {
-        let key = Self(EncodingKey::from_rsa_der(der));
-        key.sign(b"").is_some().then_some(key)
+        KeyPair::from_der(der).ok().map(Arc::new).map(Self)
     }
 
+    /// A new key of 2048 bits; `None` if the system gives no random bytes.
+    pub(crate) fn generate() -> Option<Self> {
+        KeyPair::generate(KeySize::Rsa2048).ok().map(Arc::new).map(Self)
+    }
+
+    /// The modulus and the exponent, big-endian.
+    pub(crate) fn public(&self) -> (&[u8], &[u8]) {
+        let public = self.0.public_key();
+        (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero())
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        (PROVIDER.signer_factory)(&Algorithm::RS256, &self.0).ok()?.try_sign(message).ok()
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
+        Some(signature)
     }
 }
 
