@@ -1,0 +1,116 @@
+//! Batches.
+
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{Call, Fields, Page, no_room};
+use crate::ids;
+use crate::job::batch::Source;
+use crate::job::{self, Batch, End, Job, State, Work};
+use crate::project::ProjectId;
+
+/// As many requests as are taken inline.
+const MAX_REQUESTS: usize = 10_000;
+/// As much of a request as its answer repeats, in characters.
+const QUOTED: usize = 100;
+
+pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Result<Value, ApiError> {
+    let mut fields = call.fields()?;
+    let batch = fields.object("batch")?;
+    fields.done()?;
+    let mut batch = batch.ok_or_else(|| ApiError::invalid("batch", "the batch is missing"))?;
+    let display_name = batch.string("display_name")?.unwrap_or_default();
+    let webhook_config = batch.webhook_config()?;
+    let input = batch.object("input_config")?;
+    let mut input = input.ok_or_else(|| ApiError::invalid("batch.input_config", "the input is missing"))?;
+    let (source, texts) = source(&mut input)?;
+    input.done()?;
+    batch.pass_over(&["name", "model", "priority", "state"]);
+    batch.done()?;
+
+    let mut state = job::running(&texts, call.now, call.world.rules.job_time);
+    if let State::Running { end, .. } = &mut state {
+        if texts.contains(job::EXPIRE) || display_name.contains(job::EXPIRE) {
+            *end = End::Expired;
+        } else if display_name.contains(job::FAIL) {
+            *end = End::Failed;
+        }
+    }
+    let job = Job {
+        project,
+        name: format!("batches/{}", ids::resource(&mut call.world.rng, 36)),
+        created: call.now,
+        updated: call.now,
+        state,
+        work: Work::Batch(Batch { model: model.into(), display_name, source }),
+        webhook_config,
+        size: call.body.len() * 2,
+    };
+    let resource = job.resource(call.now);
+    if call.world.add_job(job) { Ok(resource) } else { Err(no_room()) }
+}
+
+pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Value, ApiError> {
+    let page = Page::read(&mut call.query)?;
+    let jobs = call.world.jobs.newest_first(page.after.unwrap_or(u64::MAX));
+    let batches = jobs.filter(|(_, job)| job.project == project && matches!(job.work, Work::Batch(_)));
+    let (batches, next) = page.of(batches.map(|(number, job)| (number, job.resource(call.now))));
+    let mut list = json!({ "operations": batches });
+    if let Some(token) = next {
+        list["nextPageToken"] = token.into();
+    }
+    Ok(list)
+}
+
+pub(super) fn get(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
+    Ok(find(call, project, &format!("batches/{id}"))?.resource(call.now))
+}
+
+pub(super) fn cancel(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
+    call.fields()?.done()?;
+    let name = format!("batches/{id}");
+    find(call, project, &name)?;
+    if call.world.end_job(project, &name, End::Cancelled, call.now) {
+        Ok(json!({}))
+    } else {
+        Err(ApiError::precondition("the batch has ended already"))
+    }
+}
+
+pub(super) fn delete(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
+    call.fields()?.done()?;
+    let name = format!("batches/{id}");
+    find(call, project, &name)?;
+    call.world.jobs.remove(project, &name);
+    Ok(json!({}))
+}
+
+fn find<'c>(call: &'c Call<'_>, project: ProjectId, name: &str) -> Result<&'c Job, ApiError> {
+    let job = call.world.jobs.find(project, name).filter(|job| matches!(job.work, Work::Batch(_)));
+    job.ok_or_else(|| ApiError::not_found(format!("this project has no batch `{name}`")))
+}
+
+/// Where the requests are, and all that they say.
+fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
+    let file = input.string("file_name")?;
+    let inline = input.object("requests")?;
+    match (file, inline) {
+        (Some(_), None) => Ok((Source::File, String::new())),
+        (None, Some(mut inline)) => {
+            let path = inline.path("requests");
+            let requests = inline.list("requests")?.unwrap_or_default();
+            inline.done()?;
+            if requests.is_empty() || requests.len() > MAX_REQUESTS {
+                return Err(ApiError::invalid(path, format!("1 to {MAX_REQUESTS} requests are taken")));
+            }
+            let texts = job::texts(&Value::Array(requests.clone()));
+            let read = |request: Value| {
+                let words = request.get("request").and_then(|request| request.get("contents")).map(job::texts);
+                let words = words.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+                (request.get("metadata").cloned(), words.chars().take(QUOTED).collect())
+            };
+            Ok((Source::Inline(requests.into_iter().map(read).collect()), texts))
+        }
+        _ => Err(ApiError::invalid(input.path("requests"), "either requests or the name of a file is needed")),
+    }
+}

@@ -1,0 +1,276 @@
+//! `/_emulator`: what the real service does not have. Sight of what is going on, and a hand in it.
+
+use http::{Method, Uri};
+use serde_json::{Map, Value, json};
+
+use super::error::ApiError;
+use super::{Call, Page, Query, fields};
+use crate::emulator::Shared;
+use crate::event::Event;
+use crate::faults::{Dose, Fault};
+use crate::ids;
+use crate::job::{End, State, Work};
+use crate::keys::PublishedKeys;
+use crate::project::ProjectId;
+use crate::time;
+use crate::world::Audience;
+
+/// As many ids as an answer lists.
+const LISTED: usize = 100;
+/// The longest type of an event, in bytes.
+const MAX_EVENT_TYPE: usize = 256;
+
+pub(super) fn route(
+    shared: &Shared,
+    method: &Method,
+    path: &[&str],
+    query: Query,
+    body: &[u8],
+) -> Result<Value, ApiError> {
+    const GET: &Method = &Method::GET;
+    const POST: &Method = &Method::POST;
+    // These change what others wait for, so they do not hold on to the world.
+    match (method, path) {
+        (POST, ["keys:rotate"]) => return rotate_keys(shared, body),
+        (POST, ["clock:advance"]) => return advance(shared, body),
+        _ => {}
+    }
+    let (mut world, now) = shared.world();
+    let call = &mut Call { world: &mut world, now, query, body };
+    match (method, path) {
+        (GET, [] | [""]) => Ok(overview(shared, call)),
+        (GET, ["clock"]) => Ok(clock(shared)),
+        (GET, ["faults"]) => Ok(json!(call.world.faults)),
+        (POST, ["faults"]) => set_faults(call),
+        (GET, ["deliveries"]) => deliveries(call),
+        (GET, ["deliveries", id]) => delivery(call, id),
+        (POST, ["deliveries", id_and_verb]) => match id_and_verb.split_once(':') {
+            Some((id, "redeliver")) => redeliver(call, id),
+            _ => Err(super::no_verb(id_and_verb)),
+        },
+        (POST, ["events:emit"]) => emit(call),
+        (GET, ["jobs"]) => jobs(call),
+        (POST, ["jobs", rest @ ..]) => end_job(call, &rest.join("/")),
+        _ => Err(ApiError::not_found(
+            "there are GET /_emulator, deliveries, jobs, clock, faults; POST faults, events:emit, clock:advance, \
+             keys:rotate, deliveries/{id}:redeliver, jobs/{project}/{name}:{complete|fail|cancel|expire}",
+        )),
+    }
+}
+
+fn overview(shared: &Shared, call: &Call<'_>) -> Value {
+    let totals = call.world.outbox.totals();
+    let ended: Map<_, _> =
+        totals.ended.iter().map(|(ending, count)| (ending.as_str().into(), (*count).into())).collect();
+    json!({
+        "base_url": shared.base_url,
+        "jwks_url": format!("{}{}", shared.base_url, super::JWKS_PATH),
+        "note": "the keys and secrets of this emulator are for testing",
+        "seed": shared.seed,
+        "clock": clock(shared),
+        "faults": call.world.faults,
+        "keys_generation": call.world.keys.generation(),
+        "deliveries": totals.deliveries,
+        "attempts": totals.attempts,
+        "open": totals.open,
+        "ended": ended,
+    })
+}
+
+fn clock(shared: &Shared) -> Value {
+    json!({
+        "now": time::to_the_millisecond(shared.clock.now()),
+        "machine": time::to_the_millisecond(shared.clock.machine_now()),
+        "scale": shared.clock.scale(),
+    })
+}
+
+fn advance(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
+    let mut fields = super::Fields::parse(body)?;
+    let by = fields.string("by")?.unwrap_or_default();
+    fields.done()?;
+    let by = humantime::parse_duration(&by)
+        .map_err(|_| ApiError::invalid("by", "write a number and a unit: `90s`, `3h`, `1d`"))?;
+    shared.clock.advance(by);
+    Ok(clock(shared))
+}
+
+fn rotate_keys(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
+    super::Fields::parse(body)?.done()?;
+    // RSA keys take a while to be found: nobody waits for them but who asked.
+    let (generation, mut rng) = {
+        let (mut world, _) = shared.world();
+        (world.keys.generation() + 1, world.rng.fork())
+    };
+    let keys = PublishedKeys::generate(generation, &mut rng).map_err(|error| ApiError::internal(error.to_string()))?;
+    let document = keys.document();
+    shared.world().0.keys = keys;
+    Ok(document)
+}
+
+fn set_faults(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let mut fields = call.fields()?;
+    let mut faults = call.world.faults.clone();
+    for fault in Fault::ALL {
+        let invalid =
+            || ApiError::invalid(fault.as_str(), "write `3` for the next three, \"10%\" for a rate, `0` for none");
+        let dose = match fields.take(fault.as_str()) {
+            None => continue,
+            Some(Value::Number(number)) => {
+                number.as_u64().and_then(|number| u32::try_from(number).ok()).map(Dose::Next).ok_or_else(invalid)?
+            }
+            Some(Value::String(text)) => text.parse().map_err(|_| invalid())?,
+            Some(_) => return Err(invalid()),
+        };
+        faults.set(fault, dose);
+    }
+    fields.done()?;
+    call.world.faults = faults;
+    Ok(json!(call.world.faults))
+}
+
+fn deliveries(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let status = call.query.take("status");
+    let page = Page::read(&mut call.query)?;
+    let all = call.world.outbox.newest_first(page.after.unwrap_or(u64::MAX));
+    let wanted = all.filter(|(_, delivery)| status.as_ref().is_none_or(|status| delivery.status.as_str() == status));
+    let (deliveries, next) = page.of(wanted.map(|(number, delivery)| (number, delivery.summary())));
+    Ok(json!({ "deliveries": deliveries, "next_page_token": next }))
+}
+
+fn delivery(call: &Call<'_>, id: &str) -> Result<Value, ApiError> {
+    let outbox = &call.world.outbox;
+    let delivery = outbox.find(id).and_then(|number| outbox.get(number));
+    Ok(delivery.ok_or_else(|| no_delivery(id))?.details())
+}
+
+fn redeliver(call: &mut Call<'_>, id: &str) -> Result<Value, ApiError> {
+    call.fields()?.done()?;
+    let outbox = &mut call.world.outbox;
+    let number = outbox.find(id).ok_or_else(|| no_delivery(id))?;
+    if outbox.get(number).is_some_and(|delivery| delivery.status == crate::delivery::Status::InFlight) {
+        return Err(ApiError::precondition("it is being attempted right now"));
+    }
+    outbox.wait(number, call.now);
+    delivery(call, id)
+}
+
+fn no_delivery(id: &str) -> ApiError {
+    ApiError::not_found(format!("there is no delivery `{id}`, or it has ended so long ago that it was forgotten"))
+}
+
+fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let mut fields = call.fields()?;
+    let event_type = fields.string("type")?.unwrap_or_default();
+    if event_type.is_empty() || event_type.len() > MAX_EVENT_TYPE {
+        return Err(ApiError::invalid("type", "the type of the event is needed, `batch.succeeded` say"));
+    }
+    let data = fields.map("data")?;
+    let user_metadata = fields.map("user_metadata")?;
+    let count = whole(&mut fields, "count")?.unwrap_or(1);
+    let project = whole(&mut fields, "project")?;
+    let uris = fields.strings("uris")?.unwrap_or_default();
+    let uris = uris.iter().enumerate().map(|(index, text)| fields::uri(&format!("uris[{index}]"), text));
+    let uris = uris.collect::<Result<Vec<_>, _>>()?;
+    fields.done()?;
+
+    let audiences = audiences(call, &event_type, project, &uris)?;
+    call.room_for(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(audiences.len().max(1)))?;
+    let before = call.world.outbox.totals().deliveries;
+    for _ in 0..count {
+        let name = ids::resource(&mut call.world.rng, 12);
+        let event = match &data {
+            None => Event::example(&event_type, &name, call.now),
+            Some(data) => Event::new(&event_type, call.now, Value::Object(data.clone())),
+        };
+        let event = event.with_user_metadata(user_metadata.clone());
+        for audience in &audiences {
+            call.world.tell(&event, audience, call.now);
+        }
+    }
+    let made = call.world.outbox.totals().deliveries - before;
+    let newest = call.world.outbox.newest_first(u64::MAX).take(usize::try_from(made).unwrap_or(LISTED).min(LISTED));
+    let ids: Vec<_> = newest.map(|(_, delivery)| delivery.id.as_str()).collect();
+    Ok(json!({ "deliveries": made, "ids": ids }))
+}
+
+/// Whom an event is told that was emitted by hand. One of a type that nobody can subscribe to goes to all.
+fn audiences(
+    call: &mut Call<'_>,
+    event_type: &str,
+    project: Option<u64>,
+    uris: &[Uri],
+) -> Result<Vec<Audience>, ApiError> {
+    let projects = match project {
+        None => call.world.projects.all().collect(),
+        Some(number) => {
+            let project = call.world.projects.numbered(number);
+            vec![project.ok_or_else(|| ApiError::invalid("project", format!("there is no project {number}")))?]
+        }
+    };
+    if !uris.is_empty() {
+        let project = projects.first().copied().or_else(|| call.world.projects.of_key("_emulator"));
+        return Ok(project.map(|project| Audience::Uris(project, uris.to_vec())).into_iter().collect());
+    }
+    let is_known = countersign::event::EventKind::from_name(event_type).name().is_some();
+    let of_project = |project: ProjectId| {
+        if is_known {
+            return vec![Audience::Subscribers(project)];
+        }
+        let webhooks = call.world.projects.webhooks(project).iter();
+        webhooks.map(|(_, webhook)| Audience::Webhook(project, webhook.id.clone())).collect()
+    };
+    Ok(projects.into_iter().flat_map(of_project).collect())
+}
+
+fn whole(fields: &mut super::Fields, name: &str) -> Result<Option<u64>, ApiError> {
+    match fields.take(name) {
+        None => Ok(None),
+        Some(value) => {
+            let number = value.as_u64().filter(|number| *number > 0);
+            number.map(Some).ok_or_else(|| ApiError::invalid(name, "a number from 1 on is expected"))
+        }
+    }
+}
+
+fn jobs(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let page = Page::read(&mut call.query)?;
+    let shown = call.world.jobs.newest_first(page.after.unwrap_or(u64::MAX)).map(|(number, job)| {
+        let kind = match job.work {
+            Work::Interaction(_) => "interaction",
+            Work::Batch(_) => "batch",
+            Work::Video(_) => "video",
+        };
+        let ends = match job.state {
+            State::Running { until, .. } => Some(time::to_the_millisecond(until)),
+            State::Ended(_) => None,
+        };
+        let shown = json!({
+            "name": job.name,
+            "project": job.project.number(),
+            "kind": kind,
+            "ends": ends,
+            "resource": job.resource(call.now),
+        });
+        (number, shown)
+    });
+    let (jobs, next) = page.of(shown);
+    Ok(json!({ "jobs": jobs, "next_page_token": next }))
+}
+
+/// `{project}/{name}:{verb}`; the name has slashes of its own.
+fn end_job(call: &mut Call<'_>, path: &str) -> Result<Value, ApiError> {
+    call.fields()?.done()?;
+    let parsed = path.rsplit_once(':').and_then(|(job, verb)| {
+        let (project, name) = job.split_once('/')?;
+        Some((call.world.projects.numbered(project.parse().ok()?)?, name, verb))
+    });
+    let (project, name, verb) = parsed
+        .ok_or_else(|| ApiError::not_found("write /_emulator/jobs/{project}/{name}:{verb}, as in the list of jobs"))?;
+    let end = End::parse(verb).ok_or_else(|| super::no_verb(verb))?;
+    if !call.world.end_job(project, name, end, call.now) {
+        return Err(ApiError::precondition("there is no such job, it has ended, or it cannot end so"));
+    }
+    let job = call.world.jobs.find(project, name);
+    Ok(job.map(|job| job.resource(call.now)).unwrap_or_default())
+}

@@ -1,0 +1,83 @@
+//! Errors in the form that Google's APIs give them.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// Why a request is not done.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    /// The canonical code (`google.rpc.Code`).
+    code: &'static str,
+    message: String,
+    violations: Vec<(String, String)>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), violations: Vec::new() }
+    }
+
+    /// A field says something that it may not say.
+    pub(crate) fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::violations(vec![(field.into(), description.into())])
+    }
+
+    /// Several do.
+    pub(crate) fn violations(violations: Vec<(String, String)>) -> Self {
+        let said = violations.iter().map(|(field, description)| match field.as_str() {
+            "" => description.clone(),
+            field => format!("{field}: {description}"),
+        });
+        let message = said.collect::<Vec<_>>().join("; ");
+        Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message) }
+    }
+
+    /// The request is good, and cannot be done as things are.
+    pub(crate) fn precondition(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "FAILED_PRECONDITION", message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
+    }
+
+    pub(crate) fn exhausted(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message)
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNIMPLEMENTED", "this resource has no such method")
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("the body is larger than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_ARGUMENT", message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn body(&self) -> Value {
+        let mut error = json!({ "code": self.status.as_u16(), "message": self.message, "status": self.code });
+        if !self.violations.is_empty() {
+            let violations = self
+                .violations
+                .iter()
+                .map(|(field, description)| json!({ "field": field, "description": description }))
+                .collect::<Vec<_>>();
+            error["details"] =
+                json!([{ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations }]);
+        }
+        json!({ "error": error })
+    }
+}

@@ -1,0 +1,41 @@
+//! Videos.
+
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{Call, no_room};
+use crate::ids;
+use crate::job::{self, Job, Video, Work};
+use crate::project::ProjectId;
+
+pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Result<Value, ApiError> {
+    let mut fields = call.fields()?;
+    let instances = fields.list("instances")?.unwrap_or_default();
+    if instances.is_empty() {
+        return Err(ApiError::invalid("instances", "one instance with a prompt is needed"));
+    }
+    let webhook_config = fields.webhook_config()?;
+    fields.pass_over(&["parameters", "labels"]);
+    fields.done()?;
+
+    let texts = job::texts(&Value::Array(instances));
+    let name = format!("models/{model}/operations/{}", ids::resource(&mut call.world.rng, 12));
+    let job = Job {
+        project,
+        name: name.clone(),
+        created: call.now,
+        updated: call.now,
+        state: job::running(&texts, call.now, call.world.rules.job_time),
+        work: Work::Video(Video { base_url: call.world.rules.base_url.clone() }),
+        webhook_config,
+        size: call.body.len(),
+    };
+    if call.world.add_job(job) { Ok(json!({ "name": name })) } else { Err(no_room()) }
+}
+
+pub(super) fn get(call: &mut Call<'_>, project: ProjectId, model: &str, id: &str) -> Result<Value, ApiError> {
+    let name = format!("models/{model}/operations/{id}");
+    let job = call.world.jobs.find(project, &name);
+    let job = job.ok_or_else(|| ApiError::not_found(format!("this project has no operation `{name}`")))?;
+    Ok(job.resource(call.now))
+}

@@ -1,0 +1,87 @@
+//! Batches of requests, inline or from a file.
+
+use std::time::Duration;
+
+use countersign::UnixTime;
+use serde_json::{Value, json};
+
+use super::{End, FAILURE, Job, State, short};
+use crate::time;
+
+/// How long a batch is pending before it is running.
+const PENDING: Duration = Duration::from_millis(500);
+
+/// What was asked, of which model.
+pub(crate) struct Batch {
+    pub(crate) model: String,
+    pub(crate) display_name: String,
+    pub(crate) source: Source,
+}
+
+/// Where a batch's requests are.
+pub(crate) enum Source {
+    File,
+    /// In the request: the metadata of each, and the words that were asked.
+    Inline(Vec<(Option<Value>, String)>),
+}
+
+impl Batch {
+    pub(crate) fn resource(&self, job: &Job, now: UnixTime) -> Value {
+        let state = match job.state {
+            State::Running { .. } if now < job.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
+            State::Running { .. } => "BATCH_STATE_RUNNING",
+            State::Ended(End::Succeeded | End::RequiresAction) => "BATCH_STATE_SUCCEEDED",
+            State::Ended(End::Failed) => "BATCH_STATE_FAILED",
+            State::Ended(End::Cancelled) => "BATCH_STATE_CANCELLED",
+            State::Ended(End::Expired) => "BATCH_STATE_EXPIRED",
+        };
+        let mut metadata = json!({
+            "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
+            "name": job.name,
+            "model": format!("models/{}", self.model),
+            "displayName": self.display_name,
+            "state": state,
+            "createTime": time::to_the_millisecond(job.created),
+            "updateTime": time::to_the_millisecond(job.updated),
+        });
+        let mut resource = json!({ "name": job.name });
+        if let State::Ended(end) = job.state {
+            metadata["endTime"] = time::to_the_millisecond(job.updated).into();
+            resource["done"] = true.into();
+            match end {
+                End::Succeeded => metadata["output"] = self.output(&job.name),
+                End::Failed => resource["error"] = json!({ "code": 13, "message": FAILURE }),
+                _ => {}
+            }
+        }
+        resource["metadata"] = metadata;
+        resource
+    }
+
+    fn output(&self, name: &str) -> Value {
+        let Source::Inline(requests) = &self.source else {
+            return json!({ "responsesFile": format!("files/batch-{}", short(name)) });
+        };
+        let answer = |(metadata, words): &(Option<Value>, String)| {
+            let text = format!("An emulated answer to: {words}");
+            let mut answer = json!({ "response": {
+                "candidates": [{
+                    "content": { "role": "model", "parts": [{ "text": text }] },
+                    "finishReason": "STOP",
+                    "index": 0,
+                }],
+                "modelVersion": self.model,
+            }});
+            if let Some(metadata) = metadata {
+                answer["metadata"] = metadata.clone();
+            }
+            answer
+        };
+        json!({ "inlinedResponses": { "inlinedResponses": requests.iter().map(answer).collect::<Vec<_>>() } })
+    }
+}
+
+/// Where an event says that the results are.
+pub(crate) fn output_uri(name: &str) -> String {
+    format!("gs://emulated-bucket/batch-{}.jsonl", short(name))
+}

@@ -1,0 +1,44 @@
+//! Videos: operations that end in a file.
+
+use serde_json::{Value, json};
+
+use super::{End, FAILURE, Job, State, short};
+
+/// What was asked for is of no matter: no pixel of it is made.
+pub(crate) struct Video {
+    /// Where the API is, for the address of the file.
+    pub(crate) base_url: String,
+}
+
+impl Video {
+    pub(crate) fn resource(&self, job: &Job) -> Value {
+        let mut operation = json!({
+            "name": job.name,
+            "metadata": { "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningMetadata" },
+        });
+        let State::Ended(end) = job.state else { return operation };
+        operation["done"] = true.into();
+        match end {
+            End::Succeeded => {
+                let uri = format!("{}/v1beta/{}:download?alt=media", self.base_url, file_name(&job.name));
+                operation["response"] = json!({
+                    "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse",
+                    "generateVideoResponse": { "generatedSamples": [{ "video": { "uri": uri } }] },
+                });
+            }
+            End::Cancelled => operation["error"] = json!({ "code": 1, "message": "the operation was cancelled" }),
+            _ => operation["error"] = json!({ "code": 13, "message": FAILURE }),
+        }
+        operation
+    }
+}
+
+/// The file that a video is in.
+pub(crate) fn file_name(operation: &str) -> String {
+    format!("files/video-{}", short(operation))
+}
+
+/// Where an event says that it is.
+pub(crate) fn output_uri(operation: &str) -> String {
+    format!("gs://emulated-bucket/video-{}.mp4", short(operation))
+}

@@ -1,0 +1,110 @@
+//! The jobs, in the order in which they came and in that in which they end.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use countersign::UnixTime;
+
+use crate::event::Event;
+use crate::job::{End, Job, State};
+use crate::project::ProjectId;
+use crate::world::Audience;
+
+/// As many as there is room for; the oldest that have ended make way.
+pub(crate) struct Jobs {
+    by_number: BTreeMap<u64, Job>,
+    by_name: HashMap<(ProjectId, String), u64>,
+    due: BTreeSet<(UnixTime, u64)>,
+    next: u64,
+    bytes: usize,
+    limits: Limits,
+}
+
+/// How many jobs there may be, and how many bytes they may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) jobs: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What a job's end leads to: an event, if anybody is told of it, and whom.
+pub(crate) type Consequence = (Option<Event>, Audience);
+
+impl Jobs {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { by_number: BTreeMap::new(), by_name: HashMap::new(), due: BTreeSet::new(), next: 1, bytes: 0, limits }
+    }
+
+    /// Takes a job; `false` if there is no room for it.
+    pub(crate) fn add(&mut self, job: Job) -> bool {
+        while self.by_number.len() >= self.limits.jobs || self.bytes + job.size > self.limits.bytes {
+            let oldest = self.by_number.iter().find(|(_, job)| !job.is_open()).map(|(number, _)| *number);
+            let Some(oldest) = oldest else { return false };
+            self.remove_numbered(oldest);
+        }
+        self.bytes += job.size;
+        self.by_name.insert((job.project, job.name.clone()), self.next);
+        self.due.extend(job.due().map(|at| (at, self.next)));
+        self.by_number.insert(self.next, job);
+        self.next += 1;
+        true
+    }
+
+    pub(crate) fn find(&self, project: ProjectId, name: &str) -> Option<&Job> {
+        self.by_number.get(&self.number(project, name)?)
+    }
+
+    /// Forgets a job; `false` if there is none of this name.
+    pub(crate) fn remove(&mut self, project: ProjectId, name: &str) -> bool {
+        self.number(project, name).is_some_and(|number| self.remove_numbered(number))
+    }
+
+    /// Those that come before `before`, the newest first.
+    pub(crate) fn newest_first(&self, before: u64) -> impl Iterator<Item = (u64, &Job)> {
+        self.by_number.range(..before).rev().map(|(number, job)| (*number, job))
+    }
+
+    /// When the next job ends.
+    pub(crate) fn next_due(&self) -> Option<UnixTime> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Lets the first job end that is due by now.
+    pub(crate) fn end_next(&mut self, now: UnixTime) -> Option<Consequence> {
+        let (at, number) = *self.due.first().filter(|(at, _)| *at <= now)?;
+        self.due.pop_first();
+        let job = self.by_number.get_mut(&number)?;
+        let State::Running { end, .. } = job.state else { return None };
+        // It happened when it was due, also if nobody looked.
+        Some((job.end(end, at), audience(job)))
+    }
+
+    /// Lets an open job come to this end; `None` if there is none of this name that can.
+    pub(crate) fn end(&mut self, project: ProjectId, name: &str, end: End, now: UnixTime) -> Option<Consequence> {
+        let number = self.number(project, name)?;
+        let job = self.by_number.get_mut(&number).filter(|job| job.is_open() && job.work.can(end))?;
+        if let Some(at) = job.due() {
+            self.due.remove(&(at, number));
+        }
+        Some((job.end(end, now), audience(job)))
+    }
+
+    fn number(&self, project: ProjectId, name: &str) -> Option<u64> {
+        self.by_name.get(&(project, name.to_owned())).copied()
+    }
+
+    fn remove_numbered(&mut self, number: u64) -> bool {
+        let Some(job) = self.by_number.remove(&number) else { return false };
+        if let Some(at) = job.due() {
+            self.due.remove(&(at, number));
+        }
+        self.bytes -= job.size;
+        self.by_name.remove(&(job.project, job.name)).is_some()
+    }
+}
+
+fn audience(job: &Job) -> Audience {
+    match &job.webhook_config {
+        Some(config) if !config.uris.is_empty() => Audience::Uris(job.project, config.uris.clone()),
+        _ => Audience::Subscribers(job.project),
+    }
+}

@@ -1,0 +1,223 @@
+//! The deliveries on their way, in the order in which they are due, and the last ones that ended.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+
+use countersign::{MessageId, UnixTime};
+
+use crate::delivery::{Attempt, Delivery, Ending, Status};
+
+/// So many attempts of a delivery are kept; a schedule makes 14, and anybody can redeliver by hand.
+const MAX_ATTEMPTS: usize = 100;
+
+/// What counts deliveries from the first: the order in which they came.
+pub(crate) type Number = u64;
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    deliveries: BTreeMap<Number, Delivery>,
+    by_id: HashMap<MessageId, Number>,
+    /// May name a delivery that has been dealt with since.
+    due: BinaryHeap<Reverse<(UnixTime, Number)>>,
+    ended: VecDeque<Number>,
+    keep_ended: usize,
+    next: Number,
+    totals: Totals,
+}
+
+/// What has happened since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Deliveries that were made.
+    pub deliveries: u64,
+    /// Attempts that have ended.
+    pub attempts: u64,
+    /// Deliveries that are waiting for an attempt, or in one.
+    pub open: u64,
+    /// Deliveries by how they ended. One that was redelivered counts once for each time.
+    pub ended: BTreeMap<Ending, u64>,
+}
+
+impl Outbox {
+    pub(crate) fn new(keep_ended: usize) -> Self {
+        Self {
+            deliveries: BTreeMap::new(),
+            by_id: HashMap::new(),
+            due: BinaryHeap::new(),
+            ended: VecDeque::new(),
+            keep_ended,
+            next: 1,
+            totals: Totals::default(),
+        }
+    }
+
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Deliveries that have not ended.
+    pub(crate) fn open(&self) -> usize {
+        self.deliveries.len() - self.ended.len()
+    }
+
+    /// Takes a delivery that is waiting.
+    pub(crate) fn add(&mut self, delivery: Delivery) {
+        let number = self.next;
+        self.next += 1;
+        if let Status::Waiting { until } = delivery.status {
+            self.due.push(Reverse((until, number)));
+        }
+        self.by_id.insert(delivery.id.clone(), number);
+        self.deliveries.insert(number, delivery);
+        self.totals.deliveries += 1;
+        self.totals.open += 1;
+    }
+
+    /// When the next delivery is due.
+    pub(crate) fn next_due(&mut self) -> Option<UnixTime> {
+        while let Some(Reverse((at, number))) = self.due.peek().copied() {
+            if self.is_waiting(number, at) {
+                return Some(at);
+            }
+            self.due.pop();
+        }
+        None
+    }
+
+    /// The next delivery that is due by now, which is in flight from here on.
+    pub(crate) fn start(&mut self, now: UnixTime) -> Option<Number> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let Reverse((_, number)) = self.due.pop()?;
+        self.deliveries.get_mut(&number)?.status = Status::InFlight;
+        Some(number)
+    }
+
+    pub(crate) fn get(&self, number: Number) -> Option<&Delivery> {
+        self.deliveries.get(&number)
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Number> {
+        self.by_id.get(&MessageId::parse(id)?).copied()
+    }
+
+    /// Notes what an attempt came to.
+    pub(crate) fn record(&mut self, number: Number, attempt: Attempt) {
+        let Some(delivery) = self.deliveries.get_mut(&number) else { return };
+        if delivery.attempts.len() >= MAX_ATTEMPTS {
+            delivery.attempts.remove(0);
+        }
+        delivery.attempts.push(attempt);
+        self.totals.attempts += 1;
+    }
+
+    /// Lets a delivery wait until then.
+    pub(crate) fn wait(&mut self, number: Number, until: UnixTime) {
+        let Some(delivery) = self.deliveries.get_mut(&number) else { return };
+        if matches!(delivery.status, Status::Ended(_)) {
+            self.ended.retain(|ended| *ended != number);
+            self.totals.open += 1;
+        }
+        delivery.status = Status::Waiting { until };
+        self.due.push(Reverse((until, number)));
+    }
+
+    /// A delivery that is to be sent once more is not, from now on.
+    pub(crate) fn repeat_no_more(&mut self, number: Number) {
+        if let Some(delivery) = self.deliveries.get_mut(&number) {
+            delivery.is_repeated = false;
+        }
+    }
+
+    /// Ends a delivery, and forgets the one that ended first if there are too many.
+    pub(crate) fn end(&mut self, number: Number, ending: Ending) {
+        let Some(delivery) = self.deliveries.get_mut(&number) else { return };
+        delivery.status = Status::Ended(ending);
+        self.ended.push_back(number);
+        self.totals.open -= 1;
+        *self.totals.ended.entry(ending).or_default() += 1;
+        if self.ended.len() > self.keep_ended
+            && let Some(oldest) = self.ended.pop_front().and_then(|oldest| self.deliveries.remove(&oldest))
+        {
+            self.by_id.remove(&oldest.id);
+        }
+    }
+
+    /// Those that come before `before`, the newest first.
+    pub(crate) fn newest_first(&self, before: Number) -> impl Iterator<Item = (Number, &Delivery)> {
+        self.deliveries.range(..before).rev().map(|(number, delivery)| (*number, delivery))
+    }
+
+    fn is_waiting(&self, number: Number, at: UnixTime) -> bool {
+        self.deliveries.get(&number).is_some_and(|delivery| delivery.status == Status::Waiting { until: at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids;
+    use crate::project::ProjectId;
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(secs)
+    }
+
+    fn add(outbox: &mut Outbox, due: u64) -> Number {
+        let id = ids::message(&mut fastrand::Rng::with_seed(outbox.next));
+        outbox.add(Delivery {
+            id,
+            project: ProjectId::FIRST,
+            event_type: "batch.failed".into(),
+            uri: http::Uri::from_static("http://127.0.0.1:1/"),
+            webhook: None,
+            body: bytes::Bytes::new(),
+            created: at(0),
+            status: Status::Waiting { until: at(due) },
+            is_repeated: false,
+            attempts: Vec::new(),
+        });
+        outbox.next - 1
+    }
+
+    #[test]
+    fn deliveries_start_when_they_are_due_and_in_that_order() {
+        let mut outbox = Outbox::new(10);
+        let (late, soon) = (add(&mut outbox, 20), add(&mut outbox, 10));
+        assert_eq!((outbox.next_due(), outbox.start(at(9))), (Some(at(10)), None));
+        assert_eq!((outbox.start(at(30)), outbox.start(at(30)), outbox.start(at(30))), (Some(soon), Some(late), None));
+        outbox.wait(late, at(40));
+        // What is in flight is not due, and an entry that was overtaken is passed over.
+        outbox.wait(soon, at(35));
+        outbox.wait(soon, at(50));
+        assert_eq!((outbox.start(at(60)), outbox.start(at(60)), outbox.start(at(60))), (Some(late), Some(soon), None));
+    }
+
+    #[test]
+    fn only_the_last_ones_that_ended_are_kept_and_none_that_is_open() {
+        let mut outbox = Outbox::new(3);
+        let open = add(&mut outbox, 5);
+        for _ in 0..10 {
+            let number = add(&mut outbox, 1);
+            assert_eq!(outbox.start(at(1)), Some(number));
+            outbox.end(number, Ending::Delivered);
+        }
+        assert_eq!((outbox.deliveries.len(), outbox.by_id.len(), outbox.open()), (4, 4, 1));
+        assert!(outbox.get(open).is_some());
+        assert_eq!(outbox.totals().ended[&Ending::Delivered], 10);
+        assert_eq!((outbox.totals().deliveries, outbox.totals().open), (11, 1));
+    }
+
+    #[test]
+    fn what_ended_can_be_delivered_again() {
+        let mut outbox = Outbox::new(3);
+        let number = add(&mut outbox, 1);
+        assert_eq!(outbox.start(at(1)), Some(number));
+        outbox.end(number, Ending::GivenUp);
+        outbox.wait(number, at(2));
+        assert_eq!((outbox.open(), outbox.start(at(2))), (1, Some(number)));
+        outbox.end(number, Ending::Delivered);
+        assert_eq!((outbox.open(), outbox.totals().open), (0, 0));
+    }
+}

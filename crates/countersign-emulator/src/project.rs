@@ -1,0 +1,75 @@
+//! Projects: any key that is not empty has one of its own.
+
+use std::collections::HashMap;
+
+use crate::webhook::Webhook;
+
+/// So many keys get a project.
+const MAX_PROJECTS: usize = 1000;
+
+/// Which project. It says nothing of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ProjectId(usize);
+
+impl ProjectId {
+    #[cfg(test)]
+    pub(crate) const FIRST: Self = Self(0);
+
+    /// What it is called in `/_emulator`: the first that was used is 1.
+    pub(crate) const fn number(self) -> usize {
+        self.0 + 1
+    }
+}
+
+/// All projects, with their webhooks in the order in which they were made.
+#[derive(Default)]
+pub(crate) struct Projects {
+    by_key: HashMap<String, ProjectId>,
+    /// Each with the number that orders them.
+    webhooks: Vec<Vec<(u64, Webhook)>>,
+    last_webhook: u64,
+}
+
+impl Projects {
+    /// The project of this key; `None` if there are too many.
+    pub(crate) fn of_key(&mut self, key: &str) -> Option<ProjectId> {
+        if let Some(project) = self.by_key.get(key) {
+            return Some(*project);
+        }
+        if self.webhooks.len() >= MAX_PROJECTS {
+            return None;
+        }
+        let project = ProjectId(self.webhooks.len());
+        self.webhooks.push(Vec::new());
+        self.by_key.insert(key.into(), project);
+        Some(project)
+    }
+
+    /// The project of this number.
+    pub(crate) fn numbered(&self, number: u64) -> Option<ProjectId> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        (index < self.webhooks.len()).then_some(ProjectId(index))
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = ProjectId> + use<> {
+        (0..self.webhooks.len()).map(ProjectId)
+    }
+
+    /// Its webhooks, each with the number that orders them.
+    pub(crate) fn webhooks(&self, project: ProjectId) -> &[(u64, Webhook)] {
+        &self.webhooks[project.0]
+    }
+
+    pub(crate) fn add_webhook(&mut self, project: ProjectId, webhook: Webhook) {
+        self.last_webhook += 1;
+        self.webhooks[project.0].push((self.last_webhook, webhook));
+    }
+
+    pub(crate) fn remove_webhook(&mut self, project: ProjectId, id: &str) {
+        self.webhooks[project.0].retain(|(_, webhook)| webhook.id != id);
+    }
+
+    pub(crate) fn webhook(&mut self, project: ProjectId, id: &str) -> Option<&mut Webhook> {
+        self.webhooks[project.0].iter_mut().map(|(_, webhook)| webhook).find(|webhook| webhook.id == id)
+    }
+}

@@ -1,0 +1,135 @@
+//! When a delivery is attempted again: a pure function of how often it was, and of chance.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Exponential backoff with jitter, until a delivery's time is over.
+///
+/// ```
+/// use countersign_emulator::Schedule;
+/// use std::time::Duration;
+///
+/// let schedule = Schedule::default();
+/// assert_eq!(schedule.delay(1, 0.5), Duration::from_secs(10)); // after the first attempt
+/// assert_eq!(schedule.delay(5, 0.5), Duration::from_secs(160));
+/// assert_eq!(schedule.plan(0.5).len(), 14);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The delay after the first attempt.
+    pub first: Duration,
+    /// By how much each delay is longer than the one before.
+    pub factor: f64,
+    /// How far a delay may be off, as a part of it: 0.2 is 20 percent, up or down.
+    pub jitter: f64,
+    /// How long after its event a delivery may be attempted.
+    pub window: Duration,
+}
+
+impl Default for Schedule {
+    /// 10 seconds, then twice as long each time, 20 percent up or down, for 24 hours: 13 or 14 attempts.
+    fn default() -> Self {
+        Self { first: Duration::from_secs(10), factor: 2.0, jitter: 0.2, window: Duration::from_hours(24) }
+    }
+}
+
+impl Schedule {
+    /// The delay after this many attempts; `chance` lies between 0 and 1, and 0.5 is no jitter.
+    pub fn delay(&self, attempts: u32, chance: f64) -> Duration {
+        let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
+        let jitter = 1.0 + self.jitter * chance.clamp(0.0, 1.0).mul_add(2.0, -1.0);
+        let seconds = self.first.as_secs_f64() * self.factor.powi(exponent) * jitter;
+        // To the millisecond, as all emulated time is.
+        let delay = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// How long after its event a delivery is attempted next, if it was last attempted `elapsed` after
+    /// it, for the `attempts`-th time; `None` if its time is over by then. A receiver that asks for more
+    /// patience (`Retry-After`) gets it.
+    pub fn next(
+        &self,
+        attempts: u32,
+        elapsed: Duration,
+        retry_after: Option<Duration>,
+        chance: f64,
+    ) -> Option<Duration> {
+        let delay = self.delay(attempts, chance).max(retry_after.unwrap_or_default());
+        elapsed.checked_add(delay).filter(|next| *next <= self.window)
+    }
+
+    /// How long after its event each attempt of a delivery comes that never succeeds.
+    pub fn plan(&self, chance: f64) -> Vec<Duration> {
+        let mut attempts = 0;
+        let next = |elapsed: &Duration| {
+            attempts += 1;
+            self.next(attempts, *elapsed, None, chance)
+        };
+        std::iter::successors(Some(Duration::ZERO), next).collect()
+    }
+}
+
+/// A table of the attempts, and how early and late jitter can make them.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (early, plan, late) = (self.plan(0.0), self.plan(0.5), self.plan(1.0));
+        writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", "attempt", "after", "at the soonest", "at the latest")?;
+        for (index, soonest) in early.iter().enumerate() {
+            let shown = |plan: &[Duration]| plan.get(index).map_or_else(|| "-".into(), |after| written(*after));
+            writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", index + 1, shown(&plan), written(*soonest), shown(&late))?;
+        }
+        write!(f, "then it is given up: the next attempt would come more than {} after the event", written(self.window))
+    }
+}
+
+fn written(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: Schedule =
+        Schedule { first: Duration::from_secs(10), factor: 2.0, jitter: 0.2, window: Duration::from_hours(24) };
+
+    #[test]
+    fn each_delay_is_twice_the_one_before_within_its_jitter() {
+        for attempts in 1..14 {
+            let plain = Duration::from_secs(10 << (attempts - 1));
+            assert_eq!(SCHEDULE.delay(attempts, 0.5), plain);
+            assert_eq!(SCHEDULE.delay(attempts, 0.0), plain * 4 / 5);
+            assert_eq!(SCHEDULE.delay(attempts, 1.0), plain * 6 / 5);
+            assert_eq!(SCHEDULE.delay(attempts, 7.0), plain * 6 / 5);
+        }
+    }
+
+    #[test]
+    fn the_attempts_end_within_the_window_and_not_before_the_next_would_leave_it() {
+        for chance in [0.0, 0.3, 0.5, 0.9, 1.0] {
+            let plan = SCHEDULE.plan(chance);
+            let last = *plan.last().expect("an attempt at least");
+            assert!(last <= SCHEDULE.window);
+            let attempts = u32::try_from(plan.len()).expect("few");
+            assert!(last + SCHEDULE.delay(attempts, chance) > SCHEDULE.window);
+            assert!(plan.is_sorted());
+        }
+        assert_eq!(SCHEDULE.plan(0.5).len(), 14);
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_patience_gets_it_within_the_window() {
+        let next = |retry_after| SCHEDULE.next(1, Duration::from_hours(1), Some(retry_after), 0.5);
+        assert_eq!(next(Duration::from_secs(3)), Some(Duration::from_secs(3610)));
+        assert_eq!(next(Duration::from_hours(2)), Some(Duration::from_hours(3)));
+        assert_eq!(next(Duration::from_hours(23)), Some(Duration::from_hours(24)));
+        assert_eq!(next(Duration::from_hours(24)), None);
+        assert_eq!(next(Duration::MAX), None);
+    }
+
+    #[test]
+    fn no_number_of_attempts_overflows() {
+        assert_eq!(SCHEDULE.delay(u32::MAX, 1.0), Duration::from_millis(u64::MAX));
+        assert_eq!(SCHEDULE.next(u32::MAX, Duration::MAX, None, 1.0), None);
+    }
+}

@@ -1,0 +1,295 @@
+//! All that the emulator knows, and what follows from time: jobs end, events happen, deliveries are due.
+//!
+//! No clock, no network: the time is a parameter, and what is to be sent is a value.
+
+use std::time::Duration;
+
+use countersign::event::EventKind;
+use countersign::{Secret, UnixTime};
+use http::Uri;
+use zeroize::Zeroizing;
+
+use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
+use crate::event::Event;
+use crate::faults::{Fault, Faults};
+use crate::ids;
+use crate::job::{End, Job};
+use crate::jobs::{self, Consequence, Jobs};
+use crate::keys::{self, PublishedKeys};
+use crate::outbox::{Number, Outbox};
+use crate::project::{ProjectId, Projects};
+use crate::report::Report;
+use crate::schedule::Schedule;
+use crate::signing::Signing;
+use crate::webhook::{State, Webhook};
+
+/// A delivery that is to be overtaken is held back for no longer than this.
+const HELD_BACK: Duration = Duration::from_secs(30);
+/// How many events come in place of one in a burst that is a fault.
+const BURST: usize = 10;
+/// The type of an event that nobody knows.
+const UNKNOWN_EVENT_TYPE: &str = "emulator.unheard_of";
+
+/// How dynamic webhooks are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dynamic {
+    /// As seen on live deliveries: Ed25519.
+    #[default]
+    V1a,
+    /// As documented: a token in place of the signature.
+    Rs256,
+}
+
+/// What does not change while the emulator runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) base_url: String,
+    pub(crate) schedule: Schedule,
+    pub(crate) job_time: Duration,
+    pub(crate) dynamic: Dynamic,
+    pub(crate) audience: Option<String>,
+    pub(crate) disable_after: u32,
+    pub(crate) max_open: usize,
+    pub(crate) jobs: jobs::Limits,
+    pub(crate) keep_ended: usize,
+}
+
+pub(crate) struct World {
+    pub(crate) rules: Rules,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) projects: Projects,
+    pub(crate) faults: Faults,
+    pub(crate) keys: PublishedKeys,
+    pub(crate) outbox: Outbox,
+    pub(crate) jobs: Jobs,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Send this.
+    Send(Box<Outgoing>),
+    /// Nothing until then.
+    Wait(UnixTime),
+    /// Nothing until something new happens.
+    Idle,
+}
+
+/// An attempt that is to be made.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) number: Number,
+    pub(crate) id: countersign::MessageId,
+    pub(crate) uri: Uri,
+    pub(crate) body: bytes::Bytes,
+    pub(crate) signing: Signing,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Whom an event is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Audience {
+    /// The webhooks of a project that asked for its type.
+    Subscribers(ProjectId),
+    /// One registered webhook, whatever it asked for.
+    Webhook(ProjectId, String),
+    /// These addresses, as a dynamic webhook.
+    Uris(ProjectId, Vec<Uri>),
+}
+
+impl World {
+    pub(crate) fn new(rules: Rules, keys: PublishedKeys, faults: Faults, rng: fastrand::Rng) -> Self {
+        let (outbox, jobs) = (Outbox::new(rules.keep_ended), Jobs::new(rules.jobs));
+        Self { rules, rng, projects: Projects::default(), faults, keys, outbox, jobs }
+    }
+
+    /// Registers a webhook for all events, and gives its secret.
+    pub(crate) fn register(&mut self, api_key: &str, uri: Uri, now: UnixTime) -> Zeroizing<String> {
+        let events = EventKind::KNOWN.iter().filter_map(|kind| kind.name()).map(str::to_owned).collect();
+        let secret = Zeroizing::new(ids::secret(&mut self.rng));
+        let webhook = Webhook::new(ids::resource(&mut self.rng, ids::WEBHOOK), uri, events, None, &secret, now);
+        if let Some(project) = self.projects.of_key(api_key) {
+            self.projects.add_webhook(project, webhook);
+        }
+        secret
+    }
+
+    /// Lets the jobs end whose time has come.
+    pub(crate) fn pass(&mut self, now: UnixTime) {
+        while let Some(consequence) = self.jobs.end_next(now) {
+            self.follow(consequence, now);
+        }
+    }
+
+    /// Lets an event happen, and everybody have it who is to have it. Gives how many deliveries came of it.
+    pub(crate) fn tell(&mut self, event: &Event, audience: &Audience, now: UnixTime) -> usize {
+        let times = if self.strikes(Fault::Burst) { BURST } else { 1 };
+        (0..times).map(|_| self.tell_once(event, audience, now)).sum()
+    }
+
+    fn tell_once(&mut self, event: &Event, audience: &Audience, now: UnixTime) -> usize {
+        let targets = self.targets(audience, &event.event_type);
+        let strange = self
+            .strikes(Fault::UnknownEventType)
+            .then(|| Event { event_type: UNKNOWN_EVENT_TYPE.into(), ..event.clone() });
+        let event = strange.as_ref().unwrap_or(event);
+        let body = bytes::Bytes::from(event.to_body());
+        let (Audience::Subscribers(project) | Audience::Webhook(project, _) | Audience::Uris(project, _)) = audience;
+        for (uri, webhook) in &targets {
+            let held_back = if self.strikes(Fault::Reordered) { self.up_to(HELD_BACK) } else { Duration::ZERO };
+            let is_repeated = self.strikes(Fault::Duplicate);
+            self.outbox.add(Delivery {
+                id: ids::message(&mut self.rng),
+                project: *project,
+                event_type: event.event_type.clone(),
+                uri: uri.clone(),
+                webhook: webhook.clone(),
+                body: body.clone(),
+                created: now,
+                status: Status::Waiting { until: now.saturating_add(held_back) },
+                is_repeated,
+                attempts: Vec::new(),
+            });
+        }
+        targets.len()
+    }
+
+    fn targets(&mut self, audience: &Audience, event_type: &str) -> Vec<(Uri, Option<String>)> {
+        match audience {
+            Audience::Uris(_, uris) => uris.iter().map(|uri| (uri.clone(), None)).collect(),
+            Audience::Webhook(project, id) => {
+                let webhook = self.projects.webhook(*project, id);
+                webhook.map(|webhook| (webhook.uri.clone(), Some(webhook.id.clone()))).into_iter().collect()
+            }
+            Audience::Subscribers(project) => {
+                let webhooks = self.projects.webhooks(*project).iter().map(|(_, webhook)| webhook);
+                let wanted = webhooks.filter(|webhook| webhook.takes(event_type));
+                wanted.map(|webhook| (webhook.uri.clone(), Some(webhook.id.clone()))).collect()
+            }
+        }
+    }
+
+    /// What is to be done next. An attempt that is given out is in flight, and is to be settled.
+    pub(crate) fn next(&mut self, now: UnixTime) -> Step {
+        self.pass(now);
+        while let Some(number) = self.outbox.start(now) {
+            match self.attempt(number, now) {
+                Some(outgoing) => return Step::Send(Box::new(outgoing)),
+                None => self.outbox.end(number, Ending::Dropped),
+            }
+        }
+        let due = [self.outbox.next_due(), self.jobs.next_due()];
+        due.into_iter().flatten().min().map_or(Step::Idle, Step::Wait)
+    }
+
+    /// `None` if its webhook is gone, or is not to be sent anything.
+    fn attempt(&mut self, number: Number, now: UnixTime) -> Option<Outgoing> {
+        let delivery = self.outbox.get(number)?;
+        let (id, uri, body) = (delivery.id.clone(), delivery.uri.clone(), delivery.body.clone());
+        let (project, webhook) = (delivery.project, delivery.webhook.clone());
+        let fault = Fault::OF_ATTEMPTS.into_iter().find(|fault| self.faults.strikes(*fault, &mut self.rng));
+        let is_wrong_key = fault == Some(Fault::WrongKey);
+        let signing = match webhook {
+            Some(webhook) => {
+                let webhook = self.projects.webhook(project, &webhook)?;
+                if webhook.state != State::Enabled {
+                    return None;
+                }
+                Signing::Secrets(if is_wrong_key { vec![self.stranger()] } else { webhook.live_secrets(now) })
+            }
+            None => self.dynamic(&uri, is_wrong_key),
+        };
+        Some(Outgoing { number, id, uri, body, signing, fault })
+    }
+
+    fn dynamic(&mut self, uri: &Uri, is_wrong_key: bool) -> Signing {
+        match self.rules.dynamic {
+            Dynamic::V1a if is_wrong_key => Signing::Ed25519("unpublished".into(), keys::private_key(&mut self.rng)),
+            Dynamic::V1a => {
+                let (kid, key) = self.keys.ed25519(&mut self.rng);
+                Signing::Ed25519(kid.clone(), key.clone())
+            }
+            Dynamic::Rs256 => {
+                let signer = if is_wrong_key { self.keys.stranger() } else { self.keys.rsa() };
+                let audience = self.rules.audience.clone().unwrap_or_else(|| uri.to_string());
+                Signing::Token(signer.clone(), audience)
+            }
+        }
+    }
+
+    fn stranger(&mut self) -> Secret {
+        #[expect(clippy::expect_used, reason = "`ids::secret` makes base64 of 32 bytes")]
+        Secret::parse(&ids::secret(&mut self.rng)).expect("a good secret").labelled("a-stranger's")
+    }
+
+    /// Notes what an attempt came to, and what becomes of its delivery.
+    pub(crate) fn settle(&mut self, number: Number, attempt: Attempt, now: UnixTime) -> Option<Report> {
+        let answer = attempt.answer.clone();
+        self.outbox.record(number, attempt);
+        let delivery = self.outbox.get(number)?;
+        let (project, webhook) = (delivery.project, delivery.webhook.clone());
+        let (attempts, is_repeated) = (delivery.attempts.len(), delivery.is_repeated);
+        let elapsed = Duration::from_millis(now.as_millis().saturating_sub(delivery.created.as_millis()));
+        let webhook = webhook.and_then(|webhook| self.projects.webhook(project, &webhook));
+        let retry_after = match answer {
+            Answer::Status { retry_after, .. } => retry_after,
+            Answer::None(_) => None,
+        };
+        let chance = self.rng.f64();
+        let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+        let next = self.rules.schedule.next(attempts, elapsed, retry_after, chance);
+        let created = delivery.created;
+
+        if answer.is_success() {
+            if let Some(webhook) = webhook {
+                webhook.succeeded();
+            }
+            match next.filter(|_| is_repeated) {
+                Some(next) => {
+                    self.outbox.repeat_no_more(number);
+                    self.outbox.wait(number, created.saturating_add(next));
+                }
+                None => self.outbox.end(number, Ending::Delivered),
+            }
+        } else if matches!(answer, Answer::Status { status: 410, .. }) {
+            if let Some(webhook) = webhook {
+                webhook.disable_for_failures(now);
+            }
+            self.outbox.end(number, Ending::Gone);
+        } else if let Some(next) = next {
+            self.outbox.wait(number, created.saturating_add(next));
+        } else {
+            if let Some(webhook) = webhook {
+                webhook.gave_up(self.rules.disable_after, now);
+            }
+            self.outbox.end(number, Ending::GivenUp);
+        }
+        Report::new(self.outbox.get(number)?, self.outbox.totals(), now)
+    }
+
+    /// Lets an open job come to this end now; `false` if there is none of this name that can.
+    pub(crate) fn end_job(&mut self, project: ProjectId, name: &str, end: End, now: UnixTime) -> bool {
+        let consequence = self.jobs.end(project, name, end, now);
+        consequence.map(|consequence| self.follow(consequence, now)).is_some()
+    }
+
+    /// Takes a job; `false` if there is no room for it, or for what may come of it.
+    pub(crate) fn add_job(&mut self, job: Job) -> bool {
+        self.outbox.open() < self.rules.max_open && self.jobs.add(job)
+    }
+
+    fn follow(&mut self, (event, audience): Consequence, now: UnixTime) {
+        if let Some(event) = event {
+            self.tell(&event, &audience, now);
+        }
+    }
+
+    fn strikes(&mut self, fault: Fault) -> bool {
+        self.faults.strikes(fault, &mut self.rng)
+    }
+
+    fn up_to(&mut self, limit: Duration) -> Duration {
+        limit.mul_f64(self.rng.f64())
+    }
+}
