@@ -7,9 +7,9 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{explain, jwks, secret, send, sign, verify};
+use crate::verbs::{emulate, explain, jwks, secret, send, sign, verify};
 
-/// Makes, signs, sends, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
+/// Makes, signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, after_help = exit::HELP, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -27,6 +27,8 @@ enum Verb {
     Sign(sign::Args),
     /// Signs an event or a file and posts it to a URL
     Send(send::Args),
+    /// Plays the sending side of Gemini API webhooks on this machine: API, jobs, retries, faults
+    Emulate(Box<emulate::Args>),
     /// Verifies a captured request
     Verify(verify::Args),
     /// Says why a captured request fails, by trying what usually goes wrong
@@ -54,6 +56,7 @@ impl Verb {
             Self::Jwks(args) => jwks::run(&args, out),
             Self::Sign(args) => sign::run(&args, out),
             Self::Send(args) => send::run(args, out),
+            Self::Emulate(args) => emulate::run(*args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Explain(args) => explain::run(args, out),
         }

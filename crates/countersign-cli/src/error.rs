@@ -7,6 +7,7 @@ use countersign::key::{KeySetError, PublicKeyError};
 use countersign::secret::SecretError;
 use countersign::sign::{PrivateKeyError, TokenSignerError};
 use countersign::verifier::VerifierError;
+use countersign_emulator::{ConfigError, StartError};
 use countersign_jwks::FetchError;
 
 /// Why a run could not do what it was asked to. It never repeats a secret.
@@ -46,7 +47,9 @@ pub(crate) enum Error {
     Url(String),
     /// An argument is not what it should be.
     Argument { name: &'static str, problem: String },
-    /// The runtime of the HTTP client cannot be started.
+    /// The emulator does not run.
+    Emulator(StartError),
+    /// The runtime cannot be started.
     Runtime(io::Error),
     /// Stdout cannot be written.
     Write(io::Error),
@@ -76,7 +79,12 @@ impl fmt::Display for Error {
             Self::Random(error) => write!(f, "the system gives no random bytes: {error}"),
             Self::Url(problem) => f.write_str(problem),
             Self::Argument { name, problem } => write!(f, "{name}: {problem}"),
-            Self::Runtime(error) => write!(f, "the HTTP client cannot be started: {error}"),
+            Self::Emulator(StartError::Config(ConfigError::BeyondLoopback(_))) => f.write_str(
+                "--listen: other machines could reach the emulator, and whoever does can have it post anything to any \
+                 address: listen on 127.0.0.1, or add --danger-listen-beyond-loopback",
+            ),
+            Self::Emulator(error) => error.fmt(f),
+            Self::Runtime(error) => write!(f, "the runtime cannot be started: {error}"),
             Self::Write(error) => write!(f, "stdout cannot be written: {error}"),
         }
     }

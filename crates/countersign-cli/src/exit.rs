@@ -17,7 +17,7 @@ pub(crate) const USAGE: u8 = 2;
 /// What `--help` says of them.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  verified; `sign`, `secret` and `jwks`: done; `send`: every answer was 2xx
+  0  verified; `sign`, `secret`, `jwks`: done; `emulate`: ended as asked; `send`: every answer was 2xx
   1  rejected; `send`: an answer was not 2xx, or there was none; `jwks`: no key can be used
   2  the arguments, or the files that they name, are of no use";
 

@@ -1,4 +1,4 @@
-//! `countersign`: makes, signs, sends, verifies and explains webhooks on the command line.
+//! `countersign`: makes, signs, sends, emulates, verifies and explains webhooks on the command line.
 
 mod capture;
 mod cli;
@@ -10,7 +10,7 @@ mod input;
 mod jwks;
 mod keys;
 mod output;
-mod payload;
+mod progress;
 mod random;
 mod secrets;
 mod signing;

@@ -1,5 +1,6 @@
 //! One file a verb: its arguments, what it does, what it prints.
 
+pub(crate) mod emulate;
 pub(crate) mod explain;
 pub(crate) mod jwks;
 pub(crate) mod secret;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::MessageId;
 use countersign::event::EventKind;
+use countersign_emulator::Event;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -17,7 +18,7 @@ use crate::exit::Outcome;
 use crate::output::{Output, shown};
 use crate::signing::{Signing, SigningArgs};
 use crate::verbs::sign::MessageArgs;
-use crate::{client, input, payload, time};
+use crate::{client, input, random, time};
 
 const EXAMPLE: &str = "\
 Example:
@@ -71,7 +72,8 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         (Some(path), _) => input::read(path, input::BODY_LIMIT)?,
         (None, event) => {
             let event = event.as_deref().or(EventKind::BatchSucceeded.name()).unwrap_or_default();
-            payload::body(event, args.message.timestamp(), args.user_metadata.clone())?
+            let event = Event::example(event, &random::short()?, args.message.timestamp());
+            event.with_user_metadata(args.user_metadata.clone()).to_body()
         }
     }
     .into();

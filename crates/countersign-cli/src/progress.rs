@@ -1,0 +1,76 @@
+//! What an emulator says while it runs: a line for each attempt, and on a terminal one line for a burst.
+
+use countersign_emulator::{Ending, Report, Totals};
+
+use crate::output::shown;
+
+/// More open deliveries than this are a burst.
+const BURST: u64 = 100;
+/// Every so many attempts the line of a burst is written anew.
+const STEP: u64 = 50;
+
+/// What has been said so far.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    is_terminal: bool,
+    /// What had happened before the burst that is going on.
+    burst: Option<Totals>,
+}
+
+impl Progress {
+    pub(crate) fn new(is_terminal: bool) -> Self {
+        Self { is_terminal, burst: None }
+    }
+
+    /// What there is to say after an attempt.
+    pub(crate) fn after(&mut self, report: &Report) -> String {
+        let totals = &report.totals;
+        if self.is_terminal && self.burst.is_none() && totals.open > BURST {
+            self.burst = Some(totals.clone());
+        }
+        match &self.burst {
+            None => format!("{}\n", shown(&report.to_string())),
+            Some(before) if totals.open == 0 => {
+                let line = format!("\r{}\n", burst(before, totals));
+                self.burst = None;
+                line
+            }
+            Some(before) if totals.attempts.is_multiple_of(STEP) => format!("\r{}", burst(before, totals)),
+            Some(_) => String::new(),
+        }
+    }
+}
+
+fn burst(before: &Totals, now: &Totals) -> String {
+    let ended = |ending| {
+        let count = |totals: &Totals| totals.ended.get(&ending).copied().unwrap_or_default();
+        count(now) - count(before)
+    };
+    let delivered = ended(Ending::Delivered);
+    let others: u64 = [Ending::GivenUp, Ending::Gone, Ending::Dropped].into_iter().map(ended).sum();
+    let (attempts, all) = (now.attempts - before.attempts, delivered + others + now.open);
+    // To a fixed width, so that a shorter line covers a longer one.
+    let line = format!(
+        "burst: {delivered} of {all} delivered, {} open, {others} not delivered, {attempts} attempts",
+        now.open
+    );
+    format!("{line:<90}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(attempts: u64, open: u64, delivered: u64) -> Totals {
+        let mut totals = Totals::default();
+        (totals.attempts, totals.open) = (attempts, open);
+        totals.ended.insert(Ending::Delivered, delivered);
+        totals
+    }
+
+    #[test]
+    fn a_burst_is_counted_from_where_it_began() {
+        let line = burst(&totals(1000, 200, 900), &totals(1110, 95, 1005));
+        assert_eq!(line.trim_end(), "burst: 105 of 200 delivered, 95 open, 0 not delivered, 110 attempts");
+    }
+}
