@@ -24,6 +24,7 @@ use crate::config::{Config, ConfigError};
 use crate::delivery::{Answer, Attempt};
 use crate::jobs;
 use crate::keys::PublishedKeys;
+use crate::outbox::Totals;
 use crate::report::Report;
 use crate::sender::{Response, Sender};
 use crate::world::{Outgoing, Rules, Step, World};
@@ -56,6 +57,7 @@ pub struct Emulator {
     base_url: String,
     seed: u64,
     webhooks: Vec<(Uri, Zeroizing<String>)>,
+    shared: Arc<Shared>,
     stop: CancellationToken,
     tasks: [JoinHandle<()>; 2],
 }
@@ -110,8 +112,8 @@ impl Emulator {
         let stop = CancellationToken::new();
         let sender = Sender::new(config.timeout, config.concurrency);
         let serving = serve(listener, Arc::clone(&shared), stop.clone());
-        let sending = send(shared, sender, config.concurrency, observer, stop.clone());
-        Ok(Self { base_url, seed, webhooks, stop, tasks: [tokio::spawn(serving), tokio::spawn(sending)] })
+        let sending = send(Arc::clone(&shared), sender, config.concurrency, observer, stop.clone());
+        Ok(Self { base_url, seed, webhooks, shared, stop, tasks: [tokio::spawn(serving), tokio::spawn(sending)] })
     }
 
     /// What an SDK takes as its base URL.
@@ -132,6 +134,11 @@ impl Emulator {
     /// The webhooks that were registered from the start, each with its secret.
     pub fn webhooks(&self) -> impl Iterator<Item = (&Uri, &str)> {
         self.webhooks.iter().map(|(uri, secret)| (uri, secret.as_str()))
+    }
+
+    /// What has happened since the start.
+    pub fn totals(&self) -> Totals {
+        self.shared.world().0.outbox.totals().clone()
     }
 
     /// Stops it, and waits until it has. What is in flight is left to the receivers.

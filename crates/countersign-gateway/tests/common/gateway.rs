@@ -67,10 +67,7 @@ impl Gateway {
         let (address, admin) = (free_address(), free_address());
         let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
-        let output = |name: &str| File::create(folder.path().join(name)).expect("a file");
-        let mut command = binary(&file);
-        let child = command.args(arguments).stdout(output("stdout")).stderr(output("stderr")).spawn();
-        let mut gateway = Self { child: child.expect("the binary runs"), folder, address, admin };
+        let mut gateway = Self { child: spawn(&file, arguments), folder, address, admin };
         let mut clash = false;
         until("the gateway is up", async || {
             if gateway.child.try_wait().expect("a child").is_some() {
@@ -84,6 +81,20 @@ impl Gateway {
         })
         .await;
         (!clash).then_some(gateway)
+    }
+
+    /// Ends it as a machine that loses its power does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a child");
+        self.child.wait().expect("a child");
+    }
+
+    /// Starts it anew, as it was, once it has been killed; ready when this returns.
+    pub(crate) async fn restart(&mut self) {
+        self.child = spawn(&self.folder.path().join("gateway.toml"), &[]);
+        let admin = self.admin;
+        until("the gateway is up again", async || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200))
+            .await;
     }
 
     /// All that it has written so far.
@@ -163,6 +174,16 @@ pub(crate) fn finished(command: &mut Command) -> Output {
     }
     child.kill().expect("a child");
     panic!("it does not end: {:?}", child.wait_with_output())
+}
+
+/// Appends what it writes to what an earlier run wrote.
+fn spawn(config: &Path, arguments: &[&str]) -> Child {
+    let output = |name: &str| {
+        let file = config.with_file_name(name);
+        File::options().create(true).append(true).open(file).expect("a file")
+    };
+    let mut command = binary(config);
+    command.args(arguments).stdout(output("stdout")).stderr(output("stderr")).spawn().expect("the binary runs")
 }
 
 fn write(folder: &Path, config: &str) -> std::path::PathBuf {
