@@ -1,0 +1,202 @@
+//! Sight and control: what `/_emulator` shows and does, and whom it does it for.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
+mod common;
+
+use common::{Api, Receiver, config, soon, text, until};
+use countersign_emulator::{Config, ConfigError, Emulator, StartError};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const KEY: (&str, &str) = ("x-goog-api-key", "test");
+
+#[tokio::test]
+async fn deliveries_can_be_looked_at_page_by_page_and_one_by_one() {
+    let (api, receiver) = (Api::start(config()).await, Receiver::start().await);
+    api.register(&receiver.uri, &["batch.failed"]).await;
+    let made = api.emit(json!({ "type": "batch.failed", "count": 5, "data": { "id": "batches/mine" } })).await;
+    api.ended("delivered", 5).await;
+    let mut ids = Vec::new();
+    let mut token = String::new();
+    loop {
+        let path = format!("/_emulator/deliveries?status=delivered&page_size=2&page_token={token}");
+        let page = api.ok("GET", &path, Value::Null).await;
+        let found = page["deliveries"].as_array().expect("a list").clone();
+        assert!((1..=2).contains(&found.len()), "{page}");
+        ids.extend(found.iter().map(|delivery| delivery["id"].clone()));
+        match &page["next_page_token"] {
+            Value::Null => break,
+            next => token = text(next),
+        }
+    }
+    assert_eq!(Value::Array(ids), made["ids"]);
+    let path = "/_emulator/deliveries?status=waiting";
+    assert_eq!(api.ok("GET", path, Value::Null).await["deliveries"], json!([]));
+
+    let delivery = api.ok("GET", &format!("/_emulator/deliveries/{}", text(&made["ids"][0])), Value::Null).await;
+    let attempt = &delivery["attempts"][0];
+    assert_eq!((&delivery["event_type"], &delivery["uri"]), (&"batch.failed".into(), &receiver.uri.clone().into()));
+    assert_eq!((&attempt["scheme"], &attempt["answer"]["status"]), (&"v1".into(), &200.into()));
+    assert!(text(&attempt["keys"][0]).starts_with("whsec_..."), "{attempt}");
+    assert!(attempt["latency_ms"].is_u64());
+    assert!(text(&delivery["body"]).contains(r#""data":{"id":"batches/mine"}"#));
+}
+
+#[tokio::test]
+async fn one_can_be_delivered_again_by_hand() {
+    let (api, receiver) = (Api::start(config()).await, Receiver::start().await);
+    api.register(&receiver.uri, &["batch.failed"]).await;
+    let made = api.emit(json!({ "type": "batch.failed" })).await;
+    api.ended("delivered", 1).await;
+    let path = format!("/_emulator/deliveries/{}:redeliver", text(&made["ids"][0]));
+    api.ok("POST", &path, Value::Null).await;
+    let seen = receiver.has_seen(2).await;
+    assert_eq!(seen[0].id(), seen[1].id());
+    api.ended("delivered", 2).await;
+    let (status, answer) = api.call("POST", "/_emulator/deliveries/msg_none:redeliver", &Value::Null).await;
+    assert_eq!((status, &answer["error"]["status"]), (404, &"NOT_FOUND".into()));
+}
+
+#[tokio::test]
+async fn the_same_seed_makes_the_same_names_secrets_and_keys() {
+    let made = async || {
+        let api = Api::start(config()).await;
+        let (id, secret) = api.register("http://127.0.0.1:1/", &["batch.failed"]).await;
+        let keys = api.ok("GET", "/.well-known/jwks.json", Value::Null).await;
+        let ed25519: Vec<_> = keys["keys"].as_array().expect("keys")[..3].to_vec();
+        (id, secret, ed25519)
+    };
+    assert_eq!(made().await, made().await);
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_registered_from_the_start_has_its_project() {
+    let receiver = Receiver::start().await;
+    let webhooks = vec![receiver.uri.parse().expect("an address")];
+    let api = Api::start(Config { webhooks, ..config() }).await;
+    let (uri, secret) = api.emulator.webhooks().next().expect("one");
+    assert_eq!(uri.to_string(), receiver.uri);
+    assert!(secret.starts_with("whsec_"));
+    let (_, list) = api.call_with("GET", "/v1beta/webhooks", "", &[("x-goog-api-key", Config::API_KEY)]).await;
+    assert_eq!(list["webhooks"][0]["subscribed_events"].as_array().map(Vec::len), Some(9));
+    let (_, other) = api.call("GET", "/v1/webhooks", &Value::Null).await;
+    assert_eq!(other, json!({ "webhooks": [] }));
+    // By hand it happens to all projects, unless one is named.
+    api.register("http://127.0.0.1:1/", &["batch.failed"]).await;
+    assert_eq!(api.emit(json!({ "type": "batch.failed", "project": 1 })).await["deliveries"], 1);
+    assert_eq!(api.emit(json!({ "type": "batch.failed" })).await["deliveries"], 2);
+    assert_eq!(api.emit(json!({ "type": "made.up" })).await["deliveries"], 2);
+    receiver.has_seen(3).await;
+}
+
+#[tokio::test]
+async fn what_would_open_more_deliveries_than_may_be_open_is_refused() {
+    let api = Api::start(Config { max_open_deliveries: 10, ..config() }).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let uri = format!("http://{}/", silent.local_addr().expect("a bound listener"));
+    let (status, answer) =
+        api.call("POST", "/_emulator/events:emit", &json!({ "type": "x", "count": 11, "uris": [uri] })).await;
+    assert_eq!((status, &answer["error"]["status"]), (429, &"RESOURCE_EXHAUSTED".into()));
+    let (status, _) =
+        api.call("POST", "/_emulator/events:emit", &json!({ "type": "x", "count": u64::MAX, "uris": [uri] })).await;
+    assert_eq!(status, 429);
+    api.emit(json!({ "type": "x", "count": 10, "uris": [uri] })).await;
+    let interaction = json!({ "model": "m", "input": "hello", "background": true });
+    assert_eq!(api.call("POST", "/v1/interactions", &interaction).await.0, 429);
+}
+
+#[tokio::test]
+async fn only_the_last_deliveries_that_ended_are_kept() {
+    let (api, receiver) = (Api::start(Config { keep_ended_deliveries: 3, ..config() }).await, Receiver::start().await);
+    let made = api.emit(json!({ "type": "x", "count": 20, "uris": [receiver.uri] })).await;
+    api.ended("delivered", 20).await;
+    assert_eq!(
+        api.ok("GET", "/_emulator/deliveries", Value::Null).await["deliveries"].as_array().map(Vec::len),
+        Some(3)
+    );
+    assert_eq!((made["deliveries"].clone(), api.emulator.totals().open), (20.into(), 0));
+}
+
+#[tokio::test]
+async fn it_is_reached_from_this_machine_alone_unless_the_danger_is_meant() {
+    let everywhere = Config { listen: "0.0.0.0:0".parse().expect("an address"), ..config() };
+    let refused = Emulator::start(everywhere.clone(), None).await.expect_err("it is refused");
+    assert!(matches!(refused, StartError::Config(ConfigError::BeyondLoopback(_))), "{refused}");
+    let meant = Config { danger_listen_beyond_loopback: true, ..everywhere };
+    Emulator::start(meant, None).await.expect("it was meant").stop().await;
+    for time_scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
+        let refused = Emulator::start(Config { time_scale, ..config() }, None).await;
+        assert!(matches!(refused, Err(StartError::Config(ConfigError::TimeScale(_)))), "{time_scale}");
+    }
+    let api = Api::start(config()).await;
+    let taken = Emulator::start(Config { listen: api.address, ..config() }, None).await.expect_err("it is taken");
+    assert!(taken.to_string().contains(&api.address.to_string()), "{taken}");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_and_names_that_point_here_are_refused() {
+    let api = Api::start(config()).await;
+    let own = format!("http://{}", api.address);
+    let port = api.address.port();
+    for (header, value, status) in [
+        ("origin", own.as_str(), 200),
+        ("origin", "http://evil.example", 403),
+        ("origin", "null", 403),
+        ("host", "evil.example", 403),
+        ("host", "127.0.0.1.evil.example", 403),
+        ("host", &format!("evil.example:{port}"), 403),
+        ("host", &format!("localhost:{port}"), 200),
+        ("host", &format!("[::1]:{port}"), 200),
+        ("host", "[::1]", 200),
+    ] {
+        let (answered, answer) = api.call_with("GET", "/_emulator", "", &[(header, value)]).await;
+        assert_eq!(answered, status, "{header}: {value}: {answer}");
+        let (answered, _) = api.call_with("GET", "/v1/webhooks", "", &[KEY, (header, value)]).await;
+        assert_eq!(answered, status, "{header}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_sent_breaks_it_and_each_error_says_what_to_do() {
+    let api = Api::start(config()).await;
+    let large = vec![b' '; (4 << 20) + 1];
+    let deep = "[".repeat(100_000);
+    let wrong: [(&str, &str, &[u8], u16); 16] = [
+        ("POST", "/v1/webhooks", b"{", 400),
+        ("POST", "/v1/webhooks", b"[]", 400),
+        ("POST", "/v1/webhooks", b"\xff\xfe", 400),
+        ("POST", "/v1/webhooks", deep.as_bytes(), 400),
+        ("POST", "/v1/webhooks", &large, 413),
+        ("POST", "/v1/webhooks", br#"{"uri":"http://a/","subscribed_events":[]}"#, 400),
+        ("POST", "/v1/webhooks", br#"{"uri":"http://a/","subscribed_events":["batch.succeded"]}"#, 400),
+        ("PATCH", "/v1/webhooks/none", b"{}", 404),
+        ("PUT", "/v1/webhooks", b"{}", 405),
+        ("POST", "/v1/webhooks/none:pong", b"", 404),
+        ("POST", "/v1/interactions", br#"{"model":"m","agent":"a","input":"x"}"#, 400),
+        ("POST", "/v1/models/m:batchGenerateContent", br#"{"batch":{"input_config":{}}}"#, 400),
+        ("POST", "/_emulator/clock:advance", br#"{"by":"soon"}"#, 400),
+        ("POST", "/_emulator/events:emit", br#"{"type":"x","count":0}"#, 400),
+        ("POST", "/_emulator/jobs/1/x:explode", b"", 404),
+        ("GET", "/", b"", 404),
+    ];
+    for (method, path, body, status) in wrong {
+        let (answered, answer) = api.call_with(method, path, body.to_vec(), &[KEY]).await;
+        assert_eq!((answered, &answer["error"]["code"]), (status, &status.into()), "{method} {path}: {answer}");
+        assert!(text(&answer["error"]["message"]).len() > 10, "{answer}");
+    }
+    let (status, answer) = api.call_with("GET", "/v1/webhooks", "", &[("x-goog-api-key", " ")]).await;
+    assert_eq!((status, &answer["error"]["status"]), (403, &"PERMISSION_DENIED".into()));
+    let (status, _) = api.call_with("GET", "/v1/webhooks?key=other", "", &[]).await;
+    assert_eq!(status, 200);
+
+    // A head that never ends, and one that is none, end their own connection and no other.
+    let mut endless = TcpStream::connect(api.address).await.expect("it listens");
+    let line = format!("x: {}\r\n", "y".repeat(1000));
+    let _ = endless.write_all(format!("GET / HTTP/1.1\r\n{}", line.repeat(200)).as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = soon(endless.read_to_end(&mut answer)).await;
+    assert!(answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    until("it goes on", async || api.call("GET", "/v1/webhooks", &Value::Null).await.0 == 200).await;
+}
