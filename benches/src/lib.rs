@@ -5,6 +5,7 @@ pub mod deliveries;
 pub mod measurement;
 pub mod paired;
 pub mod pass_through;
+pub mod process;
 pub mod report;
 pub mod spread;
 pub mod stores;

@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError};
 use crate::delivery::{Answer, Attempt};
 use crate::jobs;
 use crate::keys::PublishedKeys;
-use crate::outbox::Totals;
+use crate::outbox::{self, Totals};
 use crate::report::Report;
 use crate::sender::{Response, Sender};
 use crate::world::{Outgoing, Rules, Step, World};
@@ -35,6 +35,11 @@ const MAX_HEAD: usize = 64 << 10;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many connections the API has at a time; more wait until one ends.
 const MAX_CONNECTIONS: usize = 1024;
+
+/// How many jobs are kept, with those that run.
+const MAX_JOBS: usize = 10_000;
+/// How many bytes the bodies of deliveries may take, and how many the jobs.
+const MAX_BYTES: usize = 64 << 20;
 
 /// Is told of every attempt once it has ended. It is called where attempts are made: it is to be quick.
 pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
@@ -107,8 +112,14 @@ impl Emulator {
         let clock = EmulatedClock::new(SystemClock, config.time_scale);
         let register = |uri: Uri| (uri.clone(), world.register(Config::API_KEY, uri, clock.now()));
         let webhooks = config.webhooks.into_iter().map(register).collect();
-        let shared =
-            Arc::new(Shared { world: Mutex::new(world), clock, news: Notify::new(), base_url: base_url.clone(), seed });
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            clock,
+            news: Notify::new(),
+            base_url: base_url.clone(),
+            seed,
+            goes_by_any_name: config.danger_listen_beyond_loopback,
+        });
         let stop = CancellationToken::new();
         let sender = Sender::new(config.timeout, config.concurrency);
         let serving = serve(listener, Arc::clone(&shared), stop.clone());
@@ -171,9 +182,12 @@ fn rules(config: &Config, base_url: &str) -> Rules {
         dynamic: config.dynamic,
         audience: config.audience.clone(),
         disable_after: config.disable_after,
-        max_open: config.max_open_deliveries,
-        jobs: jobs::Limits { jobs: 10_000, bytes: 64 << 20 },
-        keep_ended: config.keep_ended_deliveries,
+        jobs: jobs::Limits { jobs: MAX_JOBS, bytes: MAX_BYTES },
+        outbox: outbox::Limits {
+            open: config.max_open_deliveries,
+            ended: config.keep_ended_deliveries,
+            bytes: MAX_BYTES,
+        },
     }
 }
 
@@ -185,6 +199,8 @@ pub(crate) struct Shared {
     pub(crate) news: Notify,
     pub(crate) base_url: String,
     pub(crate) seed: u64,
+    /// Whoever listens beyond this machine is reached under names that nobody here knows.
+    pub(crate) goes_by_any_name: bool,
 }
 
 impl Shared {

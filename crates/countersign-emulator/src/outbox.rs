@@ -20,9 +20,22 @@ pub(crate) struct Outbox {
     /// May name a delivery that has been dealt with since.
     due: BinaryHeap<Reverse<(UnixTime, Number)>>,
     ended: VecDeque<Number>,
-    keep_ended: usize,
+    /// Of all bodies; one that several deliveries share is counted for each.
+    bytes: usize,
+    limits: Limits,
     next: Number,
     totals: Totals,
+}
+
+/// How much there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Deliveries that have not ended.
+    pub(crate) open: usize,
+    /// Deliveries that have.
+    pub(crate) ended: usize,
+    /// Bytes of bodies.
+    pub(crate) bytes: usize,
 }
 
 /// What has happened since the start.
@@ -39,13 +52,14 @@ pub struct Totals {
 }
 
 impl Outbox {
-    pub(crate) fn new(keep_ended: usize) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             deliveries: BTreeMap::new(),
             by_id: HashMap::new(),
             due: BinaryHeap::new(),
             ended: VecDeque::new(),
-            keep_ended,
+            bytes: 0,
+            limits,
             next: 1,
             totals: Totals::default(),
         }
@@ -55,9 +69,12 @@ impl Outbox {
         &self.totals
     }
 
-    /// Deliveries that have not ended.
-    pub(crate) fn open(&self) -> usize {
-        self.deliveries.len() - self.ended.len()
+    /// Whether there is room for so many deliveries more, with bodies of so many bytes each.
+    pub(crate) fn has_room(&self, deliveries: usize, bytes: usize) -> bool {
+        let open = self.deliveries.len() - self.ended.len();
+        let bytes = self.bytes.saturating_add(bytes.saturating_mul(deliveries));
+        // What has ended makes way at the latest when more ends.
+        open.saturating_add(deliveries) <= self.limits.open && bytes <= self.limits.bytes.saturating_mul(2)
     }
 
     /// Takes a delivery that is waiting.
@@ -68,6 +85,7 @@ impl Outbox {
             self.due.push(Reverse((until, number)));
         }
         self.by_id.insert(delivery.id.clone(), number);
+        self.bytes += delivery.body.len();
         self.deliveries.insert(number, delivery);
         self.totals.deliveries += 1;
         self.totals.open += 1;
@@ -137,10 +155,10 @@ impl Outbox {
         self.ended.push_back(number);
         self.totals.open -= 1;
         *self.totals.ended.entry(ending).or_default() += 1;
-        if self.ended.len() > self.keep_ended
-            && let Some(oldest) = self.ended.pop_front().and_then(|oldest| self.deliveries.remove(&oldest))
-        {
+        while self.ended.len() > self.limits.ended || self.bytes > self.limits.bytes {
+            let Some(oldest) = self.ended.pop_front().and_then(|oldest| self.deliveries.remove(&oldest)) else { break };
             self.by_id.remove(&oldest.id);
+            self.bytes -= oldest.body.len();
         }
     }
 
@@ -160,6 +178,8 @@ mod tests {
     use crate::ids;
     use crate::project::ProjectId;
 
+    const LIMITS: Limits = Limits { open: 100, ended: 10, bytes: 1000 };
+
     fn at(secs: u64) -> UnixTime {
         UnixTime::from_secs(secs)
     }
@@ -172,7 +192,7 @@ mod tests {
             event_type: "batch.failed".into(),
             uri: http::Uri::from_static("http://127.0.0.1:1/"),
             webhook: None,
-            body: bytes::Bytes::new(),
+            body: bytes::Bytes::from_static(&[b'x'; 100]),
             created: at(0),
             status: Status::Waiting { until: at(due) },
             is_repeated: false,
@@ -183,7 +203,7 @@ mod tests {
 
     #[test]
     fn deliveries_start_when_they_are_due_and_in_that_order() {
-        let mut outbox = Outbox::new(10);
+        let mut outbox = Outbox::new(LIMITS);
         let (late, soon) = (add(&mut outbox, 20), add(&mut outbox, 10));
         assert_eq!((outbox.next_due(), outbox.start(at(9))), (Some(at(10)), None));
         assert_eq!((outbox.start(at(30)), outbox.start(at(30)), outbox.start(at(30))), (Some(soon), Some(late), None));
@@ -196,28 +216,43 @@ mod tests {
 
     #[test]
     fn only_the_last_ones_that_ended_are_kept_and_none_that_is_open() {
-        let mut outbox = Outbox::new(3);
+        let mut outbox = Outbox::new(Limits { ended: 3, ..LIMITS });
         let open = add(&mut outbox, 5);
         for _ in 0..10 {
             let number = add(&mut outbox, 1);
             assert_eq!(outbox.start(at(1)), Some(number));
             outbox.end(number, Ending::Delivered);
         }
-        assert_eq!((outbox.deliveries.len(), outbox.by_id.len(), outbox.open()), (4, 4, 1));
+        assert_eq!((outbox.deliveries.len(), outbox.by_id.len(), outbox.bytes), (4, 4, 400));
         assert!(outbox.get(open).is_some());
         assert_eq!(outbox.totals().ended[&Ending::Delivered], 10);
         assert_eq!((outbox.totals().deliveries, outbox.totals().open), (11, 1));
     }
 
     #[test]
+    fn bodies_are_bounded_together() {
+        let mut outbox = Outbox::new(LIMITS);
+        for _ in 0..15 {
+            add(&mut outbox, 1);
+        }
+        assert!(outbox.has_room(5, 100) && !outbox.has_room(6, 100) && !outbox.has_room(1, 501));
+        assert!(outbox.has_room(85, 1) && !outbox.has_room(86, 0) && !outbox.has_room(usize::MAX, usize::MAX));
+        for _ in 0..15 {
+            let number = outbox.start(at(1)).expect("it is due");
+            outbox.end(number, Ending::Delivered);
+        }
+        assert!((outbox.bytes, outbox.ended.len()) <= (1000, 10));
+    }
+
+    #[test]
     fn what_ended_can_be_delivered_again() {
-        let mut outbox = Outbox::new(3);
+        let mut outbox = Outbox::new(Limits { ended: 3, ..LIMITS });
         let number = add(&mut outbox, 1);
         assert_eq!(outbox.start(at(1)), Some(number));
         outbox.end(number, Ending::GivenUp);
         outbox.wait(number, at(2));
-        assert_eq!((outbox.open(), outbox.start(at(2))), (1, Some(number)));
+        assert_eq!((outbox.totals().open, outbox.start(at(2))), (1, Some(number)));
         outbox.end(number, Ending::Delivered);
-        assert_eq!((outbox.open(), outbox.totals().open), (0, 0));
+        assert_eq!(outbox.totals().open, 0);
     }
 }

@@ -16,7 +16,7 @@ use crate::ids;
 use crate::job::{End, Job};
 use crate::jobs::{self, Consequence, Jobs};
 use crate::keys::{self, PublishedKeys};
-use crate::outbox::{Number, Outbox};
+use crate::outbox::{self, Number, Outbox};
 use crate::project::{ProjectId, Projects};
 use crate::report::Report;
 use crate::schedule::Schedule;
@@ -50,9 +50,8 @@ pub(crate) struct Rules {
     pub(crate) dynamic: Dynamic,
     pub(crate) audience: Option<String>,
     pub(crate) disable_after: u32,
-    pub(crate) max_open: usize,
     pub(crate) jobs: jobs::Limits,
-    pub(crate) keep_ended: usize,
+    pub(crate) outbox: outbox::Limits,
 }
 
 pub(crate) struct World {
@@ -100,7 +99,7 @@ pub(crate) enum Audience {
 
 impl World {
     pub(crate) fn new(rules: Rules, keys: PublishedKeys, faults: Faults, rng: fastrand::Rng) -> Self {
-        let (outbox, jobs) = (Outbox::new(rules.keep_ended), Jobs::new(rules.jobs));
+        let (outbox, jobs) = (Outbox::new(rules.outbox), Jobs::new(rules.jobs));
         Self { rules, rng, projects: Projects::default(), faults, keys, outbox, jobs }
     }
 
@@ -276,7 +275,7 @@ impl World {
 
     /// Takes a job; `false` if there is no room for it, or for what may come of it.
     pub(crate) fn add_job(&mut self, job: Job) -> bool {
-        self.outbox.open() < self.rules.max_open && self.jobs.add(job)
+        self.outbox.has_room(1, job.size) && self.jobs.add(job)
     }
 
     fn follow(&mut self, (event, audience): Consequence, now: UnixTime) {

@@ -3,7 +3,6 @@
 //! Every server has core 0 to itself; the load generator and the backend share core 1. In a round
 //! the servers take turns, and a ratio is made within a round.
 
-mod process;
 mod round;
 mod servers;
 mod table;
@@ -11,9 +10,9 @@ mod table;
 use std::error::Error;
 use std::{env, fs};
 
+use countersign_benches::process::{self, LOAD_CORE, Process};
 use countersign_benches::report;
 
-use crate::process::{LOAD_CORE, Process};
 use crate::round::Results;
 use crate::servers::Server;
 

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::path::Path;
 
 use countersign_benches::measurement::Measurement;
+use countersign_benches::process::{LOAD_CORE, pinned};
 use countersign_benches::spread::Spread;
 
-use crate::process::{LOAD_CORE, pinned};
 use crate::servers::{Kind, Server};
 
 const TURN_MILLIS: u32 = 1500;

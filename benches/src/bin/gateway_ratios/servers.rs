@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_benches::deliveries::{GATEWAY_BODY_LEN, Requests, SECRET};
+use countersign_benches::process::{Process, SERVER_CORE, free_port};
 use countersign_benches::wire;
-
-use crate::process::{Process, SERVER_CORE, free_port};
 
 /// One server that takes deliveries for the backend.
 pub(crate) struct Server {

@@ -175,7 +175,8 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     fields.done()?;
 
     let audiences = audiences(call, &event_type, project, &uris)?;
-    call.room_for(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(audiences.len().max(1)))?;
+    let deliveries = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(audiences.len().max(1));
+    call.room_for(deliveries, call.body.len())?;
     let before = call.world.outbox.totals().deliveries;
     for _ in 0..count {
         let name = ids::resource(&mut call.world.rng, 12);

@@ -11,11 +11,14 @@ mod videos;
 mod webhooks;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::UnixTime;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -35,6 +38,8 @@ pub(crate) const JWKS_PATH: &str = "/.well-known/jwks.json";
 const JWKS_MAX_AGE: &str = "public, max-age=300";
 /// The most bytes that a request's body may have.
 const BODY_LIMIT: usize = 4 << 20;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One request, read.
 struct Call<'a> {
@@ -50,9 +55,8 @@ impl Call<'_> {
     }
 
     /// Refuses what would lead to more deliveries than may be open.
-    fn room_for(&self, deliveries: usize) -> Result<(), ApiError> {
-        let open = self.world.outbox.open().saturating_add(deliveries);
-        if open <= self.world.rules.max_open { Ok(()) } else { Err(no_room()) }
+    fn room_for(&self, deliveries: usize, bytes: usize) -> Result<(), ApiError> {
+        if self.world.outbox.has_room(deliveries, bytes) { Ok(()) } else { Err(no_room()) }
     }
 }
 
@@ -62,15 +66,11 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let answered = match refuse_strangers(&head.headers, &shared.base_url) {
+    let answered = match refuse_strangers(&head.headers, &shared) {
         Err(error) => Err(error),
-        Ok(()) => match Limited::new(body, BODY_LIMIT).collect().await {
-            Ok(body) => {
-                route(&shared, &head.method, head.uri.path(), head.uri.query(), &head.headers, &body.to_bytes())
-            }
-            Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_LIMIT)),
-            Err(error) => Err(ApiError::invalid("", format!("the body broke off: {error}"))),
-        },
+        Ok(()) => read(body)
+            .await
+            .and_then(|body| route(&shared, &head.method, head.uri.path(), head.uri.query(), &head.headers, &body)),
     };
     // What was asked for may be due at once.
     shared.news.notify_one();
@@ -91,24 +91,35 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
+async fn read(body: Incoming) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_LIMIT)),
+        Ok(Err(error)) => Err(ApiError::invalid("", format!("the body broke off: {error}"))),
+        Err(_) => Err(ApiError::invalid("", "the body did not arrive in time")),
+    }
+}
+
 /// A page in a browser must not use the emulator to post anything anywhere: neither as itself, nor
 /// under a name that it has made point here.
-fn refuse_strangers(headers: &HeaderMap, base_url: &str) -> Result<(), ApiError> {
+fn refuse_strangers(headers: &HeaderMap, shared: &Shared) -> Result<(), ApiError> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    if headers.get(ORIGIN).is_some_and(|origin| text(origin) != base_url) {
+    if headers.get(ORIGIN).is_some_and(|origin| text(origin) != shared.base_url) {
         return Err(ApiError::forbidden("the emulator takes no requests from pages of other origins"));
     }
     let host = headers.get(HOST).map(text).unwrap_or_default();
-    let name =
-        host.rsplit_once(':').map_or(host.as_str(), |(name, port)| if port.ends_with(']') { &host } else { name });
-    // An address cannot be made to point elsewhere, a name can.
-    let is_known = name.eq_ignore_ascii_case("localhost")
-        || name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
-    if is_known {
+    let known = host.parse().is_ok_and(|host: Authority| is_address_or_localhost(host.host()));
+    if known || shared.goes_by_any_name {
         Ok(())
     } else {
-        Err(ApiError::forbidden(format!("the emulator is not called `{name}`: use its address, or localhost")))
+        Err(ApiError::forbidden(format!("the emulator is not called `{host}`: use its address, or localhost")))
     }
+}
+
+/// An address cannot be made to point elsewhere, as a name can.
+fn is_address_or_localhost(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 fn route(

@@ -16,8 +16,8 @@ use crate::project::ProjectId;
 use crate::webhook::{Revocation, State, Webhook};
 use crate::world::Audience;
 
-/// So many webhooks has a project.
-const MAX_WEBHOOKS: usize = 1000;
+/// So many webhooks may a project have.
+const MAX_WEBHOOKS: usize = 100;
 /// The longest name of a webhook, in bytes.
 const MAX_NAME: usize = 256;
 /// What the service says of a webhook, and nobody sets.
@@ -107,7 +107,7 @@ pub(super) fn ping(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<
     if find(call, project, id)?.state != State::Enabled {
         return Err(ApiError::precondition("the webhook is disabled: enable it first (`state`: `enabled`)"));
     }
-    call.room_for(1)?;
+    call.room_for(1, 0)?;
     // What a ping carries is not documented; that it carries something of a type that nobody knows is fair.
     let event = Event::new("webhook.ping", call.now, json!({ "id": id }));
     call.world.tell(&event, &Audience::Webhook(project, id.into()), call.now);

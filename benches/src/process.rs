@@ -7,27 +7,40 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use countersign_benches::deliveries::SECRET;
+use crate::deliveries::SECRET;
 
 /// The core of the server that is measured.
-pub(crate) const SERVER_CORE: u8 = 0;
+pub const SERVER_CORE: u8 = 0;
 /// The core of whoever sends to it and whoever it sends to.
-pub(crate) const LOAD_CORE: u8 = 1;
+pub const LOAD_CORE: u8 = 1;
 
 /// A program that runs on one core until it is dropped.
-pub(crate) struct Process {
+#[derive(Debug)]
+pub struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts a program. What it says goes into the file `log`.
-    pub(crate) fn start(core: u8, program: &Path, arguments: &[&str], log: PathBuf) -> Result<Self, Box<dyn Error>> {
+    pub fn start(core: u8, program: &Path, arguments: &[&str], log: PathBuf) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(core, program, arguments, &[], log)
+    }
+
+    /// The same, with more variables in its environment.
+    pub fn start_with(
+        core: u8,
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Result<Self, Box<dyn Error>> {
         let output = File::create(&log)?;
         let child = pinned(core, program, arguments)
             .env("COUNTERSIGN_BENCH_SECRET", SECRET)
             // No server writes a line for a request: nginx and HAProxy are told so where they are set up.
             .env("RUST_LOG", "warn")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -35,8 +48,23 @@ impl Process {
         Ok(Self { child, log })
     }
 
+    /// What it has said so far.
+    pub fn said(&self) -> Result<String, Box<dyn Error>> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    /// Its resident memory, in KiB: now, and at its most.
+    pub fn resident_kib(&self) -> Result<(u32, u32), Box<dyn Error>> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let figure = |name: &str| -> Result<u32, Box<dyn Error>> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("there is no such line")?;
+            Ok(line.trim_start_matches(':').trim_end_matches("kB").trim().parse()?)
+        };
+        Ok((figure("VmRSS")?, figure("VmHWM")?))
+    }
+
     /// Waits until it listens on this port.
-    pub(crate) fn ready(mut self, port: u16) -> Result<Self, Box<dyn Error>> {
+    pub fn ready(mut self, port: u16) -> Result<Self, Box<dyn Error>> {
         for _ in 0..200 {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return Ok(self);
@@ -59,13 +87,13 @@ impl Drop for Process {
 }
 
 /// The program on one core. The kernel ends it if the bench is killed and cannot.
-pub(crate) fn pinned(core: u8, program: &Path, arguments: &[&str]) -> Command {
+pub fn pinned(core: u8, program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()]).arg(program).args(arguments);
     command
 }
 
 /// A port that nobody listens on.
-pub(crate) fn free_port() -> Result<u16, Box<dyn Error>> {
+pub fn free_port() -> Result<u16, Box<dyn Error>> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
