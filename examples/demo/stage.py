@@ -1,4 +1,4 @@
-"""The stage of the demo: a backend, the gateway in front of it, and the sender's hands.
+"""The stage of the demo: the emulator, the gateway and the backend, each a process of its own.
 
 Whatever is started here is ended here, by its process id, however the play ends.
 """
@@ -6,14 +6,13 @@ Whatever is started here is ended here, by its process id, however the play ends
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 BACKEND = Path(__file__).resolve().parent.parent / "legacy-backend" / "backend.py"
@@ -25,43 +24,13 @@ class Trouble(Exception):
     """The play cannot go on, and why."""
 
 
-@dataclass
-class Delivery:
-    """A request to the gateway, header by header."""
-
-    body: bytes
-    headers: list
-    path: str = "/gemini"
-    method: str = "POST"
-
-
-@dataclass
-class Answer:
-    """What the gateway said."""
-
-    status: int
-    headers: dict
-    body: bytes = field(repr=False)
-
-    @property
-    def word(self):
-        """The one word beside the status: the `code` of a refusal, or the outcome."""
-        if self.headers.get("content-type") == "application/problem+json":
-            return json.loads(self.body).get("code", "")
-        return self.headers.get("countersign-outcome", "")
-
-    def __str__(self):
-        return f"{self.status} {self.word}".strip()
-
-
 class Stage:
     """Sets up on entry, and clears away on exit."""
 
-    def __init__(self, bin_dir, secrets, config):
-        self._bin = Path(bin_dir)
-        self._secrets = secrets
-        self._config = config
-        self._processes = []
+    def __init__(self, bin_dir):
+        self.bin = Path(bin_dir).resolve()
+        self._processes = {}
+        self._read = 0
 
     def __enter__(self):
         # A signal becomes an exception, so that the clearing away is on every path.
@@ -70,7 +39,9 @@ class Stage:
         self._folder = tempfile.TemporaryDirectory(prefix="countersign-demo-")
         try:
             self._start_backend()
-            self._start_gateway()
+            self._start_emulator()
+            self.gateway_port, self._admin_port = free_ports(2)
+            self.address = f"http://{HOST}:{self.gateway_port}/gemini"
         except BaseException:
             self.__exit__()
             raise
@@ -80,53 +51,49 @@ class Stage:
         # An impatient second signal must not leave half of it behind.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        for process in reversed(self._processes):
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for name in reversed(list(self._processes)):
+            self._end(name)
         self._folder.cleanup()
 
-    def sign(self, secrets, message_id, timestamp, body):
-        """The headers that `countersign sign` makes."""
-        command = [self._bin / "countersign", "sign", "--id", message_id, "--timestamp", str(timestamp)]
-        for name in secrets:
-            command += ["--secret-env", name]
-        signed = subprocess.run(
-            [*command, "-"], input=body, env=self._environment(), stdout=subprocess.PIPE, timeout=TIMEOUT, check=False
+    def run_gateway(self, *secrets):
+        """Runs the gateway with these secrets, each a label, the secret and `expires_at`, if it has one.
+
+        One that runs is ended first.
+        """
+        entries = []
+        for label, secret, expires_at in secrets:
+            file = Path(self._folder.name, f"{label}.secret")
+            file.touch(mode=0o600)
+            file.write_text(secret)
+            expiry = f', expires_at = "{expires_at}"' if expires_at else ""
+            entries.append(f'{{ file = "{label}.secret", label = "{label}"{expiry} }}')
+        file = Path(self._folder.name, "gateway.toml")
+        file.write_text(
+            f"""
+[server]
+listen = ["{HOST}:{self.gateway_port}"]
+admin = "{HOST}:{self._admin_port}"
+
+[sources.gemini]
+secrets = [{", ".join(entries)}]
+jwks = {{ url = "http://{HOST}:{self.emulator_port}/.well-known/jwks.json" }}
+
+[[routes]]
+path = "/gemini"
+source = "gemini"
+upstream = ["http://{HOST}:{self._backend_port}"]
+"""
         )
-        if signed.returncode != 0:
-            raise Trouble(f"countersign sign ended with {signed.returncode}")
-        return [tuple(line.split(": ", 1)) for line in signed.stdout.decode().splitlines() if line]
+        self._end("gateway")
+        self._start("gateway", [self.bin / "countersign-gateway", "--config", file, "--log", "json"])
+        self._wait("gateway", lambda: is_ready(self._admin_port))
 
-    def send(self, delivery):
-        """Sends over a connection of its own, and waits for the answer."""
-        try:
-            with closing(self._request(delivery)) as connection:
-                response = connection.getresponse()
-                headers = {name.lower(): value for name, value in response.getheaders()}
-                return Answer(response.status, headers, response.read())
-        except (OSError, http.client.HTTPException) as error:
-            raise Trouble(f"the gateway gave no answer: {error!r}\n{self.log()}") from None
-
-    def send_and_hang_up(self, delivery):
-        """Sends, and hangs up as soon as the backend is at work on it."""
-        with closing(self._request(delivery)):
-            deadline = time.monotonic() + TIMEOUT
-            while not self.seen() and time.monotonic() < deadline:
-                time.sleep(0.02)
-
-    def _request(self, delivery):
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=TIMEOUT)
-        connection.putrequest(delivery.method, delivery.path, skip_accept_encoding=True)
-        for name, value in delivery.headers:
-            connection.putheader(name, value)
-        connection.putheader("content-type", "application/json")
-        connection.putheader("content-length", str(len(delivery.body)))
-        connection.endheaders(delivery.body)
-        return connection
+    def verdicts(self):
+        """What the gateway noted of each request since this was last asked: its answer, and why."""
+        notes = [json.loads(line) for line in self._log("gateway").splitlines() if line.startswith("{")]
+        notes = [note for note in notes if note.get("message") == "request"]
+        new, self._read = notes[self._read :], len(notes)
+        return [verdict(note) for note in new]
 
     def seen(self):
         """What the backend saw since the last reset."""
@@ -136,56 +103,64 @@ class Stage:
         """Makes the backend fail, dawdle or forget."""
         fetch(self._control_port, "POST", "/control", json.dumps(levers).encode())
 
-    def log(self):
-        """The last of what the gateway wrote."""
-        return "".join(f"    {line}\n" for line in self._read_log("gateway").splitlines()[-20:])
+    def logs(self):
+        """The last of what the emulator and the gateway wrote."""
+        for name in ("emulator", "gateway"):
+            lines = self._log(name).splitlines()[-15:]
+            yield f"The {name}'s last lines:\n" + "".join(f"    {line}\n" for line in lines)
 
-    def _environment(self):
-        return {**os.environ, **self._secrets}
+    def _start_backend(self):
+        self._start("backend", [sys.executable, "-B", BACKEND, "--port", "0", "--control-port", "0"])
+        self._wait("backend", lambda: self._log("backend").endswith("\n"))
+        # "listening on HOST:PORT, control on HOST:PORT"
+        self._backend_port, self._control_port = map(int, re.findall(r":(\d+)", self._log("backend"))[:2])
+
+    def _start_emulator(self):
+        emulate = ["emulate", "--listen", f"{HOST}:0", "--seed", "7", "--job-time", "500ms"]
+        self._start("emulator", [self.bin / "countersign", *emulate])
+        base_url = re.compile(rf"base URL\s+http://{HOST}:(\d+) .*\n")
+        self._wait("emulator", lambda: base_url.search(self._log("emulator")))
+        self.emulator_port = int(base_url.search(self._log("emulator"))[1])
 
     def _start(self, name, command):
-        with open(Path(self._folder.name, f"{name}.log"), "wb") as log:
+        with open(Path(self._folder.name, f"{name}.log"), "ab") as log:
             # A session of its own: Ctrl-C in a terminal reaches the play alone, which then ends the others.
-            process = subprocess.Popen(
+            self._processes[name] = subprocess.Popen(
                 command,
-                env=self._environment(),
+                env={**os.environ, "RUST_LOG": "info"} if name == "gateway" else None,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._processes.append(process)
-        return process
 
-    def _read_log(self, name):
-        return Path(self._folder.name, f"{name}.log").read_text(errors="replace")
-
-    def _wait(self, name, process, is_ready):
+    def _wait(self, name, is_ready):
         deadline = time.monotonic() + 30
         while not is_ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise Trouble(f"the {name} did not start:\n{self._read_log(name)}")
+            if self._processes[name].poll() is not None or time.monotonic() > deadline:
+                raise Trouble(f"the {name} did not start:\n{self._log(name)}")
             time.sleep(0.05)
 
-    def _start_backend(self):
-        process = self._start("backend", [sys.executable, BACKEND, "--port", "0", "--control-port", "0"])
-        self._wait("backend", process, lambda: self._read_log("backend").endswith("\n"))
-        # "listening on HOST:PORT, control on HOST:PORT"
-        ports = [int(word.strip(",").rpartition(":")[2]) for word in self._read_log("backend").split() if ":" in word]
-        self._backend_port, self._control_port = ports
+    def _end(self, name):
+        process = self._processes.pop(name, None)
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
-    def _start_gateway(self):
-        self._port, admin_port = free_ports(2)
-        file = Path(self._folder.name, "gateway.toml")
-        file.write_text(
-            self._config.format(
-                listen=f"{HOST}:{self._port}",
-                admin=f"{HOST}:{admin_port}",
-                backend=f"http://{HOST}:{self._backend_port}",
-            )
-        )
-        process = self._start("gateway", [self._bin / "countersign-gateway", "--config", file])
-        self._wait("gateway", process, lambda: is_ready(admin_port))
+    def _log(self, name):
+        file = Path(self._folder.name, f"{name}.log")
+        return file.read_text(errors="replace") if file.exists() else ""
+
+
+def verdict(note):
+    """`200`; `200 duplicate`; `401 signature_mismatch`; `503` where the backend said so."""
+    word = {"confirmed": "", "released": ""}.get(note["outcome"], note.get("reason") or note["outcome"])
+    return f"{note['status']} {word}".strip()
 
 
 def free_ports(count):
@@ -205,10 +180,11 @@ def is_ready(admin_port):
         return False
 
 
-def fetch(port, method, path, body=None):
+def fetch(port, method, path, body=None, headers=None):
+    """The body of an answer that is 200."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         content = response.read()
         if response.status != 200:

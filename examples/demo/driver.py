@@ -1,0 +1,113 @@
+"""Who calls the Gemini API in the story: the official SDK, or, where it cannot be installed, plain requests.
+
+Both have the same methods, and send the same requests to the emulator.
+"""
+
+import importlib.metadata
+import json
+import os
+
+from stage import HOST, fetch
+
+PACKAGE, VERSION = "google-genai", "3.6.1"
+MODEL = "gemini-2.5-flash"
+GRACE = "revoke_previous_secrets_after_h24"
+
+
+def driver(port):
+    """The SDK if this Python has it in the version that the story was written with."""
+    try:
+        has_sdk = importlib.metadata.version(PACKAGE) == VERSION
+    except importlib.metadata.PackageNotFoundError:
+        has_sdk = False
+    return Sdk(port) if has_sdk else Requests(port)
+
+
+class Sdk:
+    """The official Python SDK, unmodified: all it is told is another base URL."""
+
+    name = f"the official Python SDK, {PACKAGE} {VERSION}"
+
+    def __init__(self, port):
+        # What this machine may have set for the real service is not for this one.
+        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GEMINI_"))]:
+            del os.environ[name]
+        os.environ["NO_PROXY"] = HOST
+        from google import genai
+
+        self._client = genai.Client(api_key="demo", http_options={"base_url": f"http://{HOST}:{port}"})
+
+    def register(self, uri, events):
+        webhook = self._client.webhooks.create(name="demo", uri=uri, subscribed_events=events)
+        return webhook.id, webhook.new_signing_secret
+
+    def ping(self, webhook):
+        self._client.webhooks.ping(webhook)
+
+    def rotate(self, webhook):
+        """A new secret; the old one signs for another day."""
+        return self._client.webhooks.rotate_signing_secret(webhook, revocation_behavior=GRACE).secret
+
+    def secrets(self, webhook):
+        """The secrets that sign, shortened."""
+        return [secret.truncated_secret for secret in self._client.webhooks.get(webhook).signing_secrets]
+
+    def ask(self, question):
+        """Starts an interaction in the background, and gives its id."""
+        return self._client.interactions.create(model=MODEL, input=question, background=True).id
+
+    def interaction_state(self, name):
+        return self._client.interactions.get(name).status
+
+    def batch(self, question, webhook_config=None):
+        """Starts a batch of one question, and gives its name."""
+        config = {"display_name": "demo"}
+        if webhook_config:
+            config["webhook_config"] = webhook_config
+        return self._client.batches.create(model=MODEL, src=[{"contents": question}], config=config).name
+
+    def batch_state(self, name):
+        return self._client.batches.get(name=name).state.name.rpartition("_")[2].lower()
+
+
+class Requests:
+    """The requests that the SDK would send."""
+
+    name = "plain requests,\n as the official SDK makes them, which could not be installed"
+
+    def __init__(self, port):
+        self._port = port
+
+    def register(self, uri, events):
+        webhook = self._call("POST", "webhooks", {"name": "demo", "uri": uri, "subscribed_events": events})
+        return webhook["id"], webhook["new_signing_secret"]
+
+    def ping(self, webhook):
+        self._call("POST", f"webhooks/{webhook}:ping")
+
+    def rotate(self, webhook):
+        return self._call("POST", f"webhooks/{webhook}:rotateSigningSecret", {"revocation_behavior": GRACE})["secret"]
+
+    def secrets(self, webhook):
+        return [secret["truncated_secret"] for secret in self._call("GET", f"webhooks/{webhook}")["signing_secrets"]]
+
+    def ask(self, question):
+        return self._call("POST", "interactions", {"model": MODEL, "input": question, "background": True})["id"]
+
+    def interaction_state(self, name):
+        return self._call("GET", f"interactions/{name}")["status"]
+
+    def batch(self, question, webhook_config=None):
+        request = {"request": {"contents": [{"role": "user", "parts": [{"text": question}]}]}}
+        batch = {"displayName": "demo", "inputConfig": {"requests": {"requests": [request]}}}
+        if webhook_config:
+            batch["webhookConfig"] = webhook_config
+        return self._call("POST", f"models/{MODEL}:batchGenerateContent", {"batch": batch})["name"]
+
+    def batch_state(self, name):
+        return self._call("GET", name)["metadata"]["state"].rpartition("_")[2].lower()
+
+    def _call(self, method, path, body=None):
+        body = None if body is None else json.dumps(body).encode()
+        headers = {"x-goog-api-key": "demo", "content-type": "application/json"}
+        return json.loads(fetch(self._port, method, f"/v1/{path}", body, headers))

@@ -1,0 +1,69 @@
+"""The emulator's own side door, `/_emulator`: sight of its deliveries, and a hand in what goes wrong."""
+
+import json
+import time
+
+from stage import TIMEOUT, Trouble, fetch
+
+
+class Emulator:
+    """Knows which deliveries it has asked for already."""
+
+    def __init__(self, port):
+        self._port = port
+        self._known = set()
+
+    def emit(self, event_type, count=1):
+        """Lets events happen that no job stands behind."""
+        self._post("events:emit", type=event_type, count=count)
+
+    def spoil_next(self, fault):
+        """Lets the next delivery go wrong in this way."""
+        self._post("faults", **{fault: 1})
+
+    def let_pass(self, time):
+        """Moves the emulator's clock forward: `10s`, `3h`."""
+        self._post("clock:advance", by=time)
+
+    def rotate_keys(self):
+        """Replaces the published keys, and gives the names of the new ones."""
+        return [key["kid"] for key in self._post("keys:rotate")["keys"]]
+
+    def new_deliveries(self, count=1):
+        """The next deliveries that this was not asked for yet, once each was attempted, the oldest first."""
+
+        def new():
+            shown = reversed(self._get("deliveries")["deliveries"])
+            shown = [delivery for delivery in shown if delivery["id"] not in self._known]
+            return shown if len(shown) >= count else None
+
+        deliveries = wait_for(new, f"{count} new deliveries")
+        self._known.update(delivery["id"] for delivery in deliveries)
+        return self.attempted(deliveries)
+
+    def attempted(self, deliveries, times=1):
+        """These deliveries, once each was attempted so many times, with all that is known of them."""
+
+        def attempted():
+            shown = [self._get(f"deliveries/{delivery['id']}") for delivery in deliveries]
+            done = (len(each["attempts"]) >= times and each["status"] != "in_flight" for each in shown)
+            return shown if all(done) else None
+
+        return wait_for(attempted, f"attempt {times} of {len(deliveries)} deliveries")
+
+    def _get(self, path):
+        return json.loads(fetch(self._port, "GET", f"/_emulator/{path}"))
+
+    def _post(self, path, **fields):
+        return json.loads(fetch(self._port, "POST", f"/_emulator/{path}", json.dumps(fields).encode()))
+
+
+def wait_for(get, what):
+    """What `get` gives, once it gives something."""
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        got = get()
+        if got:
+            return got
+        time.sleep(0.05)
+    raise Trouble(f"waited in vain for {what}")

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Installs the official SDK into an environment under the folder that is named, and prints the Python to use.
+
+Where it cannot be installed, that is this Python, and the story goes on without the SDK.
+"""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from driver import PACKAGE, VERSION
+
+TIME_LIMIT = 120
+
+
+def main():
+    folder = Path(sys.argv[1], f"{PACKAGE}-{VERSION}-python{sys.version_info.major}.{sys.version_info.minor}")
+    python, is_complete = folder / "bin" / "python", folder / "complete"
+    if not is_complete.exists() or not python.exists():
+        try:
+            install(folder, python)
+            is_complete.touch()
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            print(f"demo: {PACKAGE} {VERSION} cannot be installed: {reason(error)}", file=sys.stderr)
+            python = sys.executable
+    print(python)
+
+
+def install(folder, python):
+    print(f"demo: installing {PACKAGE} {VERSION} into {folder}", file=sys.stderr)
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.create(folder, with_pip=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    # Nothing of what is installed runs before the story does.
+    what = ["--only-binary=:all:", "--no-cache-dir", "--retries=1", "--timeout=15", f"{PACKAGE}=={VERSION}"]
+    subprocess.run([*pip, *what], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=True)
+
+
+def reason(error):
+    """The last that was said about it."""
+    said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
+    return said[-1] if said else error
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
