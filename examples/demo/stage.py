@@ -13,11 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 BACKEND = Path(__file__).resolve().parent.parent / "legacy-backend" / "backend.py"
 HOST = "127.0.0.1"
 TIMEOUT = 15
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Trouble(Exception):
@@ -33,9 +35,8 @@ class Stage:
         self._read = 0
 
     def __enter__(self):
-        # A signal becomes an exception, so that the clearing away is on every path.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
+        for number in SIGNALS:
+            signal.signal(number, leave)
         self._folder = tempfile.TemporaryDirectory(prefix="countersign-demo-")
         try:
             self._start_backend()
@@ -48,9 +49,7 @@ class Stage:
         return self
 
     def __exit__(self, *_):
-        # An impatient second signal must not leave half of it behind.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
         for name in reversed(list(self._processes)):
             self._end(name)
         self._folder.cleanup()
@@ -106,7 +105,7 @@ upstream = ["http://{HOST}:{self._backend_port}"]
     def logs(self):
         """The last of what the emulator and the gateway wrote."""
         for name in ("emulator", "gateway"):
-            lines = self._log(name).splitlines()[-15:]
+            lines = self._log(name).splitlines()[-8:]
             yield f"The {name}'s last lines:\n" + "".join(f"    {line}\n" for line in lines)
 
     def _start_backend(self):
@@ -123,11 +122,11 @@ upstream = ["http://{HOST}:{self._backend_port}"]
         self.emulator_port = int(base_url.search(self._log("emulator"))[1])
 
     def _start(self, name, command):
-        with open(Path(self._folder.name, f"{name}.log"), "ab") as log:
+        with open(Path(self._folder.name, f"{name}.log"), "ab") as log, uninterrupted():
             # A session of its own: Ctrl-C in a terminal reaches the play alone, which then ends the others.
             self._processes[name] = subprocess.Popen(
                 command,
-                env={**os.environ, "RUST_LOG": "info"} if name == "gateway" else None,
+                env={name: value for name, value in os.environ.items() if name != "RUST_LOG"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -155,6 +154,34 @@ upstream = ["http://{HOST}:{self._backend_port}"]
     def _log(self, name):
         file = Path(self._folder.name, f"{name}.log")
         return file.read_text(errors="replace") if file.exists() else ""
+
+
+def leave(number, _):
+    """A signal becomes an exception, so that the clearing away is on every path."""
+    # An impatient second one must not leave half of it behind.
+    ignore_signals()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
+def ignore_signals():
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def uninterrupted():
+    """Holds signals back meanwhile: nothing is started that nobody knows how to end."""
+    held = []
+    handlers = {number: signal.signal(number, lambda number, _: held.append(number)) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in held[:1]:
+        signal.raise_signal(number)
 
 
 def verdict(note):
