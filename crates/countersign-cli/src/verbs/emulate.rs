@@ -33,7 +33,7 @@ Faults, as `fault=3` (the next three) or `fault=10%`:
 
 Look and control, all JSON:
   GET  /_emulator  /_emulator/deliveries[/ID]  /_emulator/jobs  /_emulator/clock  /_emulator/faults
-  POST /_emulator/events:emit     {\"type\": …, \"count\": N, \"data\": {…}, \"user_metadata\": {…}, \"uris\": […]}
+  POST /_emulator/events:emit     {\"type\": …}, and count, data, user_metadata, uris
   POST /_emulator/faults          {\"wrong_key\": 3, \"duplicate\": \"10%\"}
   POST /_emulator/clock:advance   {\"by\": \"3h\"}
   POST /_emulator/keys:rotate     /_emulator/deliveries/ID:redeliver
@@ -143,7 +143,8 @@ fn introduction(emulator: &Emulator, scale: f64) -> String {
         let _ = writeln!(text, "  time      {scale} times as fast: a day takes {}", humantime::format_duration(day));
     }
     for (uri, secret) in emulator.webhooks() {
-        let _ = writeln!(text, "  webhook   {uri}, API key `{}`, secret {secret}", Config::API_KEY);
+        // The secret ends its line, to be copied.
+        let _ = writeln!(text, "  webhook   {uri}, of the API key `{}`\n  secret    {secret}", Config::API_KEY);
     }
     let _ = writeln!(text, "  emit      curl {base}/_emulator/events:emit -d '{{\"type\":\"batch.succeeded\"}}'");
     let _ = writeln!(text, "  look      curl {base}/_emulator/deliveries");
@@ -164,4 +165,28 @@ fn asked_to_end() -> Result<impl Future<Output = ()>, Error> {
 
 fn parse_url(text: &str) -> Result<Uri, String> {
     client::parse_url(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_of_a_webhook_stands_alone_on_its_line() {
+        let config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            webhooks: vec![Uri::from_static("http://127.0.0.1:3000/gemini")],
+            ..Config::default()
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (text, secret) = runtime.block_on(async {
+            let emulator = Emulator::start(config, None).await.expect("an emulator");
+            let secret = emulator.webhooks().next().expect("a webhook").1.to_owned();
+            let text = introduction(&emulator, 1.0);
+            emulator.stop().await;
+            (text, secret)
+        });
+        assert!(text.contains(&format!("\n  secret    {secret}\n")), "{text}");
+        assert!(text.contains("for testing"), "{text}");
+    }
 }

@@ -75,10 +75,11 @@ pub(crate) async fn answer(
     // What was asked for may be due at once.
     shared.news.notify_one();
     let (status, value) = match &answered {
-        Ok(value) => (StatusCode::OK, value.to_string()),
-        Err(error) => (error.status(), error.body().to_string()),
+        Ok(value) => (StatusCode::OK, value),
+        Err(error) => (error.status(), &error.body()),
     };
-    let mut response = Response::new(Full::from(value));
+    // With a newline, for who looks at it in a terminal.
+    let mut response = Response::new(Full::from(format!("{value}\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
