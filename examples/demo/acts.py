@@ -18,7 +18,7 @@ class Acts:
         self._driver = driver
         self._teller = teller
         # The gateway's name for the secret that it finds first.
-        self._label = "first"
+        self._label = "secret-1"
 
     def play(self):
         """Gives the webhook's secret in the end, and one whose time is over by then."""
@@ -33,7 +33,7 @@ class Acts:
     def _registration(self):
         self._teller.heading("1. A webhook is registered; its secret, shown once, goes to the gateway")
         webhook, secret = self._driver.register(self._stage.address, EVENTS)
-        self._stage.run_gateway(("first", secret, None))
+        self._stage.run_gateway((self._label, secret, None))
         self._driver.ping(webhook)
         self._step("the webhook is pinged", self._emulator.new_deliveries(), ["200"])
         return webhook, secret
@@ -88,9 +88,9 @@ class Acts:
         self._step("25 hours later, the new one alone does", late, ["401 signature_mismatch"], arrive=False)
         # Its day is over for the sender; the gateway goes by its own clock, so it is told of a time that is past.
         past = datetime.now(tz=timezone.utc) - timedelta(minutes=1)
-        self._stage.run_gateway(("second", second, None), ("first", first, f"{past:%Y-%m-%dT%H:%M:%SZ}"))
-        self._label = "second"
-        self._step("the gateway is given it; the next retry", self._retried(late, 2), ["200"])
+        self._label, old = "secret-2", self._label
+        self._stage.run_gateway((self._label, second, None), (old, first, f"{past:%Y-%m-%dT%H:%M:%SZ}"))
+        self._step("the gateway is given it; the retry passes", self._retried(late, 2), ["200"])
         return second
 
     def _outage(self):
@@ -155,6 +155,6 @@ class Acts:
         return Sent(delivery["id"], delivery["body"].encode(), key, last["scheme"])
 
 
-def unless(is_right, what):
+def unless(is_right: bool, what: str) -> list[str]:
     """A list of what is wrong: nothing, or this."""
     return [] if is_right else [what]

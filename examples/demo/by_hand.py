@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -28,7 +29,7 @@ class Delivery:
 
     @property
     def sent(self):
-        return Sent(dict(self.headers)["webhook-id"], self.body, "second")
+        return Sent(dict(self.headers)["webhook-id"], self.body, "secret-2")
 
 
 @dataclass
@@ -89,11 +90,11 @@ class ByHand:
         problems = []
         if any(answer.status == 409 and "retry-after" not in answer.headers for answer in answers):
             problems.append("expected a retry-after with each 409")
-        said = sorted(map(str, answers))
+        said = Counter(map(str, answers))
         # One that is late to start finds the work done.
-        late = said.count("200 duplicate")
-        expected = ["200", *["200 duplicate"] * late, *["409 in_flight"] * (4 - late)]
-        self._tell("five copies at once, to a slow backend", said, expected, copies, problems)
+        late = said["200 duplicate"]
+        expected = Counter({"200": 1, "200 duplicate": late, "409 in_flight": 4 - late})
+        self._tell("five copies at once, to a slow backend", [counted(said)], [counted(expected)], copies, problems)
 
     def _hang_up(self):
         slow = self._signed()
@@ -118,9 +119,8 @@ class ByHand:
             envelope = {"type": "batch.succeeded", "version": "v1", "timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
             body = json.dumps({**envelope, "data": data}).encode()
         command = [self._stage.bin / "countersign", "sign", "--id", message_id, "--secret-env", secret, "-"]
-        signed = subprocess.run(
-            command, input=body, env={**os.environ, **self._secrets}, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False
-        )
+        env = {**os.environ, **self._secrets}
+        signed = subprocess.run(command, input=body, env=env, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False)
         if signed.returncode != 0:
             raise Trouble(f"countersign sign ended with {signed.returncode}")
         headers = [tuple(line.split(": ", 1)) for line in signed.stdout.decode().splitlines() if line]
@@ -166,3 +166,7 @@ class ByHand:
         connection.putheader("content-length", str(len(delivery.body)))
         connection.endheaders(delivery.body)
         return connection
+
+
+def counted(answers: Counter) -> str:
+    return ", ".join(f"{count} × {answer}" for answer, count in sorted((+answers).items()))

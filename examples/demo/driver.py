@@ -6,6 +6,7 @@ Both have the same methods, and send the same requests to the emulator.
 import importlib.metadata
 import json
 import os
+from typing import Optional
 
 from stage import HOST, fetch
 
@@ -14,7 +15,7 @@ MODEL = "gemini-2.5-flash"
 GRACE = "revoke_previous_secrets_after_h24"
 
 
-def driver(port):
+def driver(port: int):
     """The SDK if this Python has it in the version that the story was written with."""
     try:
         has_sdk = importlib.metadata.version(PACKAGE) == VERSION
@@ -28,7 +29,7 @@ class Sdk:
 
     name = f"the official Python SDK, {PACKAGE} {VERSION}"
 
-    def __init__(self, port):
+    def __init__(self, port: int):
         # What this machine may have set for the real service is not for this one.
         for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GEMINI_"))]:
             del os.environ[name]
@@ -37,36 +38,37 @@ class Sdk:
 
         self._client = genai.Client(api_key="demo", http_options={"base_url": f"http://{HOST}:{port}"})
 
-    def register(self, uri, events):
+    def register(self, uri: str, events: list[str]) -> tuple[str, str]:
+        """Gives the webhook's id, and its secret, which is shown this once."""
         webhook = self._client.webhooks.create(name="demo", uri=uri, subscribed_events=events)
         return webhook.id, webhook.new_signing_secret
 
-    def ping(self, webhook):
+    def ping(self, webhook: str) -> None:
         self._client.webhooks.ping(webhook)
 
-    def rotate(self, webhook):
+    def rotate(self, webhook: str) -> str:
         """A new secret; the old one signs for another day."""
         return self._client.webhooks.rotate_signing_secret(webhook, revocation_behavior=GRACE).secret
 
-    def secrets(self, webhook):
+    def secrets(self, webhook: str) -> list[str]:
         """The secrets that sign, shortened."""
         return [secret.truncated_secret for secret in self._client.webhooks.get(webhook).signing_secrets]
 
-    def ask(self, question):
+    def ask(self, question: str) -> str:
         """Starts an interaction in the background, and gives its id."""
         return self._client.interactions.create(model=MODEL, input=question, background=True).id
 
-    def interaction_state(self, name):
+    def interaction_state(self, name: str) -> str:
         return self._client.interactions.get(name).status
 
-    def batch(self, question, webhook_config=None):
+    def batch(self, question: str, webhook_config: Optional[dict] = None) -> str:
         """Starts a batch of one question, and gives its name."""
         config = {"display_name": "demo"}
         if webhook_config:
             config["webhook_config"] = webhook_config
         return self._client.batches.create(model=MODEL, src=[{"contents": question}], config=config).name
 
-    def batch_state(self, name):
+    def batch_state(self, name: str) -> str:
         return self._client.batches.get(name=name).state.name.rpartition("_")[2].lower()
 
 
@@ -75,39 +77,39 @@ class Requests:
 
     name = "plain requests,\n as the official SDK makes them, which could not be installed"
 
-    def __init__(self, port):
+    def __init__(self, port: int):
         self._port = port
 
-    def register(self, uri, events):
+    def register(self, uri: str, events: list[str]) -> tuple[str, str]:
         webhook = self._call("POST", "webhooks", {"name": "demo", "uri": uri, "subscribed_events": events})
         return webhook["id"], webhook["new_signing_secret"]
 
-    def ping(self, webhook):
+    def ping(self, webhook: str) -> None:
         self._call("POST", f"webhooks/{webhook}:ping")
 
-    def rotate(self, webhook):
+    def rotate(self, webhook: str) -> str:
         return self._call("POST", f"webhooks/{webhook}:rotateSigningSecret", {"revocation_behavior": GRACE})["secret"]
 
-    def secrets(self, webhook):
+    def secrets(self, webhook: str) -> list[str]:
         return [secret["truncated_secret"] for secret in self._call("GET", f"webhooks/{webhook}")["signing_secrets"]]
 
-    def ask(self, question):
+    def ask(self, question: str) -> str:
         return self._call("POST", "interactions", {"model": MODEL, "input": question, "background": True})["id"]
 
-    def interaction_state(self, name):
+    def interaction_state(self, name: str) -> str:
         return self._call("GET", f"interactions/{name}")["status"]
 
-    def batch(self, question, webhook_config=None):
+    def batch(self, question: str, webhook_config: Optional[dict] = None) -> str:
         request = {"request": {"contents": [{"role": "user", "parts": [{"text": question}]}]}}
         batch = {"displayName": "demo", "inputConfig": {"requests": {"requests": [request]}}}
         if webhook_config:
             batch["webhookConfig"] = webhook_config
         return self._call("POST", f"models/{MODEL}:batchGenerateContent", {"batch": batch})["name"]
 
-    def batch_state(self, name):
+    def batch_state(self, name: str) -> str:
         return self._call("GET", name)["metadata"]["state"].rpartition("_")[2].lower()
 
-    def _call(self, method, path, body=None):
+    def _call(self, method: str, path: str, body: Optional[dict] = None) -> dict:
         body = None if body is None else json.dumps(body).encode()
         headers = {"x-goog-api-key": "demo", "content-type": "application/json"}
         return json.loads(fetch(self._port, method, f"/v1/{path}", body, headers))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Callable
 
 from stage import TIMEOUT, Trouble, fetch
 
@@ -9,27 +10,27 @@ from stage import TIMEOUT, Trouble, fetch
 class Emulator:
     """Knows which deliveries it has asked for already."""
 
-    def __init__(self, port):
+    def __init__(self, port: int):
         self._port = port
         self._known = set()
 
-    def emit(self, event_type, count=1):
+    def emit(self, event_type: str, count: int = 1) -> None:
         """Lets events happen that no job stands behind."""
         self._post("events:emit", type=event_type, count=count)
 
-    def spoil_next(self, fault):
+    def spoil_next(self, fault: str) -> None:
         """Lets the next delivery go wrong in this way."""
         self._post("faults", **{fault: 1})
 
-    def let_pass(self, time):
+    def let_pass(self, duration: str) -> None:
         """Moves the emulator's clock forward: `10s`, `3h`."""
-        self._post("clock:advance", by=time)
+        self._post("clock:advance", by=duration)
 
-    def rotate_keys(self):
+    def rotate_keys(self) -> list[str]:
         """Replaces the published keys, and gives the names of the new ones."""
         return [key["kid"] for key in self._post("keys:rotate")["keys"]]
 
-    def new_deliveries(self, count=1):
+    def new_deliveries(self, count: int = 1) -> list[dict]:
         """The next deliveries that this was not asked for yet, once each was attempted, the oldest first."""
 
         def new():
@@ -41,7 +42,7 @@ class Emulator:
         self._known.update(delivery["id"] for delivery in deliveries)
         return self.attempted(deliveries)
 
-    def attempted(self, deliveries, times=1):
+    def attempted(self, deliveries: list[dict], times: int = 1) -> list[dict]:
         """These deliveries, once each was attempted so many times, with all that is known of them."""
 
         def attempted():
@@ -58,7 +59,7 @@ class Emulator:
         return json.loads(fetch(self._port, "POST", f"/_emulator/{path}", json.dumps(fields).encode()))
 
 
-def wait_for(get, what):
+def wait_for(get: Callable, what: str):
     """What `get` gives, once it gives something."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:

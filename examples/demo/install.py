@@ -7,7 +7,6 @@ Where it cannot be installed, that is this Python, and the story goes on without
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 from driver import PACKAGE, VERSION
@@ -29,19 +28,23 @@ def main():
     print(python)
 
 
-def install(folder, python):
+def install(folder: Path, python: Path) -> None:
     print(f"demo: installing {PACKAGE} {VERSION} into {folder}", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    run(sys.executable, "-m", "venv", folder)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     # Nothing of what is installed runs before the story does.
-    what = ["--only-binary=:all:", "--no-cache-dir", "--retries=1", "--timeout=15", f"{PACKAGE}=={VERSION}"]
-    subprocess.run([*pip, *what], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=True)
+    run(*pip, "--only-binary=:all:", "--retries=1", "--timeout=15", f"{PACKAGE}=={VERSION}")
 
 
-def reason(error):
+def run(*command) -> None:
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=True)
+
+
+def reason(error: Exception):
     """The last that was said about it."""
-    said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
+    outputs = (getattr(error, name, None) or b"" for name in ("stdout", "stderr"))
+    said = b"\n".join(outputs).decode(errors="replace").strip().splitlines()
     return said[-1] if said else error
 
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Optional
 
 BACKEND = Path(__file__).resolve().parent.parent / "legacy-backend" / "backend.py"
 HOST = "127.0.0.1"
@@ -29,7 +30,7 @@ class Trouble(Exception):
 class Stage:
     """Sets up on entry, and clears away on exit."""
 
-    def __init__(self, bin_dir):
+    def __init__(self, bin_dir: str):
         self.bin = Path(bin_dir).resolve()
         self._processes = {}
         self._read = 0
@@ -54,7 +55,7 @@ class Stage:
             self._end(name)
         self._folder.cleanup()
 
-    def run_gateway(self, *secrets):
+    def run_gateway(self, *secrets: tuple[str, str, Optional[str]]) -> None:
         """Runs the gateway with these secrets, each a label, the secret and `expires_at`, if it has one.
 
         One that runs is ended first.
@@ -87,14 +88,14 @@ upstream = ["http://{HOST}:{self._backend_port}"]
         self._start("gateway", [self.bin / "countersign-gateway", "--config", file, "--log", "json"])
         self._wait("gateway", lambda: is_ready(self._admin_port))
 
-    def verdicts(self):
+    def verdicts(self) -> list[str]:
         """What the gateway noted of each request since this was last asked: its answer, and why."""
         notes = [json.loads(line) for line in self._log("gateway").splitlines() if line.startswith("{")]
         notes = [note for note in notes if note.get("message") == "request"]
         new, self._read = notes[self._read :], len(notes)
         return [verdict(note) for note in new]
 
-    def seen(self):
+    def seen(self) -> list[dict]:
         """What the backend saw since the last reset."""
         return json.loads(fetch(self._control_port, "GET", "/seen"))["requests"]
 
@@ -184,13 +185,13 @@ def uninterrupted():
         signal.raise_signal(number)
 
 
-def verdict(note):
+def verdict(note: dict) -> str:
     """`200`; `200 duplicate`; `401 signature_mismatch`; `503` where the backend said so."""
     word = {"confirmed": "", "released": ""}.get(note["outcome"], note.get("reason") or note["outcome"])
     return f"{note['status']} {word}".strip()
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now."""
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
@@ -199,7 +200,7 @@ def free_ports(count):
     return ports
 
 
-def is_ready(admin_port):
+def is_ready(admin_port: int) -> bool:
     try:
         fetch(admin_port, "GET", "/readyz")
         return True
@@ -207,7 +208,7 @@ def is_ready(admin_port):
         return False
 
 
-def fetch(port, method, path, body=None, headers=None):
+def fetch(port: int, method: str, path: str, body: Optional[bytes] = None, headers: Optional[dict] = None) -> bytes:
     """The body of an answer that is 200."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT)
     try:

@@ -61,7 +61,7 @@ class Teller:
         for problem in problems:
             print(f"      {problem}")
 
-    def summary(self):
+    def summary(self) -> int:
         """Says how it went; gives the exit code."""
         once = set(self._handled.values()) == {1} and set(self._handled) == set(self._seen)
         if self._failed or not once:
@@ -72,8 +72,8 @@ class Teller:
                 print(f" {log}", end="")
             return 1
         print(
-            f"\n All {self._told} steps went as expected. The backend saw {sum(self._seen.values())} deliveries, each verified"
-            f" and byte for byte,\n and handled each of {len(self._seen)} events once."
+            f"\n All {self._told} steps went as expected. The backend saw {sum(self._seen.values())} deliveries,"
+            f" each verified and byte for byte,\n and handled each of {len(self._seen)} events once."
         )
         return 0
 
@@ -83,28 +83,28 @@ class Teller:
         print(f" {mark} {what:<42} {answer:<30} {saw}", flush=True)
 
 
-def in_short(texts):
+def in_short(texts) -> str:
     """`401 signature_mismatch → 200`; `10 × 200`."""
     runs = [(text, len(list(run))) for text, run in groupby(texts)]
     return " → ".join(text if count == 1 else f"{count} × {text}" for text, count in runs)
 
 
-def looks(request):
+def looks(request: dict) -> str:
     """What the gateway told the backend about a request, in three words."""
     if trusted(request, "verdict") != "verified":
         return "an unverified request"
     return " ".join(trusted(request, name) for name in ("event-type", "scheme", "key"))
 
 
-def event_type(request):
+def event_type(request: dict) -> str:
     return trusted(request, "event-type")
 
 
-def message_id(request):
+def message_id(request: dict) -> str:
     return trusted(request, "message-id")
 
 
-def trusted(request, name):
+def trusted(request: dict, name: str) -> str:
     """One of the gateway's headers."""
     return dict(trust_headers(request)).get(f"countersign-{name}", "-")
 
@@ -115,7 +115,7 @@ def trust_headers(request):
     return [(name, value) for name, value in headers if name.replace("_", "-").startswith("countersign-")]
 
 
-def wrong_with(seen, expected, times):
+def wrong_with(seen: list[dict], expected: dict[str, Sent], times: int):
     """What is not as it should be with the requests that reached the backend."""
     counts = Counter(message_id(request) for request in seen)
     if counts != Counter(dict.fromkeys(expected, times)):
@@ -126,7 +126,7 @@ def wrong_with(seen, expected, times):
             yield from differences(request, sent)
 
 
-def differences(request, sent):
+def differences(request: dict, sent: Sent):
     """How a request that reached the backend differs from what was sent."""
     expected = {
         "countersign-verdict": "verified",
