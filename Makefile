@@ -9,7 +9,7 @@ TARGETS = --workspace --locked --lib --bins --tests --examples
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Play a story of good and bad deliveries through the gateway, and check every answer
+demo: ## Play a story from the emulator through the gateway to a backend, and check every step
 	@scripts/demo
 
 test: need fmt clippy doc ## Install what is missing, then check and test everything
