@@ -104,6 +104,9 @@ pub enum Answer {
         status: u16,
         /// `Retry-After`, if it was there and could be read.
         retry_after: Option<Duration>,
+        /// The beginning of what it said besides, if it was no success. Of a delivery's attempts the last
+        /// one keeps it.
+        said: Option<String>,
     },
     /// None, and why.
     None(String),
@@ -162,9 +165,15 @@ impl Attempt {
 impl Answer {
     fn shown(&self) -> Value {
         match self {
-            Self::Status { status, retry_after: None } => json!({ "status": status }),
-            Self::Status { status, retry_after: Some(after) } => {
-                json!({ "status": status, "retry_after_seconds": after.as_secs() })
+            Self::Status { status, retry_after, said } => {
+                let mut shown = json!({ "status": status });
+                if let Some(after) = retry_after {
+                    shown["retry_after_seconds"] = after.as_secs().into();
+                }
+                if let Some(said) = said {
+                    shown["said"] = said.as_str().into();
+                }
+                shown
             }
             Self::None(why) => json!({ "error": why }),
         }

@@ -41,6 +41,9 @@ const MAX_JOBS: usize = 10_000;
 /// How many bytes the bodies of deliveries may take, and how many the jobs.
 const MAX_BYTES: usize = 64 << 20;
 
+/// As much of an answer that is no success is kept, in characters.
+const MAX_SAID: usize = 200;
+
 /// Is told of every attempt once it has ended. It is called where attempts are made: it is to be quick.
 pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
 
@@ -289,10 +292,25 @@ async fn attempt(shared: &Shared, sender: &Sender, outgoing: Outgoing) -> Attemp
 fn answer(response: Result<Response, String>, now: UnixTime) -> Answer {
     match response {
         Err(why) => Answer::None(why),
-        Ok(response) => {
-            Answer::Status { status: response.status.as_u16(), retry_after: retry_after(&response.headers, now) }
-        }
+        Ok(response) => Answer::Status {
+            status: response.status.as_u16(),
+            retry_after: retry_after(&response.headers, now),
+            said: response.body.filter(|_| !response.status.is_success()).and_then(|body| said(&body)),
+        },
     }
+}
+
+/// The reason that a problem document gives (RFC 9457), or else how the answer begins.
+fn said(body: &[u8]) -> Option<String> {
+    let problem = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let member = |name: &str| problem.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let text = match (member("code"), member("detail").or_else(|| member("title"))) {
+        (Some(code), Some(detail)) => format!("{code}: {detail}"),
+        (code, detail) => code.or(detail).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()),
+    };
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let beginning: String = words.chars().take(MAX_SAID).collect();
+    (!beginning.is_empty()).then_some(beginning)
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
@@ -348,6 +366,15 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTok
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_answer_its_reason_is_kept_or_its_beginning() {
+        assert_eq!(said(br#"{"code":"x","detail":"y"}"#).as_deref(), Some("x: y"));
+        assert_eq!(said(br#"{"title":"y"}"#).as_deref(), Some("y"));
+        assert_eq!(said(b"<h1>\n  no </h1>").as_deref(), Some("<h1> no </h1>"));
+        assert_eq!(said(b" \n"), None);
+        assert_eq!(said(&[b'x'; 5000]).map(|said| said.len()), Some(MAX_SAID));
+    }
 
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date_and_never_wraps() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
 use countersign::{MessageId, UnixTime};
 
-use crate::delivery::{Attempt, Delivery, Ending, Status};
+use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
 
 /// So many attempts of a delivery are kept; a schedule makes 14, and anybody can redeliver by hand.
 const MAX_ATTEMPTS: usize = 100;
@@ -125,6 +125,10 @@ impl Outbox {
         let Some(delivery) = self.deliveries.get_mut(&number) else { return };
         if delivery.attempts.len() >= MAX_ATTEMPTS {
             delivery.attempts.remove(0);
+        }
+        // For many attempts of many deliveries it would add up.
+        if let Some(Attempt { answer: Answer::Status { said, .. }, .. }) = delivery.attempts.last_mut() {
+            *said = None;
         }
         delivery.attempts.push(attempt);
         self.totals.attempts += 1;

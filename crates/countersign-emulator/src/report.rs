@@ -60,7 +60,10 @@ impl fmt::Display for Report {
         let at = time::to_the_second(attempt.at);
         write!(f, "{at} {id} {event_type} → {uri} attempt {number} ({}): ", attempt.scheme)?;
         match &attempt.answer {
-            Answer::Status { status, .. } => write!(f, "{status} in {} ms", attempt.latency.as_millis())?,
+            Answer::Status { status, said, .. } => {
+                write!(f, "{status} in {} ms", attempt.latency.as_millis())?;
+                said.iter().try_for_each(|said| write!(f, " ({said})"))?;
+            }
             Answer::None(why) => f.write_str(why)?,
         }
         if let Some(fault) = attempt.fault {

@@ -162,7 +162,10 @@ async fn a_receiver_that_asks_for_patience_gets_it_in_emulated_time() {
     let path = format!("/_emulator/deliveries/{}", text(&made["ids"][0]));
     until("it waits", async || api.ok("GET", &path, Value::Null).await["status"] == "waiting").await;
     let delivery = api.ok("GET", &path, Value::Null).await;
-    assert_eq!(attempts(&delivery)[0]["answer"], json!({ "status": 429, "retry_after_seconds": 7200 }));
+    assert_eq!(
+        attempts(&delivery)[0]["answer"],
+        json!({ "status": 429, "retry_after_seconds": 7200, "said": "noted" })
+    );
     api.advance("1h 59m").await;
     assert_eq!(api.ok("GET", &path, Value::Null).await["attempts"].as_array().map(Vec::len), Some(1));
     api.advance("1m").await;

@@ -124,7 +124,7 @@ fn set_faults(call: &mut Call<'_>) -> Result<Value, ApiError> {
         };
         faults.set(fault, dose);
     }
-    fields.done()?;
+    fields.done().map_err(|error| error.hint(&format!("; there are {}", Fault::ALL.map(Fault::as_str).join(", "))))?;
     call.world.faults = faults;
     Ok(json!(call.world.faults))
 }

@@ -33,6 +33,12 @@ impl ApiError {
         Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message) }
     }
 
+    /// Says more.
+    pub(crate) fn hint(mut self, more: &str) -> Self {
+        self.message.push_str(more);
+        self
+    }
+
     /// The request is good, and cannot be done as things are.
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "FAILED_PRECONDITION", message)
