@@ -184,6 +184,7 @@ fn resource(call: &mut Call<'_>, method: &Method, project: ProjectId, path: &[&s
         (GET, ["webhooks", id]) => webhooks::get(call, project, id),
         (PATCH, ["webhooks", id]) => webhooks::update(call, project, id),
         (DELETE, ["webhooks", id]) => webhooks::delete(call, project, id),
+        (_, ["webhooks", "webhooks", _]) => Err(webhooks::full_name()),
 
         (POST, ["interactions"]) => interactions::create(call, project),
         (POST, ["interactions", id, "cancel"]) => interactions::cancel(call, project, id),

@@ -119,7 +119,7 @@ pub(super) fn rotate(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
     let revocation = match fields.string("revocation_behavior")? {
         None => Revocation::AfterADay,
         Some(text) => Revocation::parse(&text).ok_or_else(|| {
-            let known = "revoke_previous_secrets_after_h24 or revoke_previous_secrets_immediately";
+            let known = "revoke_previous_secrets_after_h24 nor revoke_previous_secrets_immediately";
             ApiError::invalid("revocation_behavior", format!("`{text}` is neither {known}"))
         })?,
     };
@@ -136,9 +136,18 @@ pub(super) fn rotate(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
 }
 
 fn find<'c>(call: &'c mut Call<'_>, project: ProjectId, id: &str) -> Result<&'c mut Webhook, ApiError> {
+    // The SDKs put the id into the path, so that a full name comes there twice, in one of them encoded.
+    if id.starts_with("webhooks%2F") {
+        return Err(full_name());
+    }
     call.world.projects.webhook(project, id).ok_or_else(|| {
         ApiError::not_found(format!("this project has no webhook `{id}`; each API key has a project of its own"))
     })
+}
+
+/// What is said to who asks for `webhooks/{id}` where the id is wanted.
+pub(super) fn full_name() -> ApiError {
+    ApiError::not_found("a webhook is asked for by its id alone: leave out the `webhooks/` before it")
 }
 
 fn uri(fields: &mut Fields) -> Result<Uri, ApiError> {
