@@ -90,7 +90,7 @@ fn find<'c>(call: &'c Call<'_>, project: ProjectId, name: &str) -> Result<&'c Jo
     job.ok_or_else(|| ApiError::not_found(format!("this project has no batch `{name}`")))
 }
 
-/// Where the requests are, and all that they say.
+/// Where the requests are, and all that is said in them.
 fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
     let file = input.string("file_name")?;
     let inline = input.object("requests")?;
@@ -103,9 +103,9 @@ fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
             if requests.is_empty() || requests.len() > MAX_REQUESTS {
                 return Err(ApiError::invalid(path, format!("1 to {MAX_REQUESTS} requests are taken")));
             }
-            let texts = job::texts(&Value::Array(requests.clone()));
+            let texts = job::said(&Value::Array(requests.clone()));
             let read = |request: Value| {
-                let words = request.get("request").and_then(|request| request.get("contents")).map(job::texts);
+                let words = request.get("request").and_then(|request| request.get("contents")).map(job::said);
                 let words = words.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
                 (request.get("metadata").cloned(), words.chars().take(QUOTED).collect())
             };

@@ -48,7 +48,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     fields.done()?;
 
     let input = steps(input);
-    let text = job::texts(&Value::Array(input.clone()));
+    let text = job::said(&Value::Array(input.clone()));
     if let Some(previous) = &previous {
         continues(call, project, previous, &input)?;
     }

@@ -18,7 +18,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
     fields.pass_over(&["parameters", "labels"]);
     fields.done()?;
 
-    let texts = job::texts(&Value::Array(instances));
+    let texts = job::said(&Value::Array(instances));
     let name = format!("models/{model}/operations/{}", ids::resource(&mut call.world.rng, 12));
     let job = Job {
         project,

@@ -166,25 +166,57 @@ pub(crate) fn running(texts: &str, now: UnixTime, duration: Duration) -> State {
     State::Running { until: now.saturating_add(duration), end }
 }
 
-/// All texts in a value, wherever they stand.
-pub(crate) fn texts(value: &Value) -> String {
-    fn collect(value: &Value, texts: &mut String) {
+/// What is said in a request, wherever it stands: the texts of contents, prompts, and the results of tools. What
+/// labels them, a role or a type, is not said.
+pub(crate) fn said(value: &Value) -> String {
+    fn collect(value: &Value, is_said: bool, said: &mut String) {
         match value {
-            Value::String(text) => {
-                texts.push_str(text);
-                texts.push('\n');
+            Value::String(text) if is_said => {
+                said.push_str(text);
+                said.push('\n');
             }
-            Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
-            Value::Object(members) => members.values().for_each(|value| collect(value, texts)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Array(values) => values.iter().for_each(|value| collect(value, is_said, said)),
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let is_said = match (name.as_str(), value) {
+                        ("text" | "prompt", Value::String(_)) | ("result", _) => true,
+                        // The contents that a tool gives have types as all contents have.
+                        ("type", _) => false,
+                        _ => is_said,
+                    };
+                    collect(value, is_said, said);
+                }
+            }
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
     let mut all = String::new();
-    collect(value, &mut all);
+    collect(value, false, &mut all);
     all
 }
 
 /// The last part of a resource's name.
 pub(crate) fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_leaves_out_what_labels_it() {
+        let contents = json!([{ "role": "user", "parts": [{ "text": "Say" }, { "text": "hello." }] }]);
+        assert_eq!(said(&contents), "Say\nhello.\n");
+        let steps = json!([
+            { "type": "user_input", "content": [{ "type": "text", "text": "Look." }] },
+            { "type": "function_result", "call_id": "call_1", "name": "look", "result": { "sky": ["clear"], "temp": 20 } },
+            { "type": "function_result", "call_id": "call_2", "name": "look", "result": [{ "type": "text", "text": "20" }] },
+            { "type": "function_result", "call_id": "call_3", "name": "look", "result": "dark" },
+        ]);
+        assert_eq!(said(&steps), "Look.\nclear\n20\ndark\n");
+        assert_eq!(said(&json!([{ "prompt": "A cat.", "image": { "mimeType": "image/png" } }])), "A cat.\n");
+        // A schema may have a property of that name.
+        assert_eq!(said(&json!({ "properties": { "text": { "type": "string" } } })), "");
+    }
 }
