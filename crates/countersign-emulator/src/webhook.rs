@@ -1,6 +1,5 @@
 //! A registered webhook: where its events go, which ones, and the secrets that sign them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign::verifier::MAX_SECRETS;
@@ -19,7 +18,8 @@ pub(crate) struct Webhook {
     pub(crate) id: String,
     pub(crate) name: Option<String>,
     pub(crate) uri: Uri,
-    pub(crate) subscribed_events: BTreeSet<String>,
+    /// In the order in which they were given.
+    pub(crate) subscribed_events: Vec<String>,
     pub(crate) state: State,
     pub(crate) created: UnixTime,
     pub(crate) updated: UnixTime,
@@ -91,7 +91,7 @@ impl Webhook {
     pub(crate) fn new(
         id: String,
         uri: Uri,
-        subscribed_events: BTreeSet<String>,
+        subscribed_events: Vec<String>,
         name: Option<String>,
         secret: &Zeroizing<String>,
         now: UnixTime,
@@ -134,7 +134,7 @@ impl Webhook {
     }
 
     pub(crate) fn takes(&self, event_type: &str) -> bool {
-        self.state == State::Enabled && self.subscribed_events.contains(event_type)
+        self.state == State::Enabled && self.subscribed_events.iter().any(|name| name == event_type)
     }
 
     /// Sets the state; enabled anew, it starts with a clean record.
@@ -193,7 +193,7 @@ mod tests {
 
     fn webhook(secret: &Zeroizing<String>) -> Webhook {
         let uri = Uri::from_static("http://127.0.0.1:3000/gemini");
-        let events = BTreeSet::from(["batch.failed".to_owned()]);
+        let events = vec!["batch.failed".to_owned()];
         Webhook::new("w1".into(), uri, events, None, secret, UnixTime::from_secs(1000))
     }
 

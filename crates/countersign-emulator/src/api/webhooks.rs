@@ -155,7 +155,7 @@ fn uri(fields: &mut Fields) -> Result<Uri, ApiError> {
     fields::uri("uri", &text.ok_or_else(|| ApiError::invalid("uri", "the address is missing"))?)
 }
 
-fn subscribed_events(fields: &mut Fields) -> Result<BTreeSet<String>, ApiError> {
+fn subscribed_events(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
     let events = fields.strings("subscribed_events")?.unwrap_or_default();
     if events.is_empty() {
         return Err(ApiError::invalid("subscribed_events", "one event at least is needed"));
@@ -168,7 +168,14 @@ fn subscribed_events(fields: &mut Fields) -> Result<BTreeSet<String>, ApiError> 
             ApiError::invalid(format!("subscribed_events[{index}]"), description)
         })
     };
-    events.into_iter().enumerate().map(read).collect()
+    let mut names = Vec::new();
+    for name in events.into_iter().enumerate().map(read) {
+        let name = name?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 fn name(fields: &mut Fields) -> Result<Option<String>, ApiError> {
