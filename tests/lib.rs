@@ -1,4 +1,6 @@
-//! Tests that belong to no single crate. The library is empty: it makes the README's code a test.
+//! Tests that belong to no single crate, and what several of them need. It makes the README's code a test.
+
+pub mod install;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,7 +5,6 @@
 
 mod delivery;
 mod gateway;
-mod install;
 mod ours;
 mod peer;
 

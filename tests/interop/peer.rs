@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use countersign_tests::install::{self, Packages};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::install;
 use crate::{Delivery, Message};
+
+const PACKAGES: Packages = Packages(env!("CARGO_TARGET_TMPDIR"));
 
 /// An implementation of Standard Webhooks that is not ours.
 pub(crate) trait Peer {
@@ -27,7 +29,7 @@ pub(crate) struct Python(PathBuf);
 
 impl Python {
     pub(crate) fn installed() -> Self {
-        Self(install::python_packages())
+        Self(PACKAGES.python("interop-python", include_str!("requirements.txt")))
     }
 }
 
@@ -36,7 +38,8 @@ pub(crate) struct JavaScript(PathBuf);
 
 impl JavaScript {
     pub(crate) fn installed() -> Self {
-        Self(install::javascript_packages())
+        let (package, lock) = (include_str!("package.json"), include_str!("package-lock.json"));
+        Self(PACKAGES.javascript("interop-javascript", package, lock))
     }
 }
 
