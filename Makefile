@@ -43,7 +43,7 @@ deny: ## Check licences, advisories and sources with cargo-deny, if it is instal
 bench: ## Measure verification, stores, and the gateway against its peers
 	@benches/run
 
-clean: ## Remove all that was built, and what the interop tests installed
+clean: ## Remove all that was built, and what tests installed
 	$(CARGO) clean
 
 need:

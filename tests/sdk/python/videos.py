@@ -1,0 +1,31 @@
+"""Operations of videos, polled through the SDK, which makes none by itself."""
+
+import json
+import sys
+
+from google.genai import types
+
+from common import delivered, error, in_both_versions, polled, raw
+from video import operation
+
+# What the SDK before it made: of each version, the names of the operations.
+MADE = json.loads(sys.argv[1])
+
+
+def drive(client, version, key):
+    def get(name):
+        return client.operations.get(types.GenerateVideosOperation(name=name))
+
+    body = {"instances": [{"prompt": "A dog that writes."}], "parameters": {"sampleCount": 1}}
+    name = raw("POST", f"/{version}/models/veo-3.0-generate-001:predictLongRunning", body, key)["name"]
+    answers = polled(lambda: get(name), lambda o: not o.done)
+    delivered()
+    return {
+        "name": name,
+        "polled": [operation(answer) for answer in answers],
+        "made": [operation(get(name)) for name in MADE[version]],
+        "missing": error(lambda: get(f"{name}-no-more")),
+    }
+
+
+in_both_versions(drive)
