@@ -108,6 +108,7 @@ fn last(facts: &Value) -> &Value {
 }
 
 fn listed_and_deleted(sdk: Sdk, facts: &Value) {
+    assert_eq!(facts["none"], json!([]));
     let newest_first: Vec<_> = MADE.iter().rev().map(|what| last(&facts[*what])).collect();
     assert_eq!(facts["pages"], json!([newest_first[..2], newest_first[2..4], newest_first[4..]]));
     assert_eq!(facts["all"], json!(newest_first));

@@ -47,7 +47,7 @@ async function drive(client, version) {
   const { batches } = client;
   const uri = `${RECEIVER}/static/${version}`;
   const webhook = await client.webhooks.create({ uri, subscribed_events: ["batch.succeeded"] });
-  const facts = { webhook: webhook.id, secret: webhook.new_signing_secret };
+  const facts = { none: await all(batches), secret: webhook.new_signing_secret };
 
   const config = (what, more = {}) => {
     const userMetadata = { what, n: 1, snake_case: { camelCase: [1.5, null] } };

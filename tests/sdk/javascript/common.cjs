@@ -42,12 +42,12 @@ async function delivered() {
   throw new Error("deliveries do not end");
 }
 
-// Asks until it has come to its end, with 20 emulated minutes before each time.
+// Asks until it has come to its end, with 25 emulated minutes before each time.
 async function polled(get, isOpen) {
   const answers = [];
   while (answers.length === 0 || isOpen(answers.at(-1))) {
     if (answers.length > 10) throw new Error(`it does not end: ${JSON.stringify(answers)}`);
-    await advance("20m");
+    await advance("25m");
     answers.push(await get());
   }
   return answers;

@@ -87,6 +87,7 @@ async function drive(client, version, key) {
 
   // One whose receiver says that it is gone, and comes back.
   const gone = await webhooks.create({ uri: `${RECEIVER}/gone/${version}`, subscribed_events: ["batch.failed"] });
+  await advance("1m");
   facts.gone = { created: webhook(gone), pinged: await ping(gone.id), got: webhook(await webhooks.get(gone.id)) };
   facts.gone.enabled = webhook(await webhooks.update(gone.id, { state: "enabled" }));
   await webhooks.delete(gone.id);

@@ -46,7 +46,7 @@ def drive(client, version, key):
     batches = client.batches
     uri = f"{RECEIVER}/static/{version}"
     webhook = client.webhooks.create(uri=uri, subscribed_events=["batch.succeeded"])
-    facts = {"webhook": webhook.id, "secret": webhook.new_signing_secret}
+    facts = {"none": list(batches.list()), "secret": webhook.new_signing_secret}
 
     def config(what, **more):
         metadata = {"what": what, "n": 1, "snake_case": {"camelCase": [1.5, None]}}

@@ -54,12 +54,12 @@ def delivered():
 
 
 def polled(get, is_open):
-    """Asks until it has come to its end, with 20 emulated minutes before each time."""
+    """Asks until it has come to its end, with 25 emulated minutes before each time."""
     answers = []
     while not answers or is_open(answers[-1]):
         if len(answers) > 10:
             raise TimeoutError(f"it does not end: {answers}")
-        advance("20m")
+        advance("25m")
         answers.append(get())
     return answers
 

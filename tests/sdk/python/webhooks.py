@@ -90,6 +90,7 @@ def drive(client, version, key):
 
     # One whose receiver says that it is gone, and comes back.
     gone = webhooks.create(uri=f"{RECEIVER}/gone/{version}", subscribed_events=["batch.failed"])
+    advance("1m")
     facts["gone"] = {"created": webhook(gone), "pinged": ping(gone.id), "got": webhook(webhooks.get(gone.id))}
     facts["gone"]["enabled"] = webhook(webhooks.update(gone.id, state="enabled"))
     webhooks.delete(gone.id)
