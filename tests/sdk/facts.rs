@@ -65,16 +65,36 @@ pub(crate) fn assert_violation(
     said: &str,
     field: Option<&str>,
 ) {
-    let violations = field.map(|field| json!({ "field": field, "description": said }));
+    let mut violations: Vec<_> =
+        field.map(|field| json!({ "field": field, "description": said })).into_iter().collect();
+    let (mut shown_status, mut reason) = (json!(status), json!(code));
+    if resource == "interactions" {
+        // These have a form of their own, and the SDKs an error for each method that has parsed it.
+        (shown_status, reason) = (Value::Null, json!(in_words(status)));
+        violations.clear();
+        assert!(text(&error["cause"]).ends_with("ClientError"), "{error}");
+    }
     let expected = json!({
         "exception": sdk.exception(resource, code),
         "code": code,
         "text": error["text"],
         "said": field.map_or_else(|| said.to_owned(), |field| format!("{field}: {said}")),
-        "status": status,
-        "violations": violations.into_iter().collect::<Vec<_>>(),
+        "status": shown_status,
+        "reason": reason,
+        "cause": error["cause"],
+        "violations": violations,
     });
     assert_eq!(error, &expected);
     // Who only prints what was raised is told the reason too.
     assert!(text(&error["text"]).contains(said), "{error}");
+}
+
+/// What an interaction calls a status.
+fn in_words(status: &str) -> &'static str {
+    match status {
+        "INVALID_ARGUMENT" => "invalid_request",
+        "FAILED_PRECONDITION" => "failed_precondition",
+        "NOT_FOUND" => "not_found",
+        _ => panic!("{status} was not expected of interactions"),
+    }
 }

@@ -22,7 +22,7 @@
 //!
 //! What is not known of the real service is chosen here, and may differ: the body of a ping, where
 //! `user_metadata` stands (`data.user_metadata`), the `id` in the data of a job's event (the name that
-//! the job is asked for by), and when a webhook is disabled.
+//! the job is asked for by), the codes of interactions' errors, and when a webhook is disabled.
 //!
 //! ```
 //! use countersign_emulator::{Config, Emulator};

@@ -72,7 +72,9 @@ async function error(call) {
       code: thrown.status,
       text: thrown.message,
       said: said.message,
-      status: said.status,
+      reason: said.code,
+      cause: thrown.cause?.name ?? null,
+      status: said.status ?? null,
       violations: (said.details ?? []).flatMap((detail) => detail.fieldViolations),
     };
   }

@@ -87,6 +87,8 @@ def error(call):
             "code": getattr(raised, "code", None) or getattr(raised, "status_code", None),
             "text": str(raised),
             "said": said.get("message"),
+            "reason": said.get("code"),
+            "cause": type(raised.__cause__).__name__,
             "status": said.get("status"),
             "violations": violations,
         }

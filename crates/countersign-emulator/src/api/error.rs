@@ -73,6 +73,17 @@ impl ApiError {
         self.status
     }
 
+    /// The body, as interactions have it: a code in words, and a message that names the fields.
+    pub(crate) fn body_of_interactions(&self) -> Value {
+        let code = match self.code {
+            // Seen at the real service; the other codes are our guess, for the SDKs want a text there.
+            "INVALID_ARGUMENT" => "invalid_request".to_owned(),
+            code => code.to_ascii_lowercase(),
+        };
+        json!({ "error": { "code": code, "message": self.message } })
+    }
+
+    /// The body, as Google's APIs have it.
     pub(crate) fn body(&self) -> Value {
         let mut error = json!({ "code": self.status.as_u16(), "message": self.message, "status": self.code });
         if !self.violations.is_empty() {

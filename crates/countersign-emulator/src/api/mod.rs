@@ -76,6 +76,7 @@ pub(crate) async fn answer(
     shared.news.notify_one();
     let (status, value) = match &answered {
         Ok(value) => (StatusCode::OK, value),
+        Err(error) if is_of_interactions(head.uri.path()) => (error.status(), &error.body_of_interactions()),
         Err(error) => (error.status(), &error.body()),
     };
     // With a newline, for who looks at it in a terminal.
@@ -99,6 +100,11 @@ async fn read(body: Incoming) -> Result<Bytes, ApiError> {
         Ok(Err(error)) => Err(ApiError::invalid("", format!("the body broke off: {error}"))),
         Err(_) => Err(ApiError::invalid("", "the body did not arrive in time")),
     }
+}
+
+/// Interactions have errors of a form of their own.
+fn is_of_interactions(path: &str) -> bool {
+    matches!(path.split('/').collect::<Vec<_>>().as_slice(), ["", "v1" | "v1beta", "interactions", ..])
 }
 
 /// A page in a browser must not use the emulator to post anything anywhere: neither as itself, nor
