@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::facts::VERSIONS;
 use crate::receiver::{AUDIENCE, Receiver};
-use crate::relay::Relay;
+use crate::relay::{Exchange, Relay};
 use crate::sdk::{Major, Sdk};
 
 /// How long a job takes, in emulated time, which the scripts let pass.
@@ -61,7 +61,8 @@ impl Stage {
 
     /// Runs a script to its end, and gives the facts that it prints: of each version of the API, the same ones.
     ///
-    /// The SDK's retries are as they are unless set: that it needed none is asserted here.
+    /// The SDK sends again what is refused in some ways, for seconds, unless it is told not to. Here it is not,
+    /// and has no reason to.
     pub(crate) fn drive(&self, sdk: Sdk, major: Major, script: &str, argument: Option<&str>) -> Value {
         let before = VERSIONS.map(|version| self.relay.exchanges(version).len());
         let folder = TempDir::new().expect("a folder");
@@ -75,6 +76,7 @@ impl Stage {
             .stdin(Stdio::null())
             .stdout(file(&out))
             .stderr(file(&err));
+        forget_the_user(&mut command);
         let status = run(sdk, &mut command);
         let [out, err] = [out, err].map(|path| fs::read_to_string(path).expect("text"));
         assert!(status.is_some_and(|status| status.success()), "{command:?}: {status:?}\n{out}{err}");
@@ -91,8 +93,18 @@ impl Stage {
 }
 
 /// An exchange without the names in it, which differ.
-fn described(exchange: &crate::relay::Exchange) -> (String, usize, u16) {
+fn described(exchange: &Exchange) -> (String, usize, u16) {
     (exchange.method.clone(), exchange.target.split('/').count(), exchange.status)
+}
+
+/// Keeps from an SDK what the environment may tell it of its user: keys, projects, proxies.
+fn forget_the_user(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let upper = name.to_string_lossy().to_ascii_uppercase();
+        if upper.starts_with("GOOGLE_") || upper.starts_with("GEMINI_") || upper.ends_with("_PROXY") {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// `None` if it had to be ended.

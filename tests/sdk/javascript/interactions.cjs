@@ -67,7 +67,17 @@ async function drive(client, version) {
   facts.agent = await toItsEnd(await interactions.create(asked));
 
   // Who waits for it has it in the answer, and no event.
-  const now = { model: "gemini-2.5-flash", input: "Now.", webhook_config: config("at_once") };
+  // What else it may say makes no difference, and is not refused.
+  const more = {
+    cached_content: "cachedContents/1",
+    generation_config: { temperature: 0.1 },
+    labels: { team: "tests" },
+    response_modalities: ["text"],
+    service_tier: "flex",
+    store: true,
+    system_instruction: "Be brief.",
+  };
+  const now = { model: "gemini-2.5-flash", input: "Now.", webhook_config: config("at_once"), ...more };
   facts.at_once = interaction(await interactions.create(now));
 
   const cancelled = await create("cancelled", "Take your time.");

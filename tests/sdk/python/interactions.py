@@ -74,9 +74,20 @@ def drive(client, version, key):
     facts["agent"] = to_its_end(agent)
 
     # Who waits for it has it in the answer, and no event.
-    facts["at_once"] = interaction(
-        interactions.create(model="gemini-2.5-flash", input="Now.", webhook_config=config("at_once"))
+    # What else it may say makes no difference, and is not refused.
+    more = {
+        "cached_content": "cachedContents/1",
+        "generation_config": {"temperature": 0.1},
+        "labels": {"team": "tests"},
+        "response_modalities": ["text"],
+        "service_tier": "flex",
+        "store": True,
+        "system_instruction": "Be brief.",
+    }
+    at_once = interactions.create(
+        model="gemini-2.5-flash", input="Now.", webhook_config=config("at_once"), **more
     )
+    facts["at_once"] = interaction(at_once)
 
     cancelled = create("cancelled", "Take your time.")
     facts["cancelled"] = {

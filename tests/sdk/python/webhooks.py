@@ -56,9 +56,8 @@ def drive(client, version, key):
     facts["updated"] = webhook(updated)
     # The mask takes one of the two.
     facts["masked"] = webhook(webhooks.update(id, name="third", uri="https://example.com/not-this", update_mask="name"))
-    facts["masked_two"] = webhook(
-        webhooks.update(id, name="fourth", state="disabled", update_mask="state,name")
-    )
+    masked_two = webhooks.update(id, name="fourth", state="disabled", update_mask="state,name")
+    facts["masked_two"] = webhook(masked_two)
     facts["ping_of_disabled"] = error(lambda: webhooks.ping(id))
     facts["enabled"] = webhook(webhooks.update(id, state="enabled"))
 

@@ -12,9 +12,10 @@ use crate::job::{self, End, Interaction, Job, State, Work};
 use crate::project::ProjectId;
 
 /// What a request may say besides, which makes no difference to an answer that nobody thinks about.
-const OF_NO_MATTER: [&str; 13] = [
+const OF_NO_MATTER: [&str; 14] = [
     "agent_config",
     "automatic_continuation",
+    "cached_content",
     "environment",
     "generation_config",
     "labels",
