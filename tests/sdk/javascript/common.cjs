@@ -1,4 +1,4 @@
-// What the drivers share: clients, what the emulator has beside the API, and facts in the form that both languages print.
+// What the drivers share: clients, what the emulator has beside the API, and facts as both languages print them.
 const { EMULATOR, RECEIVER, SDK } = process.env;
 const sdk = require(SDK);
 // So many looks at what is under way, with a pause after each, before it is given up.
@@ -22,7 +22,8 @@ async function inBothVersions(drive, byItself = "v1") {
 
 // A request that no SDK makes.
 async function raw(method, path, body = undefined, key = "an API key") {
-  const response = await fetch(EMULATOR + path, { method, body: JSON.stringify(body), headers: { "x-goog-api-key": key } });
+  const headers = { "x-goog-api-key": key };
+  const response = await fetch(EMULATOR + path, { method, body: JSON.stringify(body), headers });
   const answer = await response.json();
   if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
   return answer;

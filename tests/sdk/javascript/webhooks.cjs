@@ -31,7 +31,8 @@ async function drive(client, version, key) {
   const { webhooks } = client;
   const uri = `${RECEIVER}/static/${version}`;
   const facts = { none: (await webhooks.list()).webhooks };
-  const created = await webhooks.create({ uri, subscribed_events: ["video.generated", "batch.succeeded"], name: "first" });
+  const first = { uri, subscribed_events: ["video.generated", "batch.succeeded"], name: "first" };
+  const created = await webhooks.create(first);
   const { id } = created;
   facts.created = webhook(created);
   facts.others = [];

@@ -1,4 +1,4 @@
-"""What the drivers share: clients, what the emulator has beside the API, and facts in the form that both languages print."""
+"""What the drivers share: clients, what the emulator has beside the API, and facts as both languages print them."""
 
 import json
 import os

@@ -4,9 +4,9 @@ from common import RECEIVER, advance, delivered, error, in_both_versions, moment
 
 
 def webhook(w):
-    secrets = None
-    if w.signing_secrets is not None:
-        secrets = [{"truncated_secret": s.truncated_secret, "expire_time": moment(s.expire_time)} for s in w.signing_secrets]
+    def secret(s):
+        return {"truncated_secret": s.truncated_secret, "expire_time": moment(s.expire_time)}
+
     return {
         "id": w.id,
         "name": w.name,
@@ -16,7 +16,7 @@ def webhook(w):
         "create_time": moment(w.create_time),
         "update_time": moment(w.update_time),
         "new_signing_secret": w.new_signing_secret,
-        "signing_secrets": secrets,
+        "signing_secrets": None if w.signing_secrets is None else [secret(s) for s in w.signing_secrets],
     }
 
 
@@ -52,7 +52,8 @@ def drive(client, version, key):
     facts["pinged"] = ping(id)
 
     advance("1m")
-    updated = webhooks.update(id, name="second", uri=f"{uri}/moved", subscribed_events=["batch.failed", "batch.expired"])
+    change = {"name": "second", "uri": f"{uri}/moved", "subscribed_events": ["batch.failed", "batch.expired"]}
+    updated = webhooks.update(id, **change)
     facts["updated"] = webhook(updated)
     # The mask takes one of the two.
     facts["masked"] = webhook(webhooks.update(id, name="third", uri="https://example.com/not-this", update_mask="name"))
