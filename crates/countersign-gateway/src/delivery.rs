@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{Outcome, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign_tower::{BodyBudget, Outcome, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -43,11 +43,14 @@ impl Gateway {
     /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
     pub fn new(routes: Vec<config::Route>, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
         let pool = forward::pool();
+        // One for all routes, and room for the largest body of any.
+        let largest = routes.iter().map(|route| route.body_limit).max().unwrap_or_default();
+        let budget = BodyBudget::new(largest.max(VerifyLayer::DEFAULT_BODY_BUDGET));
         let mut watched = Vec::new();
         let entries = routes.into_iter().map(|route| {
             let upstreams = Upstreams::new(route.upstream.clone());
             watched.push(Arc::clone(&upstreams));
-            (route.host.clone(), route.path.clone(), Route::new(&route, &pool, upstreams, metrics))
+            (route.host.clone(), route.path.clone(), Route::new(&route, &pool, &budget, upstreams, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         (Self { routes, metrics: Arc::clone(metrics), no_route: Arc::new("none".into()) }, watched)
@@ -101,7 +104,13 @@ impl Gateway {
 }
 
 impl Route {
-    fn new(route: &config::Route, pool: &forward::Pool, upstreams: Arc<Upstreams>, metrics: &Metrics) -> Self {
+    fn new(
+        route: &config::Route,
+        pool: &forward::Pool,
+        budget: &BodyBudget,
+        upstreams: Arc<Upstreams>,
+        metrics: &Metrics,
+    ) -> Self {
         let name = Arc::new(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
@@ -112,6 +121,7 @@ impl Route {
             .store(Arc::clone(&route.source.store))
             .lease(route.source.lease)
             .body_limit(route.body_limit)
+            .body_budget(budget.clone())
             .body_timeout(route.body_timeout);
         if let Some(events) = &route.events {
             layer = layer.events(events.clone());

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use countersign_tower::FinishAnyway;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -31,7 +32,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::delivery::{self, Gateway};
-use crate::finish::FinishAnyway;
+use crate::finish::in_tasks;
 use crate::forward::Peer;
 use crate::keys::{Awaited, Refresh};
 use crate::metrics::Metrics;
@@ -164,7 +165,7 @@ impl<H: Handle> ServerApp for Connections<H> {
             spoken.store(true, Ordering::Relaxed);
             let (handler, peer) = (Arc::clone(&self.handler), peer.clone());
             let answer = async move { Ok::<_, Infallible>(handler.handle(request, peer).await) };
-            FinishAnyway::new(answer, self.tasks.clone())
+            FinishAnyway::new(answer, in_tasks(self.tasks.clone()))
         });
         let mut shutdown = shutdown.clone();
         let connection = self.tasks.track_future(async {

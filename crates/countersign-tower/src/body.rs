@@ -7,6 +7,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use crate::grpc::{self, code};
+use crate::held::HeldBody;
+
 /// The body of a verified delivery: whole, and as it was signed.
 #[derive(Clone, Default)]
 pub struct VerifiedBody {
@@ -29,8 +32,7 @@ impl Body for VerifiedBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let bytes = std::mem::take(&mut self.bytes);
-        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+        Poll::Ready(take_frame(&mut self.bytes).map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -49,7 +51,10 @@ impl fmt::Debug for VerifiedBody {
 }
 
 pin_project! {
-    /// The body of a response: the service's own, or that of a refusal.
+    /// The body of a response: the service's own, or that of an answer of the layer.
+    ///
+    /// Where its end decides what becomes of a delivery ([`ConfirmAt::BodyEnd`](crate::ConfirmAt::BodyEnd),
+    /// and every call of gRPC), it holds the claim, and releases it when it is dropped before.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -62,7 +67,9 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
         Inner { #[pin] body: B },
-        Own { bytes: Bytes },
+        Held { #[pin] body: HeldBody<B> },
+        // A call of gRPC ends with trailers, which say here that it succeeded.
+        Own { bytes: Bytes, is_call: bool },
     }
 }
 
@@ -71,8 +78,17 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Inner { body } }
     }
 
+    pub(crate) fn held(body: HeldBody<B>) -> Self {
+        Self { kind: Kind::Held { body } }
+    }
+
     pub(crate) fn own(bytes: Bytes) -> Self {
-        Self { kind: Kind::Own { bytes } }
+        Self { kind: Kind::Own { bytes, is_call: false } }
+    }
+
+    /// The answer to a call of gRPC that succeeded.
+    pub(crate) fn own_call(message: Bytes) -> Self {
+        Self { kind: Kind::Own { bytes: message, is_call: true } }
     }
 }
 
@@ -89,9 +105,11 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
-            KindProjection::Own { bytes } => {
-                let bytes = std::mem::take(bytes);
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            KindProjection::Held { body } => body.poll_frame(cx),
+            KindProjection::Own { bytes, is_call } => {
+                let frame = take_frame(bytes)
+                    .or_else(|| std::mem::take(is_call).then(|| Frame::trailers(grpc::trailers(code::OK))));
+                Poll::Ready(frame.map(Ok))
             }
         }
     }
@@ -99,14 +117,22 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Own { bytes } => bytes.is_empty(),
+            Kind::Held { body } => body.is_end_stream(),
+            Kind::Own { bytes, is_call } => bytes.is_empty() && !is_call,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Held { body } => body.size_hint(),
+            Kind::Own { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
+}
+
+/// All that is left, as one frame.
+fn take_frame(bytes: &mut Bytes) -> Option<Frame<Bytes>> {
+    let bytes = std::mem::take(bytes);
+    (!bytes.is_empty()).then(|| Frame::data(bytes))
 }

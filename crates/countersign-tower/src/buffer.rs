@@ -7,20 +7,33 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
+use crate::budget::Reservation;
+use crate::grpc::{self, Messages};
+use crate::policy::Settings;
 use crate::refusal::Refusal;
 
 pin_project! {
-    /// Reads a whole body, byte for byte, up to a limit and a time.
+    /// Reads a whole body, byte for byte, up to a limit, a time, and what is left of a budget.
     pub(crate) struct Buffer<B> {
         #[pin]
         body: B,
         read: Read,
         limit: usize,
         timeout: Duration,
+        // Taken with the bytes when they are complete.
+        reservation: Option<Reservation>,
+        // Whether it is to be one message of gRPC, and no more.
+        unary: bool,
         // Set when the body is not there at once: most are, and a timer costs more than they do.
         #[pin]
         deadline: Option<Sleep>,
     }
+}
+
+/// A whole body, and its place in the budget.
+pub(crate) struct Buffered {
+    pub(crate) bytes: Bytes,
+    pub(crate) reservation: Option<Reservation>,
 }
 
 /// What has been read so far. One chunk is kept as it came, without a copy.
@@ -30,15 +43,24 @@ enum Read {
 }
 
 impl<B: Body> Buffer<B> {
-    pub(crate) fn new(body: B, limit: usize, timeout: Duration) -> Self {
-        Self { body, read: Read::Whole(Bytes::new()), limit, timeout, deadline: None }
+    pub(crate) fn new(body: B, settings: &Settings, unary: bool) -> Self {
+        let budget = &settings.body_budget;
+        // What can never fit is too large, rather than to be sent again and again.
+        let limit = settings.body_limit.min(budget.capacity());
+        let (reservation, timeout) = (Some(budget.open()), settings.body_timeout);
+        Self { body, read: Read::Whole(Bytes::new()), limit, timeout, reservation, unary, deadline: None }
     }
 
-    pub(crate) fn poll_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Refusal>> {
+    pub(crate) fn poll_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Buffered, Refusal>> {
         let mut this = self.project();
         let too_large = Refusal::BodyTooLarge { limit: *this.limit };
-        if this.body.size_hint().lower() > *this.limit as u64 {
+        let announced = this.body.size_hint().lower();
+        if announced > *this.limit as u64 {
             return Poll::Ready(Err(too_large));
+        }
+        let is_unread = this.read.as_bytes().is_empty();
+        if is_unread && !this.reservation.as_ref().is_some_and(|reservation| reservation.has_room_for(announced)) {
+            return Poll::Ready(Err(Refusal::OverBudget));
         }
         loop {
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
@@ -50,23 +72,48 @@ impl<B: Body> Buffer<B> {
                 }
                 return Poll::Ready(Err(Refusal::BodyTimeout { after: *this.timeout }));
             };
-            let Some(frame) = frame else { return Poll::Ready(Ok(this.read.take())) };
+            let Some(frame) = frame else {
+                let bytes = this.read.take();
+                let complete = if *this.unary { complete_call(&bytes) } else { Ok(()) };
+                return Poll::Ready(complete.map(|()| Buffered { bytes, reservation: this.reservation.take() }));
+            };
             let Ok(frame) = frame else { return Poll::Ready(Err(Refusal::BodyUnreadable)) };
             // Trailers are not signed, so they are not passed on.
             let Ok(data) = frame.into_data() else { continue };
-            if this.read.len() + data.remaining() > *this.limit {
+            if this.read.as_bytes().len() + data.remaining() > *this.limit {
                 return Poll::Ready(Err(too_large));
             }
+            if this.reservation.as_mut().is_none_or(|reservation| reservation.grow(data.remaining()).is_err()) {
+                return Poll::Ready(Err(Refusal::OverBudget));
+            }
             this.read.append(data);
+            // A stream may wait for an answer before it ends, so it is not waited for.
+            match grpc::messages(this.read.as_bytes()) {
+                Messages::More if *this.unary => return Poll::Ready(Err(Refusal::GrpcStream)),
+                Messages::Partial(Some(length)) if *this.unary && length > *this.limit as u64 => {
+                    return Poll::Ready(Err(too_large));
+                }
+                _ => {}
+            }
         }
     }
 }
 
+/// A unary call's body is one message.
+fn complete_call(body: &[u8]) -> Result<(), Refusal> {
+    match grpc::messages(body) {
+        Messages::One => Ok(()),
+        Messages::Partial(None) if body.is_empty() => Err(Refusal::GrpcStream),
+        Messages::Partial(_) => Err(Refusal::BodyUnreadable),
+        Messages::More => Err(Refusal::GrpcStream),
+    }
+}
+
 impl Read {
-    fn len(&self) -> usize {
+    fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Whole(bytes) => bytes.len(),
-            Self::Joined(bytes) => bytes.len(),
+            Self::Whole(bytes) => bytes,
+            Self::Joined(bytes) => bytes,
         }
     }
 

@@ -3,16 +3,16 @@ use std::sync::Arc;
 use countersign::ReplayStore;
 use countersign::replay::ClaimToken;
 
-use crate::layer::Policy;
+use crate::policy::Terms;
 
 /// A claim that is released when it is dropped: by an error, a panic, or a sender that hung up.
-pub(crate) struct ClaimGuard<St: ReplayStore, C, K> {
-    policy: Arc<Policy<St, C, K>>,
+pub(crate) struct ClaimGuard<P: Terms> {
+    policy: Arc<P>,
     token: Option<ClaimToken>,
 }
 
-impl<St: ReplayStore, C, K> ClaimGuard<St, C, K> {
-    pub(crate) fn new(policy: Arc<Policy<St, C, K>>, token: ClaimToken) -> Self {
+impl<P: Terms> ClaimGuard<P> {
+    pub(crate) fn new(policy: Arc<P>, token: ClaimToken) -> Self {
         Self { policy, token: Some(token) }
     }
 
@@ -22,10 +22,10 @@ impl<St: ReplayStore, C, K> ClaimGuard<St, C, K> {
     }
 }
 
-impl<St: ReplayStore, C, K> Drop for ClaimGuard<St, C, K> {
+impl<P: Terms> Drop for ClaimGuard<P> {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
-            self.policy.store.release(token);
+            self.policy.store().release(token);
         }
     }
 }

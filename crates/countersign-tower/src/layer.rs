@@ -3,113 +3,232 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::replay::MemoryStore;
-use countersign::{Clock, EventFilter, KeySource, ReplayStore, SystemClock, Verifier};
+use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
 use tower_layer::Layer;
 
+use crate::budget::BodyBudget;
+use crate::detach::{DetachLayer, Rest};
+use crate::observe::ObserveLayer;
+use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings};
+use crate::render::{ProblemDocument, RenderRefusal};
+use crate::report::OnReport;
 use crate::service::Verify;
+use crate::sources::Sources;
 
 /// Puts [`Verify`] around a service.
 ///
-/// Clones share the replay store, and so do all services that one layer is put around.
+/// Clones share the replay store and the budget of bytes, and so do all services that one layer is put
+/// around.
+///
+/// Its types are those of the replay store, the clock, the keys, the hook for reports and the writing of
+/// refusals; each has a method that sets it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use countersign::{EventFilter, Verifier};
+/// use countersign_tower::{BodyBudget, VerifyLayer};
+///
+/// # fn layer(verifier: Verifier) -> Result<(), countersign::event::PatternError> {
+/// let layer = VerifyLayer::new(verifier)
+///     .events(EventFilter::new(["batch.*"])?)
+///     .lease(Duration::from_secs(90))
+///     .body_limit(64 * 1024)
+///     .body_budget(BodyBudget::new(32 * 1024 * 1024));
+/// # drop(layer);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
-pub struct VerifyLayer<St = Arc<MemoryStore>, C = SystemClock, K = Verifier> {
-    policy: Policy<St, C, K>,
-}
-
-/// What is asked of a delivery before the service sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct Policy<St, C, K> {
-    pub(crate) keys: K,
-    pub(crate) store: St,
-    pub(crate) clock: C,
-    pub(crate) lease: Duration,
-    pub(crate) body_limit: usize,
-    pub(crate) body_timeout: Duration,
-    pub(crate) events: Option<EventFilter>,
+pub struct VerifyLayer<St = Arc<MemoryStore>, C = SystemClock, K = Verifier, H = (), R = ProblemDocument> {
+    policy: Policy<St, C, K, H, R>,
 }
 
 impl VerifyLayer {
-    /// The most bytes that a body may have unless set. Payloads are thin: this is generous.
+    /// The most bytes that a body may have unless set: 1 MiB. Payloads are thin: this is generous.
     pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
-    /// How long a body may take to arrive unless set.
+    /// How long a body may take to arrive unless set: 10 s.
     pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
-    /// How long the service may take before a retry may be handed to it, unless set.
+    /// The most bytes of bodies that are held at one time unless set: 256 MiB.
+    pub const DEFAULT_BODY_BUDGET: usize = 256 * 1024 * 1024;
+    /// How long the service may take before a retry may be handed to it, unless set: 60 s.
     pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
 }
 
 impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
-    /// Verifies with `keys`: a [`Verifier`], or a [`KeySource`](countersign::KeySource) whose keys change. Deliveries are remembered
-    /// in a [`MemoryStore`] of the layer's own.
+    /// Verifies with `keys`: a [`Verifier`], a [`KeySource`](countersign::KeySource) whose keys change, or
+    /// [`PerRequest`](crate::PerRequest). Deliveries are remembered in a [`MemoryStore`] of the layer's own.
     pub fn new(keys: K) -> Self {
-        Self {
-            policy: Policy {
-                keys,
-                store: Arc::default(),
-                clock: SystemClock,
-                lease: VerifyLayer::DEFAULT_LEASE,
-                body_limit: VerifyLayer::DEFAULT_BODY_LIMIT,
-                body_timeout: VerifyLayer::DEFAULT_BODY_TIMEOUT,
-                events: None,
-            },
-        }
+        let settings = Settings {
+            lease: VerifyLayer::DEFAULT_LEASE,
+            body_limit: VerifyLayer::DEFAULT_BODY_LIMIT,
+            body_timeout: VerifyLayer::DEFAULT_BODY_TIMEOUT,
+            body_budget: BodyBudget::new(VerifyLayer::DEFAULT_BODY_BUDGET),
+            events: None,
+            on_duplicate: OnDuplicate::default(),
+            on_store_failure: OnStoreFailure::default(),
+            confirm_at: ConfirmAt::default(),
+            buffers_grpc_streams: false,
+        };
+        let (store, clock, render) = (Arc::default(), SystemClock, ProblemDocument);
+        Self { policy: Policy { store, clock, sources: keys, on_report: (), render, settings } }
     }
 }
 
-impl<St, C, K> VerifyLayer<St, C, K> {
+impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// Remembers deliveries in `store` instead. Wrap it in an [`Arc`] to share it.
-    pub fn store<New>(self, store: New) -> VerifyLayer<New, C, K> {
-        let Policy { keys, store: _, clock, lease, body_limit, body_timeout, events } = self.policy;
-        VerifyLayer { policy: Policy { keys, store, clock, lease, body_limit, body_timeout, events } }
+    pub fn store<New>(self, store: New) -> VerifyLayer<New, C, K, H, R> {
+        let Policy { store: _, clock, sources, on_report, render, settings } = self.policy;
+        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
     }
 
     /// Takes the time from `clock` instead; for tests.
-    pub fn clock<New>(self, clock: New) -> VerifyLayer<St, New, K> {
-        let Policy { keys, store, clock: _, lease, body_limit, body_timeout, events } = self.policy;
-        VerifyLayer { policy: Policy { keys, store, clock, lease, body_limit, body_timeout, events } }
+    pub fn clock<New>(self, clock: New) -> VerifyLayer<St, New, K, H, R> {
+        let Policy { store, clock: _, sources, on_report, render, settings } = self.policy;
+        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    }
+
+    /// Tells `hook` what became of each request, once; see [`OnReport`].
+    pub fn on_report<New: OnReport>(self, hook: New) -> VerifyLayer<St, C, K, New, R> {
+        let Policy { store, clock, sources, on_report: _, render, settings } = self.policy;
+        VerifyLayer { policy: Policy { store, clock, sources, on_report: hook, render, settings } }
+    }
+
+    /// Writes the bodies of refusals with `render` instead of as problem documents; see [`RenderRefusal`].
+    pub fn render_refusals<New: RenderRefusal>(self, render: New) -> VerifyLayer<St, C, K, H, New> {
+        let Policy { store, clock, sources, on_report, render: _, settings } = self.policy;
+        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
     }
 
     /// The most bytes that a body may have; one more is refused with 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.policy.body_limit = bytes;
+        self.policy.settings.body_limit = bytes;
         self
     }
 
     /// How long a body may take to arrive; what takes longer is refused with 408.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.policy.body_timeout = timeout;
+        self.policy.settings.body_timeout = timeout;
+        self
+    }
+
+    /// The most bytes of bodies that are held at one time, over all requests; beyond it a delivery is
+    /// refused with 503. A body that is larger than the whole of it is too large (413). Give several layers
+    /// clones of one budget to bound them together.
+    pub fn body_budget(mut self, budget: BodyBudget) -> Self {
+        self.policy.settings.body_budget = budget;
         self
     }
 
     /// How long a claim holds. Longer than the service ever takes: a service that is slower may be
     /// handed the same delivery again by the sender's retry.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.policy.lease = lease;
+        self.policy.settings.lease = lease;
         self
     }
 
     /// Lets only these events reach the service. Others are verified, and acknowledged with 204.
     pub fn events(mut self, events: EventFilter) -> Self {
-        self.policy.events = Some(events);
+        self.policy.settings.events = Some(events);
         self
+    }
+
+    /// What is done with a genuine delivery that was handled before; acknowledged unless set.
+    pub fn on_duplicate(mut self, on_duplicate: OnDuplicate) -> Self {
+        self.policy.settings.on_duplicate = on_duplicate;
+        self
+    }
+
+    /// What is done when the replay store gives no answer; refused with 503 unless set.
+    pub fn on_store_failure(mut self, on_store_failure: OnStoreFailure) -> Self {
+        self.policy.settings.on_store_failure = on_store_failure;
+        self
+    }
+
+    /// When a success of the service confirms a delivery; at the head of its answer unless set. A call of
+    /// gRPC is always confirmed at its end.
+    pub fn confirm_at(mut self, confirm_at: ConfirmAt) -> Self {
+        self.policy.settings.confirm_at = confirm_at;
+        self
+    }
+
+    /// Takes calls of gRPC with any number of messages: the whole stream is read before it is verified,
+    /// within the limits of a body, and the service sees nothing until its end. Unless set, any other
+    /// number than one is refused with `UNIMPLEMENTED`.
+    pub fn buffer_grpc_streams(mut self) -> Self {
+        self.policy.settings.buffers_grpc_streams = true;
+        self
+    }
+
+    /// Runs deliveries to their end although their senders hang up: what is left of one is given to
+    /// `spawn`, which is to run it.
+    ///
+    /// Without it a dropped future releases its claim, and hyper drops it when the sender hangs up: a slow
+    /// handler is then handed the same delivery again by an impatient sender's retry. With it the retry is
+    /// told that the delivery is in flight, and then that it is done. It costs an allocation for each
+    /// request, and a task for those that are left alone. A timeout around the layer no longer stops the
+    /// handler. A claim that is held until the end of an answer's body ([`ConfirmAt::BodyEnd`], gRPC) is
+    /// released when the sender hangs up during the body all the same.
+    ///
+    /// `spawn` is called from `drop`. Where there is no runtime any more, it drops what it is given, and the
+    /// claim is released. A server that ends in good order waits for these tasks, too: with tokio-util's
+    /// `TaskTracker`, `spawn` is `move |rest| drop(tasks.spawn(rest))`.
+    ///
+    /// ```
+    /// use countersign::Verifier;
+    /// use countersign_tower::{Rest, VerifyLayer};
+    ///
+    /// # fn layer(verifier: Verifier) {
+    /// let layer = VerifyLayer::new(verifier).detach(|rest: Rest| {
+    ///     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+    ///         runtime.spawn(rest);
+    ///     }
+    /// });
+    /// # drop(layer);
+    /// # }
+    /// ```
+    pub fn detach<Sp: Fn(Rest) + Clone + Unpin>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
+        DetachLayer::new(self, spawn)
+    }
+
+    /// Protects nothing: every request reaches the service, verified or not, and what would have become of
+    /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`OnReport`]. For a rollout: see
+    /// first who would be refused.
+    ///
+    /// All else is as it will be: bodies are read within their limits, deliveries are claimed and settled,
+    /// and a genuine one has its [`Verified`](countersign::Verified). The service gets the body as it came,
+    /// however large, with its trailers and failures ([`ObservedBody`](crate::ObservedBody)); up to
+    /// [`body_limit`](Self::body_limit) bytes of it are read before, which may take
+    /// [`body_timeout`](Self::body_timeout). A stream that waits for an answer before it goes on therefore
+    /// waits as long. The body of the request has to be `Unpin`, as those of hyper, axum and tonic are.
+    pub fn danger_observe(self) -> ObserveLayer<St, C, K, H, R> {
+        ObserveLayer::new(self.policy)
     }
 }
 
-impl<S, St: ReplayStore + Clone, C: Clock + Clone, K: KeySource + Clone> Layer<S> for VerifyLayer<St, C, K> {
-    type Service = Verify<S, St, C, K>;
+impl<S, St, C, K, H, R> Layer<S> for VerifyLayer<St, C, K, H, R>
+where
+    St: ReplayStore + Clone,
+    C: Clock + Clone,
+    K: Sources + Clone,
+    H: OnReport + Clone,
+    R: RenderRefusal + Clone,
+{
+    type Service = Verify<S, St, C, K, H, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Verify::new(inner, Arc::new(self.policy.clone()))
     }
 }
 
-impl<St: Clone, C: Clone, K: Clone> Clone for VerifyLayer<St, C, K> {
+impl<St: Clone, C: Clone, K: Clone, H: Clone, R: Clone> Clone for VerifyLayer<St, C, K, H, R> {
     fn clone(&self) -> Self {
         Self { policy: self.policy.clone() }
     }
 }
 
-impl<St, C, K: fmt::Debug> fmt::Debug for VerifyLayer<St, C, K> {
+impl<St, C, K: fmt::Debug, H, R> fmt::Debug for VerifyLayer<St, C, K, H, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyLayer").field("keys", &self.policy.keys).finish_non_exhaustive()
+        f.debug_struct("VerifyLayer").field("keys", &self.policy.sources).finish_non_exhaustive()
     }
 }

@@ -47,22 +47,46 @@
 //! }
 //! ```
 
+#![deny(missing_docs)]
+
+mod answer;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod body;
+mod budget;
 mod buffer;
 mod claim;
+mod delivery;
+mod detach;
 mod future;
+mod grpc;
+mod held;
 mod layer;
+mod observe;
+mod policy;
 pub mod problem;
 mod refusal;
+mod render;
 mod report;
+mod reporting;
 mod service;
+mod settle;
+mod sources;
+#[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
+mod trace;
 
 pub use body::{ResponseBody, VerifiedBody};
+pub use budget::BodyBudget;
+pub use detach::{Detach, DetachLayer, FinishAnyway, Rest};
 pub use future::ResponseFuture;
 pub use layer::VerifyLayer;
+pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};
+pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed};
 pub use refusal::Refusal;
-pub use report::{Outcome, Report};
+pub use render::{ProblemDocument, RenderRefusal, Rendered};
+pub use report::{OnReport, Outcome, Report};
 pub use service::Verify;
+pub use sources::{PerRequest, Refreshing, Sources};
 
 /// The response header that says what became of a delivery that was not handed to the service.
 pub const COUNTERSIGN_OUTCOME: http::HeaderName = http::HeaderName::from_static("countersign-outcome");

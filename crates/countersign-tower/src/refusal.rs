@@ -3,21 +3,38 @@ use std::time::Duration;
 
 use countersign::replay::StoreError;
 use countersign::{Reason, Rejection};
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::StatusCode;
 
-use crate::body::ResponseBody;
-use crate::problem;
+use crate::grpc::code;
 
-/// When a sender that has to come back should, in seconds.
-const RETRY_AFTER_SECS: u32 = 5;
+/// When a sender that has to come back should.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Why a delivery was not handed to the service.
+///
+/// | refusal | status | gRPC |
+/// | --- | --- | --- |
+/// | `Unverified`: a header that is missing, twice there or malformed | 400 | `INVALID_ARGUMENT` |
+/// | `Unverified`, all others | 401 | `UNAUTHENTICATED` |
+/// | `UnknownSource` | 404 | `NOT_FOUND` |
+/// | `BodyTooLarge` | 413 | `RESOURCE_EXHAUSTED` |
+/// | `BodyTimeout` | 408 | `DEADLINE_EXCEEDED` |
+/// | `BodyUnreadable` | 400 | `INVALID_ARGUMENT` |
+/// | `OverBudget` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
+/// | `GrpcStream` | | `UNIMPLEMENTED` |
+/// | `InFlight` | 409, `Retry-After` | `ABORTED`, with pushback |
+/// | `KeysUnavailable`, `StoreUnavailable` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
+///
+/// Pushback is `grpc-retry-pushback-ms` of gRPC's retries ([gRFC A6]), for clients that retry by themselves.
+///
+/// [gRFC A6]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// It could not be verified.
     Unverified(Rejection),
+    /// [`Sources`](crate::Sources) knows no source for its head.
+    UnknownSource,
     /// Its body is larger than the limit.
     BodyTooLarge {
         /// The limit, in bytes.
@@ -28,8 +45,13 @@ pub enum Refusal {
         /// The time that it had.
         after: Duration,
     },
-    /// Its body broke off, or was not framed as HTTP asks for.
+    /// Its body broke off, or was not framed as HTTP or gRPC asks for.
     BodyUnreadable,
+    /// The bodies that are held right now leave no room for it; see [`BodyBudget`](crate::BodyBudget).
+    OverBudget,
+    /// It is a call of gRPC with another number of messages than one, and the layer was not told to
+    /// [buffer](crate::VerifyLayer::buffer_grpc_streams) streams.
+    GrpcStream,
     /// It is being handled right now.
     InFlight,
     /// The source's public keys are out of reach, so nobody knows whether it is genuine.
@@ -43,9 +65,12 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unverified(rejection) => rejection.reason().as_str(),
+            Self::UnknownSource => "unknown_source",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimeout { .. } => "body_timeout",
             Self::BodyUnreadable => "body_unreadable",
+            Self::OverBudget => "over_budget",
+            Self::GrpcStream => "grpc_stream",
             Self::InFlight => "in_flight",
             Self::KeysUnavailable => "keys_unavailable",
             Self::StoreUnavailable(_) => "store_unavailable",
@@ -53,6 +78,7 @@ impl Refusal {
     }
 
     /// The status that it is answered with. Never 410 or 3xx: senders take these for more than they say.
+    /// A gRPC client gets 200, and [`grpc_status`](Self::grpc_status).
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Unverified(rejection) => match rejection.reason() {
@@ -64,26 +90,43 @@ impl Refusal {
                 | Reason::TokenMalformed => StatusCode::BAD_REQUEST,
                 _ => StatusCode::UNAUTHORIZED,
             },
+            Self::UnknownSource => StatusCode::NOT_FOUND,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::BodyUnreadable => StatusCode::BAD_REQUEST,
+            Self::GrpcStream => StatusCode::NOT_IMPLEMENTED,
             Self::InFlight => StatusCode::CONFLICT,
-            Self::KeysUnavailable | Self::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OverBudget | Self::KeysUnavailable | Self::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// The answer: a problem document (RFC 9457), and the headers that its status asks for.
-    pub(crate) fn to_response<B>(self) -> Response<ResponseBody<B>> {
-        let status = self.status();
-        let mut response = problem::response(status, self.code(), &self.to_string()).map(ResponseBody::own);
-        let headers = response.headers_mut();
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"));
+    /// The `grpc-status` that a gRPC client is answered with
+    /// ([codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)).
+    pub const fn grpc_status(&self) -> u8 {
+        match self {
+            Self::Unverified(_) if self.status().as_u16() == 400 => code::INVALID_ARGUMENT,
+            Self::Unverified(_) => code::UNAUTHENTICATED,
+            Self::UnknownSource => code::NOT_FOUND,
+            Self::BodyTooLarge { .. } | Self::OverBudget => code::RESOURCE_EXHAUSTED,
+            Self::BodyTimeout { .. } => code::DEADLINE_EXCEEDED,
+            Self::BodyUnreadable => code::INVALID_ARGUMENT,
+            Self::GrpcStream => code::UNIMPLEMENTED,
+            Self::InFlight => code::ABORTED,
+            Self::KeysUnavailable | Self::StoreUnavailable(_) => code::UNAVAILABLE,
         }
-        if matches!(status, StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE) {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+    }
+
+    /// When the sender should come back, where that is all that it takes.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::OverBudget | Self::InFlight | Self::KeysUnavailable | Self::StoreUnavailable(_) => Some(RETRY_AFTER),
+            _ => None,
         }
-        response
+    }
+
+    /// Whether newer public keys could have made a difference.
+    pub(crate) const fn wants_public_key(&self) -> bool {
+        matches!(self, Self::Unverified(rejection) if rejection.wants_public_key())
     }
 }
 
@@ -91,9 +134,14 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unverified(rejection) => rejection.fmt(f),
+            Self::UnknownSource => f.write_str("nobody is known who would send to this address"),
             Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
             Self::BodyTimeout { after } => write!(f, "the body did not arrive within {after:?}"),
             Self::BodyUnreadable => f.write_str("the body broke off before its end"),
+            Self::OverBudget => f.write_str("too many bodies are held right now: come back later"),
+            Self::GrpcStream => {
+                f.write_str("a signature is for one message, and this call has none, or several: make a unary call")
+            }
             Self::InFlight => f.write_str("this delivery is being handled right now: come back later"),
             Self::KeysUnavailable => {
                 f.write_str("the keys of this source cannot be reached right now: come back later")

@@ -4,7 +4,8 @@ use countersign::Verified;
 
 use crate::refusal::Refusal;
 
-/// What became of a request; in the extensions of every response of [`Verify`](crate::Verify).
+/// What became of a request; in the extensions of every response of [`Verify`](crate::Verify), and given
+/// to the layer's [`OnReport`].
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(crate) outcome: Outcome,
@@ -48,7 +49,15 @@ pub enum Outcome {
     Unrecorded,
     /// The service did not handle it: a retry is welcome.
     Released,
-    /// It was handled before, and acknowledged without the service.
+    /// The service answers, and the end of its answer's body will tell. In a response's extensions only:
+    /// [`OnReport`] is given what it came to.
+    Deferred,
+    /// Its future, or the body of its answer, was dropped before the end: the sender hung up, a time ran
+    /// out around the layer, or the service panicked. A claim, if there was one, was released. Given to
+    /// [`OnReport`] only: there is no response.
+    Abandoned,
+    /// It was handled before: acknowledged without the service, or handed to it marked, as
+    /// [`OnDuplicate`](crate::OnDuplicate) says.
     Duplicate,
     /// It is genuine, and nobody asked for events of its type.
     Filtered,
@@ -63,9 +72,49 @@ impl Outcome {
             Self::Confirmed => "confirmed",
             Self::Unrecorded => "unrecorded",
             Self::Released => "released",
+            Self::Deferred => "deferred",
+            Self::Abandoned => "abandoned",
             Self::Duplicate => "duplicate",
             Self::Filtered => "filtered",
             Self::Refused(_) => "refused",
         }
+    }
+}
+
+/// Is told what became of each request, once: to count it, or to log it.
+///
+/// Every function of a [`Report`] is one, and `()` is none. It is called where the request runs, and from
+/// `drop` where a request is abandoned: it neither blocks nor panics.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use countersign::Verifier;
+/// use countersign_tower::{Report, VerifyLayer};
+///
+/// # fn layer(verifier: Verifier) {
+/// let refused = Arc::new(AtomicU64::new(0));
+/// let counter = Arc::clone(&refused);
+/// let layer = VerifyLayer::new(verifier).on_report(move |report: &Report| {
+///     if report.refusal().is_some() {
+///         counter.fetch_add(1, Ordering::Relaxed);
+///     }
+/// });
+/// # drop(layer);
+/// # }
+/// ```
+pub trait OnReport: Send + Sync + 'static {
+    /// Called once for each request.
+    fn on_report(&self, report: &Report);
+}
+
+impl OnReport for () {
+    fn on_report(&self, _: &Report) {}
+}
+
+impl<F: Fn(&Report) + Send + Sync + 'static> OnReport for F {
+    fn on_report(&self, report: &Report) {
+        self(report);
     }
 }

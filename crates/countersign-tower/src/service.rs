@@ -2,38 +2,46 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use countersign::{Clock, KeySource, ReplayStore, Verifier};
+use countersign::{Clock, ReplayStore, Verifier};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::future::ResponseFuture;
-use crate::layer::Policy;
+use crate::policy::Policy;
+use crate::render::{ProblemDocument, RenderRefusal};
+use crate::report::OnReport;
+use crate::sources::Sources;
 
 /// Lets only verified deliveries reach the service inside it; see the [crate's](crate) documentation.
-pub struct Verify<S, St, C, K = Verifier> {
+///
+/// [`VerifyLayer`](crate::VerifyLayer) makes it.
+pub struct Verify<S, St, C, K = Verifier, H = (), R = ProblemDocument> {
     inner: S,
-    policy: Arc<Policy<St, C, K>>,
+    policy: Arc<Policy<St, C, K, H, R>>,
 }
 
-impl<S, St, C, K> Verify<S, St, C, K> {
-    pub(crate) fn new(inner: S, policy: Arc<Policy<St, C, K>>) -> Self {
+impl<S, St, C, K, H, R> Verify<S, St, C, K, H, R> {
+    pub(crate) fn new(inner: S, policy: Arc<Policy<St, C, K, H, R>>) -> Self {
         Self { inner, policy }
     }
 }
 
-impl<S, B, ResBody, St, C, K> Service<Request<B>> for Verify<S, St, C, K>
+impl<S, B, ResBody, St, C, K, H, R> Service<Request<B>> for Verify<S, St, C, K, H, R>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>> + Clone,
     B: Body,
+    ResBody: Body,
     St: ReplayStore,
     C: Clock,
-    K: KeySource,
+    K: Sources,
+    H: OnReport,
+    R: RenderRefusal,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, ResBody, St, C, K>;
+    type Future = ResponseFuture<S, B, ResBody, St, C, K, H, R>;
 
     /// Always: the service inside is asked when there is a verified delivery for it. Asked before, a
     /// stranger with a slow body would occupy a place that it has, or make it connect to a backend.
@@ -46,14 +54,14 @@ where
     }
 }
 
-impl<S: Clone, St, C, K> Clone for Verify<S, St, C, K> {
+impl<S: Clone, St, C, K, H, R> Clone for Verify<S, St, C, K, H, R> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), policy: Arc::clone(&self.policy) }
     }
 }
 
-impl<S: fmt::Debug, St, C, K: fmt::Debug> fmt::Debug for Verify<S, St, C, K> {
+impl<S: fmt::Debug, St, C, K: fmt::Debug, H, R> fmt::Debug for Verify<S, St, C, K, H, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verify").field("inner", &self.inner).field("keys", &self.policy.keys).finish_non_exhaustive()
+        f.debug_struct("Verify").field("inner", &self.inner).field("keys", &self.policy.sources).finish_non_exhaustive()
     }
 }

@@ -75,6 +75,14 @@ impl Client {
         self.reply().await.expect("an answer")
     }
 
+    /// The same, to another path.
+    pub(crate) async fn deliver_to(&mut self, path: &str, delivery: &Delivery, framing: Framing) -> Reply {
+        let head = head(delivery, framing).replacen("/hook", path, 1);
+        self.send(head).await;
+        self.send(&delivery.body).await;
+        self.reply().await.expect("an answer")
+    }
+
     pub(crate) async fn send_head(&mut self, delivery: &Delivery, framing: Framing) {
         self.send(head(delivery, framing)).await;
     }

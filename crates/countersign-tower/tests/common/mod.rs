@@ -50,6 +50,20 @@ pub(crate) fn verifier(source: &str) -> Verifier {
     Verifier::builder(source).secret(secret).build().expect("a sound description")
 }
 
+/// Secrets that are not each other, by number.
+const NUMBERED: [&str; 3] = [SECRET, OTHER_SECRET, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"];
+
+/// The verifier of a source with this secret of its own.
+pub(crate) fn verifier_for(source: &str, secret: usize) -> Verifier {
+    let secret = Secret::parse(NUMBERED[secret]).expect("a good secret");
+    Verifier::builder(source).secret(secret).build().expect("a sound description")
+}
+
+/// A delivery that is signed with this secret.
+pub(crate) fn delivery_for(secret: usize, id: &str, body: impl Into<Bytes>) -> Delivery {
+    sign(NUMBERED[secret], NOW, id, body.into())
+}
+
 /// What a sender sends.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {

@@ -1,0 +1,222 @@
+//! Extractors for handlers of [axum], behind the feature `axum`.
+//!
+//! [`Webhook`] is the event of a verified delivery, [`VerifiedDelivery`] the verdict: who signed it, with
+//! which key, when, and under which id. Both look at what [`VerifyLayer`](crate::VerifyLayer) left in the
+//! request, read no body, and can stand in any order beside other extractors. The layer may be put around a
+//! whole router, a nested one, or the method router of one route.
+//!
+//! | the request | the sender gets | the claim |
+//! | --- | --- | --- |
+//! | passed no layer | 500, `layer_missing` | there is none |
+//! | could not be verified, and passed an [`Observe`](crate::Observe) | as [`Verify`](crate::Verify) would have refused it | there is none |
+//! | is genuine, and no `T` | 422, `unexpected_payload` | released: a retry is welcome, and may meet a handler that knows better |
+//!
+//! A handler that would rather acknowledge what it cannot read takes `Result<Webhook<T>, WebhookRejection>`
+//! and answers 2xx.
+//!
+//! ```no_run
+//! use axum::{Json, Router, routing::post};
+//! use countersign::{Secret, Verifier, event::EventKind};
+//! use countersign_tower::VerifyLayer;
+//! use countersign_tower::axum::{VerifiedDelivery, Webhook};
+//!
+//! async fn gemini(Webhook(event): Webhook, VerifiedDelivery(delivery): VerifiedDelivery) {
+//!     if event.kind == EventKind::BatchSucceeded {
+//!         println!("{}: {:?}", delivery.message_id(), event.data.output_file_uri);
+//!     }
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Invoice {
+//!     number: String,
+//! }
+//!
+//! async fn billing(Webhook(Json(invoice)): Webhook<Json<Invoice>>) {
+//!     println!("{}", invoice.number);
+//! }
+//!
+//! # fn app(gemini_verifier: Verifier, billing_verifier: Verifier) -> Router {
+//! Router::new()
+//!     .route("/gemini", post(gemini).layer(VerifyLayer::new(gemini_verifier)))
+//!     .route("/billing", post(billing).layer(VerifyLayer::new(billing_verifier)))
+//! # }
+//! ```
+//!
+//! [axum]: https://docs.rs/axum
+
+use std::fmt;
+
+use ::axum::Json;
+use ::axum::body::Body;
+use ::axum::extract::FromRequestParts;
+use ::axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use countersign::event::EventError;
+use countersign::{Event, Verified};
+use http::StatusCode;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::answer;
+use crate::grpc::Protocol;
+use crate::observe::Observed;
+use crate::problem;
+use crate::refusal::Refusal;
+use crate::render::{ProblemDocument, RenderRefusal};
+use crate::report::Outcome;
+
+/// The payload of a verified delivery: an [`Event`] unless another [`Payload`] is asked for.
+///
+/// It is parsed from the bytes that were signed. See the [module](self) for what a sender gets where it
+/// cannot be had.
+#[derive(Clone, Debug)]
+pub struct Webhook<T = Event>(pub T);
+
+/// The verdict on a delivery: proof that it was signed by its source, recently, over exactly this body.
+#[derive(Clone, Debug)]
+pub struct VerifiedDelivery(pub Verified);
+
+impl<S: Send + Sync, T: Payload> FromRequestParts<S> for Webhook<T> {
+    type Rejection = WebhookRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebhookRejection> {
+        T::from_verified(verified(parts)?).map(Self).map_err(WebhookRejection::UnexpectedPayload)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for VerifiedDelivery {
+    type Rejection = WebhookRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebhookRejection> {
+        verified(parts).cloned().map(Self)
+    }
+}
+
+fn verified(parts: &Parts) -> Result<&Verified, WebhookRejection> {
+    match (parts.extensions.get(), parts.extensions.get()) {
+        (Some(verified), _) => Ok(verified),
+        (None, Some(Observed::Stopped(Outcome::Refused(refusal)))) => Err(WebhookRejection::Refused(*refusal)),
+        _ => Err(WebhookRejection::LayerMissing),
+    }
+}
+
+/// What can be read from a verified delivery.
+///
+/// ```
+/// use countersign::Verified;
+/// use countersign_tower::axum::{Payload, PayloadError};
+///
+/// struct Text(String);
+///
+/// impl Payload for Text {
+///     fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
+///         let text = std::str::from_utf8(verified.body()).map_err(|error| PayloadError::new(error.to_string()))?;
+///         Ok(Self(text.to_owned()))
+///     }
+/// }
+/// ```
+pub trait Payload: Sized {
+    /// Reads it.
+    fn from_verified(verified: &Verified) -> Result<Self, PayloadError>;
+}
+
+/// A Gemini API event.
+impl Payload for Event {
+    fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
+        verified.event().map_err(|error: EventError| PayloadError::new(error.to_string()))
+    }
+}
+
+/// Whatever can be read from JSON.
+impl<T: DeserializeOwned> Payload for Json<T> {
+    fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
+        serde_json::from_slice(verified.body()).map(Json).map_err(|error| PayloadError::new(error.to_string()))
+    }
+}
+
+/// The bytes that were signed, whatever they are.
+impl Payload for Bytes {
+    fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
+        Ok(verified.body().clone())
+    }
+}
+
+/// Why a payload could not be read. The sender is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadError {
+    detail: String,
+}
+
+impl PayloadError {
+    /// An error with words for the sender.
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self { detail: detail.into() }
+    }
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for PayloadError {}
+
+/// Why there is no webhook for a handler. As an answer it is a problem document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WebhookRejection {
+    /// No layer has seen the request: a mistake of the service, not of the sender. 500.
+    LayerMissing,
+    /// The layer only observes, and this is why it would have refused the request.
+    Refused(Refusal),
+    /// It is genuine, and not what the handler expects. 422.
+    UnexpectedPayload(PayloadError),
+}
+
+impl WebhookRejection {
+    /// The stable name of the reason, in snake case: the `code` of the answer.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::LayerMissing => "layer_missing",
+            Self::Refused(refusal) => refusal.code(),
+            Self::UnexpectedPayload(_) => "unexpected_payload",
+        }
+    }
+
+    /// The status that it is answered with.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::LayerMissing => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Refused(refusal) => refusal.status(),
+            Self::UnexpectedPayload(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        }
+    }
+}
+
+impl IntoResponse for WebhookRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refusal) => {
+                let render = |refusal: &Refusal| ProblemDocument.render(refusal);
+                answer::refusal::<Body>(&refusal, Protocol::Http, render).map(Body::new)
+            }
+            _ => problem::response(self.status(), self.code(), &self.to_string()).map(Body::from),
+        }
+    }
+}
+
+impl fmt::Display for WebhookRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LayerMissing => f.write_str(
+                "this handler takes webhooks, and nothing has verified this request: \
+                 put `.layer(VerifyLayer::new(verifier))` of countersign-tower around its route",
+            ),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::UnexpectedPayload(error) => write!(f, "genuine, and not what this endpoint expects: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for WebhookRejection {}

@@ -1,0 +1,273 @@
+//! What a request carries from stage to stage, and where it goes from each.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use countersign::replay::{Claim, Settled, StoreError};
+use countersign::{Attempt, Clock, Refreshed, ReplayStore, UnixTime, Verifier};
+use http::{Request, Response, request};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::answer;
+use crate::body::{ResponseBody, VerifiedBody};
+use crate::budget::Reservation;
+use crate::buffer::{Buffer, Buffered};
+use crate::claim::ClaimGuard;
+use crate::future::{Rejected, Stage, Step};
+use crate::grpc::Protocol;
+use crate::held::{HeldBody, Settlement};
+use crate::policy::{OnDuplicate, OnStoreFailure, Terms, Unclaimed};
+use crate::refusal::Refusal;
+use crate::report::Outcome;
+use crate::reporting::Reporting;
+use crate::settle::{Conclusion, Ending, conclude, unconfirmed};
+use crate::sources::Sources;
+use crate::trace::RequestSpan;
+
+pub(crate) struct Delivery<S, P: Terms> {
+    /// The service, and the head that it is to see; until it is called.
+    request: Option<(S, request::Parts)>,
+    protocol: Protocol,
+    arrived: UnixTime,
+    /// Of the source that was chosen, if one was.
+    verifier: Option<Verifier>,
+    /// Whether newer keys were asked for: once is enough.
+    refreshed: bool,
+    /// Why the service is to have it without a claim.
+    unclaimed: Option<Unclaimed>,
+    reservation: Option<Reservation>,
+    reporting: Reporting<P>,
+}
+
+impl<S, P, ResBody> Delivery<S, P>
+where
+    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
+    P: Terms,
+    ResBody: Body,
+{
+    pub(crate) fn new(service: S, head: request::Parts, policy: Arc<P>, span: RequestSpan) -> Self {
+        Self {
+            protocol: Protocol::of(&head),
+            arrived: policy.clock().now(),
+            verifier: policy.sources().verifier_for(&head),
+            request: Some((service, head)),
+            refreshed: false,
+            unclaimed: None,
+            reservation: None,
+            reporting: Reporting::new(policy, span),
+        }
+    }
+
+    pub(crate) fn begin<B: Body>(&self, body: B) -> Stage<S::Future, B, ResBody, P> {
+        let settings = self.reporting.policy.settings();
+        let unary = self.protocol.is_grpc() && !settings.buffers_grpc_streams;
+        match self.check_head() {
+            Ok(attempt) => Stage::Reading { attempt: Some(attempt), buffer: Buffer::new(body, settings, unary) },
+            Err(refusal) => self.rejected(Rejected::Head { refusal, body }),
+        }
+    }
+
+    fn check_head(&self) -> Result<Attempt, Refusal> {
+        let verifier = self.verifier.as_ref().ok_or(Refusal::UnknownSource)?;
+        Ok(verifier.begin(&self.head().headers, self.arrived)?)
+    }
+
+    fn head(&self) -> &request::Parts {
+        #[expect(clippy::expect_used, reason = "the head is there until the service is called")]
+        let (_, head) = self.request.as_ref().expect("a request is judged before it is handled");
+        head
+    }
+
+    pub(crate) fn verify<B>(
+        &mut self,
+        attempt: Option<Attempt>,
+        body: Result<Buffered, Refusal>,
+    ) -> Step<S::Future, B, ResBody, P> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let attempt = attempt.expect("a request is verified once");
+        match body {
+            Ok(Buffered { bytes, reservation }) => {
+                self.reservation = reservation;
+                self.finish(attempt, bytes)
+            }
+            Err(refusal) => Step::To(Stage::Refused { refusal }),
+        }
+    }
+
+    fn finish<B>(&mut self, attempt: Attempt, body: Bytes) -> Step<S::Future, B, ResBody, P> {
+        let policy = &self.reporting.policy;
+        let started = policy.clock().instant();
+        let verdict = attempt.finish(body.clone());
+        self.reporting.verification_time = Some(policy.clock().instant().saturating_duration_since(started));
+        let verified = match verdict {
+            Ok(verified) => self.reporting.verified.insert(verified),
+            Err(rejection) => {
+                return Step::To(self.rejected(Rejected::Body { refusal: rejection.into(), body }));
+            }
+        };
+        let settings = policy.settings();
+        if settings.events.as_ref().is_some_and(|events| !events.admits(verified.event_type().as_deref())) {
+            return self.acknowledge(Outcome::Filtered);
+        }
+        let claiming = policy.store().claim(verified.replay_key(), settings.lease, policy.clock().now());
+        Step::To(Stage::Claiming { claiming })
+    }
+
+    /// Refuses, unless a key that is not known yet could make the difference.
+    fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, P> {
+        let refusal = rejected.refusal();
+        match &self.verifier {
+            Some(verifier) if refusal.wants_public_key() && !self.refreshed => Stage::Refreshing {
+                refreshing: self.reporting.policy.sources().refresh_for(self.head(), verifier),
+                rejected: Some(rejected),
+            },
+            _ => Stage::Refused { refusal },
+        }
+    }
+
+    pub(crate) fn try_again<B: Body>(
+        &mut self,
+        refreshed: Refreshed,
+        rejected: Option<Rejected<B>>,
+    ) -> Step<S::Future, B, ResBody, P> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let rejected = rejected.expect("a request is tried again once");
+        self.refreshed = true;
+        match (refreshed, rejected) {
+            (Refreshed::Newer(verifier), Rejected::Head { body, .. }) => {
+                self.verifier = Some(verifier);
+                Step::To(self.begin(body))
+            }
+            (Refreshed::Newer(verifier), Rejected::Body { body, .. }) => {
+                self.verifier = Some(verifier);
+                match self.check_head() {
+                    Ok(attempt) => self.finish(attempt, body),
+                    Err(refusal) => Step::To(Stage::Refused { refusal }),
+                }
+            }
+            (Refreshed::Unchanged, rejected) => Step::To(Stage::Refused { refusal: rejected.refusal() }),
+            (Refreshed::Unavailable, _) => Step::To(Stage::Refused { refusal: Refusal::KeysUnavailable }),
+        }
+    }
+
+    pub(crate) fn claimed<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, P> {
+        let settings = self.reporting.policy.settings();
+        let claim = match claim {
+            // From here on whatever ends this future early gives the claim back.
+            Ok(Claim::Fresh(token)) => Some(ClaimGuard::new(Arc::clone(&self.reporting.policy), token)),
+            Ok(Claim::InFlight) => return Step::To(Stage::Refused { refusal: Refusal::InFlight }),
+            Ok(Claim::Done) if settings.on_duplicate == OnDuplicate::HandOver => {
+                self.unclaimed = Some(Unclaimed::Duplicate);
+                None
+            }
+            Ok(Claim::Done) => return self.acknowledge(Outcome::Duplicate),
+            Err(error) if settings.on_store_failure == OnStoreFailure::DangerHandOver => {
+                self.unclaimed = Some(Unclaimed::StoreUnavailable(error));
+                None
+            }
+            Err(error) => return Step::To(Stage::Refused { refusal: Refusal::StoreUnavailable(error) }),
+        };
+        Step::To(Stage::Readying { claim })
+    }
+
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        #[expect(clippy::expect_used, reason = "it is there until the only call of the service, which is in `handle`")]
+        self.request.as_mut().expect("a service is asked before it is called").0.poll_ready(cx)
+    }
+
+    pub(crate) fn handle<B>(&mut self, claim: Option<ClaimGuard<P>>) -> Step<S::Future, B, ResBody, P> {
+        #[expect(clippy::expect_used, reason = "both are there until the only call of the service, which is here")]
+        let (mut service, mut head) = self.request.take().expect("a request is handled once");
+        #[expect(clippy::expect_used, reason = "`finish` is the only way here")]
+        let verified = self.reporting.verified.clone().expect("a delivery is handled after the verdict");
+        let body = VerifiedBody::new(verified.body().clone());
+        head.extensions.insert(verified);
+        if let Some(unclaimed) = self.unclaimed {
+            head.extensions.insert(unclaimed);
+        }
+        Step::To(Stage::Handling { handling: service.call(Request::from_parts(head, body)), claim })
+    }
+
+    /// The service gave no answer: its error is passed on.
+    pub(crate) fn failed(&mut self, claim: Option<ClaimGuard<P>>, error: S::Error) -> S::Error {
+        drop(claim);
+        self.reservation = None;
+        self.reporting.give(unconfirmed(self.unclaimed, false));
+        error
+    }
+
+    pub(crate) fn settle<B>(
+        &mut self,
+        claim: Option<ClaimGuard<P>>,
+        response: Response<ResBody>,
+    ) -> Step<S::Future, B, ResBody, P> {
+        match conclude(&response, self.protocol, self.reporting.policy.settings().confirm_at) {
+            Conclusion::Handled => match claim.and_then(ClaimGuard::into_token) {
+                Some(token) => {
+                    let confirming = self.reporting.policy.store().confirm(token, self.reporting.policy.clock().now());
+                    Step::To(Stage::Confirming { response: Some(response), confirming })
+                }
+                None => self.answer(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, true)),
+            },
+            Conclusion::Failed => {
+                drop(claim);
+                self.answer(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, false))
+            }
+            Conclusion::Open(ending) => self.defer(claim, response, ending),
+        }
+    }
+
+    pub(crate) fn confirmed<B>(
+        &mut self,
+        response: Option<Response<ResBody>>,
+        settled: Result<Settled, StoreError>,
+    ) -> Step<S::Future, B, ResBody, P> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let response = response.expect("a response is answered once");
+        let outcome = match settled {
+            Ok(Settled::Recorded) => Outcome::Confirmed,
+            Ok(Settled::Superseded) | Err(_) => Outcome::Unrecorded,
+        };
+        self.answer(response.map(ResponseBody::inner), outcome)
+    }
+
+    /// Leaves the claim with the body: its end settles the delivery.
+    fn defer<B>(
+        &mut self,
+        claim: Option<ClaimGuard<P>>,
+        response: Response<ResBody>,
+        ending: Ending,
+    ) -> Step<S::Future, B, ResBody, P> {
+        let reporting = self.reporting.hand_over();
+        let settlement = Settlement::new(claim, self.unclaimed, self.reservation.take(), reporting);
+        let held = |body| ResponseBody::held(HeldBody::new(body, ending, Box::pin(settlement)));
+        self.answer(response.map(held), Outcome::Deferred)
+    }
+
+    /// A success that the service had no part in.
+    fn acknowledge<B>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, P> {
+        self.answer(answer::acknowledgement(&outcome, self.protocol), outcome)
+    }
+
+    pub(crate) fn refuse<B>(&mut self, refusal: Refusal) -> Step<S::Future, B, ResBody, P> {
+        let response = answer::refusal(&refusal, self.protocol, |refusal| self.reporting.policy.render(refusal));
+        self.answer(response, Outcome::Refused(refusal))
+    }
+
+    fn answer<B>(
+        &mut self,
+        mut response: Response<ResponseBody<ResBody>>,
+        outcome: Outcome,
+    ) -> Step<S::Future, B, ResBody, P> {
+        self.reservation = None;
+        self.reporting.answered(response.status());
+        let report = self.reporting.give(outcome);
+        if let Some(refusal) = report.refusal() {
+            response.extensions_mut().insert(*refusal);
+        }
+        response.extensions_mut().insert(report);
+        Step::Answer(response)
+    }
+}

@@ -1,0 +1,133 @@
+//! What is asked of a delivery before the service sees it, and what is done with it.
+
+use std::time::Duration;
+
+use countersign::replay::StoreError;
+use countersign::{Clock, EventFilter, ReplayStore};
+
+use crate::budget::BodyBudget;
+use crate::refusal::Refusal;
+use crate::render::{RenderRefusal, Rendered};
+use crate::report::{OnReport, Report};
+use crate::sources::Sources;
+
+/// What is done with a genuine delivery that was handled before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnDuplicate {
+    /// It is answered with success, and the service does not see it.
+    #[default]
+    Acknowledge,
+    /// The service handles it, with [`Unclaimed::Duplicate`] in the request's extensions; its answer is
+    /// the sender's, and settles nothing.
+    HandOver,
+}
+
+/// What is done with a genuine delivery of which the store cannot tell whether it is new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnStoreFailure {
+    /// It is refused with 503 and `Retry-After`.
+    #[default]
+    Refuse,
+    /// The service handles it, with [`Unclaimed::StoreUnavailable`] in the request's extensions.
+    ///
+    /// While the store is out of reach nothing stands between the service and a replay: whoever saw a
+    /// delivery can have it handled again and again within the tolerance, and a sender's retry is handled
+    /// anew, beside its first attempt. For a service whose handling can be repeated without harm.
+    DangerHandOver,
+}
+
+/// When a success of the service confirms a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfirmAt {
+    /// When the head of its answer says 2xx. The handler has done its work by then, as most do.
+    #[default]
+    Head,
+    /// When the last byte of its answer was given to the server: a body that fails half-way releases the
+    /// delivery, and so does a sender that hangs up before. The lease goes on until then. For a handler
+    /// that works while it answers. It costs two allocations for an answer that has a body.
+    ///
+    /// The end is the end of the body, or the length that `Content-Length` or the body itself announced.
+    /// Whether the sender received it cannot be known.
+    BodyEnd,
+}
+
+/// Why a genuine delivery was handed to the service although it is not claimed; in the request's
+/// extensions where [`OnDuplicate::HandOver`] or [`OnStoreFailure::DangerHandOver`] asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unclaimed {
+    /// It was handled before.
+    Duplicate,
+    /// The store gave no answer: it may be new, a duplicate, or being handled right now.
+    StoreUnavailable(StoreError),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) lease: Duration,
+    pub(crate) body_limit: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) body_budget: BodyBudget,
+    pub(crate) events: Option<EventFilter>,
+    pub(crate) on_duplicate: OnDuplicate,
+    pub(crate) on_store_failure: OnStoreFailure,
+    pub(crate) confirm_at: ConfirmAt,
+    pub(crate) buffers_grpc_streams: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Policy<St, C, K, H, R> {
+    pub(crate) store: St,
+    pub(crate) clock: C,
+    pub(crate) sources: K,
+    pub(crate) on_report: H,
+    pub(crate) render: R,
+    pub(crate) settings: Settings,
+}
+
+/// The types of a [`Policy`] under one name.
+pub(crate) trait Terms: Send + Sync + 'static {
+    type Store: ReplayStore;
+    type Clock: Clock;
+    type Sources: Sources;
+
+    fn store(&self) -> &Self::Store;
+    fn clock(&self) -> &Self::Clock;
+    fn sources(&self) -> &Self::Sources;
+    fn settings(&self) -> &Settings;
+    fn report(&self, report: &Report);
+    fn render(&self, refusal: &Refusal) -> Rendered;
+}
+
+impl<St: ReplayStore, C: Clock, K: Sources, H: OnReport, R: RenderRefusal> Terms for Policy<St, C, K, H, R> {
+    type Store = St;
+    type Clock = C;
+    type Sources = K;
+
+    fn store(&self) -> &St {
+        &self.store
+    }
+
+    fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    fn sources(&self) -> &K {
+        &self.sources
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn report(&self, report: &Report) {
+        self.on_report.on_report(report);
+    }
+
+    fn render(&self, refusal: &Refusal) -> Rendered {
+        self.render.render(refusal)
+    }
+}

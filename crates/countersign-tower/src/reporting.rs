@@ -1,0 +1,58 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::Verified;
+use http::StatusCode;
+
+use crate::policy::Terms;
+use crate::report::{Outcome, Report};
+use crate::trace::RequestSpan;
+
+/// What is known of a request, to be reported once: at its end, or when it is dropped before.
+pub(crate) struct Reporting<P: Terms> {
+    pub(crate) policy: Arc<P>,
+    pub(crate) verified: Option<Verified>,
+    pub(crate) verification_time: Option<Duration>,
+    span: RequestSpan,
+    is_due: bool,
+}
+
+impl<P: Terms> Reporting<P> {
+    pub(crate) fn new(policy: Arc<P>, span: RequestSpan) -> Self {
+        Self { policy, verified: None, verification_time: None, span, is_due: true }
+    }
+
+    /// Notes the status that the sender gets.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        self.span.answered(status);
+    }
+
+    /// Says what became of the request.
+    pub(crate) fn give(&mut self, outcome: Outcome) -> Report {
+        let report = Report { outcome, verified: self.verified.take(), verification_time: self.verification_time };
+        if std::mem::take(&mut self.is_due) {
+            self.span.record(&report);
+            self.policy.report(&report);
+        }
+        report
+    }
+
+    /// Leaves it to another to say what became of it.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        Self {
+            policy: Arc::clone(&self.policy),
+            verified: self.verified.clone(),
+            verification_time: self.verification_time,
+            span: self.span.clone(),
+            is_due: std::mem::take(&mut self.is_due),
+        }
+    }
+}
+
+impl<P: Terms> Drop for Reporting<P> {
+    fn drop(&mut self) {
+        if self.is_due {
+            self.give(Outcome::Abandoned);
+        }
+    }
+}

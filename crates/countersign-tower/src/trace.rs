@@ -1,0 +1,53 @@
+//! A span for each request, named after OpenTelemetry's semantic conventions where they have a name.
+
+use http::{StatusCode, request};
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+use crate::report::Report;
+
+#[derive(Clone)]
+pub(crate) struct RequestSpan(Span);
+
+impl RequestSpan {
+    pub(crate) fn new(head: &request::Parts) -> Self {
+        Self(info_span!(
+            "webhook",
+            http.request.method = head.method.as_str(),
+            url.path = head.uri.path(),
+            http.response.status_code = Empty,
+            messaging.message.id = Empty,
+            messaging.message.body.size = Empty,
+            error.type = Empty,
+            countersign.source = Empty,
+            countersign.scheme = Empty,
+            countersign.key = Empty,
+            countersign.outcome = Empty,
+        ))
+    }
+
+    pub(crate) fn enter(&self) -> tracing::span::Entered<'_> {
+        self.0.enter()
+    }
+
+    pub(crate) fn record(&self, report: &Report) {
+        if self.0.is_disabled() {
+            return;
+        }
+        self.0.record("countersign.outcome", report.outcome().as_str());
+        if let Some(refusal) = report.refusal() {
+            self.0.record("error.type", refusal.code());
+        }
+        if let Some(verified) = report.verified() {
+            self.0.record("messaging.message.id", verified.message_id().as_str());
+            self.0.record("messaging.message.body.size", verified.body().len());
+            self.0.record("countersign.source", verified.source());
+            self.0.record("countersign.scheme", verified.scheme().as_str());
+            self.0.record("countersign.key", verified.key());
+        }
+    }
+
+    pub(crate) fn answered(&self, status: StatusCode) {
+        self.0.record("http.response.status_code", status.as_u16());
+    }
+}
