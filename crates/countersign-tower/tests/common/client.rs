@@ -127,6 +127,32 @@ impl Client {
         Some(Reply { status, headers, body: self.unread.split_to(len).freeze(), extensions: Extensions::new() })
     }
 
+    /// Whether the server hangs up in the middle of an answer.
+    pub(crate) async fn is_cut_off(&mut self) -> bool {
+        while self.read_more().await.is_some() {}
+        self.unread.starts_with(b"HTTP/1.1 200") && !self.unread.ends_with(b"0\r\n\r\n")
+    }
+
+    /// Whether the data of the answer comes to this, whatever its framing.
+    pub(crate) async fn reads(&mut self, expected: &str) -> bool {
+        let end = |unread: &[u8]| {
+            let text = String::from_utf8_lossy(unread).into_owned();
+            let (head, body) = text.split_once("\r\n\r\n")?;
+            match head.contains("transfer-encoding") {
+                true => body.ends_with("0\r\n\r\n").then(|| body.split("\r\n").skip(1).step_by(2).collect::<String>()),
+                false => (body.len() == expected.len()).then(|| body.to_owned()),
+            }
+        };
+        loop {
+            if let Some(body) = end(&self.unread) {
+                return body == expected;
+            }
+            if self.read_more().await.is_none() {
+                return false;
+            }
+        }
+    }
+
     async fn read_more(&mut self) -> Option<()> {
         // A reset is the end too: the server did not care for the rest of what was sent.
         let read = soon(self.stream.read_buf(&mut self.unread)).await.unwrap_or(0);
