@@ -161,7 +161,10 @@ impl Client {
 }
 
 pub(crate) fn head(delivery: &Delivery, framing: Framing) -> String {
-    let mut head = "POST /hook HTTP/1.1\r\nhost: hooks.example.com\r\n".to_owned();
+    let mut head = "POST /hook HTTP/1.1\r\n".to_owned();
+    if !delivery.headers.contains_key("host") {
+        head.push_str("host: hooks.example.com\r\n");
+    }
     for (name, value) in &delivery.headers {
         let value = value.to_str().expect("visible ASCII");
         write!(head, "{name}: {value}\r\n").expect("a string grows");
