@@ -106,7 +106,9 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// How long a body may take to arrive; what takes longer is refused with 408.
+    /// How long a body may take to arrive; what takes longer is refused with 408. It is timed by Tokio: a
+    /// body that is not there at once panics without its timer (see the [crate's](crate#runtime)
+    /// documentation).
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.policy.settings.body_timeout = timeout;
         self

@@ -2,29 +2,85 @@
 //!
 //! For every request, in this order:
 //!
-//! 1. The head is checked: the three webhook headers, the age, the signature's form. A request that
+//! 1. The source is chosen, where there are [several](PerRequest): 404 if there is none.
+//! 2. The head is checked: the three webhook headers, the age, the signature's form. A request that
 //!    fails here is refused before its body is read.
-//! 2. The body is read, byte for byte, up to [`body_limit`](VerifyLayer::body_limit) and for at most
-//!    [`body_timeout`](VerifyLayer::body_timeout).
-//! 3. The signature is verified over exactly these bytes.
-//! 4. Events that nobody asked for are acknowledged with 204, if there is a
+//! 3. The body is read, byte for byte, up to [`body_limit`](VerifyLayer::body_limit), for at most
+//!    [`body_timeout`](VerifyLayer::body_timeout), and within the [budget](BodyBudget) of all bodies
+//!    together.
+//! 4. The signature is verified over exactly these bytes.
+//! 5. Events that nobody asked for are acknowledged with 204, if there is a
 //!    [filter](VerifyLayer::events).
-//! 5. The delivery is claimed. One that was handled before is acknowledged with 200; one that is being
+//! 6. The delivery is claimed. One that was handled before is acknowledged with 200; one that is being
 //!    handled is told to come back, with 409.
-//! 6. The service runs, with [`Verified`](countersign::Verified) in the request's extensions. If it
+//! 7. The service runs, with [`Verified`](countersign::Verified) in the request's extensions. If it
 //!    answers 2xx the claim is confirmed; any other answer, an error, a panic or a dropped future
 //!    releases it, so that the sender's retry is welcome.
 //!
 //! What is refused is answered with `application/problem+json` ([RFC 9457]), the reason in `code`, and
-//! leaves a [`Report`] in the response's extensions, as every request does.
+//! leaves a [`Report`] in the response's extensions, as every request does. [`Refusal`] has the table of
+//! statuses.
 //!
 //! The service is asked for readiness when there is a verified delivery for it, and not before: what
 //! is not verified yet takes no place from what is. It waits within its lease.
 //!
-//! A dropped future releases the claim. hyper drops it when the sender hangs up: a service that goes
-//! on working regardless belongs into a task of its own, with this layer inside that task.
+//! # How a request ends, and what becomes of its delivery
+//!
+//! | ending | the delivery | [`Outcome`] |
+//! | --- | --- | --- |
+//! | the service answers 2xx | confirmed: a retry is a duplicate | `Confirmed` |
+//! | the service answers anything else | released: a retry is welcome | `Released` |
+//! | the service, or a layer inside, gives an error (a [timeout] of tower) | released | `Released` |
+//! | the service panics, and a layer inside catches it | as the answer that the layer makes of it, 500 | `Released` |
+//! | the service panics, and a layer outside catches it, or nobody does | released | `Abandoned` |
+//! | a time runs out in a layer inside that answers (408, 504) | released | `Released` |
+//! | a time runs out in a layer outside | released | `Abandoned` |
+//! | the sender hangs up before the body is whole | there is no claim yet | `Abandoned`, or `Refused` |
+//! | the sender hangs up while the service works | released; [detached](VerifyLayer::detach), as the service ends | `Abandoned`; as it ends |
+//! | the answer's body fails half-way | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Released` |
+//! | the sender hangs up during the answer's body | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Abandoned` |
+//! | the server stops in good order | as the service ends, which is waited for | as it ends |
+//! | the server is cut short | released where it has the time to; else its lease runs out | `Abandoned` |
+//! | the lease runs out before the service is done | another attempt may claim it; if none has, it is confirmed | `Confirmed`; `Unrecorded` |
+//!
+//! # gRPC
+//!
+//! A unary call is a delivery like others: its body is one framed message, and what is signed is that body
+//! with its frame. The layer stands on tonic's server (`Server::builder().layer(…)`) or around its
+//! `Routes::into_axum_router()`, needs no feature for it, and knows a call by HTTP/2 and a content type of
+//! `application/grpc`. Then:
+//!
+//! - A refusal is a trailers-only response: status 200, `grpc-status` as [`Refusal`]'s table says,
+//!   `grpc-message`, and the reason in `countersign-code`.
+//! - Only `grpc-status: 0`, in headers or trailers, confirms. The claim is held until the last word.
+//! - A duplicate is a success, as its sender would go on otherwise: `grpc-status: 0` with a message of no
+//!   bytes, which Protocol Buffers read as the default of any message, and `countersign-outcome` in the
+//!   headers. To clients of other formats (`application/grpc+json`) that might be no message: they get
+//!   `ALREADY_EXISTS`. So it is with events that are filtered out.
+//! - A call with any other number of messages than one is refused with `UNIMPLEMENTED`, unless streams are
+//!   [buffered](VerifyLayer::buffer_grpc_streams).
+//! - The path, which names the method, and the metadata are not signed, as no path and no other header of a
+//!   webhook is. Let one method take deliveries, or give each a source of its own.
+//! - An answer of gRPC-Web has its status in its body, which is not read: it confirms nothing.
+//!
+//! # Runtime
+//!
+//! A body that does not come at once is timed with Tokio's timer: without a Tokio runtime, or with one whose
+//! timer is not enabled (`enable_time`), it panics. Nothing else needs a runtime, unless a store does.
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+//! [timeout]: https://docs.rs/tower/latest/tower/timeout/index.html
+//!
+//! # Features
+//!
+//! - `axum`: [extractors](https://docs.rs/countersign-tower/latest/countersign_tower/axum/index.html),
+//!   `Webhook<T>` and `VerifiedDelivery`.
+//! - `tracing`: a span `webhook` for each request, at level INFO, with `http.request.method`, `url.path`,
+//!   `http.response.status_code`, `error.type` (the code of a refusal), and of what is verified
+//!   `messaging.message.id` and `messaging.message.body.size`, named after [OpenTelemetry's conventions];
+//!   and `countersign.source`, `.scheme`, `.key` and `.outcome`. What a service logs stands in it.
+//!
+//! [OpenTelemetry's conventions]: https://opentelemetry.io/docs/specs/semconv/
 //!
 //! # Example
 //!

@@ -3,18 +3,20 @@
 #![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
 
 mod common;
+#[path = "common/grpc.rs"]
+mod notes;
 
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
-use common::grpc::{Note, Notes, Signing, call, framed, note, raw_call};
 use common::{Client, Delivery, Framing, TestLayer, delivery, forgery, setup, setup_with, soon};
 use countersign::{EventFilter, MemoryStore};
 use countersign_tower::BodyBudget;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
+use notes::{Note, Notes, Signing, call, framed, note, raw_call};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::codegen::tokio_stream::{self, StreamExt};

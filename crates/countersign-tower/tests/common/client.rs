@@ -138,9 +138,10 @@ impl Client {
         let end = |unread: &[u8]| {
             let text = String::from_utf8_lossy(unread).into_owned();
             let (head, body) = text.split_once("\r\n\r\n")?;
-            match head.contains("transfer-encoding") {
-                true => body.ends_with("0\r\n\r\n").then(|| body.split("\r\n").skip(1).step_by(2).collect::<String>()),
-                false => (body.len() == expected.len()).then(|| body.to_owned()),
+            if head.contains("transfer-encoding") {
+                body.ends_with("0\r\n\r\n").then(|| body.split("\r\n").skip(1).step_by(2).collect::<String>())
+            } else {
+                (body.len() == expected.len()).then(|| body.to_owned())
             }
         };
         loop {

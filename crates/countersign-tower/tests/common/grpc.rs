@@ -19,7 +19,7 @@ use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::{Service, ServiceExt, service_fn};
 
-use super::{Delivery, delivery};
+use crate::common::{Delivery, delivery, soon};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Note {
@@ -31,24 +31,27 @@ pub(crate) fn note(text: &str) -> Note {
     Note { text: text.to_owned() }
 }
 
+/// What was said, and the verdict on it.
+pub(crate) type Heard = (String, Option<Verified>);
+
 /// What the service sends next in a stream.
 pub(crate) type Tell = mpsc::UnboundedSender<Result<Note, Status>>;
 
 /// Says what it heard (`Say`, `Gather`), fails (`Fail`), or streams what it is told (`Tell`).
 #[derive(Clone, Default)]
 pub(crate) struct Notes {
-    heard: Arc<Mutex<Vec<(String, Option<Verified>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
     tells: Arc<Mutex<Vec<Tell>>>,
 }
 
 impl Notes {
-    pub(crate) fn heard(&self) -> Vec<(String, Option<Verified>)> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The stream that is open, once it is.
     pub(crate) async fn told(&self) -> Tell {
-        super::soon(async {
+        soon(async {
             loop {
                 if let Some(tell) = self.tells.lock().unwrap_or_else(PoisonError::into_inner).pop() {
                     return tell;
@@ -187,7 +190,7 @@ pub(crate) async fn call(signing: &Signing, method: &str, text: &str) -> Result<
     let mut client = signing.clone().client();
     client.ready().await.expect("a channel");
     let path = format!("/test.Notes/{method}").parse().expect("a path");
-    super::soon(client.unary(tonic::Request::new(note(text)), path, ProstCodec::<Note, Note>::default())).await
+    soon(client.unary(tonic::Request::new(note(text)), path, ProstCodec::<Note, Note>::default())).await
 }
 
 /// One call as it is on the wire, to look at its answer: head, data, trailers.
@@ -199,9 +202,9 @@ pub(crate) async fn raw_call(
     let request =
         Request::post("http://test/test.Notes/Say").header("content-type", content_type).header("te", "trailers");
     let request = request.body(Body::new(Full::new(body.into()))).expect("a request");
-    let response = super::soon(signing.clone().oneshot(request)).await.expect("an answer");
+    let response = soon(signing.clone().oneshot(request)).await.expect("an answer");
     let (head, body) = response.into_parts();
-    let body = super::soon(body.collect()).await.expect("a whole body");
+    let body = soon(body.collect()).await.expect("a whole body");
     let trailers = body.trailers().cloned();
     (head, body.to_bytes(), trailers)
 }

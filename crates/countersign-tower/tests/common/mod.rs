@@ -3,7 +3,6 @@
 #![allow(dead_code, unused_imports, reason = "each file of tests uses a part of it")]
 
 mod client;
-pub(crate) mod grpc;
 mod handler;
 mod server;
 
