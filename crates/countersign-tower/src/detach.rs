@@ -43,7 +43,7 @@ impl<S, Sp, Request> Service<Request> for Detach<S, Sp>
 where
     S: Service<Request>,
     S::Future: Future<Output: Send> + Send + 'static,
-    Sp: Fn(Rest) + Clone + Unpin,
+    Sp: Fn(Rest) + Clone,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -81,7 +81,7 @@ where
 pub struct FinishAnyway<F, Sp>
 where
     F: Future<Output: Send> + Send + 'static,
-    Sp: Fn(Rest) + Unpin,
+    Sp: Fn(Rest),
 {
     future: Option<Pin<Box<F>>>,
     spawn: Sp,
@@ -90,7 +90,7 @@ where
 impl<F, Sp> FinishAnyway<F, Sp>
 where
     F: Future<Output: Send> + Send + 'static,
-    Sp: Fn(Rest) + Unpin,
+    Sp: Fn(Rest),
 {
     /// Runs `future` where this is polled, and its rest with `spawn` if this is dropped before its end.
     ///
@@ -104,7 +104,7 @@ where
 impl<F, Sp> Future for FinishAnyway<F, Sp>
 where
     F: Future<Output: Send> + Send + 'static,
-    Sp: Fn(Rest) + Unpin,
+    Sp: Fn(Rest),
 {
     type Output = F::Output;
 
@@ -119,10 +119,18 @@ where
     }
 }
 
+// Nothing in it is pinned in place: the future has a box of its own.
+impl<F, Sp> Unpin for FinishAnyway<F, Sp>
+where
+    F: Future<Output: Send> + Send + 'static,
+    Sp: Fn(Rest),
+{
+}
+
 impl<F, Sp> Drop for FinishAnyway<F, Sp>
 where
     F: Future<Output: Send> + Send + 'static,
-    Sp: Fn(Rest) + Unpin,
+    Sp: Fn(Rest),
 {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
@@ -134,7 +142,7 @@ where
 impl<F, Sp> fmt::Debug for FinishAnyway<F, Sp>
 where
     F: Future<Output: Send> + Send + 'static,
-    Sp: Fn(Rest) + Unpin,
+    Sp: Fn(Rest),
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FinishAnyway").field("is_done", &self.future.is_none()).finish_non_exhaustive()

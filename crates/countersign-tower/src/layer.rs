@@ -189,7 +189,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// # drop(layer);
     /// # }
     /// ```
-    pub fn detach<Sp: Fn(Rest) + Clone + Unpin>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
+    pub fn detach<Sp: Fn(Rest) + Clone>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
         DetachLayer::new(self, spawn)
     }
 
@@ -202,7 +202,8 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// however large, with its trailers and failures ([`ObservedBody`](crate::ObservedBody)); up to
     /// [`body_limit`](Self::body_limit) bytes of it are read before, which may take
     /// [`body_timeout`](Self::body_timeout). A stream that waits for an answer before it goes on therefore
-    /// waits as long. The body of the request has to be `Unpin`, as those of hyper, axum and tonic are.
+    /// waits as long, and what was read is held until the service takes it, beside the budget. The body of
+    /// the request has to be `Unpin`, as those of hyper, axum and tonic are.
     pub fn danger_observe(self) -> ObserveLayer<St, C, K, H, R> {
         ObserveLayer::new(self.policy)
     }

@@ -45,7 +45,7 @@ pub enum ConfirmAt {
     /// When the head of its answer says 2xx. The handler has done its work by then, as most do.
     #[default]
     Head,
-    /// When the last byte of its answer was given to the server: a body that fails half-way releases the
+    /// With the last byte of its answer that is given to the server: a body that fails half-way releases the
     /// delivery, and so does a sender that hangs up before. The lease goes on until then. For a handler
     /// that works while it answers. It costs two allocations for an answer that has a body.
     ///

@@ -6,59 +6,21 @@
 mod common;
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{
-    Answer, Client, Delivery, Failure, Framing, Handler, NOW, Setup, delivery, delivery_at, serve_hyper, setup, soon,
-};
-use countersign::{ManualClock, MemoryStore};
-use countersign_tower::{ConfirmAt, OnReport, Report, Rest, VerifiedBody, VerifyLayer};
+use common::{Answer, Client, Delivery, Failure, Framing, Handler, delivery, reported, serve_hyper, soon};
+use countersign_tower::{ConfirmAt, Report, VerifiedBody};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tower::timeout::TimeoutLayer;
 use tower::{Layer, ServiceExt, service_fn};
 
 fn message() -> Delivery {
     delivery("msg_1", "body")
-}
-
-/// The names of the outcomes that a layer reported.
-#[derive(Clone, Default)]
-struct Reports(Arc<Mutex<Vec<&'static str>>>);
-
-impl Reports {
-    fn so_far(&self) -> Vec<&'static str> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    async fn are(&self, expected: &[&str]) {
-        soon(async {
-            while self.so_far().len() < expected.len() {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        assert_eq!(self.so_far(), expected);
-    }
-}
-
-impl OnReport for Reports {
-    fn on_report(&self, report: &Report) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(report.outcome().as_str());
-    }
-}
-
-type Reported = VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, countersign::Verifier, Reports>;
-
-fn reported() -> (Setup, Reported, Reports) {
-    let (setup, reports) = (setup(), Reports::default());
-    let layer = setup.layer.clone().on_report(reports.clone());
-    (setup, layer, reports)
 }
 
 /// A body that comes when it is told what.
@@ -98,19 +60,12 @@ fn telling(
     (service, given)
 }
 
-async fn begin(addr: std::net::SocketAddr, delivery: &Delivery) -> Client {
-    let mut client = Client::connect(addr).await;
-    client.send_head(delivery, Framing::Length).await;
-    client.send(&delivery.body).await;
-    client
-}
-
 #[tokio::test]
 async fn at_the_head_a_body_that_fails_changes_nothing() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(Some(8));
     let (addr, _server) = serve_hyper(layer.layer(service)).await;
-    let mut client = begin(addr, &message()).await;
+    let mut client = Client::begin(addr, &message()).await;
     let tell = given.recv().await.expect("it was called");
     tell.send(Some(Bytes::from("half"))).expect("it is read");
     tell.send(None).expect("it is read");
@@ -127,7 +82,7 @@ async fn at_the_end_a_body_that_fails_leaves_the_delivery_welcome() {
         let (setup, layer, reports) = reported();
         let (service, mut given) = telling(length);
         let (addr, _server) = serve_hyper(layer.confirm_at(ConfirmAt::BodyEnd).layer(service)).await;
-        let mut client = begin(addr, &message()).await;
+        let mut client = Client::begin(addr, &message()).await;
         let tell = given.recv().await.expect("it was called");
         tell.send(Some(Bytes::from("half"))).expect("it is read");
         // Held for as long as the body goes on.
@@ -148,7 +103,7 @@ async fn at_the_end_a_body_that_comes_to_its_end_confirms_before_the_sender_know
         let (service, mut given) = telling(length);
         let service = layer.confirm_at(ConfirmAt::BodyEnd).layer(service);
         let (addr, _server) = serve_hyper(service).await;
-        let mut client = begin(addr, &message()).await;
+        let mut client = Client::begin(addr, &message()).await;
         let tell = given.recv().await.expect("it was called");
         tell.send(Some(Bytes::from("half"))).expect("it is read");
         tell.send(Some(Bytes::from("half"))).expect("it is read");
@@ -190,7 +145,7 @@ async fn at_the_end_a_sender_that_hangs_up_during_the_body_may_send_again() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(None);
     let (addr, _server) = serve_hyper(layer.confirm_at(ConfirmAt::BodyEnd).layer(service)).await;
-    let client = begin(addr, &message()).await;
+    let client = Client::begin(addr, &message()).await;
     let tell = given.recv().await.expect("it was called");
     tell.send(Some(Bytes::from("half"))).expect("it is read");
     drop(client);
@@ -251,7 +206,7 @@ async fn whatever_becomes_of_a_request_is_reported_once() {
     let (addr, _server) = serve_hyper(layer.layer(handler)).await;
     let mut expected = Vec::new();
     for (n, outcome) in ["confirmed", "released", "released", "abandoned", "abandoned"].into_iter().enumerate() {
-        let mut client = begin(addr, &delivery(&format!("msg_{n}"), "body")).await;
+        let mut client = Client::begin(addr, &delivery(&format!("msg_{n}"), "body")).await;
         client.reply().await;
         expected.push(outcome);
         reports.are(&expected).await;
@@ -293,7 +248,7 @@ async fn a_server_that_stops_in_good_order_settles_what_it_had_begun() {
     let (setup, layer, reports) = reported();
     let (handler, tell) = Handler::waiting();
     let (addr, stop, task) = serve_gracefully(common::router(&handler).layer(layer)).await;
-    let mut client = begin(addr, &message()).await;
+    let mut client = Client::begin(addr, &message()).await;
     handler.called(1).await;
     stop.send(()).expect("it serves");
     assert_eq!(setup.store.in_flight(), 1);
@@ -311,106 +266,10 @@ async fn a_server_that_is_cut_short_leaves_what_it_had_begun_welcome() {
     let runtime = runtime.expect("a runtime");
     let serving = runtime.spawn(serve_hyper(layer.layer(handler.clone())));
     let (addr, _server) = serving.await.expect("no panic");
-    let _client = begin(addr, &message()).await;
+    let _client = Client::begin(addr, &message()).await;
     handler.called(1).await;
     runtime.shutdown_background();
     handler.dropped(1).await;
     reports.are(&["abandoned"]).await;
     assert!(setup.store.is_empty());
-}
-
-/// How many were left to be run, and how many of these have ended.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Left {
-    begun: usize,
-    ended: usize,
-}
-
-/// Runs what is left in tasks, and counts them.
-fn spawner() -> (impl Fn(Rest) + Clone + Unpin + Send + 'static, watch::Receiver<Left>) {
-    let (count, counted) = watch::channel(Left::default());
-    let spawn = move |rest: Rest| {
-        let count = count.clone();
-        count.send_modify(|left| left.begun += 1);
-        tokio::spawn(async move {
-            // A panic of the rest is to be seen as an end, too.
-            drop(tokio::spawn(rest).await);
-            count.send_modify(|left| left.ended += 1);
-        });
-    };
-    (spawn, counted)
-}
-
-#[tokio::test]
-async fn detached_a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
-    for (status, outcome, kept) in [(200, "confirmed", 1), (500, "released", 0)] {
-        let (setup, layer, reports) = reported();
-        let (handler, tell) = Handler::waiting();
-        let (spawn, mut left_alone) = spawner();
-        let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler.clone())).await;
-        let client = begin(addr, &message()).await;
-        handler.called(1).await;
-        drop(client);
-        // An impatient retry does not meet a second handler.
-        let retry = delivery_at(NOW + 60, "msg_1", "body");
-        let meanwhile = Client::connect(addr).await.deliver(&retry, Framing::Length).await;
-        assert_eq!(&*meanwhile.code(), "in_flight");
-        soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
-        tell.send(status).expect("it is still at it");
-        soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
-        assert_eq!(reports.so_far(), ["refused", outcome]);
-        assert_eq!((setup.store.len(), setup.store.in_flight()), (kept, 0));
-        assert_eq!(handler.calls(), 1);
-    }
-}
-
-#[tokio::test]
-async fn detached_a_delivery_whose_sender_stays_has_no_task_and_its_answer() {
-    let (setup, layer, reports) = reported();
-    let (handler, spawned) = (Handler::default(), watch::channel(0).0);
-    let spawn = {
-        let spawned = spawned.clone();
-        move |_: Rest| spawned.send_modify(|spawned| *spawned += 1)
-    };
-    let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler)).await;
-    let reply = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
-    assert_eq!((reply.status, &*reply.body), (StatusCode::OK, &b"handled"[..]));
-    assert_eq!((reports.so_far(), setup.store.len(), *spawned.borrow()), (vec!["confirmed"], 1, 0));
-}
-
-#[tokio::test]
-async fn detached_a_delivery_that_panics_after_its_sender_has_gone_stays_welcome() {
-    let (setup, layer, reports) = reported();
-    let (tell, told) = oneshot::channel::<()>();
-    let told = Arc::new(Mutex::new(Some(told)));
-    let (called, mut calls) = watch::channel(false);
-    let handler = service_fn(move |_: Request<VerifiedBody>| {
-        let told = told.lock().unwrap_or_else(PoisonError::into_inner).take().expect("one call");
-        called.send_replace(true);
-        async move {
-            assert!(told.await.is_err(), "told to panic");
-            Err::<Response<http_body_util::Full<Bytes>>, _>(Failure)
-        }
-    });
-    let (spawn, mut left_alone) = spawner();
-    let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler)).await;
-    let client = begin(addr, &message()).await;
-    calls.wait_for(|called| *called).await.expect("the service holds it");
-    drop(client);
-    soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
-    tell.send(()).expect("it is still at it");
-    soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
-    assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["abandoned"], true));
-}
-
-#[test]
-fn detached_without_a_runtime_a_delivery_is_given_up() {
-    let (setup, layer, reports) = reported();
-    let (handler, _tell) = Handler::waiting();
-    // It drops what it is given, as one does that finds no runtime.
-    let mut future = Box::pin(layer.detach(drop::<Rest>).layer(handler).oneshot(message().request()));
-    assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
-    assert_eq!(setup.store.in_flight(), 1);
-    drop(future);
-    assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["abandoned"], true));
 }

@@ -352,3 +352,20 @@ async fn an_answer_of_200_that_says_nothing_of_a_call_does_not_confirm_it() {
         assert_eq!((setup.store.len() == 1, setup.store.in_flight()), (confirmed, 0), "{content_type}");
     }
 }
+
+#[tokio::test]
+async fn a_layer_that_observes_lets_calls_pass_and_settles_them_by_their_status() {
+    let (setup, notes) = (setup(), Notes::default());
+    let app = Routes::new(notes.clone()).into_axum_router().layer(setup.layer.clone().danger_observe());
+    let (addr, _server) = common::serve_axum(app).await;
+    let forged = Signing::changing(addr, "msg_1", |call| forgery("msg_1", call.body)).await;
+    assert_eq!(call(&forged, "Say", "forged").await.expect("it passes").into_inner(), note("heard forged"));
+    let signing = Signing::connect(addr, "msg_2").await;
+    assert_eq!(call(&signing, "Fail", "hello").await.expect_err("it is told to").code(), Code::Internal);
+    assert!(setup.store.is_empty());
+    assert_eq!(call(&signing, "Say", "hello").await.expect("a retry").into_inner(), note("heard hello"));
+    assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0));
+    assert_eq!(gather(Signing::connect(addr, "msg_3").await, &["one", "two"]).await.expect("a stream"), note("onetwo"));
+    let verified: Vec<_> = notes.heard().iter().map(|(_, verified)| verified.is_some()).collect();
+    assert_eq!(verified, [false, true, true, false]);
+}

@@ -12,7 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Client, Framing, Handler, delivery, delivery_at, router, send, serve_axum, setup};
 use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{Outcome, Refusal, Report, ResponseBody, ResponseFuture, VerifiedBody, Verify, VerifyLayer};
+use countersign_tower::{
+    BodyBudget, Detach, DetachLayer, FinishAnyway, Observe, ObserveLayer, Observed, ObservedBody, Outcome, PerRequest,
+    ProblemDocument, Refusal, Rendered, Report, ResponseBody, ResponseFuture, Rest, VerifiedBody, Verify, VerifyLayer,
+};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -55,6 +58,42 @@ fn the_types_go_where_services_go() {
     is_send_and_sync::<Outcome>();
     is_send_and_sync::<Refusal>();
     is_error::<Refusal>();
+}
+
+#[test]
+fn what_is_set_and_given_goes_where_services_go() {
+    type Spawn = fn(Rest);
+    type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
+    type Hook = fn(&Report);
+    type Render = fn(&Refusal) -> Rendered;
+    type Layers = VerifyLayer<Store, SystemClock, PerRequest<Choose>, Hook, Render>;
+    type Observes = Observe<Inner, Store, SystemClock, countersign::Verifier, (), ProblemDocument>;
+
+    is_send_and_sync::<BodyBudget>();
+    is_clone::<BodyBudget>();
+    is_debug::<BodyBudget>();
+    is_send_and_sync::<Layers>();
+    is_clone::<Layers>();
+    is_debug::<Layers>();
+    is_send_and_sync::<DetachLayer<Layers, Spawn>>();
+    is_debug::<Detach<Inner, Spawn>>();
+    is_send::<FinishAnyway<std::future::Pending<()>, Spawn>>();
+    is_debug::<FinishAnyway<std::future::Pending<()>, Spawn>>();
+    is_send::<Rest>();
+    is_debug::<Rest>();
+    is_send_and_sync::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_clone::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_debug::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_send_and_sync::<Observes>();
+    is_clone::<Observes>();
+    is_debug::<Observes>();
+    is_send_and_sync::<ObservedBody<Incoming>>();
+    is_debug::<ObservedBody<Incoming>>();
+    is_send_and_sync::<Observed>();
+    is_clone::<Observed>();
+    is_send_and_sync::<PerRequest<Choose>>();
+    is_debug::<PerRequest<Choose>>();
+    is_debug::<Rendered>();
 }
 
 #[tokio::test]

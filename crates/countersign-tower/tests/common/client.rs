@@ -62,6 +62,14 @@ impl Client {
         Self { stream, unread: BytesMut::new() }
     }
 
+    /// Connects, sends all of a delivery, and does not wait.
+    pub(crate) async fn begin(addr: SocketAddr, delivery: &Delivery) -> Self {
+        let mut client = Self::connect(addr).await;
+        client.send_head(delivery, Framing::Length).await;
+        client.send(&delivery.body).await;
+        client
+    }
+
     /// Delivers, and waits for the answer.
     pub(crate) async fn deliver(&mut self, delivery: &Delivery, framing: Framing) -> Reply {
         self.send_head(delivery, framing).await;

@@ -4,6 +4,7 @@
 
 mod client;
 mod handler;
+mod reports;
 mod server;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use client::{Client, Framing, Reply, head};
 pub(crate) use handler::{Answer, Failure, Handler, Seen};
+pub(crate) use reports::{Reported, Reports, reported};
 pub(crate) use server::{Server, Stack, router, serve_axum, serve_hyper, start};
 
 /// Seconds since the epoch at which every test begins.

@@ -1,0 +1,114 @@
+//! Told to detach, a layer runs a delivery to its end although the sender has gone.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
+mod common;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
+
+use common::{Client, Delivery, Failure, Framing, Handler, NOW, delivery, delivery_at, reported, serve_hyper, soon};
+use countersign_tower::{Rest, VerifiedBody};
+use http::{Request, Response, StatusCode};
+use tokio::sync::{oneshot, watch};
+use tower::{Layer, ServiceExt, service_fn};
+
+fn message() -> Delivery {
+    delivery("msg_1", "body")
+}
+
+/// How many were left to be run, and how many of these have ended.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Left {
+    begun: usize,
+    ended: usize,
+}
+
+/// Runs what is left in tasks, and counts them.
+fn spawner() -> (impl Fn(Rest) + Clone + Send + 'static, watch::Receiver<Left>) {
+    let (count, counted) = watch::channel(Left::default());
+    let spawn = move |rest: Rest| {
+        let count = count.clone();
+        count.send_modify(|left| left.begun += 1);
+        tokio::spawn(async move {
+            // A panic of the rest is to be seen as an end, too.
+            drop(tokio::spawn(rest).await);
+            count.send_modify(|left| left.ended += 1);
+        });
+    };
+    (spawn, counted)
+}
+
+#[tokio::test]
+async fn a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
+    for (status, outcome, kept) in [(200, "confirmed", 1), (500, "released", 0)] {
+        let (setup, layer, reports) = reported();
+        let (handler, tell) = Handler::waiting();
+        let (spawn, mut left_alone) = spawner();
+        let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler.clone())).await;
+        let client = Client::begin(addr, &message()).await;
+        handler.called(1).await;
+        drop(client);
+        // An impatient retry does not meet a second handler.
+        let retry = delivery_at(NOW + 60, "msg_1", "body");
+        let meanwhile = Client::connect(addr).await.deliver(&retry, Framing::Length).await;
+        assert_eq!(&*meanwhile.code(), "in_flight");
+        soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
+        tell.send(status).expect("it is still at it");
+        soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
+        assert_eq!(reports.so_far(), ["refused", outcome]);
+        assert_eq!((setup.store.len(), setup.store.in_flight()), (kept, 0));
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_whose_sender_stays_has_no_task_and_its_answer() {
+    let (setup, layer, reports) = reported();
+    let (handler, spawned) = (Handler::default(), watch::channel(0).0);
+    let spawn = {
+        let spawned = spawned.clone();
+        move |_: Rest| spawned.send_modify(|spawned| *spawned += 1)
+    };
+    let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler)).await;
+    let reply = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
+    assert_eq!((reply.status, &*reply.body), (StatusCode::OK, &b"handled"[..]));
+    assert_eq!((reports.so_far(), setup.store.len(), *spawned.borrow()), (vec!["confirmed"], 1, 0));
+}
+
+#[tokio::test]
+async fn a_delivery_that_panics_after_its_sender_has_gone_stays_welcome() {
+    let (setup, layer, reports) = reported();
+    let (tell, told) = oneshot::channel::<()>();
+    let told = Arc::new(Mutex::new(Some(told)));
+    let (called, mut calls) = watch::channel(false);
+    let handler = service_fn(move |_: Request<VerifiedBody>| {
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner).take().expect("one call");
+        called.send_replace(true);
+        async move {
+            assert!(told.await.is_err(), "told to panic");
+            Err::<Response<http_body_util::Full<bytes::Bytes>>, _>(Failure)
+        }
+    });
+    let (spawn, mut left_alone) = spawner();
+    let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler)).await;
+    let client = Client::begin(addr, &message()).await;
+    calls.wait_for(|called| *called).await.expect("the service holds it");
+    drop(client);
+    soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
+    tell.send(()).expect("it is still at it");
+    soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
+    assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["abandoned"], true));
+}
+
+#[test]
+fn without_a_runtime_a_delivery_is_given_up() {
+    let (setup, layer, reports) = reported();
+    let (handler, _tell) = Handler::waiting();
+    // It drops what it is given, as one does that finds no runtime.
+    let mut future = Box::pin(layer.detach(drop::<Rest>).layer(handler).oneshot(message().request()));
+    assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+    assert_eq!(setup.store.in_flight(), 1);
+    drop(future);
+    assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["abandoned"], true));
+}
