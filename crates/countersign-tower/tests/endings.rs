@@ -167,6 +167,29 @@ async fn a_body_that_is_held_says_how_long_it_is_and_ends_once_it_is_settled() {
     let frame = body.frame().await.expect("a frame").expect("no failure");
     assert_eq!(frame.into_data().expect("data"), "done");
     assert_eq!(setup.store.in_flight(), 0, "confirmed with the last byte that was announced");
+
+    // A body that knows its end does not say so before it is settled.
+    let (setup, layer, _) = reported();
+    let response = layer.confirm_at(ConfirmAt::BodyEnd).layer(Handler::default()).oneshot(message().request()).await;
+    let mut body = response.expect("no failure").into_body();
+    assert_eq!((body.is_end_stream(), setup.store.in_flight()), (false, 1));
+    assert_eq!(body.frame().await.expect("a frame").expect("no failure").into_data().expect("data"), "handled");
+    assert_eq!((body.is_end_stream(), setup.store.in_flight()), (true, 0));
+}
+
+#[tokio::test]
+async fn at_the_end_trailers_are_an_end_too() {
+    let (setup, layer, reports) = reported();
+    let (service, mut given) = telling(None);
+    let trailers = || Box::pin(async { Some(Ok(http::HeaderMap::new())) });
+    let service = service.map_response(move |response| response.map(|body: Told| body.with_trailers(trailers())));
+    let response = layer.confirm_at(ConfirmAt::BodyEnd).layer(service).oneshot(message().request()).await;
+    let mut body = response.expect("no failure").into_body();
+    given.recv().await.expect("it was called").send(Some(Bytes::from("done"))).expect("it is read");
+    assert!(body.frame().await.expect("a frame").expect("no failure").is_data());
+    assert_eq!((reports.so_far().len(), setup.store.in_flight()), (0, 1));
+    assert!(body.frame().await.expect("a frame").expect("no failure").is_trailers());
+    assert_eq!((reports.so_far(), setup.store.in_flight()), (vec!["confirmed"], 0));
 }
 
 #[tokio::test(start_paused = true)]
