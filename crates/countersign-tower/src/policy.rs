@@ -19,7 +19,8 @@ pub enum OnDuplicate {
     #[default]
     Acknowledge,
     /// The service handles it, with [`Unclaimed::Duplicate`] in the request's extensions; its answer is
-    /// the sender's, and settles nothing.
+    /// the sender's, and settles nothing. Whoever saw a delivery can have it handed over again within the
+    /// tolerance: the mark is all that tells.
     HandOver,
 }
 

@@ -11,8 +11,8 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use common::{Client, Delivery, Framing, Setup, delivery, delivery_for, forgery, serve_axum, setup};
 use countersign::Event;
-use countersign_tower::VerifyLayer;
 use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
+use countersign_tower::{Rest, VerifyLayer};
 use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
@@ -68,6 +68,11 @@ async fn a_layer_protects_wherever_it_stands() {
     protects("nest_service", "/in/hook", |setup| {
         let inner = Router::new().route("/hook", post(receive)).layer(layer(setup));
         Router::new().nest_service("/in", inner)
+    })
+    .await;
+    protects("detached", "/hook", |setup| {
+        let spawn = |rest: Rest| drop(tokio::spawn(rest));
+        Router::new().route("/hook", post(receive)).layer(layer(setup).detach(spawn))
     })
     .await;
     protects("a fallback", "/anywhere", |setup| Router::new().fallback(receive).layer(layer(setup))).await;

@@ -12,8 +12,9 @@ use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
 use common::{Client, Delivery, Framing, TestLayer, delivery, forgery, setup, setup_with, soon};
-use countersign::{EventFilter, MemoryStore};
-use countersign_tower::BodyBudget;
+use countersign::replay::StoreError;
+use countersign::{EventFilter, MemoryStore, Reason};
+use countersign_tower::{BodyBudget, Refusal};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use notes::{Note, Notes, Signing, call, framed, note, raw_call};
@@ -159,6 +160,29 @@ async fn what_cannot_be_taken_now_says_how_and_when_to_come_back() {
         assert_eq!((status.code(), code_of(&status)), (code, reason), "{why}");
         assert_eq!(status.metadata().get("grpc-retry-pushback-ms").expect("pushback"), "5000", "{why}");
         drop((tell, stream));
+    }
+}
+
+#[test]
+fn every_refusal_has_its_code() {
+    let after = std::time::Duration::from_secs(10);
+    for (refusal, code, comes_back) in [
+        (Refusal::Unverified(Reason::MissingHeader.into()), Code::InvalidArgument, false),
+        (Refusal::Unverified(Reason::MalformedSignature.into()), Code::InvalidArgument, false),
+        (Refusal::Unverified(Reason::SignatureMismatch.into()), Code::Unauthenticated, false),
+        (Refusal::Unverified(Reason::TokenExpired.into()), Code::Unauthenticated, false),
+        (Refusal::UnknownSource, Code::NotFound, false),
+        (Refusal::BodyTooLarge { limit: 1 }, Code::ResourceExhausted, false),
+        (Refusal::BodyTimeout { after }, Code::DeadlineExceeded, false),
+        (Refusal::BodyUnreadable, Code::InvalidArgument, false),
+        (Refusal::OverBudget, Code::ResourceExhausted, true),
+        (Refusal::GrpcStream, Code::Unimplemented, false),
+        (Refusal::InFlight, Code::Aborted, true),
+        (Refusal::KeysUnavailable, Code::Unavailable, true),
+        (Refusal::StoreUnavailable(StoreError::Unavailable), Code::Unavailable, true),
+    ] {
+        assert_eq!(Code::from(i32::from(refusal.grpc_status())), code, "{refusal:?}");
+        assert_eq!(refusal.retry_after().is_some(), comes_back, "{refusal:?}");
     }
 }
 
