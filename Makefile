@@ -1,6 +1,6 @@
 CARGO ?= cargo
 # Both nextest and cargo test run the same targets; the builds before it have the same features.
-TARGETS = --workspace --locked --lib --bins --tests --examples
+TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -14,7 +14,7 @@ demo: ## Play a story from the emulator through the gateway to a backend, and ch
 
 test: need fmt clippy doc ## Install what is missing, then check and test everything
 	$(CARGO) build $(TARGETS)
-	$(CARGO) test --workspace --locked --doc --quiet
+	$(CARGO) test --workspace --locked --all-features --doc --quiet
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run $(TARGETS) --no-fail-fast; \
 	else \
@@ -27,11 +27,11 @@ fmt: ## Fail if a file is not formatted
 	$(CARGO) fmt --all --check
 
 clippy: ## Fail on any lint
-	$(CARGO) clippy --workspace --locked --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --locked --all-features --all-targets -- -D warnings
 
 # Libraries only: the core and the command line's binary have one name, and one page would hide the other.
 doc: ## Build the documentation, and fail on a warning
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --locked --no-deps --lib
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --locked --all-features --no-deps --lib
 
 deny: ## Check licences, advisories and sources with cargo-deny, if it is installed
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

@@ -78,8 +78,7 @@ fn play(programs: &Path, folder: &Path, backend: u16) -> Result<Round, Box<dyn E
     let arguments = ["emulate", "--listen", &listen, "--webhook", &hook];
     let log = folder.join("emulator.log");
     let emulator = Process::start(LOAD_CORE, &programs.join("countersign"), &arguments, log)?.ready(api)?;
-    let said = emulator.said()?;
-    let secret = said.split_whitespace().find(|word| word.starts_with("whsec_")).ok_or("it tells its secret")?;
+    let secret = secret(&emulator)?;
 
     let config = include_str!("../../peers/emulated.toml")
         .replace("@PORT@", &gateway_port.to_string())
@@ -89,7 +88,7 @@ fn play(programs: &Path, folder: &Path, backend: u16) -> Result<Round, Box<dyn E
     fs::write(&file, config)?;
     let (program, file) = (programs.join("countersign-gateway"), file.to_string_lossy());
     let arguments = ["--config", &file];
-    let variables = [("EMULATOR_SECRET", secret)];
+    let variables = [("EMULATOR_SECRET", secret.as_str())];
     let log = folder.join("emulated.log");
     let _gateway = Process::start_with(SERVER_CORE, &program, &arguments, &variables, log)?.ready(gateway_port)?;
 
@@ -99,6 +98,20 @@ fn play(programs: &Path, folder: &Path, backend: u16) -> Result<Round, Box<dyn E
     let (_, peak) = emulator.resident_kib()?;
     let mib = |kib: u32| f64::from(kib) / 1024.0;
     Ok(Round { generated, emulated, resident_mib: mib(resident), peak_mib: mib(peak) })
+}
+
+/// What the emulator signs with, which it says once it listens.
+fn secret(emulator: &Process) -> Result<String, Box<dyn Error>> {
+    for _ in 0..500 {
+        let said = emulator.said()?;
+        let mut words = said.split(|letter: char| letter.is_whitespace() || matches!(letter, '\'' | '='));
+        if let Some(secret) = words.find(|word| word.starts_with("whsec_")) {
+            // The padding of base64 was cut off with the other equal signs, and is not needed.
+            return Ok(secret.to_owned());
+        }
+        std::thread::sleep(LOOK);
+    }
+    Err("the emulator does not tell its secret".into())
 }
 
 /// What the load generator gets through, in requests a second.
