@@ -26,7 +26,7 @@ impl Progress {
     pub(crate) fn after(&mut self, report: &Report) -> String {
         let totals = &report.totals;
         if self.is_terminal && self.burst.is_none() && totals.open > BURST {
-            self.burst = Some(totals.clone());
+            self.burst = Some(before(report));
         }
         match &self.burst {
             None => format!("{}\n", shown(&report.to_string())),
@@ -39,6 +39,16 @@ impl Progress {
             Some(_) => String::new(),
         }
     }
+}
+
+/// What had happened before this attempt, which is the burst's first that is told.
+fn before(report: &Report) -> Totals {
+    let mut before = report.totals.clone();
+    before.attempts -= 1;
+    if let Some(count) = report.ending.and_then(|ending| before.ended.get_mut(&ending)) {
+        *count -= 1;
+    }
+    before
 }
 
 fn burst(before: &Totals, now: &Totals) -> String {
