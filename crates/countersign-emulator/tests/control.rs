@@ -183,7 +183,9 @@ async fn nothing_that_is_sent_breaks_it_and_each_error_says_what_to_do() {
     ];
     for (method, path, body, status) in wrong {
         let (answered, answer) = api.call_with(method, path, body.to_vec(), &[KEY]).await;
-        assert_eq!((answered, &answer["error"]["code"]), (status, &status.into()), "{method} {path}: {answer}");
+        // Interactions have errors of a form of their own.
+        let code = if path.contains("interactions") { "invalid_request".into() } else { status.into() };
+        assert_eq!((answered, &answer["error"]["code"]), (status, &code), "{method} {path}: {answer}");
         assert!(text(&answer["error"]["message"]).len() > 10, "{answer}");
     }
     let (status, answer) = api.call_with("GET", "/v1/webhooks", "", &[("x-goog-api-key", " ")]).await;

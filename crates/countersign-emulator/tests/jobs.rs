@@ -190,7 +190,7 @@ async fn jobs_can_be_cancelled_and_ended_by_hand_once() {
     assert_eq!(story.api.ok("POST", &cancel, Value::Null).await["status"], "cancelled");
     assert_eq!(story.told_of(&id).await, "interaction.cancelled");
     let (status, answer) = story.api.call("POST", &cancel, &Value::Null).await;
-    assert_eq!((status, &answer["error"]["status"]), (400, &"FAILED_PRECONDITION".into()));
+    assert_eq!((status, &answer["error"]["code"]), (400, &"failed_precondition".into()));
 
     let name = text(&story.batch("hello").await["name"]);
     assert_eq!(story.api.ok("POST", &format!("/v1/{name}:cancel"), json!({})).await, json!({}));
