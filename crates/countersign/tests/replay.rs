@@ -161,6 +161,14 @@ fn a_full_store_still_knows_what_it_holds() {
 }
 
 #[test]
+fn a_store_for_no_ids_takes_none() {
+    let store = MemoryStore::builder().capacity(0).build();
+    assert_eq!(store.capacity(), 0);
+    assert_eq!(answer(store.claim(key(1), RETAIN, UnixTime::from_secs(1))), Err(StoreError::Full));
+    assert!(store.is_empty());
+}
+
+#[test]
 fn two_sources_may_use_the_same_id() {
     let store = MemoryStore::default();
     for source in ["a", "b"] {

@@ -169,9 +169,10 @@ pub struct MemoryStoreBuilder {
 }
 
 impl MemoryStoreBuilder {
-    /// The most ids that are remembered, claims in flight included: one at least, 2³¹ at most.
+    /// The most ids that are remembered, claims in flight included; 2³¹ at most. A store for none refuses
+    /// every claim with [`StoreError::Full`].
     pub fn capacity(mut self, ids: usize) -> Self {
-        self.capacity = ids.clamp(1, 1 << 31);
+        self.capacity = ids.min(1 << 31);
         self
     }
 
