@@ -1,5 +1,11 @@
 //! A Tower layer that lets only genuine, fresh and new webhooks reach a service.
 //!
+//! This page says what it does. The [`manual`] says why, and what to do: [threats](manual::threats),
+//! [defaults](manual::defaults), [rotating a secret](manual::rotation),
+//! [static against dynamic](manual::static_and_dynamic),
+//! [why a signature does not fit](manual::signature_mismatch), [replay and retries](manual::replay),
+//! [proxies that change bodies](manual::behind_a_proxy), and [observing first](manual::observing).
+//!
 //! For every request, in this order:
 //!
 //! 1. The source is chosen, where there are [several](PerRequest): 404 if there is none.
@@ -118,6 +124,7 @@ mod future;
 mod grpc;
 mod held;
 mod layer;
+pub mod manual;
 mod observe;
 mod policy;
 pub mod problem;
