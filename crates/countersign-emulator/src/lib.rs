@@ -37,6 +37,8 @@
 //! # }
 //! ```
 
+#![deny(missing_docs)]
+
 mod api;
 mod clock;
 mod config;

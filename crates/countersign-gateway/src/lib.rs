@@ -7,6 +7,8 @@
 //!
 //! The path of a request is [`delivery`], from top to bottom.
 
+#![deny(missing_docs)]
+
 pub mod admin;
 pub mod config;
 pub mod delivery;

@@ -2,6 +2,21 @@
 //!
 //! No clock, no network, no runtime. Time is an [`Instant`]: a clock that is set back must not stop the
 //! refreshes, and one that is set forward must not make the keys too old.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use countersign_jwks::cache::Action;
+//! use countersign_jwks::{Cache, Config, FetchError, State};
+//!
+//! let now = Instant::now();
+//! let mut cache = Cache::new(Config::default(), now);
+//! assert_eq!(cache.poll(now), Action::Fetch);
+//! assert_eq!(cache.poll(now), Action::Join); // whoever asks meanwhile shares it
+//! cache.finished(now, Err(FetchError::Status(503)));
+//! assert_eq!(cache.poll(now), Action::Wait(Duration::from_secs(1)));
+//! assert_eq!(cache.state(now), State::Empty);
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +32,7 @@ use crate::fetch::{Document, FetchError};
 pub const MIN_REFRESH: Duration = Duration::from_mins(1);
 /// A set is fetched again after this time at the latest.
 pub const MAX_REFRESH: Duration = Duration::from_hours(24);
-/// For how long a set is good whose publisher does not say.
+/// For how long a set is good whose publisher does not say (in `Cache-Control`, RFC 9111).
 pub const DEFAULT_REFRESH: Duration = Duration::from_mins(10);
 /// Deliveries cause at most one fetch in this time, so that forged ones cannot drive it.
 pub const DEMAND_INTERVAL: Duration = Duration::from_secs(30);

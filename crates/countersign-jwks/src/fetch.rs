@@ -1,4 +1,29 @@
 //! What gets a document, and how it fails.
+//!
+//! ```
+//! use std::borrow::Cow;
+//!
+//! use countersign_jwks::{Document, Fetch, FetchError};
+//!
+//! /// Keys that somebody else puts into a file.
+//! struct File(&'static str);
+//!
+//! impl Fetch for File {
+//!     async fn fetch(&self) -> Result<Document, FetchError> {
+//!         let body = tokio::task::spawn_blocking({
+//!             let path = self.0;
+//!             move || std::fs::read(path)
+//!         });
+//!         let body = body.await.map_err(|_| FetchError::Abandoned)?;
+//!         let body = body.map_err(|error| FetchError::Other(error.to_string()))?;
+//!         Ok(Document { body: body.into(), max_age: None })
+//!     }
+//!
+//!     fn location(&self) -> Cow<'_, str> {
+//!         self.0.into()
+//!     }
+//! }
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +51,7 @@ pub trait Fetch: Send + Sync + 'static {
 pub struct Document {
     /// Its bytes.
     pub body: Bytes,
-    /// For how long it is good, if its publisher says so.
+    /// For how long it is good, if its publisher says so: `max-age` less `Age` (RFC 9111).
     pub max_age: Option<Duration>,
 }
 

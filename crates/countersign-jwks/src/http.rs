@@ -1,4 +1,18 @@
 //! The one client that fetches key sets over the network.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use countersign_jwks::http::CaError;
+//! use countersign_jwks::{HttpFetch, JwksUrl};
+//!
+//! let url = JwksUrl::parse("https://keys.example.com/jwks.json")?;
+//! let fetch = HttpFetch::new(url.clone()).timeout(Duration::from_secs(5));
+//! # drop(fetch);
+//! // For a certificate authority of your own, its PEM file:
+//! assert_eq!(HttpFetch::with_ca(url, b"no certificate").err(), Some(CaError::Empty));
+//! # Ok::<(), countersign_jwks::url::JwksUrlError>(())
+//! ```
 
 use std::borrow::Cow;
 use std::error::Error;

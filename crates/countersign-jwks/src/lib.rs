@@ -22,6 +22,8 @@
 //! What decides is [`Cache`], a state machine without clock, network or runtime; what fetches is behind
 //! [`Fetch`].
 
+#![deny(missing_docs)]
+
 pub mod cache;
 pub mod fetch;
 mod freshness;

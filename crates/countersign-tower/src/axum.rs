@@ -116,7 +116,7 @@ fn verified(parts: &Parts) -> Result<&Verified, WebhookRejection> {
 /// }
 /// ```
 pub trait Payload: Sized {
-    /// Reads it.
+    /// Reads it. An error is answered with 422, and releases the delivery.
     fn from_verified(verified: &Verified) -> Result<Self, PayloadError>;
 }
 

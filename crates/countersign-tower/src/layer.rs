@@ -76,7 +76,7 @@ impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
 }
 
 impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
-    /// Remembers deliveries in `store` instead. Wrap it in an [`Arc`] to share it.
+    /// Remembers deliveries in `store` instead of a [`MemoryStore`] of the layer's own. Wrap it in an [`Arc`] to share it.
     pub fn store<New>(self, store: New) -> VerifyLayer<New, C, K, H, R> {
         let Policy { store: _, clock, sources, on_report, render, settings } = self.policy;
         VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
@@ -100,13 +100,13 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
     }
 
-    /// The most bytes that a body may have; one more is refused with 413.
+    /// The most bytes that a body may have, 1 MiB unless set; one more is refused with 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.policy.settings.body_limit = bytes;
         self
     }
 
-    /// How long a body may take to arrive; what takes longer is refused with 408. It is timed by Tokio: a
+    /// How long a body may take to arrive, 10 s unless set; what takes longer is refused with 408. It is timed by Tokio: a
     /// body that is not there at once panics without its timer (see the [crate's](crate#runtime)
     /// documentation).
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
@@ -114,7 +114,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// The most bytes of bodies that are held at one time, over all requests; beyond it a delivery is
+    /// The most bytes of bodies that are held at one time, over all requests, 256 MiB unless set; beyond it a delivery is
     /// refused with 503. A body that is larger than the whole of it is too large (413). Give several layers
     /// clones of one budget to bound them together.
     pub fn body_budget(mut self, budget: BodyBudget) -> Self {
@@ -122,7 +122,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// How long a claim holds. Longer than the service ever takes: a service that is slower may be
+    /// How long a claim holds, 60 s unless set. Longer than the service ever takes: a service that is slower may be
     /// handed the same delivery again by the sender's retry.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.policy.settings.lease = lease;

@@ -151,5 +151,6 @@ pub use report::{OnReport, Outcome, Report};
 pub use service::Verify;
 pub use sources::{PerRequest, Refreshing, Sources};
 
-/// The response header that says what became of a delivery that was not handed to the service.
+/// The response header that says what became of a genuine delivery that was not handed to the service:
+/// `duplicate` or `filtered`.
 pub const COUNTERSIGN_OUTCOME: http::HeaderName = http::HeaderName::from_static("countersign-outcome");

@@ -10,7 +10,8 @@ use crate::grpc::code;
 /// When a sender that has to come back should.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a delivery was not handed to the service.
+/// Why a delivery was not handed to the service. Statuses are those of RFC 9110; 401 comes with
+/// `WWW-Authenticate: Webhook-Signature`.
 ///
 /// | refusal | status | gRPC |
 /// | --- | --- | --- |
@@ -116,7 +117,7 @@ impl Refusal {
         }
     }
 
-    /// When the sender should come back, where that is all that it takes.
+    /// When the sender should come back, where that is all that it takes: in 5 s.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OverBudget | Self::InFlight | Self::KeysUnavailable | Self::StoreUnavailable(_) => Some(RETRY_AFTER),

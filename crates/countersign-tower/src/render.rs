@@ -34,7 +34,7 @@ pub trait RenderRefusal: Send + Sync + 'static {
 /// The body of an answer, and its type.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The value of `Content-Type`.
+    /// The value of `Content-Type` (RFC 9110).
     pub content_type: HeaderValue,
     /// The body.
     pub body: Bytes,

@@ -3,6 +3,23 @@
 //! Payloads are thin: what happened, and where the result is. Types that are not known yet and
 //! fields that nobody documented are kept, not errors; a body that is no event at all is
 //! [`EventError`], and still a genuine webhook.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use countersign::event::EventKind;
+//! use countersign::{MessageId, Secret, Signer, UnixTime, Verifier};
+//!
+//! # let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! # let verifier = Verifier::builder("gemini").secret(secret.clone()).build()?;
+//! # let (id, now) = (MessageId::parse("msg_1").ok_or("an id")?, UnixTime::from_secs(1_795_176_000));
+//! let body = br#"{"type":"batch.failed","data":{"id":"batch_1","error_code":8}}"#;
+//! # let headers = Signer::new([secret])?.sign(&id, now, body);
+//! let verified = verifier.begin(&headers, now)?.finish(Bytes::from_static(body))?;
+//! let event = verified.event()?;
+//! assert_eq!(event.kind, EventKind::BatchFailed);
+//! assert_eq!(event.data.error_code.as_deref(), Some("8"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -256,7 +273,7 @@ enum Pattern {
 }
 
 impl EventFilter {
-    /// Reads the patterns.
+    /// Reads the patterns. Without any, nothing is admitted.
     pub fn new<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, PatternError> {
         let patterns = patterns.into_iter().map(|text| Pattern::parse(text.as_ref())).collect::<Result<_, _>>()?;
         Ok(Self { patterns })

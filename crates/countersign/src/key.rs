@@ -1,4 +1,17 @@
 //! Public keys: pinned ones, and the sets of a JWKS document.
+//!
+//! ```
+//! use countersign::KeySet;
+//!
+//! let set = KeySet::parse(
+//!     br#"{"keys": [
+//!         {"kty": "OKP", "crv": "Ed25519", "kid": "key-1", "x": "LgshSTq2B_MysnAgb9hcXRrVK_YdenixALrPznybVrk"},
+//!         {"kty": "EC", "crv": "P-256", "kid": "of no use here"}
+//!     ]}"#,
+//! )?;
+//! assert_eq!(set.labels().collect::<Vec<_>>(), [("key-1", "v1a")]);
+//! # Ok::<(), countersign::key::KeySetError>(())
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +25,7 @@ use crate::crypto::{self, Ed25519Public, RsaPublic};
 use crate::secret;
 use crate::verdict::is_source_name;
 
-/// A key that a sender signs `v1a` deliveries with.
+/// An Ed25519 key (RFC 8032) whose private half a sender signs `v1a` deliveries with.
 ///
 /// ```
 /// use countersign::PublicKey;
@@ -78,7 +91,7 @@ pub(crate) struct RsaKey {
     pub(crate) key: RsaPublic,
 }
 
-/// The usable keys of a JWKS document (RFC 7517).
+/// The usable keys of a JWKS document (RFC 7517): Ed25519 (RFC 8037), and RSA of 2048 bits or more for RS256.
 ///
 /// A key that cannot be read, is weak, or is meant for something else is passed over; the rest serves.
 #[derive(Clone, Default)]
@@ -93,7 +106,8 @@ impl KeySet {
     /// The most keys that a document may list.
     pub const MAX_KEYS: usize = 64;
 
-    /// Reads a document.
+    /// Reads a document of at most [`MAX_DOCUMENT`](Self::MAX_DOCUMENT) bytes and
+    /// [`MAX_KEYS`](Self::MAX_KEYS) keys. One without a usable key is an empty set, and no error.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
         #[derive(Deserialize)]
         struct Document {

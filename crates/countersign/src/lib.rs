@@ -5,7 +5,7 @@
 //! runtime and no HTTP status; [`countersign-tower`] puts it into a service and
 //! `countersign-gateway` in front of one.
 //!
-//! It speaks [Standard Webhooks] and knows Gemini API webhooks in detail.
+//! It speaks [Standard Webhooks] 1.0.0 and knows Gemini API webhooks in detail.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -32,6 +32,8 @@
 //! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 //! [`countersign-tower`]: https://docs.rs/countersign-tower
 
+#![deny(missing_docs)]
+
 pub mod clock;
 mod crypto;
 pub mod event;
@@ -57,14 +59,15 @@ pub use verdict::{MessageId, Reason, Rejection, Scheme, Verified};
 pub use verifier::{TokenPolicy, Verifier};
 pub use verify::Attempt;
 
-/// The names of the three headers that every delivery carries, in lower case.
+/// The names of the three headers that every delivery carries, in lower case (Standard Webhooks 1.0.0).
 pub mod header {
     use http::HeaderName;
 
-    /// Names the message. It stays the same over all attempts at its delivery.
+    /// Names the message. It stays the same over all attempts at its delivery; what is taken for one is a
+    /// [`MessageId`](crate::MessageId).
     pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-    /// When this attempt was made, in seconds since the Unix epoch.
+    /// When this attempt was made, in seconds since the Unix epoch: decimal digits, and nothing else.
     pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-    /// A list of `version,base64`, delimited by spaces.
+    /// A list of `version,base64`, delimited by spaces, of 32 entries at most; or, in its place, one token.
     pub const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 }

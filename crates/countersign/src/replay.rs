@@ -5,6 +5,26 @@
 //! confirmed and never handled again while it is remembered; what failed is released and stays
 //! welcome; what is being handled is told to come back. A handler that never settles loses its claim
 //! when the lease runs out.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use countersign::replay::{Claim, MemoryStore, ReplayKey, ReplayStore, Settled};
+//! use countersign::UnixTime;
+//!
+//! # fn main() -> Result<(), countersign::replay::StoreError> {
+//! let (store, lease, now) = (MemoryStore::default(), Duration::from_secs(60), UnixTime::from_secs(1_795_176_000));
+//! let key = || ReplayKey::parse("gemini", "msg_1").expect("a good key");
+//!
+//! // This store answers at once, so there is nothing to await.
+//! let Claim::Fresh(token) = store.claim(key(), lease, now).into_inner()? else { panic!("it is new") };
+//! assert_eq!(store.claim(key(), lease, now).into_inner()?, Claim::InFlight);
+//! // The delivery is handled here, with success.
+//! assert_eq!(store.confirm(token, now).into_inner()?, Settled::Recorded);
+//! assert_eq!(store.claim(key(), lease, now).into_inner()?, Claim::Done);
+//! # Ok(())
+//! # }
+//! ```
 
 mod memory;
 
@@ -41,13 +61,13 @@ pub trait ReplayStore: Send + Sync + 'static {
     /// The answer to come of [`confirm`](Self::confirm).
     type Confirming: Future<Output = Result<Settled, StoreError>> + Send;
 
-    /// Claims a key for the time of `lease`.
+    /// Claims a key for the time of `lease`, from `now` on. An error claims nothing.
     fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> Self::Claiming;
 
     /// Settles a claim whose delivery was handled with success.
     ///
     /// A claim whose lease ran out is confirmed all the same if nobody holds the key by then: the
-    /// delivery was handled.
+    /// delivery was handled. After an error the delivery may be handled again.
     fn confirm(&self, token: ClaimToken, now: UnixTime) -> Self::Confirming;
 
     /// Settles a claim whose delivery was not handled. It is called from `drop` too, so it does not

@@ -1,4 +1,19 @@
 //! What verification says: [`Verified`], or a [`Rejection`] with its [`Reason`].
+//!
+//! ```
+//! use countersign::{MessageId, Reason, Secret, Signer, UnixTime, Verifier};
+//!
+//! let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let verifier = Verifier::builder("example").secret(secret.clone()).build()?;
+//! let id = MessageId::parse("msg_1").ok_or("an id")?;
+//! let headers = Signer::new([secret])?.sign(&id, UnixTime::from_secs(1_000), b"{}");
+//!
+//! let rejection = verifier.begin(&headers, UnixTime::from_secs(1_301)).expect_err("301 s later");
+//! assert_eq!(rejection.reason(), Reason::TimestampTooOld); // to branch on
+//! assert_eq!(rejection.reason().as_str(), "timestamp_too_old"); // to count by
+//! assert!(rejection.to_string().starts_with("signed 301 s before it arrived")); // for people
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -62,7 +77,8 @@ impl Verified {
         }
     }
 
-    /// When this attempt was signed, in seconds since the Unix epoch.
+    /// When this attempt was signed, in seconds since the Unix epoch: the signed header, or a token's `iat`
+    /// where it has one.
     pub fn timestamp(&self) -> u64 {
         self.timestamp
     }
@@ -103,11 +119,11 @@ impl fmt::Debug for Verified {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// `v1`: HMAC-SHA256 with a shared secret.
+    /// `v1` of Standard Webhooks: HMAC-SHA256 (RFC 2104) with a shared secret.
     V1,
-    /// `v1a`: Ed25519.
+    /// `v1a` of Standard Webhooks: Ed25519 (RFC 8032), verified strictly.
     V1a,
-    /// A JSON Web Token, signed with RS256.
+    /// A JSON Web Token (RFC 7519), signed with RS256 (RFC 7518).
     Rs256,
 }
 
@@ -128,7 +144,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// The id of a message: 1 to 256 visible ASCII characters, no space, no `.`.
+/// The id of a message: 1 to 256 visible ASCII characters, no space, and no `.`, which delimits what is signed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MessageId(HeaderValue);
 
@@ -273,27 +289,27 @@ pub enum Reason {
     TimestampTooOld,
     /// It was signed too far in the future.
     TimestampTooNew,
-    /// Nothing in the signature header could be read, or there is too much of it.
+    /// Nothing in the signature header could be read, or it has more than 32 entries.
     MalformedSignature,
     /// It is signed, but in no scheme for which there is a key.
     UnsupportedScheme,
     /// No key made any of the signatures over this id, timestamp and body.
     SignatureMismatch,
-    /// The token cannot be read, or asks for an extension that must be understood.
+    /// The token cannot be read, or asks for an extension that must be understood (`crit`, RFC 7515).
     TokenMalformed,
     /// The token is not signed with RS256.
     TokenAlgorithm,
-    /// The token names no RSA key that is known and strong enough.
+    /// The token names no RSA key that is known and has 2048 bits or more.
     UnknownKey,
-    /// The token was issued by somebody else.
+    /// The token was issued by somebody else (`iss`).
     TokenIssuer,
-    /// The token was issued for somebody else.
+    /// The token was issued for somebody else (`aud`).
     TokenAudience,
-    /// The token says neither when it was issued nor, within 24 hours, when it expires.
+    /// The token says neither when it was issued (`iat`) nor, within 24 hours, when it expires (`exp`).
     TokenUntimed,
-    /// The token has expired.
+    /// The token has expired (`exp`), by more than 60 s.
     TokenExpired,
-    /// The token is not valid yet.
+    /// The token is not valid yet (`nbf`), for more than 60 s.
     TokenNotYetValid,
     /// The token says nothing of this body.
     BodyNotBound,

@@ -1,4 +1,17 @@
 //! Whom a verifier trusts: a source's secrets, public keys and token policy.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use countersign::verifier::VerifierError;
+//! use countersign::{Secret, Verifier};
+//!
+//! let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let verifier = Verifier::builder("gemini").secret(secret).tolerance(Duration::from_secs(60)).build()?;
+//! assert_eq!(verifier.source(), "gemini");
+//! assert_eq!(Verifier::builder("two words").build().err(), Some(VerifierError::Source));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -121,7 +134,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What is asked of a token besides a signature with a key of the key set.
+/// What is asked of a token (RFC 7519) besides a signature with a key of the key set.
 ///
 /// ```
 /// use countersign::TokenPolicy;

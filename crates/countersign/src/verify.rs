@@ -1,7 +1,8 @@
 //! The order of checks, and nothing else.
 //!
 //! Verification is in two steps, so that a hopeless request is refused before its body is read:
-//! [`Verifier::begin`] looks at the head, [`Attempt::finish`] at the body.
+//! [`Verifier::begin`] looks at the head, [`Attempt::finish`] at the body. The [crate's](crate)
+//! documentation has an example.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -19,7 +20,12 @@ use crate::verifier::Verifier;
 const MAX_ED25519_TRIALS: usize = 64;
 
 impl Verifier {
-    /// Checks all that the head of a request can tell. `now` is when the request arrived.
+    /// Checks all that the head of a request can tell: the three headers, the age, the signature's form; of a
+    /// token, all but what it says of the body. `now` is when the request arrived, and counts for all that
+    /// expires, however late [`finish`](Attempt::finish) is called.
+    ///
+    /// It may reject with every [`Reason`] but [`BodyNotBound`](Reason::BodyNotBound), and with
+    /// [`SignatureMismatch`](Reason::SignatureMismatch) for a token only.
     pub fn begin(&self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
         let values = Values::of(headers)?;
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
@@ -129,6 +135,9 @@ struct CheckedToken {
 
 impl Attempt {
     /// Checks the signatures over the body, which is to be the one that was received, untouched.
+    ///
+    /// It may reject with [`SignatureMismatch`](Reason::SignatureMismatch), and of a token with
+    /// [`BodyNotBound`](Reason::BodyNotBound).
     pub fn finish(self, body: Bytes) -> Result<Verified, Rejection> {
         match self.evidence {
             Evidence::List { ref listed, ref signatures } => {
