@@ -40,7 +40,7 @@
 //!
 //! An answer of your handler means that the bytes got through; one that wants an event may well say 422. If it is
 //! 401, [capture](super::signature_mismatch#capture-a-delivery) what arrives, and compare it with `odd.json` byte by
-//! byte. Send a body of [`body_limit`] bytes as well, and one with a byte more: 413, from the layer.
+//! byte. The emulator's fault `reserialized_body` plays such a proxy, to see what it looks like. Send a body of [`body_limit`] bytes as well, and one with a byte more: 413, from the layer.
 //!
 //! In tests of your own service, the same through the layers that you have:
 //!

@@ -98,7 +98,8 @@
 //! # All reasons
 //!
 //! What stands in `code` of a problem document, in `countersign-code` for gRPC, and in
-//! [`Refusal::code`](crate::Refusal::code). [`Refusal`](crate::Refusal) has the statuses.
+//! [`Refusal::code`](crate::Refusal::code). [`Refusal`](crate::Refusal) has the statuses. The gateway has a few more
+//! of its own, for routes and backends.
 //!
 //! | code | cause | cure |
 //! | --- | --- | --- |
