@@ -2,8 +2,8 @@
 //!
 //! What is signed is `id.timestamp.body`, with the body as the sender wrote it. Whatever stands between the
 //! sender and the layer has to leave those bytes and the three headers alone. Most proxies do, until somebody
-//! turns on a feature that does not. TLS, HTTP/1.1 against HTTP/2, chunks against `Content-Length`, and the path
-//! make no difference: none of them is signed.
+//! turns on a feature that does not. TLS, HTTP/1.1 against HTTP/2, chunks against `Content-Length`, and the
+//! path make no difference: none of them is signed.
 //!
 //! # What breaks
 //!
@@ -24,8 +24,8 @@
 //! | it gives up before the handler has answered, and hangs up | `Abandoned`, and a retry | a longer timeout there, or [`detach`] |
 //! | it answers errors with pages of its own | 401 without its `code` | switch that off for this route: senders need the status, people the code |
 //!
-//! Layers of your own service count, too: what stands *outside* [`VerifyLayer`](crate::VerifyLayer) is a proxy. In
-//! axum the layer that is added last is the outermost.
+//! Layers of your own service count, too: what stands *outside* [`VerifyLayer`](crate::VerifyLayer) is a proxy.
+//! In axum the layer that is added last is the outermost.
 //!
 //! # How to check
 //!
@@ -38,9 +38,10 @@
 //! countersign send https://hooks.example.com/gemini --secret-env GEMINI_WEBHOOK_SECRET --body odd.json
 //! ```
 //!
-//! An answer of your handler means that the bytes got through; one that wants an event may well say 422. If it is
-//! 401, [capture](super::signature_mismatch#capture-a-delivery) what arrives, and compare it with `odd.json` byte by
-//! byte. The emulator's fault `reserialized_body` plays such a proxy, to see what it looks like. Send a body of [`body_limit`] bytes as well, and one with a byte more: 413, from the layer.
+//! An answer of your handler means that the bytes got through; one that wants an event may well say 422. If it
+//! is 401, [capture](super::signature_mismatch#capture-a-delivery) what arrives, and compare it with `odd.json`
+//! byte by byte. The emulator's fault `reserialized_body` plays such a proxy, to see what it looks like. Send a
+//! body of [`body_limit`] bytes as well, and one with a byte more: 413, from the layer.
 //!
 //! In tests of your own service, the same through the layers that you have:
 //!
@@ -82,10 +83,10 @@
 //!
 //! # Envoy
 //!
-//! Bodies pass unchanged until a filter changes them. The decompressor works on requests as well as on responses,
-//! and so do the gRPC-JSON transcoder, Lua, Wasm and external processing where they are told to: turn them
-//! off for this route. The buffer filter answers 413 beyond `max_request_bytes`. `headers_with_underscores_action` can
-//! drop names with `_`. A retry policy may repeat deliveries: see nginx.
+//! Bodies pass unchanged until a filter changes them. The decompressor works on requests as well as on
+//! responses, and so do the gRPC-JSON transcoder, Lua, Wasm and external processing where they are told to:
+//! turn them off for this route. The buffer filter answers 413 beyond `max_request_bytes`.
+//! `headers_with_underscores_action` can drop names with `_`. A retry policy may repeat deliveries: see nginx.
 //!
 //! # AWS Application Load Balancer
 //!
@@ -95,8 +96,8 @@
 //!
 //! # countersign-gateway
 //!
-//! Put in front of all this, it verifies before anything can change a body, and what stands behind it may then do
-//! as it likes.
+//! Put in front of all this, it verifies before anything can change a body, and what stands behind it may then
+//! do as it likes.
 //!
 //! [`body_limit`]: crate::VerifyLayer::body_limit
 //! [`detach`]: crate::VerifyLayer::detach

@@ -23,9 +23,9 @@
 //! an error, either of which releases the delivery.
 //!
 //! The figures belong together. Memory for bodies is the budget, whatever the limit: with 1 MiB and 256 MiB,
-//! 256 of the largest bodies are held at one time, and a million of 252 bytes. A budget that is smaller than the
-//! limit is the limit. The lease covers all that comes after the verdict: waiting for the service to be ready,
-//! the handler, and with [`ConfirmAt::BodyEnd`](crate::ConfirmAt::BodyEnd) the answer's body.
+//! 256 of the largest bodies are held at one time, and a million of 252 bytes. A budget that is smaller than
+//! the limit is the limit. The lease covers all that comes after the verdict: waiting for the service to be
+//! ready, the handler, and with [`ConfirmAt::BodyEnd`](crate::ConfirmAt::BodyEnd) the answer's body.
 //!
 //! ```
 //! use std::sync::Arc;

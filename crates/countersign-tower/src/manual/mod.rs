@@ -1,7 +1,7 @@
 //! How to put the layer into service, and what to rely on.
 //!
-//! The [crate's documentation](crate) says what the layer does with a request. These chapters say why, and
-//! what to do.
+//! The [crate's documentation](crate) says what the layer does with a request. These chapters say why, and what
+//! to do.
 //!
 //! 1. [`threats`]: who attacks, what stops them, and what nothing here stops.
 //! 2. [`defaults`]: what is set unless you set it, with the reasons.
@@ -12,8 +12,8 @@
 //! 7. [`rotation`]: replace a secret, step by step.
 //! 8. [`replay`]: retries, duplicates, restarts, and handlers that can stand them.
 //!
-//! In most examples `countersign::Signer` plays the sender. The `countersign emulate` command plays it
-//! over a socket, with retries, rotations and faults.
+//! In most examples `countersign::Signer` plays the sender. The `countersign emulate` command plays it over a
+//! socket, with retries, rotations and faults.
 
 pub mod behind_a_proxy;
 pub mod defaults;

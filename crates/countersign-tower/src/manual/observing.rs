@@ -1,19 +1,20 @@
 //! See first who would be refused.
 //!
-//! An endpoint that has run without verification has senders that nobody remembers. Find them before you
-//! refuse them.
+//! An endpoint that has run without verification has senders that nobody remembers. Find them before you refuse
+//! them.
 //!
-//! 1. **Observe.** [`danger_observe`](crate::VerifyLayer::danger_observe) lets everything reach the service, and says
-//!    what would have become of it: in the request's extensions ([`Observed`](crate::Observed)), and to
-//!    [`OnReport`](crate::OnReport). All else is in earnest: bodies are read within their limits, deliveries are claimed and
-//!    settled. It protects nothing: the endpoint is as open as it was.
-//! 2. **Count** [outcomes](crate::Outcome) and [codes](crate::Refusal::code), as below or by the spans of the feature
-//!    `tracing` (`countersign.outcome`, `error.type`). Wait for longer than your rarest sender is silent.
-//! 3. **Explain** every code that you see: [`signature_mismatch`](super::signature_mismatch) has a cause and a cure
-//!    for each. `missing_header` is who never signed; `signature_mismatch` for a sender you know is a wrong
-//!    secret, or a [proxy](super::behind_a_proxy).
-//! 4. **Enforce**, by taking `.danger_observe()` away. Where routes differ, one at a time. Keep the hook: an alert on
-//!    `signature_mismatch` is how you learn of a rotation that was forgotten.
+//! 1. **Observe.** [`danger_observe`](crate::VerifyLayer::danger_observe) lets everything reach the service,
+//!    and says what would have become of it: in the request's extensions ([`Observed`](crate::Observed)), and
+//!    to [`OnReport`](crate::OnReport). All else is in earnest: bodies are read within their limits, deliveries
+//!    are claimed and settled. It protects nothing: the endpoint is as open as it was.
+//! 2. **Count** [outcomes](crate::Outcome) and [codes](crate::Refusal::code), as below or by the spans of the
+//!    feature `tracing` (`countersign.outcome`, `error.type`). Wait for longer than your rarest sender is
+//!    silent.
+//! 3. **Explain** every code that you see: [`signature_mismatch`](super::signature_mismatch) has a cause and a
+//!    cure for each. `missing_header` is who never signed; `signature_mismatch` for a sender you know is a
+//!    wrong secret, or a [proxy](super::behind_a_proxy).
+//! 4. **Enforce**, by taking `.danger_observe()` away. Where routes differ, one at a time. Keep the hook: an
+//!    alert on `signature_mismatch` is how you learn of a rotation that was forgotten.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -67,4 +68,5 @@
 //!   `Result<Webhook<T>, WebhookRejection>`, or `Option<Extension<Verified>>`.
 //! - A body type that is neither axum's, hyper's nor tonic's has to be `Unpin`.
 //!
-//! The gateway has no such mode: what is in front of a backend that trusts its headers does not let anything by.
+//! The gateway has no such mode: what is in front of a backend that trusts its headers does not let anything
+//! by.

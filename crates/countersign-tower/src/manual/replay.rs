@@ -6,8 +6,8 @@
 //!
 //! # Claim, then settle
 //!
-//! After the verdict the layer claims the id in a [`ReplayStore`](countersign::ReplayStore); after the service has
-//! answered it settles the claim.
+//! After the verdict the layer claims the id in a [`ReplayStore`](countersign::ReplayStore); after the service
+//! has answered it settles the claim.
 //!
 //! | the service | the claim is | the next attempt |
 //! | --- | --- | --- |
@@ -60,13 +60,12 @@
 //! # Answer soon
 //!
 //! Senders wait for seconds. Put the work where it cannot get lost (a queue, a table), answer 2xx, and do it
-//! later. If you work before you answer, and senders hang up meanwhile:
-//! [`detach`](crate::VerifyLayer::detach) lets the work go on and settle by its own outcome, where otherwise
-//! the claim is released and the retry starts the work again. Make the [lease](crate::VerifyLayer::lease) longer
-//! than the longest work.
+//! later. If you work before you answer, and senders hang up meanwhile: [`detach`](crate::VerifyLayer::detach)
+//! lets the work go on and settle by its own outcome, where otherwise the claim is released and the retry
+//! starts the work again. Make the [lease](crate::VerifyLayer::lease) longer than the longest work.
 //!
-//! Never answer 2xx to what you could not do: it is confirmed, and gone. Never answer 410: Standard Webhooks 1.0.0
-//! has senders disable the endpoint.
+//! Never answer 2xx to what you could not do: it is confirmed, and gone. Never answer 410: Standard Webhooks
+//! 1.0.0 has senders disable the endpoint.
 //!
 //! # Restarts, and several instances
 //!
@@ -78,15 +77,15 @@
 //! - A claim that was in flight when the process was killed is gone with it, so that the retry is welcome.
 //!
 //! A store of your own, in what your instances share, is an implementation of
-//! [`ReplayStore`](countersign::ReplayStore): its documentation says what it must hold to, and which mistakes are
-//! security holes. A store that gives no answer is 503, unless [`on_store_failure`] says otherwise.
+//! [`ReplayStore`](countersign::ReplayStore): its documentation says what it must hold to, and which mistakes
+//! are security holes. A store that gives no answer is 503, unless [`on_store_failure`] says otherwise.
 //!
 //! # Handlers that can stand it
 //!
 //! No store makes handling happen exactly once: the work may be done and its answer lost, a lease may run out.
 //! So a handler notes the id *together with* its effect, in one transaction, and does nothing where the id is
-//! there already. [`Verified::message_id`](countersign::Verified::message_id) is that id; with several sources, the name of the
-//! [source](countersign::Verified::source) belongs to it.
+//! there already. [`Verified::message_id`](countersign::Verified::message_id) is that id; with several sources,
+//! the name of the [source](countersign::Verified::source) belongs to it.
 //!
 //! ```
 //! use std::collections::HashSet;
@@ -123,7 +122,8 @@
 //! # Duplicates that the handler wants to see
 //!
 //! With [`OnDuplicate::HandOver`](crate::OnDuplicate::HandOver) they reach the service, with
-//! [`Unclaimed::Duplicate`](crate::Unclaimed::Duplicate) in the request's extensions. For a handler that answers with
-//! what it answered before. Look at the mark: whoever saw a delivery can cause one within the tolerance.
+//! [`Unclaimed::Duplicate`](crate::Unclaimed::Duplicate) in the request's extensions. For a handler that
+//! answers with what it answered before. Look at the mark: whoever saw a delivery can cause one within the
+//! tolerance.
 //!
 //! [`on_store_failure`]: crate::VerifyLayer::on_store_failure

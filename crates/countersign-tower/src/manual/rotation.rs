@@ -1,26 +1,26 @@
 //! Replace a secret, step by step.
 //!
-//! A sender that rotates signs with the new secret and, for a while, with the old one too; all signatures
-//! stand in one header, and one that fits is enough. So a receiver that knows both never refuses a genuine
-//! delivery, whatever the order in which the two sides change.
+//! A sender that rotates signs with the new secret and, for a while, with the old one too; all signatures stand
+//! in one header, and one that fits is enough. So a receiver that knows both never refuses a genuine delivery,
+//! whatever the order in which the two sides change.
 //!
 //! # The steps
 //!
 //! 1. **Rotate at the sender**, with grace. Gemini's `rotateSigningSecret` with
 //!    `revoke_previous_secrets_after_h24` keeps both valid for 24 hours. It shows the new secret once: put it
 //!    where your secrets are.
-//! 2. **Configure both**, the new one first, the old one with the moment at which its grace ends. Label
-//!    them, so that you can tell which one matched.
+//! 2. **Configure both**, the new one first, the old one with the moment at which its grace ends. Label them,
+//!    so that you can tell which one matched.
 //! 3. **Deploy** within the grace.
-//! 4. **Watch** [`Verified::key`](countersign::Verified::key), in reports, spans or the handler: the new
-//!    label appears as soon as the sender uses the new secret, since it is tried first.
+//! 4. **Watch** [`Verified::key`](countersign::Verified::key), in reports, spans or the handler: the new label
+//!    appears as soon as the sender uses the new secret, since it is tried first.
 //! 5. **Remove the old secret** at your next change. Nothing hurries: from its
 //!    [expiry](countersign::Secret::expiring_at) on it verifies nothing.
 //!
 //! Where the sender revokes the old secret at once, deliveries are refused with `signature_mismatch` from the
-//! rotation until your deployment, and its retries arrive after that: nothing is lost within the time for
-//! which it retries. If a secret **leaked**, do it so, and remove the old one in the same change: grace is
-//! for the attacker as well.
+//! rotation until your deployment, and its retries arrive after that: nothing is lost within the time for which
+//! it retries. If a secret **leaked**, do it so, and remove the old one in the same change: grace is for the
+//! attacker as well.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -95,15 +95,14 @@
 //!
 //! # Rehearse it
 //!
-//! The emulator rotates as the real API does, and a day passes when you say so. Start it, and your service
-//! with the secret that it prints:
+//! The emulator rotates as the real API does, and a day passes when you say so. Start it, and your service with
+//! the secret that it prints:
 //!
 //! ```sh
 //! countersign emulate --webhook http://127.0.0.1:3000/gemini --seed 7
 //! ```
 //!
-//! Rotate, and emit an event. It is signed with both secrets, so your service, which has the old one, takes
-//! it:
+//! Rotate, and emit an event. It is signed with both secrets, so your service, which has the old one, takes it:
 //!
 //! ```sh
 //! api=http://127.0.0.1:8790
@@ -113,8 +112,8 @@
 //! curl $api/_emulator/events:emit -d '{"type": "batch.succeeded"}'
 //! ```
 //!
-//! Configure both, restart, emit. Then let the grace end, and emit again: only the new secret signs now, and
-//! a service that was forgotten in step 3 answers 401.
+//! Configure both, restart, emit. Then let the grace end, and emit again: only the new secret signs now, and a
+//! service that was forgotten in step 3 answers 401.
 //!
 //! ```sh
 //! curl $api/_emulator/clock:advance -d '{"by": "24h"}'

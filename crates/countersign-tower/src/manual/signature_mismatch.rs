@@ -2,9 +2,9 @@
 //!
 //! # `signature_mismatch`
 //!
-//! All else is in order by then: the three headers can be read, the timestamp is fresh, and there is a key
-//! for one of the schemes. So it is not the clock. Either the key is not the one that was signed with, or one
-//! of the three things that are signed (id, timestamp, body) is not what the sender sent.
+//! All else is in order by then: the three headers can be read, the timestamp is fresh, and there is a key for
+//! one of the schemes. So it is not the clock. Either the key is not the one that was signed with, or one of
+//! the three things that are signed (id, timestamp, body) is not what the sender sent.
 //!
 //! 1. **Capture one delivery as it arrived**, [see below](#capture-a-delivery), and ask:
 //!
@@ -13,8 +13,8 @@
 //!    ```
 //!
 //!    It undoes what usually goes wrong, one thing at a time and then two, and names the one after which the
-//!    signature fits. For `v1a` and tokens give it `--jwks URL`, for tokens also `--audience URL`. An old capture
-//!    needs `--now TIME`.
+//!    signature fits. For `v1a` and tokens give it `--jwks URL`, for tokens also `--audience URL`. An old
+//!    capture needs `--now TIME`.
 //! 2. **Does every delivery fail, or do some?**
 //!    - *Every one*, from the start: the secret (3), or something that writes every body anew (4).
 //!    - *Every one, since a certain moment*: the secret was [rotated](super::rotation), an `expires_at` has
@@ -22,21 +22,23 @@
 //!    - *Some*: bodies with characters beyond ASCII (decoded and encoded as text), long ones (cut off), those
 //!      of one instance (an old configuration), those of a second sender that posts to the same address.
 //! 3. **The secret.** Is it the one of this endpoint, project and environment? Compare its last four characters
-//!    with what the sender shows (`truncated_secret`). Is all of it there? What is pasted with quotes, a newline or
-//!    `v1,` in front is refused by [`Secret::parse`](countersign::Secret::parse), which says so. Bytes that you
-//!    decoded yourself are given to [`Secret::from_bytes`](countersign::Secret::from_bytes). If the sender
-//!    is not known to be right, sign with the same secret on your side: `countersign send URL --secret-env …`.
+//!    with what the sender shows (`truncated_secret`). Is all of it there? What is pasted with quotes, a
+//!    newline or `v1,` in front is refused by [`Secret::parse`](countersign::Secret::parse), which says so.
+//!    Bytes that you decoded yourself are given to [`Secret::from_bytes`](countersign::Secret::from_bytes). If
+//!    the sender is not known to be right, sign with the same secret on your side: `countersign send URL
+//!    --secret-env …`.
 //! 4. **The body.** The layer verifies the bytes that it is given. Does a layer *outside* it change them
 //!    (decompression)? Does a [proxy](super::behind_a_proxy)? Does something of your own read the request, and
 //!    post it again?
-//! 5. **The id or the timestamp.** A queue that posts a delivery again with headers of its own has changed what was
-//!    signed. It has to keep all three, and to be quick: see `timestamp_too_old`.
+//! 5. **The id or the timestamp.** A queue that posts a delivery again with headers of its own has changed what
+//!    was signed. It has to keep all three, and to be quick: see `timestamp_too_old`.
 //! 6. **`v1a`**: the sender's keys were rotated, and yours are pinned. A JWKS is asked again by itself.
 //! 7. **It is forged.** Then this is what it should look like.
 //!
 //! # Code that changes bodies
 //!
-//! To parse JSON and write it again gives other bytes: spaces, the order of names, `\u00e9` or `é`, `1.0` or `1`.
+//! To parse JSON and write it again gives other bytes: spaces, the order of names, `\u00e9` or `é`, `1.0` or
+//! `1`.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -75,9 +77,9 @@
 //!
 //! # Capture a delivery
 //!
-//! Headers and bytes of one request, in a form that `explain` reads. Put it in place of the layer for a while, on a
-//! machine that is not in service, or call it where [observing](super::observing) shows a refusal. A capture
-//! holds a signature that fits: keep it as you keep logs.
+//! Headers and bytes of one request, in a form that `explain` reads. Put it in place of the layer for a while,
+//! on a machine that is not in service, or call it where [observing](super::observing) shows a refusal. A
+//! capture holds a signature that fits: keep it as you keep logs.
 //!
 //! ```
 //! use base64::Engine;
@@ -98,8 +100,8 @@
 //! # All reasons
 //!
 //! What stands in `code` of a problem document, in `countersign-code` for gRPC, and in
-//! [`Refusal::code`](crate::Refusal::code). [`Refusal`](crate::Refusal) has the statuses. The gateway has a few more
-//! of its own, for routes and backends.
+//! [`Refusal::code`](crate::Refusal::code). [`Refusal`](crate::Refusal) has the statuses. The gateway has a few
+//! more of its own, for routes and backends.
 //!
 //! | code | cause | cure |
 //! | --- | --- | --- |

@@ -13,8 +13,8 @@
 //! anything from the other. The policy's audience is the URL of your endpoint as you wrote it into
 //! `webhook_config`. Leave the policy out if you want no tokens: they are refused as `unsupported_scheme`.
 //!
-//! One verifier can hold secrets, pinned keys, a key set and a policy together, so static and dynamic webhooks can
-//! share an address. What a delivery was signed with is in [`Verified::scheme`] and [`Verified::key`].
+//! One verifier can hold secrets, pinned keys, a key set and a policy together, so static and dynamic webhooks
+//! can share an address. What a delivery was signed with is in [`Verified::scheme`] and [`Verified::key`].
 //!
 //! ```no_run
 //! use countersign::{Secret, SystemClock, TokenPolicy, Verifier};
@@ -43,11 +43,11 @@
 //!
 //! - A set is fetched again by its `Cache-Control` (RFC 9111), after 10 minutes where there is none, never
 //!   sooner than 1 minute and never later than 24 hours.
-//! - A delivery whose key is unknown has it fetched at once, and waits for that; once in 30 seconds,
-//!   whoever asks. So a rotation costs the first delivery a moment, and a flood of forgeries costs nothing.
+//! - A delivery whose key is unknown has it fetched at once, and waits for that; once in 30 seconds, whoever
+//!   asks. So a rotation costs the first delivery a moment, and a flood of forgeries costs nothing.
 //! - While the source is down the last good set serves, for 24 hours (`Config::max_stale`). After that, and
-//!   before there is a first set, deliveries that need a public key are answered 503, `keys_unavailable`.
-//!   Those signed with a secret are not touched.
+//!   before there is a first set, deliveries that need a public key are answered 503, `keys_unavailable`. Those
+//!   signed with a secret are not touched.
 //! - Without `tokio::spawn(jwks.run())` it works by the second rule alone, and a key that was withdrawn serves
 //!   longer.
 //!
@@ -57,13 +57,13 @@
 //!
 //! A token says who issued it and for whom, and not by itself for which body. Here its claims, less the
 //! registered ones (RFC 7519: `iss`, `aud`, `exp`, …), have to equal the body as JSON, or one of them
-//! (`body_sha256`, `request_body_sha256`) has to be its SHA-256. Else anybody who sees one delivery could send its
-//! token with a body of their own: `body_not_bound`. The way around it is called
+//! (`body_sha256`, `request_body_sha256`) has to be its SHA-256. Else anybody who sees one delivery could send
+//! its token with a body of their own: `body_not_bound`. The way around it is called
 //! [`danger_accept_unbound_bodies`](countersign::TokenPolicy::danger_accept_unbound_bodies); behind it, read
 //! nothing from the body.
 //!
-//! The `webhook-id` header beside a token is not signed. [`Verified::message_id`] is therefore the token's `jti`, or
-//! the hash of what was signed.
+//! The `webhook-id` header beside a token is not signed. [`Verified::message_id`] is therefore the token's
+//! `jti`, or the hash of what was signed.
 //!
 //! # A pinned key
 //!

@@ -24,17 +24,17 @@
 //!
 //! # What is not
 //!
-//! - **The path and the method are not signed**, nor are the query, the host, other headers, and the method
-//!   of a gRPC call. Standard Webhooks 1.0.0 signs id, timestamp and body, and nothing else. Whoever gets
-//!   hold of a delivery before you do can send it to *another route of the same source*. It is handled
-//!   there; where both routes share a store, the real one then counts as a duplicate and is lost. Give
-//!   each route a secret of its own, or let one route take all deliveries of a source and decide by the
-//!   verified body. The example below does the former.
+//! - **The path and the method are not signed**, nor are the query, the host, other headers, and the method of
+//!   a gRPC call. Standard Webhooks 1.0.0 signs id, timestamp and body, and nothing else. Whoever gets hold of
+//!   a delivery before you do can send it to *another route of the same source*. It is handled there; where
+//!   both routes share a store, the real one then counts as a duplicate and is lost. Give each route a secret
+//!   of its own, or let one route take all deliveries of a source and decide by the verified body. The example
+//!   below does the former.
 //! - **A full budget.** Whoever keeps sending bodies can keep the [`BodyBudget`] full, without a key. Memory
-//!   stays bounded, and genuine senders get 503 and come back. Limit connections and requests per address
-//!   in front of the service.
-//! - **A sender that is compromised**, or a secret that leaked: it signs what it likes. [Rotate](super::rotation),
-//!   with the old secret gone at once.
+//!   stays bounded, and genuine senders get 503 and come back. Limit connections and requests per address in
+//!   front of the service.
+//! - **A sender that is compromised**, or a secret that leaked: it signs what it likes.
+//!   [Rotate](super::rotation), with the old secret gone at once.
 //! - **A replay across processes or restarts.** [`MemoryStore`](countersign::MemoryStore) knows what its own
 //!   process has handled. See [`replay`](super::replay#restarts-and-several-instances).
 //! - **What the service does with a verified body.** It is genuine, which is not the same as harmless: an
