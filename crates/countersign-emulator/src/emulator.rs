@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign::sign::TokenSignerError;
@@ -108,6 +109,7 @@ impl Emulator {
             news: Notify::new(),
             base_url: base_url.clone(),
             seed,
+            generation: AtomicU32::new(1),
             goes_by_any_name: config.danger_listen_beyond_loopback,
         });
         let stop = CancellationToken::new();
@@ -189,6 +191,8 @@ pub(crate) struct Shared {
     pub(crate) news: Notify,
     pub(crate) base_url: String,
     pub(crate) seed: u64,
+    /// The newest generation of published keys that was begun.
+    pub(crate) generation: AtomicU32,
     /// Whoever listens beyond this machine is reached under names that nobody here knows.
     pub(crate) goes_by_any_name: bool,
 }

@@ -145,6 +145,11 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// Whether this fault may hit.
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.0.contains_key(&fault)
+    }
+
     /// Whether this fault hits now, which uses up one of its dose.
     pub(crate) fn strikes(&mut self, fault: Fault, rng: &mut fastrand::Rng) -> bool {
         match self.0.get_mut(&fault) {

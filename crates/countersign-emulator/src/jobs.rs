@@ -37,7 +37,7 @@ impl Jobs {
     /// Takes a job; `false` if there is no room for it.
     pub(crate) fn add(&mut self, job: Job) -> bool {
         while self.by_number.len() >= self.limits.jobs || self.bytes + job.size > self.limits.bytes {
-            let oldest = self.by_number.iter().find(|(_, job)| !job.is_open()).map(|(number, _)| *number);
+            let oldest = self.by_number.iter().find(|(_, job)| job.due().is_none()).map(|(number, _)| *number);
             let Some(oldest) = oldest else { return false };
             self.remove_numbered(oldest);
         }

@@ -45,6 +45,8 @@ pub struct Totals {
     pub deliveries: u64,
     /// Attempts that have ended.
     pub attempts: u64,
+    /// Events of which nobody was told, for too many deliveries were open.
+    pub events_without_room: u64,
     /// Deliveries that are waiting for an attempt, or in one.
     pub open: u64,
     /// Deliveries by how they ended. One that was redelivered counts once for each time.
@@ -75,6 +77,11 @@ impl Outbox {
         let bytes = self.bytes.saturating_add(bytes.saturating_mul(deliveries));
         // What has ended makes way at the latest when more ends.
         open.saturating_add(deliveries) <= self.limits.open && bytes <= self.limits.bytes.saturating_mul(2)
+    }
+
+    /// Notes an event that there is no room for.
+    pub(crate) fn refuse_event(&mut self) {
+        self.totals.events_without_room += 1;
     }
 
     /// Takes a delivery that is waiting.
@@ -152,13 +159,17 @@ impl Outbox {
         }
     }
 
-    /// Ends a delivery, and forgets the one that ended first if there are too many.
+    /// Ends a delivery.
     pub(crate) fn end(&mut self, number: Number, ending: Ending) {
         let Some(delivery) = self.deliveries.get_mut(&number) else { return };
         delivery.status = Status::Ended(ending);
         self.ended.push_back(number);
         self.totals.open -= 1;
         *self.totals.ended.entry(ending).or_default() += 1;
+    }
+
+    /// Forgets those that ended first, if there are too many.
+    pub(crate) fn trim(&mut self) {
         while self.ended.len() > self.limits.ended || self.bytes > self.limits.bytes {
             let Some(oldest) = self.ended.pop_front().and_then(|oldest| self.deliveries.remove(&oldest)) else { break };
             self.by_id.remove(&oldest.id);
@@ -226,6 +237,7 @@ mod tests {
             let number = add(&mut outbox, 1);
             assert_eq!(outbox.start(at(1)), Some(number));
             outbox.end(number, Ending::Delivered);
+            outbox.trim();
         }
         assert_eq!((outbox.deliveries.len(), outbox.by_id.len(), outbox.bytes), (4, 4, 400));
         assert!(outbox.get(open).is_some());
@@ -244,6 +256,7 @@ mod tests {
         for _ in 0..15 {
             let number = outbox.start(at(1)).expect("it is due");
             outbox.end(number, Ending::Delivered);
+            outbox.trim();
         }
         assert!((outbox.bytes, outbox.ended.len()) <= (1000, 10));
     }

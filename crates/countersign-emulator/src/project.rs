@@ -14,10 +14,12 @@ pub(crate) struct ProjectId(usize);
 impl ProjectId {
     #[cfg(test)]
     pub(crate) const FIRST: Self = Self(0);
+    /// The project of a key that nothing was made with yet: it has nothing, and takes no room.
+    pub(crate) const EMPTY: Self = Self(usize::MAX);
 
     /// What it is called in `/_emulator`: the first that was used is 1.
     pub(crate) const fn number(self) -> usize {
-        self.0 + 1
+        self.0.saturating_add(1)
     }
 }
 
@@ -45,6 +47,11 @@ impl Projects {
         Some(project)
     }
 
+    /// The project of this key, if something was made with it.
+    pub(crate) fn known(&self, key: &str) -> ProjectId {
+        self.by_key.get(key).copied().unwrap_or(ProjectId::EMPTY)
+    }
+
     /// The project of this number.
     pub(crate) fn numbered(&self, number: u64) -> Option<ProjectId> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -57,19 +64,24 @@ impl Projects {
 
     /// Its webhooks, each with the number that orders them.
     pub(crate) fn webhooks(&self, project: ProjectId) -> &[(u64, Webhook)] {
-        &self.webhooks[project.0]
+        self.webhooks.get(project.0).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn add_webhook(&mut self, project: ProjectId, webhook: Webhook) {
         self.last_webhook += 1;
-        self.webhooks[project.0].push((self.last_webhook, webhook));
+        if let Some(webhooks) = self.webhooks.get_mut(project.0) {
+            webhooks.push((self.last_webhook, webhook));
+        }
     }
 
     pub(crate) fn remove_webhook(&mut self, project: ProjectId, id: &str) {
-        self.webhooks[project.0].retain(|(_, webhook)| webhook.id != id);
+        if let Some(webhooks) = self.webhooks.get_mut(project.0) {
+            webhooks.retain(|(_, webhook)| webhook.id != id);
+        }
     }
 
     pub(crate) fn webhook(&mut self, project: ProjectId, id: &str) -> Option<&mut Webhook> {
-        self.webhooks[project.0].iter_mut().map(|(_, webhook)| webhook).find(|webhook| webhook.id == id)
+        let webhooks = self.webhooks.get_mut(project.0)?.iter_mut();
+        webhooks.map(|(_, webhook)| webhook).find(|webhook| webhook.id == id)
     }
 }

@@ -121,19 +121,33 @@ impl World {
         }
     }
 
-    /// Lets an event happen, and everybody have it who is to have it. Gives how many deliveries came of it.
-    pub(crate) fn tell(&mut self, event: &Event, audience: &Audience, now: UnixTime) -> usize {
+    /// Lets an event happen, and everybody have it who is to have it.
+    ///
+    /// Where there is no room for its deliveries it is lost, and counted. Who can be told so is refused before.
+    pub(crate) fn tell(&mut self, event: &Event, audience: &Audience, now: UnixTime) {
         let times = if self.strikes(Fault::Burst) { BURST } else { 1 };
-        (0..times).map(|_| self.tell_once(event, audience, now)).sum()
+        for _ in 0..times {
+            self.tell_once(event, audience, now);
+        }
     }
 
-    fn tell_once(&mut self, event: &Event, audience: &Audience, now: UnixTime) -> usize {
+    /// How many deliveries an event of this type leads to at most.
+    pub(crate) fn reach(&mut self, audience: &Audience, event_type: &str) -> usize {
+        let times = if self.faults.has(Fault::Burst) { BURST } else { 1 };
+        self.targets(audience, event_type).len() * times
+    }
+
+    fn tell_once(&mut self, event: &Event, audience: &Audience, now: UnixTime) {
         let targets = self.targets(audience, &event.event_type);
         let strange = self
             .strikes(Fault::UnknownEventType)
             .then(|| Event { event_type: UNKNOWN_EVENT_TYPE.into(), ..event.clone() });
         let event = strange.as_ref().unwrap_or(event);
         let body = bytes::Bytes::from(event.to_body());
+        if !self.outbox.has_room(targets.len(), body.len()) {
+            self.outbox.refuse_event();
+            return;
+        }
         let (Audience::Subscribers(project) | Audience::Webhook(project, _) | Audience::Uris(project, _)) = audience;
         for (uri, webhook) in &targets {
             let held_back = if self.strikes(Fault::Reordered) { self.up_to(HELD_BACK) } else { Duration::ZERO };
@@ -151,7 +165,6 @@ impl World {
                 attempts: Vec::new(),
             });
         }
-        targets.len()
     }
 
     fn targets(&mut self, audience: &Audience, event_type: &str) -> Vec<(Uri, Option<String>)> {
@@ -173,10 +186,11 @@ impl World {
     pub(crate) fn next(&mut self, now: UnixTime) -> Step {
         self.pass(now);
         while let Some(number) = self.outbox.start(now) {
-            match self.attempt(number, now) {
-                Some(outgoing) => return Step::Send(Box::new(outgoing)),
-                None => self.outbox.end(number, Ending::Dropped),
+            if let Some(outgoing) = self.attempt(number, now) {
+                return Step::Send(Box::new(outgoing));
             }
+            self.outbox.end(number, Ending::Dropped);
+            self.outbox.trim();
         }
         let due = [self.outbox.next_due(), self.jobs.next_due()];
         due.into_iter().flatten().min().map_or(Step::Idle, Step::Wait)
@@ -264,7 +278,9 @@ impl World {
             }
             self.outbox.end(number, Ending::GivenUp);
         }
-        Report::new(self.outbox.get(number)?, self.outbox.totals(), now)
+        let report = Report::new(self.outbox.get(number)?, self.outbox.totals(), now);
+        self.outbox.trim();
+        report
     }
 
     /// Lets an open job come to this end now; `false` if there is none of this name that can.

@@ -108,6 +108,46 @@ async fn what_would_open_more_deliveries_than_may_be_open_is_refused() {
 }
 
 #[tokio::test]
+async fn every_delivery_that_an_event_leads_to_counts() {
+    let api = Api::start(Config { max_open_deliveries: 30, ..config() }).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let uri = format!("http://{}/", silent.local_addr().expect("a bound listener"));
+    let emit = async |event: &Value| api.call("POST", "/_emulator/events:emit", event).await.0;
+    let many = json!({ "type": "x", "count": 4, "uris": vec![&uri; 10] });
+    assert_eq!(emit(&many).await, 429);
+    assert_eq!(emit(&json!({ "type": "x", "uris": vec![&uri; 11] })).await, 400);
+    api.ok("POST", "/_emulator/faults", json!({ "burst": 1 })).await;
+    assert_eq!(emit(&json!({ "type": "x", "uris": vec![&uri; 4] })).await, 429);
+    for _ in 0..2 {
+        api.register(&uri, &["batch.succeeded"]).await;
+    }
+    assert_eq!(emit(&json!({ "type": "batch.succeeded", "count": 2 })).await, 429);
+    assert_eq!(api.emulator.totals().deliveries, 0);
+
+    // Nobody can be told that a job's event has no room, but it is counted: 2 fit, each ten times over.
+    api.ok("POST", "/_emulator/faults", json!({ "burst": "100%" })).await;
+    for _ in 0..3 {
+        let batch = json!({ "batch": { "input_config": { "file_name": "files/a" } } });
+        api.ok("POST", "/v1/models/m:batchGenerateContent", batch).await;
+    }
+    api.advance("2s").await;
+    let overview = api.ok("GET", "/_emulator", Value::Null).await;
+    assert_eq!((&overview["deliveries"], &overview["events_without_room"]), (&30.into(), &15.into()));
+}
+
+#[tokio::test]
+async fn whoever_only_looks_leaves_no_project_behind() {
+    let api = Api::start(config()).await;
+    for key in 0..1001 {
+        let (status, list) = api.call_with("GET", &format!("/v1/webhooks?key=a{key}"), "", &[]).await;
+        assert_eq!((status, list), (200, json!({ "webhooks": [] })));
+    }
+    assert_eq!(api.call_with("DELETE", "/v1/webhooks/none?key=b", "", &[]).await.0, 404);
+    assert_eq!(api.call_with("PATCH", "/v1/webhooks/none?key=b", "{}", &[]).await.0, 404);
+    api.register("http://127.0.0.1:1/", &["batch.failed"]).await;
+}
+
+#[tokio::test]
 async fn only_the_last_deliveries_that_ended_are_kept() {
     let (api, receiver) = (Api::start(Config { keep_ended_deliveries: 3, ..config() }).await, Receiver::start().await);
     let made = api.emit(json!({ "type": "x", "count": 20, "uris": [receiver.uri] })).await;
@@ -144,6 +184,9 @@ async fn pages_of_other_origins_and_names_that_point_here_are_refused() {
         ("origin", own.as_str(), 200),
         ("origin", "http://evil.example", 403),
         ("origin", "null", 403),
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "none", 200),
         ("host", "evil.example", 403),
         ("host", "127.0.0.1.evil.example", 403),
         ("host", &format!("evil.example:{port}"), 403),

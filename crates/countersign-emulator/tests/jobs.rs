@@ -127,6 +127,22 @@ async fn a_tool_that_the_input_names_is_asked_for_and_its_result_completes() {
 }
 
 #[tokio::test]
+async fn calls_that_nobody_answers_make_way_for_new_jobs() {
+    let story = Story::begin().await;
+    let tools = json!([{ "type": "function", "name": "get_weather" }]);
+    // Five of these are more than all jobs may take.
+    let large = format!("get_weather {}", "x".repeat(3 << 20));
+    for _ in 0..8 {
+        let asked = json!({ "model": "m", "input": large, "tools": tools });
+        let asked = story.api.ok("POST", "/v1/interactions", asked).await;
+        assert_eq!(asked["status"], "requires_action");
+    }
+    let long_name = format!("/v1/models/{}:predictLongRunning", "m".repeat(300));
+    let video = json!({ "instances": [{ "prompt": "a cat" }] });
+    assert_eq!(story.api.call("POST", &long_name, &video).await.0, 400);
+}
+
+#[tokio::test]
 async fn an_interaction_in_the_foreground_is_answered_at_once_and_told_nobody() {
     let story = Story::begin().await;
     story.api.register(&story.receiver.uri, &["interaction.completed"]).await;
@@ -158,9 +174,11 @@ async fn a_batch_ends_as_its_texts_ask_for_and_polling_says_the_same() {
     let list = story.get("batches?pageSize=2").await;
     assert_eq!(list["operations"].as_array().map(Vec::len), Some(2));
     let rest = story.get(&format!("batches?pageToken={}", text(&list["nextPageToken"]))).await;
-    let output = &rest["operations"][0]["metadata"]["output"]["inlinedResponses"]["inlinedResponses"][0];
+    let first = &rest["operations"][0];
+    assert_eq!((&rest["nextPageToken"], &first["metadata"]["output"]), (&Value::Null, &Value::Null));
+    let whole = story.get(&text(&first["name"])).await;
+    let output = &whole["metadata"]["output"]["inlinedResponses"]["inlinedResponses"][0];
     assert_eq!(output["metadata"], json!({ "key": "r1" }));
-    assert_eq!(rest["nextPageToken"], Value::Null);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{Call, Fields, Page, no_room};
+use super::{Call, Fields, Page, bounded, no_room};
 use crate::ids;
 use crate::job::batch::Source;
 use crate::job::{self, Batch, End, Job, State, Work};
@@ -15,6 +15,7 @@ const MAX_REQUESTS: usize = 10_000;
 const QUOTED: usize = 100;
 
 pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Result<Value, ApiError> {
+    let model = bounded("model", model)?;
     let mut fields = call.fields()?;
     let batch = fields.object("batch")?;
     fields.done()?;
@@ -42,9 +43,9 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
         created: call.now,
         updated: call.now,
         state,
+        size: source.memory() + call.body.len(),
         work: Work::Batch(Batch { model: model.into(), display_name, source }),
         webhook_config,
-        size: call.body.len() * 2,
     };
     let resource = job.resource(call.now);
     if call.world.add_job(job) { Ok(resource) } else { Err(no_room()) }
@@ -54,7 +55,7 @@ pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Value, Api
     let page = Page::read(&mut call.query)?;
     let jobs = call.world.jobs.newest_first(page.after.unwrap_or(u64::MAX));
     let batches = jobs.filter(|(_, job)| job.project == project && matches!(job.work, Work::Batch(_)));
-    let (batches, next) = page.of(batches.map(|(number, job)| (number, job.resource(call.now))));
+    let (batches, next) = page.of(batches.map(|(number, job)| (number, job.listed(call.now))));
     let mut list = json!({ "operations": batches });
     if let Some(token) = next {
         list["nextPageToken"] = token.into();

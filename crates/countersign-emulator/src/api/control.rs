@@ -1,5 +1,7 @@
 //! `/_emulator`: what the real service does not have. Sight of what is going on, and a hand in it.
 
+use std::sync::atomic::Ordering;
+
 use http::{Method, Uri};
 use serde_json::{Map, Value, json};
 
@@ -73,6 +75,7 @@ fn overview(shared: &Shared, call: &Call<'_>) -> Value {
         "deliveries": totals.deliveries,
         "attempts": totals.attempts,
         "open": totals.open,
+        "events_without_room": totals.events_without_room,
         "ended": ended,
     })
 }
@@ -98,13 +101,13 @@ fn advance(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
 fn rotate_keys(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
     super::Fields::parse(body)?.done()?;
     // RSA keys take a while to be found: nobody waits for them but who asked.
-    let (generation, mut rng) = {
-        let (mut world, _) = shared.world();
-        (world.keys.generation() + 1, world.rng.fork())
-    };
+    let (generation, mut rng) = (shared.generation.fetch_add(1, Ordering::SeqCst) + 1, shared.world().0.rng.fork());
     let keys = PublishedKeys::generate(generation, &mut rng).map_err(|error| ApiError::internal(error.to_string()))?;
     let document = keys.document();
-    shared.world().0.keys = keys;
+    let (mut world, _) = shared.world();
+    if generation > world.keys.generation() {
+        world.keys = keys;
+    }
     Ok(document)
 }
 
@@ -170,13 +173,16 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let count = whole(&mut fields, "count")?.unwrap_or(1);
     let project = whole(&mut fields, "project")?;
     let uris = fields.strings("uris")?.unwrap_or_default();
+    if uris.len() > fields::MAX_URIS {
+        return Err(ApiError::invalid("uris", format!("at most {} addresses are taken", fields::MAX_URIS)));
+    }
     let uris = uris.iter().enumerate().map(|(index, text)| fields::uri(&format!("uris[{index}]"), text));
     let uris = uris.collect::<Result<Vec<_>, _>>()?;
     fields.done()?;
 
     let audiences = audiences(call, &event_type, project, &uris)?;
-    let deliveries = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(audiences.len().max(1));
-    call.room_for(deliveries, call.body.len())?;
+    let reached: usize = audiences.iter().map(|audience| call.world.reach(audience, &event_type)).sum();
+    call.room_for(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(reached), call.body.len())?;
     let before = call.world.outbox.totals().deliveries;
     for _ in 0..count {
         let name = ids::resource(&mut call.world.rng, 12);
@@ -251,7 +257,7 @@ fn jobs(call: &mut Call<'_>) -> Result<Value, ApiError> {
             "project": job.project.number(),
             "kind": kind,
             "ends": ends,
-            "resource": job.resource(call.now),
+            "resource": job.listed(call.now),
         });
         (number, shown)
     });

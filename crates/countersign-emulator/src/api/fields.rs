@@ -7,9 +7,11 @@ use super::error::ApiError;
 use crate::job::WebhookConfig;
 
 /// As many addresses as one job may name.
-const MAX_URIS: usize = 10;
+pub(crate) const MAX_URIS: usize = 10;
 /// As much as is returned with each event, in bytes of JSON.
 const MAX_USER_METADATA: usize = 8 << 10;
+/// As many unknown fields are named.
+const MAX_UNKNOWN: usize = 20;
 /// The longest address that events are sent to.
 const MAX_URI: usize = 2048;
 
@@ -131,7 +133,7 @@ impl Fields {
             return Ok(());
         }
         let unknown = |name: &String| (self.path(name), "there is no such field".to_owned());
-        Err(ApiError::violations(self.members.keys().map(unknown).collect()))
+        Err(ApiError::violations(self.members.keys().take(MAX_UNKNOWN).map(unknown).collect()))
     }
 }
 

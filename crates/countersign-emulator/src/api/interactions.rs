@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::fields::Fields;
-use super::{Call, no_room};
+use super::{Call, bounded, no_room};
 use crate::ids;
 use crate::job::{self, End, Interaction, Job, State, Work};
 use crate::project::ProjectId;
@@ -32,8 +32,8 @@ const OF_NO_MATTER: [&str; 14] = [
 pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, ApiError> {
     let mut fields = call.fields()?;
     let of = match (fields.string("model")?, fields.string("agent")?) {
-        (Some(model), None) => ("model", model),
-        (None, Some(agent)) => ("agent", agent),
+        (Some(model), None) => ("model", bounded("model", &model)?.to_owned()),
+        (None, Some(agent)) => ("agent", bounded("agent", &agent)?.to_owned()),
         _ => return Err(ApiError::invalid("model", "either a model or an agent is needed")),
     };
     let input = fields.take("input").ok_or_else(|| ApiError::invalid("input", "the input is missing"))?;
@@ -61,6 +61,8 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     if let (State::Running { end: end @ End::Succeeded, .. }, true) = (&mut state, tool.is_some()) {
         *end = End::RequiresAction;
     }
+    // The text stands beside the input, and the tool is one of the body's.
+    let size = job::memory(&Value::Array(input.clone())) + call.body.len() * 3;
     let interaction =
         Interaction { of, input, text, previous, call: tool.map(|tool| (call_id, tool)), webhook_config: shown_config };
     // Only what runs in the background has events: whoever waits is told by the answer.
@@ -76,7 +78,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
         state,
         work: Work::Interaction(interaction),
         webhook_config,
-        size: call.body.len() * 3,
+        size,
     };
     let resource = job.resource(call.now);
     if call.world.add_job(job) { Ok(resource) } else { Err(no_room()) }

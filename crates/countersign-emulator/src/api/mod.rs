@@ -114,6 +114,10 @@ fn refuse_strangers(headers: &HeaderMap, shared: &Shared) -> Result<(), ApiError
     if headers.get(ORIGIN).is_some_and(|origin| text(origin) != shared.base_url) {
         return Err(ApiError::forbidden("the emulator takes no requests from pages of other origins"));
     }
+    // Pages get without an `Origin`, and browsers say so.
+    if headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")) {
+        return Err(ApiError::forbidden("the emulator takes no requests from pages of other sites"));
+    }
     let host = headers.get(HOST).map(text).unwrap_or_default();
     let known = host.parse().is_ok_and(|host: Authority| is_address_or_localhost(host.host()));
     if known || shared.goes_by_any_name {
@@ -151,7 +155,11 @@ fn route(
             let mut query = query;
             let key = api_key(headers, &mut query)?;
             let (mut world, now) = shared.world();
-            let project = world.projects.of_key(&key);
+            // Whoever only looks leaves nothing behind.
+            let project = match *method {
+                Method::POST => world.projects.of_key(&key),
+                _ => Some(world.projects.known(&key)),
+            };
             let project =
                 project.ok_or_else(|| ApiError::exhausted("there are too many projects: use fewer API keys"))?;
             resource(&mut Call { world: &mut world, now, query, body }, method, project, rest)
@@ -221,6 +229,17 @@ fn resource(call: &mut Call<'_>, method: &Method, project: ProjectId, path: &[&s
 
 fn no_verb(verb: &str) -> ApiError {
     ApiError::not_found(format!("there is no `:{verb}` here"))
+}
+
+/// The longest name of a model or an agent, in bytes.
+const MAX_MODEL: usize = 256;
+
+/// A name that is kept with a job, and in what it is called.
+fn bounded<'m>(field: &str, model: &'m str) -> Result<&'m str, ApiError> {
+    if model.is_empty() || model.len() > MAX_MODEL {
+        return Err(ApiError::invalid(field, format!("a name has 1 to {MAX_MODEL} bytes")));
+    }
+    Ok(model)
 }
 
 /// What is said where a job, or what would come of it, has no room.

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{Call, no_room};
+use super::{Call, bounded, no_room};
 use crate::ids;
 use crate::job::{self, Job, Video, Work};
 use crate::project::ProjectId;
 
 pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Result<Value, ApiError> {
+    let model = bounded("model", model)?;
     let mut fields = call.fields()?;
     let instances = fields.list("instances")?.unwrap_or_default();
     if instances.is_empty() {
@@ -28,7 +29,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
         state: job::running(&texts, call.now, call.world.rules.job_time),
         work: Work::Video(Video { base_url: call.world.rules.base_url.clone() }),
         webhook_config,
-        size: call.body.len(),
+        size: call.body.len() + name.len() * 2,
     };
     if call.world.add_job(job) { Ok(json!({ "name": name })) } else { Err(no_room()) }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::UnixTime;
 use serde_json::{Value, json};
 
-use super::{End, FAILURE, Job, State, short};
+use super::{End, FAILURE, Job, State, memory, short};
 use crate::time;
 
 /// How long a batch is pending before it is running.
@@ -25,8 +25,32 @@ pub(crate) enum Source {
     Inline(Vec<(Option<Value>, String)>),
 }
 
+impl Source {
+    /// What it takes of memory, in bytes, by and large.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::File => 0,
+            Self::Inline(requests) => requests
+                .iter()
+                .map(|(metadata, words)| {
+                    metadata.as_ref().map_or(0, memory) + words.len() + size_of::<(Option<Value>, String)>()
+                })
+                .sum(),
+        }
+    }
+}
+
 impl Batch {
+    /// The resource with what came of it.
     pub(crate) fn resource(&self, job: &Job, now: UnixTime) -> Value {
+        let mut resource = self.listed(job, now);
+        if job.state == State::Ended(End::Succeeded) {
+            resource["metadata"]["output"] = self.output(&job.name);
+        }
+        resource
+    }
+
+    pub(crate) fn listed(&self, job: &Job, now: UnixTime) -> Value {
         let state = match job.state {
             State::Running { .. } if now < job.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
             State::Running { .. } => "BATCH_STATE_RUNNING",
@@ -48,10 +72,8 @@ impl Batch {
         if let State::Ended(end) = job.state {
             metadata["endTime"] = time::to_the_millisecond(job.updated).into();
             resource["done"] = true.into();
-            match end {
-                End::Succeeded => metadata["output"] = self.output(&job.name),
-                End::Failed => resource["error"] = json!({ "code": 13, "message": FAILURE }),
-                _ => {}
+            if end == End::Failed {
+                resource["error"] = json!({ "code": 13, "message": FAILURE });
             }
         }
         resource["metadata"] = metadata;

@@ -105,6 +105,14 @@ impl Job {
         Some(Event::new(event_type, now, self.work.event_data(&self.name, end)).with_user_metadata(metadata))
     }
 
+    /// The resource as lists show it: without what came of it, which may be much.
+    pub(crate) fn listed(&self, now: UnixTime) -> Value {
+        match &self.work {
+            Work::Batch(batch) => batch.listed(self, now),
+            Work::Interaction(_) | Work::Video(_) => self.resource(now),
+        }
+    }
+
     /// The resource as the API shows it.
     pub(crate) fn resource(&self, now: UnixTime) -> Value {
         match &self.work {
@@ -193,6 +201,20 @@ pub(crate) fn said(value: &Value) -> String {
     let mut all = String::new();
     collect(value, false, &mut all);
     all
+}
+
+/// What a value takes of memory, in bytes, by and large.
+pub(crate) fn memory(value: &Value) -> usize {
+    const NODE: usize = 96;
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(memory).sum(),
+        // A map has room for more members than it has.
+        Value::Object(members) => {
+            NODE * 8 + members.iter().map(|(name, value)| name.len() + memory(value)).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 /// The last part of a resource's name.
