@@ -44,12 +44,13 @@ impl Batch {
     /// The resource with what came of it.
     pub(crate) fn resource(&self, job: &Job, now: UnixTime) -> Value {
         let mut resource = self.listed(job, now);
-        if job.state == State::Ended(End::Succeeded) {
-            resource["metadata"]["output"] = self.output(&job.name);
+        if let (State::Ended(End::Succeeded), Source::Inline(requests)) = (job.state, &self.source) {
+            resource["metadata"]["output"] = self.answers(requests);
         }
         resource
     }
 
+    /// The resource without the answers to requests that came inline.
     pub(crate) fn listed(&self, job: &Job, now: UnixTime) -> Value {
         let state = match job.state {
             State::Running { .. } if now < job.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
@@ -72,18 +73,19 @@ impl Batch {
         if let State::Ended(end) = job.state {
             metadata["endTime"] = time::to_the_millisecond(job.updated).into();
             resource["done"] = true.into();
-            if end == End::Failed {
-                resource["error"] = json!({ "code": 13, "message": FAILURE });
+            match (end, &self.source) {
+                (End::Succeeded, Source::File) => {
+                    metadata["output"] = json!({ "responsesFile": format!("files/batch-{}", short(&job.name)) });
+                }
+                (End::Failed, _) => resource["error"] = json!({ "code": 13, "message": FAILURE }),
+                _ => {}
             }
         }
         resource["metadata"] = metadata;
         resource
     }
 
-    fn output(&self, name: &str) -> Value {
-        let Source::Inline(requests) = &self.source else {
-            return json!({ "responsesFile": format!("files/batch-{}", short(name)) });
-        };
+    fn answers(&self, requests: &[(Option<Value>, String)]) -> Value {
         let answer = |(metadata, words): &(Option<Value>, String)| {
             let text = format!("An emulated answer to: {words}");
             let mut answer = json!({ "response": {

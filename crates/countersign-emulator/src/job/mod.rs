@@ -105,7 +105,7 @@ impl Job {
         Some(Event::new(event_type, now, self.work.event_data(&self.name, end)).with_user_metadata(metadata))
     }
 
-    /// The resource as lists show it: without what came of it, which may be much.
+    /// The resource as lists show it: without the answers of a batch, which may be many.
     pub(crate) fn listed(&self, now: UnixTime) -> Value {
         match &self.work {
             Work::Batch(batch) => batch.listed(self, now),
