@@ -1,0 +1,67 @@
+//! Notifies Slack, through an incoming webhook.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{Request, Uri, header};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::crypto::aws_lc_rs;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::inbox::Task;
+
+/// How long Slack may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An incoming webhook of Slack. Whoever knows its address can post: it is not shown.
+pub(crate) struct Slack {
+    url: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Slack {
+    /// The one that `SLACK_WEBHOOK_URL` names, if it does.
+    pub(crate) fn from_env() -> Result<Option<Self>, String> {
+        let Ok(text) = std::env::var("SLACK_WEBHOOK_URL") else { return Ok(None) };
+        let url: Uri = text.parse().map_err(|_| "SLACK_WEBHOOK_URL is no URL")?;
+        if !matches!(url.scheme_str(), Some("https" | "http")) {
+            return Err("SLACK_WEBHOOK_URL is no URL of the form `https://hooks.slack.com/services/…`".into());
+        }
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(Arc::new(aws_lc_rs::default_provider()))
+            .map_err(|error| error.to_string())?;
+        let client = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
+        Ok(Some(Self { url, client }))
+    }
+
+    /// Posts a message.
+    pub(crate) async fn post(&self, text: &str) -> Result<(), String> {
+        let mut request = Request::new(Full::from(json!({ "text": text }).to_string()));
+        *request.method_mut() = axum::http::Method::POST;
+        request.uri_mut().clone_from(&self.url);
+        request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        let posting = timeout(TIMEOUT, self.client.request(request)).await;
+        let response = posting.map_err(|_| "it did not answer in time")?.map_err(|error| error.to_string())?;
+        if response.status().is_success() { Ok(()) } else { Err(format!("it answered {}", response.status())) }
+    }
+}
+
+/// What people are told of an event.
+pub(crate) fn message(task: &Task) -> String {
+    let mut text = task.event_type.clone();
+    for (before, part) in [(" ", &task.subject), (": ", &task.problem), (", results: ", &task.results)] {
+        if let Some(part) = part {
+            // A String takes what it is given.
+            let _ = write!(text, "{before}{part}");
+        }
+    }
+    // What Slack reads as markup: a mention of everybody in a file's name, say.
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,159 @@
+//! The receiver as a process, driven by the emulator.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
+mod slack;
+mod stage;
+
+use countersign_tests::process::{eventually, run};
+use countersign_tests::sender::request;
+use serde_json::json;
+use slack::Mood;
+use stage::{Stage, binary};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn each_event_is_handled_once_by_what_its_metadata_names() {
+    let stage = Stage::start(&[]).await;
+    // One attempt is sent again although it succeeded, another arrives changed at first.
+    stage.sender.faults(&json!({ "duplicate": 1 })).await;
+    let repeated = stage.emit("batch.succeeded", "one", None).await;
+    stage.sender.answers(&repeated, 1).await;
+    stage.sender.faults(&json!({ "tampered_body": 1 })).await;
+    let tampered = stage.emit("batch.succeeded", "two", Some("import")).await;
+    stage.sender.answers(&tampered, 1).await;
+    let kept = stage.emit("batch.succeeded", "three", Some("keep")).await;
+    let dynamic = stage.emit_dynamic("video.generated", "four", Some("import")).await;
+    let misspelt = stage.emit_dynamic("agent.dreamt", "<!here>", Some("imprt")).await;
+    for id in [&kept, &dynamic, &misspelt] {
+        assert_eq!(stage.sender.answers(id, 1).await, [202]);
+    }
+    stage.sender.advance().await;
+    assert_eq!(stage.sender.answers(&repeated, 2).await, [202, 200]);
+    assert_eq!(stage.sender.answers(&tampered, 2).await, [401, 202]);
+
+    let mut expected = [
+        format!("gemini {repeated} announce done"),
+        format!("gemini {tampered} import done"),
+        format!("gemini {kept} keep done"),
+        format!("gemini-dynamic {dynamic} import done"),
+        format!("gemini-dynamic {misspelt} announce done"),
+    ];
+    expected.sort();
+    assert_eq!(stage.events(5).await, expected);
+    let imports = stage.rows("SELECT message_id || ' ' || subject || ' ' || results FROM imports");
+    let mut expected = [format!("{tampered} two gs://b/two"), format!("{dynamic} four gs://b/four")];
+    expected.sort();
+    assert_eq!(imports, expected);
+    let told =
+        ["agent.dreamt &lt;!here&gt;, results: gs://b/&lt;!here&gt;", "batch.succeeded one, results: gs://b/one"];
+    assert_eq!(stage.slack.told(), told);
+    assert_eq!(stage.slack.requests(), 2);
+
+    stage.sender.stop().await;
+    assert!(stage.receiver.stop().await.success());
+}
+
+#[tokio::test]
+async fn what_was_handled_before_a_crash_is_not_handled_again_after_it() {
+    let mut stage = Stage::start(&[]).await;
+    let announced = stage.emit("batch.succeeded", "one", None).await;
+    let imported = stage.emit_dynamic("batch.succeeded", "two", Some("import")).await;
+    let before = stage.events(2).await;
+    for id in [&announced, &imported] {
+        assert_eq!(stage.sender.answers(id, 1).await, [202]);
+    }
+    stage.crash_and_restart();
+    // The layer has forgotten them.
+    for id in [&announced, &imported] {
+        stage.sender.redeliver(id).await;
+        assert_eq!(stage.sender.answers(id, 2).await, [202, 200]);
+    }
+    assert_eq!(stage.events(2).await, before);
+    assert_eq!(stage.rows("SELECT message_id FROM imports"), [imported]);
+    assert_eq!((stage.slack.told().len(), stage.slack.requests()), (1, 1));
+    stage.sender.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_a_crash_is_done_after_it() {
+    let mut stage = Stage::start(&[]).await;
+    stage.slack.is(Mood::Silent);
+    let id = stage.emit("batch.failed", "one", None).await;
+    assert_eq!(stage.sender.answers(&id, 1).await, [202]);
+    eventually("Slack is being told", async || (stage.slack.requests() == 1).then_some(())).await;
+    stage.crash_and_restart();
+    eventually("Slack is being told again", async || (stage.slack.requests() == 2).then_some(())).await;
+    stage.slack.is(Mood::Good);
+    assert_eq!(stage.events(1).await, [format!("gemini {id} announce done")]);
+    stage.sender.stop().await;
+    assert!(stage.slack.told().contains(&"batch.failed one, results: gs://b/one".to_owned()));
+}
+
+#[tokio::test]
+async fn a_sender_is_told_to_come_back_while_too_much_waits() {
+    let stage = Stage::start(&["--max-waiting", "1"]).await;
+    stage.slack.is(Mood::Silent);
+    let first = stage.emit("batch.succeeded", "one", None).await;
+    assert_eq!(stage.sender.answers(&first, 1).await, [202]);
+    let second = stage.emit("batch.succeeded", "two", None).await;
+    assert_eq!(stage.sender.answers(&second, 1).await, [503]);
+    stage.slack.is(Mood::Good);
+    assert_eq!(stage.events(1).await, [format!("gemini {first} announce done")]);
+    stage.sender.advance().await;
+    // The handler failed, so its retry is no replay.
+    assert_eq!(stage.sender.answers(&second, 2).await, [503, 202]);
+    assert_eq!(stage.events(2).await.len(), 2);
+    assert_eq!((stage.slack.told().len(), stage.slack.requests()), (2, 2));
+    stage.sender.stop().await;
+}
+
+#[tokio::test]
+async fn slack_is_told_again_when_it_was_out_of_order() {
+    let stage = Stage::start(&[]).await;
+    stage.slack.is(Mood::Broken);
+    let id = stage.emit("batch.succeeded", "one", None).await;
+    assert_eq!(stage.sender.answers(&id, 1).await, [202]);
+    eventually("Slack is told in vain", async || (stage.slack.requests() > 0).then_some(())).await;
+    stage.slack.is(Mood::Good);
+    assert_eq!(stage.events(1).await, [format!("gemini {id} announce done")]);
+    assert_eq!(stage.slack.told(), ["batch.succeeded one, results: gs://b/one"]);
+    stage.sender.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_signed_changes_nothing() {
+    let stage = Stage::start(&[]).await;
+    for path in ["/gemini", "/gemini/dynamic"] {
+        let (status, answer) = request("POST", &stage.url(path), "", r#"{"type":"batch.succeeded"}"#).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer.contains("missing_header"), "{answer}");
+    }
+    assert_eq!(stage.rows("SELECT message_id FROM events"), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let taken = taken.local_addr().expect("a bound socket").to_string();
+    let folder = TempDir::new().expect("a folder");
+    let database = folder.path().join("events.db");
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let no_folder = folder.path().join("no/events.db");
+    let no_folder = no_folder.to_str().expect("a path");
+    for (secret, arguments, named) in [
+        (None, &[][..], "GEMINI_WEBHOOK_SECRET is not set"),
+        (Some("v1,whsec_"), &[], "GEMINI_WEBHOOK_SECRET is no secret"),
+        (Some(secret), &["--listen", &*taken], "choose another with --listen"),
+        (Some(secret), &["--database", no_folder], "cannot use the database"),
+        (Some(secret), &["--jwks", "http://example.com/"], "fetched by https"),
+    ] {
+        let mut command = binary();
+        command.env("LISTEN", "127.0.0.1:0").env("DATABASE", &database).args(arguments);
+        secret.map(|secret| command.env("GEMINI_WEBHOOK_SECRET", secret));
+        let output = run(&mut command).await;
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert!(!output.status.success() && said.contains(named), "{said}");
+    }
+}
