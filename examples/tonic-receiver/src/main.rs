@@ -1,0 +1,91 @@
+//! Serves webhooks by HTTP and calls by gRPC on one port, both behind one layer.
+
+use std::env;
+use std::error::Error;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use countersign::{Verified, Verifier};
+use countersign_tower::VerifyLayer;
+use countersign_tower::axum::{VerifiedDelivery, Webhook};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use tonic_receiver::jobs_server::{Jobs, JobsServer};
+use tonic_receiver::{JobEnded, Receipt};
+
+/// How long requests have to end when the service is asked to stop.
+const GRACE: Duration = Duration::from_secs(15);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tonic-receiver: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let secret = tonic_receiver::secret()?;
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+
+    let verifier = Verifier::builder("gemini").secret(secret).build()?;
+    let grpc = Routes::new(JobsServer::new(Reports)).into_axum_router();
+    let http = Router::new().route("/gemini", post(receive));
+    // One layer around both: it answers calls of gRPC as gRPC asks for, and all else as HTTP does.
+    let app = grpc.merge(http).layer(VerifyLayer::new(verifier));
+
+    // Before it listens, so that whoever sees it listen can end it.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error} (choose another with LISTEN=127.0.0.1:3001)"))?;
+    println!("listening on {}", listener.local_addr()?);
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) });
+    let mut serving = pin!(serving.into_future());
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    drop(stop);
+    if timeout(GRACE, serving).await.is_err() {
+        eprintln!("some requests did not end in time: their senders will come again");
+    }
+    Ok(())
+}
+
+/// By HTTP: a Gemini API webhook.
+async fn receive(Webhook(event): Webhook, VerifiedDelivery(delivery): VerifiedDelivery) {
+    println!("http {} {}", delivery.message_id(), event.event_type);
+}
+
+/// By gRPC: what a service of our own has to say.
+struct Reports;
+
+#[tonic::async_trait]
+impl Jobs for Reports {
+    async fn report(&self, request: Request<JobEnded>) -> Result<Response<Receipt>, Status> {
+        let verified: Option<&Verified> = request.extensions().get();
+        let verified = verified.ok_or_else(|| Status::internal("no layer has verified this call"))?;
+        let message_id = verified.message_id().to_string();
+        let JobEnded { name } = request.into_inner();
+        if name.is_empty() {
+            // Anything but OK has the client come again, and be handled again.
+            return Err(Status::failed_precondition("the job has no name"));
+        }
+        println!("grpc {message_id} {name}");
+        Ok(Response::new(Receipt { message_id }))
+    }
+}
