@@ -4,12 +4,16 @@
 
 use std::net::SocketAddr;
 
+pub use countersign_emulator::Dynamic;
 use countersign_emulator::{Config, Emulator};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::process::{PATIENCE, eventually};
+
+/// Whom its tokens are for.
+pub const AUDIENCE: &str = "https://hooks.example.com/gemini";
 
 /// An emulator whose only webhook points nowhere until it is told where.
 #[derive(Debug)]
@@ -22,8 +26,14 @@ pub struct Sender {
 impl Sender {
     /// Starts it, with the machine's own time, which [`advance`](Self::advance) moves on.
     pub async fn start() -> Self {
+        Self::signing(Dynamic::V1a).await
+    }
+
+    /// The same, with dynamic webhooks signed so.
+    pub async fn signing(dynamic: Dynamic) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { listen, timeout: PATIENCE, ..Config::default() };
+        let audience = Some(AUDIENCE.to_owned());
+        let config = Config { listen, dynamic, audience, timeout: PATIENCE, ..Config::default() };
         let emulator = Emulator::start(config, None).await.expect("an emulator");
         let mut sender = Self { emulator, webhook: String::new(), secret: String::new() };
         // Before the receiver, which is to be given the secret.

@@ -14,6 +14,7 @@ mod slack;
 mod worker;
 
 use std::error::Error;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -30,7 +31,7 @@ use clap::Parser;
 use countersign::{MemoryStore, Secret, SystemClock, TokenPolicy, Verifier};
 use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
 use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
-use countersign_tower::{BodyBudget, VerifyLayer};
+use countersign_tower::{BodyBudget, Report, VerifyLayer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
@@ -71,7 +72,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -132,7 +133,7 @@ fn app(
     let (store, budget) = (Arc::<MemoryStore>::default(), BodyBudget::new(BODY_BUDGET));
 
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
-    let layer = VerifyLayer::new(verifier);
+    let layer = VerifyLayer::new(verifier).on_report(report);
     let layer = layer.store(Arc::clone(&store)).body_budget(budget.clone()).body_limit(BODY_LIMIT);
     let mut app = Router::new().route("/gemini", post(receive).layer(layer));
 
@@ -143,11 +144,18 @@ fn app(
         if let Some(audience) = audience {
             verifier = verifier.token(TokenPolicy::new([audience]));
         }
-        let layer = VerifyLayer::new(RemoteKeys::new(verifier.build()?, jwks));
+        let layer = VerifyLayer::new(RemoteKeys::new(verifier.build()?, jwks)).on_report(report);
         let layer = layer.store(store).body_budget(budget).body_limit(BODY_LIMIT);
         app = app.route("/gemini/dynamic", post(receive).layer(layer));
     }
     Ok(app.with_state(inbox))
+}
+
+/// Says why a delivery was refused. Its sender is told, and seldom shows it.
+fn report(report: &Report) {
+    if let Some(refusal) = report.refusal() {
+        tracing::warn!(code = refusal.code(), "refused: {refusal}");
+    }
 }
 
 /// Runs for what is genuine, fresh and new: writes it down, and says so.

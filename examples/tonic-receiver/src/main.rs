@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use countersign::{Verified, Verifier};
-use countersign_tower::VerifyLayer;
 use countersign_tower::axum::{VerifiedDelivery, Webhook};
+use countersign_tower::{Report, VerifyLayer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -39,10 +39,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
 
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
+    let layer = VerifyLayer::new(verifier).on_report(|report: &Report| {
+        if let Some(refusal) = report.refusal() {
+            eprintln!("refused: {refusal}");
+        }
+    });
     let grpc = Routes::new(JobsServer::new(Reports)).into_axum_router();
     let http = Router::new().route("/gemini", post(receive));
     // One layer around both: it answers calls of gRPC as gRPC asks for, and all else as HTTP does.
-    let app = grpc.merge(http).layer(VerifyLayer::new(verifier));
+    let app = grpc.merge(http).layer(layer);
 
     // Before it listens, so that whoever sees it listen can end it.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -6,7 +6,7 @@ mod slack;
 mod stage;
 
 use countersign_tests::process::{eventually, run};
-use countersign_tests::sender::request;
+use countersign_tests::sender::{AUDIENCE, Dynamic, Sender, request};
 use serde_json::json;
 use slack::Mood;
 use stage::{Stage, binary};
@@ -120,6 +120,22 @@ async fn slack_is_told_again_when_it_was_out_of_order() {
     assert_eq!(stage.events(1).await, [format!("gemini {id} announce done")]);
     assert_eq!(stage.slack.told(), ["batch.succeeded one, results: gs://b/one"]);
     stage.sender.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_are_taken_if_there_is_an_audience() {
+    let sender = Sender::signing(Dynamic::Rs256).await;
+    let stage = Stage::with(sender, &["--audience", AUDIENCE]).await;
+    let id = stage.emit_dynamic("batch.succeeded", "one", Some("import")).await;
+    assert_eq!(stage.sender.answers(&id, 1).await, [202]);
+    assert_eq!(stage.events(1).await.len(), 1);
+    assert_eq!(stage.rows("SELECT source || ' ' || subject FROM imports"), ["gemini-dynamic one"]);
+    stage.sender.stop().await;
+
+    let stage = Stage::with(Sender::signing(Dynamic::Rs256).await, &[]).await;
+    let id = stage.emit_dynamic("batch.succeeded", "one", Some("import")).await;
+    assert_eq!(stage.sender.answers(&id, 1).await, [401]);
+    assert_eq!(stage.rows("SELECT message_id FROM events"), [""; 0]);
 }
 
 #[tokio::test]

@@ -31,7 +31,11 @@ pub(crate) fn binary() -> Command {
 
 impl Stage {
     pub(crate) async fn start(arguments: &'static [&'static str]) -> Self {
-        let (sender, slack) = (Sender::start().await, Slack::start().await);
+        Self::with(Sender::start().await, arguments).await
+    }
+
+    pub(crate) async fn with(sender: Sender, arguments: &'static [&'static str]) -> Self {
+        let slack = Slack::start().await;
         let folder = TempDir::new().expect("a folder");
         let receiver = receiver(&sender, &slack, &folder, arguments, "127.0.0.1:0");
         let stage = Self { sender, slack, receiver, folder, arguments };
