@@ -75,7 +75,8 @@ impl Receiver {
     /// Asks it to end, and waits until it has.
     pub async fn stop(mut self) -> ExitStatus {
         let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status().expect("there is `kill`");
+        // Every shell has it, and not every system a program of that name.
+        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().expect("there is a shell");
         assert!(asked.success(), "it had ended");
         eventually("the receiver ends", async || self.child.try_wait().expect("a child can be asked")).await
     }
