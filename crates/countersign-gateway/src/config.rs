@@ -53,6 +53,8 @@ pub struct Server {
     pub admin: Option<SocketAddr>,
     /// How many threads serve webhooks.
     pub threads: usize,
+    /// The most bytes of bodies that are held at one time, over all routes.
+    pub body_budget: usize,
     /// How long requests in flight may take to finish once the process was told to stop.
     pub shutdown_timeout: Duration,
 }
@@ -93,7 +95,6 @@ impl Config {
 
 impl file::File {
     fn resolve(self, folder: &Path) -> Result<Config, Problem> {
-        let server = self.server.resolve()?;
         let mut warnings = Vec::new();
         let (mut sources, mut sets) = (BTreeMap::new(), RemoteSets::new(folder));
         for (name, source) in self.sources {
@@ -117,12 +118,26 @@ impl file::File {
         if routes.is_empty() {
             return Err(Problem::whole("there is no [[routes]]: every request would be answered 404"));
         }
+        let largest_body = routes.iter().map(|route| route.body_limit).max().unwrap_or_default();
+        let server = self.server.resolve(largest_body)?;
         Ok(Config { server, sources, remote_sets: sets.into_sets(), routes, warnings })
     }
 }
 
+/// Room for the largest body of any route at least.
+fn body_budget(given: Option<&Spanned<String>>, largest_body: usize) -> Result<usize, Problem> {
+    let Some(text) = given else { return Ok(largest_body.max(VerifyLayer::DEFAULT_BODY_BUDGET)) };
+    match size(text)? {
+        bytes if bytes < largest_body => {
+            let message = format!("a route takes bodies of {largest_body} bytes, which would never fit");
+            Err(Problem::at(text.span(), message))
+        }
+        bytes => Ok(bytes),
+    }
+}
+
 impl file::Server {
-    fn resolve(self) -> Result<Server, Problem> {
+    fn resolve(self, largest_body: usize) -> Result<Server, Problem> {
         if self.listen.get_ref().is_empty() {
             return Err(Problem::at(self.listen.span(), "listen on one address at least, like \"127.0.0.1:8080\""));
         }
@@ -136,6 +151,7 @@ impl file::Server {
                 Some(threads) => threads.into_inner(),
                 None => std::thread::available_parallelism().map_or(1, usize::from),
             },
+            body_budget: body_budget(self.body_budget.as_ref(), largest_body)?,
             shutdown_timeout: duration_or(self.shutdown_timeout.as_ref(), Duration::from_secs(15))?,
         })
     }

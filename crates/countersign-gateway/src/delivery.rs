@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{BodyBudget, Outcome, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign_tower::{BodyBudget, OnReport, Outcome, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -36,16 +36,15 @@ struct Route {
     name: Arc<String>,
     metrics: RouteMetrics,
     /// head → body → verify → filter → claim → forward → settle
-    verify: Verify<Forward, Arc<MemoryStore>, SystemClock, Keys>,
+    verify: Verify<Forward, Arc<MemoryStore>, SystemClock, Keys, Ends>,
 }
 
 impl Gateway {
     /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
-    pub fn new(routes: Vec<config::Route>, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
-        let pool = forward::pool();
-        // One for all routes, and room for the largest body of any.
-        let largest = routes.iter().map(|route| route.body_limit).max().unwrap_or_default();
-        let budget = BodyBudget::new(largest.max(VerifyLayer::DEFAULT_BODY_BUDGET));
+    ///
+    /// All routes together hold at most `body_budget` bytes of bodies.
+    pub fn new(routes: Vec<config::Route>, body_budget: usize, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
+        let (pool, budget) = (forward::pool(), BodyBudget::new(body_budget));
         let mut watched = Vec::new();
         let entries = routes.into_iter().map(|route| {
             let upstreams = Upstreams::new(route.upstream.clone());
@@ -80,6 +79,8 @@ impl Gateway {
         let (outcome, reason) = outcome_of(response, report);
         let name = route.map_or(&self.no_route, |route| &route.name);
         match route {
+            // Counted at its end.
+            _ if report.is_some_and(|report| *report.outcome() == Outcome::Deferred) => {}
             // Nearly all are this one: its counter is at hand.
             Some(route) if outcome == Outcome::Confirmed.as_str() => drop(route.metrics.confirmed.inc()),
             _ => self.metrics.count(name, outcome, reason),
@@ -109,15 +110,17 @@ impl Route {
         pool: &forward::Pool,
         budget: &BodyBudget,
         upstreams: Arc<Upstreams>,
-        metrics: &Metrics,
+        all_metrics: &Arc<Metrics>,
     ) -> Self {
         let name = Arc::new(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
         });
-        let metrics = metrics.of_route(&name);
+        let metrics = all_metrics.of_route(&name);
         let forward = Forward::new(pool.clone(), upstreams, route.upstream_timeout, metrics.upstream.clone());
+        let ends = Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics) };
         let mut layer = VerifyLayer::new(route.source.keys.clone())
+            .on_report(ends)
             .store(Arc::clone(&route.source.store))
             .lease(route.source.lease)
             .body_limit(route.body_limit)
@@ -134,6 +137,24 @@ impl Route {
         match self.verify.clone().call(request).await {
             Ok(response) => response.map(Either::Left),
             Err(infallible) => match infallible {},
+        }
+    }
+}
+
+/// Records the deliveries whose answer's body told what became of them, once it has.
+#[derive(Clone)]
+struct Ends {
+    name: Arc<String>,
+    metrics: Arc<Metrics>,
+}
+
+impl OnReport for Ends {
+    fn on_report(&self, report: &Report) {
+        if report.was_deferred() {
+            let outcome = report.outcome().as_str();
+            self.metrics.count(&self.name, outcome, "");
+            let message_id = report.verified().map(|verified| verified.message_id().as_str());
+            tracing::info!(route = self.name.as_str(), outcome, message_id, "settled at the end of the answer");
         }
     }
 }

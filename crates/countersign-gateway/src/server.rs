@@ -94,7 +94,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
 }
 
 fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
-    let config::Server { listen, admin, threads, shutdown_timeout } = config.server;
+    let config::Server { listen, admin, threads, body_budget, shutdown_timeout } = config.server;
     let mut server = Server::new_with_opt_and_conf(
         None,
         ServerConf {
@@ -108,7 +108,7 @@ fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
     let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
-    let (gateway, upstreams) = Gateway::new(config.routes, &metrics);
+    let (gateway, upstreams) = Gateway::new(config.routes, body_budget, &metrics);
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(upstream::resolve(&upstreams));
 

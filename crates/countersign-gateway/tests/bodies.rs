@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Backend, Connection, Delivery, Gateway, Raw, Wire, delivery, noise, send, soon};
+use common::{Backend, Connection, Delivery, Gateway, Raw, SOURCE, Wire, delivery, noise, route, send, soon, until};
 use http::StatusCode;
 
 /// Around the sizes at which a buffer or a window ends, and the limit itself.
@@ -74,6 +74,31 @@ async fn a_body_that_is_announced_too_large_is_refused_before_it_comes() {
     let reply = raw.answer().await.expect("an answer without a byte of the body");
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn all_bodies_share_a_budget_and_what_is_over_it_is_told_to_come_back() {
+    let backend = Backend::start().await;
+    let routes = [SOURCE, &route(&backend, "body_limit = \"300KB\"")].concat();
+    let gateway = Gateway::start_with("body_budget = \"400KB\"", &routes, &[]).await;
+    let (slow, next) = (delivery("msg_slow", noise(250_000)), delivery("msg_next", noise(200_000)));
+    let mut raw = Raw::open(gateway.address).await;
+    let bytes = slow.bytes();
+    raw.write(&bytes[..bytes.len() - 1]).await;
+    until("the slow one is held", async || {
+        let reply = send(gateway.address, &next, Wire::Http1Length).await;
+        if reply.status == StatusCode::OK {
+            return false;
+        }
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "over_budget"));
+        assert!(reply.header("retry-after").is_some());
+        true
+    })
+    .await;
+    raw.write(&bytes[bytes.len() - 1..]).await;
+    assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
+    let last = delivery("msg_last", noise(300_000));
+    assert_eq!(send(gateway.address, &last, Wire::Http1Length).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

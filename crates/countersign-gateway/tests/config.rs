@@ -157,6 +157,8 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("lease = \"60s\"", "lease = \"29s\"", 21, &["30s", "29s"]),
         ("secrets = [{ env = \"TEST_SECRET\" }]", "", 5, &["no secrets"]),
         ("secrets = [{ env = \"TEST_SECRET\" }]", "secrets = []", 5, &["no secrets"]),
+        ("admin =", "body_budget = \"1MB\"\nadmin =", 3, &["1048576 bytes", "never fit"]),
+        ("admin =", "body_budget = \"lots\"\nadmin =", 3, &["\"64KiB\""]),
     ] {
         assert_refused(&folder, &change(from, to), Some(line), words);
     }

@@ -190,3 +190,17 @@ async fn the_body_of_an_answer_comes_through_however_the_backend_frames_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_whose_end_decides_is_counted_at_its_end() {
+    // Of gRPC-Web the status stands in the body, which is not read: it confirms nothing.
+    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web\r\ncontent-length: 2\r\n\r\nok";
+    let backend = Backend::scripted(move |_| Answer::Raw(answer.into())).await;
+    let gateway = Gateway::before(&backend).await;
+    let reply = send(gateway.address, &delivery("msg_1", "body"), Wire::Http1Length).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    until("it is counted", async || gateway.count("released", "").await >= 1.0).await;
+    let deferred = gateway.metric("countersign_requests_total{route=\"/hook\",outcome=\"deferred\",reason=\"\"}");
+    assert_eq!(deferred.await, None);
+    assert!(gateway.output().contains("settled at the end of the answer"), "{}", gateway.output());
+}

@@ -73,8 +73,8 @@ impl<B: Body<Data = Bytes>> Body for HeldBody<B> {
             let frame = ready!(this.body.as_mut().poll_frame(cx)).transpose();
             let seen = match &frame {
                 Ok(Some(frame)) => held.see(frame, this.body.is_end_stream()),
-                Ok(None) if held.ending != Ending::Grpc => Seen::Success,
-                Ok(None) | Err(_) => Seen::Failure,
+                Ok(None) => held.see_end(),
+                Err(_) => Seen::Failure,
             };
             match seen {
                 Seen::Middle => return Poll::Ready(frame.transpose()),
@@ -123,12 +123,24 @@ impl Held {
             (Ending::Grpc, Some(_)) => Seen::Failure,
             (Ending::Grpc, None) if is_end => Seen::Failure,
             (Ending::Grpc, None) => Seen::Middle,
-            (Ending::Http { .. }, Some(_)) => Seen::Success,
+            (Ending::Http { .. }, Some(_)) => self.see_end(),
             (Ending::Http { left }, None) => {
                 let sent = frame.data_ref().map_or(0, Bytes::len) as u64;
                 *left = left.map(|left| left.saturating_sub(sent));
-                if is_end || *left == Some(0) { Seen::Success } else { Seen::Middle }
+                match *left {
+                    Some(0) => Seen::Success,
+                    _ if is_end => self.see_end(),
+                    _ => Seen::Middle,
+                }
             }
+        }
+    }
+
+    /// Servers break an answer off that ends before the length that it announced.
+    fn see_end(&self) -> Seen {
+        match self.ending {
+            Ending::Http { left: None | Some(0) } => Seen::Success,
+            Ending::Http { left: Some(_) } | Ending::Grpc => Seen::Failure,
         }
     }
 

@@ -169,8 +169,9 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// handler is then handed the same delivery again by an impatient sender's retry. With it the retry is
     /// told that the delivery is in flight, and then that it is done. It costs an allocation for each
     /// request, and a task for those that are left alone. A timeout around the layer no longer stops the
-    /// handler. A claim that is held until the end of an answer's body ([`ConfirmAt::BodyEnd`], gRPC) is
-    /// released when the sender hangs up during the body all the same.
+    /// handler. Where the end of an answer's body decides ([`ConfirmAt::BodyEnd`], gRPC), the body is
+    /// read to its end if the sender hung up before its head; one that hangs up during the body releases the
+    /// delivery all the same.
     ///
     /// `spawn` is called from `drop`. Where there is no runtime any more, it drops what it is given, and the
     /// claim is released. A server that ends in good order waits for these tasks, too: with tokio-util's

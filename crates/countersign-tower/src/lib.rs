@@ -140,7 +140,7 @@ mod trace;
 
 pub use body::{ResponseBody, VerifiedBody};
 pub use budget::BodyBudget;
-pub use detach::{Detach, DetachLayer, FinishAnyway, Rest};
+pub use detach::{Answer, Detach, DetachLayer, FinishAnyway, Rest};
 pub use future::ResponseFuture;
 pub use layer::VerifyLayer;
 pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};

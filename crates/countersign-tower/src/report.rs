@@ -11,12 +11,19 @@ pub struct Report {
     pub(crate) outcome: Outcome,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
+    pub(crate) was_deferred: bool,
 }
 
 impl Report {
     /// What became of it.
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
+    }
+
+    /// Whether the end of the answer's body told the outcome, after the head had gone out with
+    /// [`Outcome::Deferred`].
+    pub fn was_deferred(&self) -> bool {
+        self.was_deferred
     }
 
     /// Why it was refused, if it was.
@@ -53,7 +60,8 @@ pub enum Outcome {
     /// [`OnReport`] is given what it came to.
     Deferred,
     /// Its future, or the body of its answer, was dropped before the end: the sender hung up, a time ran
-    /// out around the layer, or the service panicked. A claim, if there was one, was released. Given to
+    /// out around the layer, or the service panicked. A claim, if there was one, was released, unless it
+    /// was being confirmed. Given to
     /// [`OnReport`] only: there is no response.
     Abandoned,
     /// It was handled before: acknowledged without the service, or handed to it marked, as

@@ -15,11 +15,12 @@ pub(crate) struct Reporting<P: Terms> {
     pub(crate) verification_time: Option<Duration>,
     span: RequestSpan,
     is_due: bool,
+    was_deferred: bool,
 }
 
 impl<P: Terms> Reporting<P> {
     pub(crate) fn new(policy: Arc<P>, span: RequestSpan) -> Self {
-        Self { policy, verified: None, verification_time: None, span, is_due: true }
+        Self { policy, verified: None, verification_time: None, span, is_due: true, was_deferred: false }
     }
 
     /// Notes the status that the sender gets.
@@ -29,7 +30,8 @@ impl<P: Terms> Reporting<P> {
 
     /// Says what became of the request.
     pub(crate) fn give(&mut self, outcome: Outcome) -> Report {
-        let report = Report { outcome, verified: self.verified.take(), verification_time: self.verification_time };
+        let (verified, verification_time) = (self.verified.take(), self.verification_time);
+        let report = Report { outcome, verified, verification_time, was_deferred: self.was_deferred };
         if std::mem::take(&mut self.is_due) {
             self.span.record(&report);
             self.policy.report(&report);
@@ -45,6 +47,7 @@ impl<P: Terms> Reporting<P> {
             verification_time: self.verification_time,
             span: self.span.clone(),
             is_due: std::mem::take(&mut self.is_due),
+            was_deferred: true,
         }
     }
 }

@@ -7,9 +7,12 @@ mod common;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
+use bytes::Bytes;
 use common::{Client, Delivery, Failure, Framing, Handler, NOW, delivery, delivery_at, reported, serve_hyper, soon};
-use countersign_tower::{Rest, VerifiedBody};
-use http::{Request, Response, StatusCode};
+use countersign_tower::{ConfirmAt, Rest, VerifiedBody};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Full};
 use tokio::sync::{oneshot, watch};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -63,6 +66,55 @@ async fn a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
 }
 
 #[tokio::test]
+async fn where_the_end_of_the_body_decides_it_is_read_to_its_end() {
+    for (status, outcome, kept) in [(200, "confirmed", 1), (500, "released", 0)] {
+        let (setup, layer, reports) = reported();
+        let (handler, tell) = Handler::waiting();
+        let (spawn, mut left_alone) = spawner();
+        let layer = layer.confirm_at(ConfirmAt::BodyEnd).detach(spawn);
+        let (addr, _server) = serve_hyper(layer.layer(handler.clone())).await;
+        let client = Client::begin(addr, &message()).await;
+        handler.called(1).await;
+        drop(client);
+        soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
+        tell.send(status).expect("it is still at it");
+        soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
+        assert_eq!((reports.so_far(), setup.store.len(), setup.store.in_flight()), (vec![outcome], kept, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
+    for (grpc_status, outcome, kept) in [("0", "confirmed", 1), ("13", "released", 0)] {
+        let (setup, layer, reports) = reported();
+        let (tell, told) = oneshot::channel::<()>();
+        let told = Arc::new(Mutex::new(Some(told)));
+        let handler = service_fn(move |_: Request<VerifiedBody>| {
+            let told = told.lock().unwrap_or_else(PoisonError::into_inner).take().expect("one call");
+            async move {
+                told.await.expect("told to answer");
+                let trailers = HeaderMap::from_iter([(
+                    HeaderName::from_static("grpc-status"),
+                    HeaderValue::from_static(grpc_status),
+                )]);
+                let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(std::future::ready(Some(Ok(trailers))));
+                Ok::<_, Failure>(Response::new(body))
+            }
+        });
+        let (spawn, mut left_alone) = spawner();
+        let mut request = delivery("msg_1", Bytes::from_static(&[0; 5])).request();
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let mut future = Box::pin(layer.detach(spawn).layer(handler).oneshot(request));
+        assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        drop(future);
+        tell.send(()).expect("it is still at it");
+        soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
+        assert_eq!((reports.so_far(), setup.store.len(), setup.store.in_flight()), (vec![outcome], kept, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_delivery_whose_sender_stays_has_no_task_and_its_answer() {
     let (setup, layer, reports) = reported();
     let (handler, spawned) = (Handler::default(), watch::channel(0).0);
@@ -87,7 +139,7 @@ async fn a_delivery_that_panics_after_its_sender_has_gone_stays_welcome() {
         called.send_replace(true);
         async move {
             assert!(told.await.is_err(), "told to panic");
-            Err::<Response<http_body_util::Full<bytes::Bytes>>, _>(Failure)
+            Err::<Response<Full<Bytes>>, _>(Failure)
         }
     });
     let (spawn, mut left_alone) = spawner();

@@ -115,6 +115,24 @@ async fn at_the_end_a_body_that_comes_to_its_end_confirms_before_the_sender_know
 }
 
 #[tokio::test]
+async fn at_the_end_a_body_that_is_shorter_than_it_announced_has_failed() {
+    let (setup, layer, reports) = reported();
+    let (service, mut given) = telling(None);
+    let service = service.map_response(|mut response| {
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("10"));
+        response
+    });
+    let (addr, _server) = serve_hyper(layer.confirm_at(ConfirmAt::BodyEnd).layer(service)).await;
+    let mut client = Client::begin(addr, &message()).await;
+    let tell = given.recv().await.expect("it was called");
+    tell.send(Some(Bytes::from("half"))).expect("it is read");
+    drop(tell);
+    assert!(client.is_cut_off().await);
+    reports.are(&["released"]).await;
+    assert!(setup.store.is_empty());
+}
+
+#[tokio::test]
 async fn at_the_end_an_answer_without_a_body_is_confirmed_at_once() {
     for status in [200, 204] {
         let (setup, layer, reports) = reported();

@@ -65,6 +65,7 @@ fn what_is_set_and_given_goes_where_services_go() {
     type Spawn = fn(Rest);
     type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
     type Hook = fn(&Report);
+    type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
     type Render = fn(&Refusal) -> Rendered;
     type Layers = VerifyLayer<Store, SystemClock, PerRequest<Choose>, Hook, Render>;
     type Observes = Observe<Inner, Store, SystemClock, countersign::Verifier, (), ProblemDocument>;
@@ -77,8 +78,8 @@ fn what_is_set_and_given_goes_where_services_go() {
     is_debug::<Layers>();
     is_send_and_sync::<DetachLayer<Layers, Spawn>>();
     is_debug::<Detach<Inner, Spawn>>();
-    is_send::<FinishAnyway<std::future::Pending<()>, Spawn>>();
-    is_debug::<FinishAnyway<std::future::Pending<()>, Spawn>>();
+    is_send::<FinishAnyway<std::future::Pending<Answered>, Spawn>>();
+    is_debug::<FinishAnyway<std::future::Pending<Answered>, Spawn>>();
     is_send::<Rest>();
     is_debug::<Rest>();
     is_send_and_sync::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();

@@ -22,6 +22,7 @@ pub(super) struct Server {
     pub(super) admin: Option<Spanned<String>>,
     pub(super) threads: Option<Spanned<usize>>,
     pub(super) shutdown_timeout: Option<Spanned<String>>,
+    pub(super) body_budget: Option<Spanned<String>>,
 }
 
 /// Values that may hold a secret by mistake are taken as they are, for an error that does not repeat them.
