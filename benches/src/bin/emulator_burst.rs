@@ -12,9 +12,9 @@ use std::time::Duration;
 use std::{env, fs};
 
 use countersign::{Clock as _, SystemClock};
-use countersign_benches::measurement::Measurement;
-use countersign_benches::process::{LOAD_CORE, Process, SERVER_CORE, free_port, pinned};
+use countersign_benches::process::{LOAD_CORE, Process, SERVER_CORE, free_port};
 use countersign_benches::report::{self, Report};
+use countersign_benches::rounds::turn;
 use countersign_benches::spread::Spread;
 use serde_json::Value;
 
@@ -92,7 +92,8 @@ fn play(programs: &Path, folder: &Path, backend: u16) -> Result<Round, Box<dyn E
     let log = folder.join("emulated.log");
     let _gateway = Process::start_with(SERVER_CORE, &program, &arguments, &variables, log)?.ready(gateway_port)?;
 
-    let generated = generate(&programs.join("load"), gateway_port)?;
+    // The most that anybody could get through the gateway.
+    let generated = turn(&programs.join("load"), gateway_port, CONCURRENCY, TURN_MILLIS)?.requests_per_second;
     let (resident, _) = emulator.resident_kib()?;
     let emulated = burst(api)?;
     let (_, peak) = emulator.resident_kib()?;
@@ -112,17 +113,6 @@ fn secret(emulator: &Process) -> Result<String, Box<dyn Error>> {
         std::thread::sleep(LOOK);
     }
     Err("the emulator does not tell its secret".into())
-}
-
-/// What the load generator gets through, in requests a second.
-fn generate(load: &Path, port: u16) -> Result<f64, Box<dyn Error>> {
-    let arguments = [u32::from(port), CONCURRENCY, TURN_MILLIS].map(|number| number.to_string());
-    let output = pinned(LOAD_CORE, load, &arguments.each_ref().map(String::as_str)).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(format!("load: {} {text}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(serde_json::from_str::<Measurement>(&text)?.requests_per_second)
 }
 
 /// What the emulator gets through, in deliveries a second, from the request for the burst to its last answer.

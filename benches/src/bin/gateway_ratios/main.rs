@@ -3,22 +3,19 @@
 //! Every server has core 0 to itself; the load generator and the backend share core 1. In a round
 //! the servers take turns, and a ratio is made within a round.
 
-mod round;
 mod servers;
-mod table;
 
 use std::error::Error;
 use std::{env, fs};
 
 use countersign_benches::process::{self, LOAD_CORE, Process};
-use countersign_benches::report;
+use countersign_benches::report::{self, Report, Target};
+use countersign_benches::rounds::Results;
+use countersign_benches::table;
 
-use crate::round::Results;
-use crate::servers::Server;
+use crate::servers::Kind;
 
-/// As many rounds count; one more goes before them, to warm up.
-const ROUNDS: usize = 6;
-const CONCURRENCIES: [u32; 2] = [32, 128];
+const TARGET: Target = Target::AtLeast(1.6);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = report::target_dir().join("bench").join("peers");
@@ -31,17 +28,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _backend =
         Process::start(LOAD_CORE, &programs.join("backend"), &[&backend.to_string()], log)?.ready(backend)?;
     let servers = servers::start_all(programs, &folder, backend)?;
-    servers.iter().try_for_each(Server::check)?;
-
-    let load = programs.join("load");
-    let mut results = Results::default();
-    for concurrency in CONCURRENCIES {
-        round::play(&load, &servers, concurrency)?; // to warm up
-        for number in 0..ROUNDS {
-            eprintln!("concurrency {concurrency}, round {} of {ROUNDS}", number + 1);
-            results.add(concurrency, round::play(&load, &servers, concurrency)?);
-        }
-    }
-    table::publish(&servers, &results);
+    let results = Results::measure(&programs.join("load"), &servers)?;
+    let report = Report::new(
+        "gateway",
+        "Gateway: 252-byte bodies, one core for the server",
+        "Requests a second, as a ratio to those of a bare pingora-proxy within the same round: the median \
+         of six rounds of 1.5 s, and their range. Every delivery is new; every answer was a 2xx.",
+    );
+    table::publish(report, &servers, &results, Kind::BareProxy, |kind| (kind == Kind::Countersign).then_some(TARGET));
     Ok(())
 }

@@ -2,22 +2,11 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use countersign_benches::deliveries::{GATEWAY_BODY_LEN, Requests, SECRET};
-use countersign_benches::process::{Process, SERVER_CORE, free_port};
-use countersign_benches::wire;
-
-/// One server that takes deliveries for the backend.
-pub(crate) struct Server {
-    pub(crate) kind: Kind,
-    pub(crate) port: u16,
-    /// The backend, which stands for itself, was started by somebody else.
-    _process: Option<Process>,
-}
+use countersign_benches::deliveries::SECRET;
+use countersign_benches::process::free_port;
+use countersign_benches::servers::{Kind as _, Server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -32,20 +21,20 @@ pub(crate) enum Kind {
 }
 
 /// Starts all that are there. Those that are not are left out, with a word on it.
-pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<Vec<Server>, Box<dyn Error>> {
-    let mut servers = vec![Server { kind: Kind::Ceiling, port: backend, _process: None }];
+pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<Vec<Server<Kind>>, Box<dyn Error>> {
+    let mut servers = vec![Server::running(Kind::Ceiling, backend)];
     for kind in [Kind::BareProxy, Kind::TunedProxy, Kind::Countersign, Kind::NginxLua, Kind::Haproxy, Kind::Nginx] {
         match kind.program(programs) {
-            Some(program) => servers
-                .push(start(kind, &program, folder, backend).map_err(|error| format!("{}: {error}", kind.name()))?),
+            Some(program) => {
+                servers.push(Server::start(kind, &program, folder, |port| arguments(kind, port, folder, backend))?);
+            }
             None => eprintln!("not installed, so left out: {}", kind.name()),
         }
     }
     Ok(servers)
 }
 
-fn start(kind: Kind, program: &Path, folder: &Path, backend: u16) -> Result<Server, Box<dyn Error>> {
-    let port = free_port()?;
+fn arguments(kind: Kind, port: u16, folder: &Path, backend: u16) -> Result<Vec<String>, Box<dyn Error>> {
     let config = |name: &str, template: &str| -> Result<String, Box<dyn Error>> {
         let modules = nginx_modules().unwrap_or_default();
         let text = template
@@ -59,7 +48,7 @@ fn start(kind: Kind, program: &Path, folder: &Path, backend: u16) -> Result<Serv
         fs::write(&path, text)?;
         Ok(path.to_string_lossy().into_owned())
     };
-    let arguments = match kind {
+    Ok(match kind {
         Kind::Ceiling => return Err("no server is nothing to start".into()),
         Kind::BareProxy | Kind::TunedProxy => vec![port.to_string(), backend.to_string()],
         Kind::Countersign => {
@@ -73,15 +62,11 @@ fn start(kind: Kind, program: &Path, folder: &Path, backend: u16) -> Result<Serv
         Kind::Haproxy => {
             vec!["-db".into(), "-f".into(), config("haproxy.cfg", include_str!("../../../peers/haproxy.cfg"))?]
         }
-    };
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let process =
-        Process::start(SERVER_CORE, program, &arguments, folder.join(format!("{kind:?}.log")))?.ready(port)?;
-    Ok(Server { kind, port, _process: Some(process) })
+    })
 }
 
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+impl countersign_benches::servers::Kind for Kind {
+    fn name(self) -> &'static str {
         match self {
             Self::BareProxy => "pingora-proxy as it comes, passing through",
             Self::TunedProxy => "pingora-proxy tuned, passing through",
@@ -96,7 +81,9 @@ impl Kind {
     fn verifies(self) -> bool {
         matches!(self, Self::Countersign | Self::NginxLua | Self::Haproxy)
     }
+}
 
+impl Kind {
     fn program(self, built: &Path) -> Option<PathBuf> {
         let there = |path: PathBuf| path.is_file().then_some(path);
         match self {
@@ -107,42 +94,6 @@ impl Kind {
             Self::Nginx => installed("nginx"),
             Self::NginxLua => nginx_modules().and_then(|_| installed("nginx")),
             Self::Haproxy => installed("haproxy"),
-        }
-    }
-}
-
-impl Server {
-    /// Makes sure that it does what it is measured for: passes on what is genuine, and refuses what
-    /// is forged if it is one of those that verify.
-    pub(crate) fn check(&self) -> Result<(), Box<dyn Error>> {
-        let genuine = Requests::signed_now(1, GATEWAY_BODY_LEN)[0].to_vec();
-        let mut forged = Requests::signed_now(1, GATEWAY_BODY_LEN)[0].to_vec();
-        // Within the padding, so that the body is an event still.
-        let at = forged.len() - 10;
-        forged[at] ^= 1;
-        let refused = if self.kind.verifies() { 401 } else { 200 };
-        for (what, request, expected) in [("genuine", genuine, 200), ("forged", forged, refused)] {
-            let status = self.ask(&request)?;
-            if status != expected {
-                return Err(format!("{}: {status} for a {what} delivery, not {expected}", self.kind.name()).into());
-            }
-        }
-        Ok(())
-    }
-
-    fn ask(&self, request: &[u8]) -> Result<u16, Box<dyn Error>> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(request)?;
-        let (mut buffer, mut filled) = ([0; 16 * 1024], 0);
-        loop {
-            match stream.read(&mut buffer[filled..])? {
-                0 => return Err(format!("{}: no answer", self.kind.name()).into()),
-                read => filled += read,
-            }
-            if let Some(answer) = wire::response(&buffer[..filled])? {
-                return Ok(answer.status);
-            }
         }
     }
 }

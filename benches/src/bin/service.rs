@@ -1,0 +1,53 @@
+//! `service WHO PORT`: an axum service that takes deliveries, on one thread. `WHO` verifies them: `nobody`,
+//! `layer` (countersign-tower, as it comes), or `handler` (the crate `standardwebhooks`).
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use countersign::MemoryStore;
+use countersign_benches::deliveries::{SECRET, verifier};
+use countersign_tower::VerifyLayer;
+use standardwebhooks::Webhook;
+use tokio::net::TcpListener;
+
+/// More than a run sends: a full store refuses.
+const IDS: usize = 10_000_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [who, port] = &arguments[..] else { return Err("usage: service nobody|layer|handler PORT".into()) };
+    let routes = Router::new().route("/webhook", post(receive));
+    let app = match who.as_str() {
+        "nobody" => routes,
+        "layer" => {
+            let store = Arc::new(MemoryStore::builder().capacity(IDS).build());
+            routes.layer(VerifyLayer::new(verifier()).store(store))
+        }
+        "handler" => {
+            Router::new().route("/webhook", post(verify_and_receive)).with_state(Arc::new(Webhook::new(SECRET)?))
+        }
+        _ => return Err(format!("nobody knows how {who} verifies").into()),
+    };
+    let port = port.parse()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        Ok(axum::serve(listener, app).await?)
+    })
+}
+
+async fn receive(_: Bytes) -> StatusCode {
+    StatusCode::OK
+}
+
+async fn verify_and_receive(State(webhook): State<Arc<Webhook>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    match webhook.verify(&body, &headers) {
+        Ok(()) => receive(body).await,
+        Err(_) => StatusCode::UNAUTHORIZED,
+    }
+}
