@@ -1,10 +1,12 @@
 CARGO ?= cargo
 # Both nextest and cargo test run the same targets; the builds before it have the same features.
 TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
+# What others build on. Only the layer has features.
+LIBRARIES = -p countersign -p countersign-jwks -p countersign-tower -p countersign-emulator
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fmt clippy doc deny bench clean need
+.PHONY: help demo test check fmt clippy doc features minimal semver deny bench clean need
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +23,7 @@ test: need fmt clippy doc ## Install what is missing, then check and test everyt
 		set -x; $(CARGO) test $(TARGETS) --no-fail-fast; \
 	fi
 
-check: fmt clippy doc deny ## Look without running: format, lints, documentation, dependencies
+check: fmt clippy doc features minimal semver deny ## Look without running: all from fmt to deny, below; installs cargo-hack
 
 fmt: ## Fail if a file is not formatted
 	$(CARGO) fmt --all --check
@@ -33,6 +35,17 @@ clippy: ## Fail on any lint
 doc: ## Build the documentation, and fail on a warning
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --locked --all-features --no-deps --lib
 
+features: ## Fail on any lint of a library with none or one of its features alone
+	@scripts/need cargo-hack
+	$(CARGO) hack clippy $(LIBRARIES) --locked --each-feature -- -D warnings
+	$(CARGO) hack clippy -p countersign-tower --locked --each-feature --tests -- -D warnings
+
+minimal: ## Build with the oldest versions of dependencies that the workspace admits, in a copy
+	@scripts/minimal-versions
+
+semver: ## Compare the libraries' API with the last release, if there is one; installs cargo-semver-checks then
+	@scripts/semver $(LIBRARIES)
+
 deny: ## Check licences, advisories and sources with cargo-deny, if it is installed
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) deny --locked --all-features check; \
@@ -40,7 +53,7 @@ deny: ## Check licences, advisories and sources with cargo-deny, if it is instal
 		echo 'cargo-deny is not installed, so licences and advisories were not checked: cargo install --locked cargo-deny'; \
 	fi
 
-bench: ## Measure verification, stores, and the gateway against its peers
+bench: ## Measure verification, stores, the layer, the gateway against its peers, and the emulator
 	@benches/run
 
 clean: ## Remove all that was built, and what tests installed
