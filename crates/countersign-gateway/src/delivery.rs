@@ -42,14 +42,14 @@ struct Route {
 impl Gateway {
     /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
     ///
-    /// All routes together hold at most `body_budget` bytes of bodies.
-    pub fn new(routes: Vec<config::Route>, body_budget: usize, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
-        let (pool, budget) = (forward::pool(), BodyBudget::new(body_budget));
+    /// All routes together hold no more bytes of bodies than this budget has.
+    pub fn new(routes: Vec<config::Route>, budget: &BodyBudget, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
+        let pool = forward::pool();
         let mut watched = Vec::new();
         let entries = routes.into_iter().map(|route| {
             let upstreams = Upstreams::new(route.upstream.clone());
             watched.push(Arc::clone(&upstreams));
-            (route.host.clone(), route.path.clone(), Route::new(&route, &pool, &budget, upstreams, metrics))
+            (route.host.clone(), route.path.clone(), Route::new(&route, &pool, budget, upstreams, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         (Self { routes, metrics: Arc::clone(metrics), no_route: Arc::new("none".into()) }, watched)

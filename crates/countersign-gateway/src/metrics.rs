@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use countersign::MemoryStore;
+use countersign_tower::BodyBudget;
 use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -29,6 +30,8 @@ pub struct Metrics {
     claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     stores: Vec<(SourceLabels, Arc<MemoryStore>)>,
+    body_bytes: Gauge<i64, AtomicI64>,
+    body_budget: BodyBudget,
 }
 
 /// What a request is counted under. The number of routes, outcomes and reasons is fixed.
@@ -64,8 +67,8 @@ impl MetricConstructor<Histogram> for Buckets {
 }
 
 impl Metrics {
-    /// Metrics with gauges for the stores and key sets of these sources.
-    pub fn new(sources: &BTreeMap<String, Arc<Source>>) -> Self {
+    /// Metrics with gauges for the stores and key sets of these sources, and for what is held of bodies.
+    pub fn new(sources: &BTreeMap<String, Arc<Source>>, body_budget: BodyBudget) -> Self {
         let verification = Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 });
         let upstream = Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 });
         let labels = |source: &String| SourceLabels { source: source.clone() };
@@ -79,6 +82,8 @@ impl Metrics {
             claims_held: Family::default(),
             ids_remembered: Family::default(),
             stores,
+            body_bytes: Gauge::default(),
+            body_budget,
         };
         metrics.register(sets.collect());
         metrics
@@ -101,6 +106,7 @@ impl Metrics {
         );
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
+        registry.register("body_bytes", "Bytes of bodies that are held, of all routes", self.body_bytes.clone());
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
         }
@@ -124,8 +130,9 @@ impl Metrics {
 
     /// All of them, as text.
     pub fn to_text(&self) -> Result<String, std::fmt::Error> {
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.body_bytes.set(gauge(self.body_budget.in_use()));
         for (labels, store) in &self.stores {
-            let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
             self.claims_held.get_or_create(labels).set(gauge(store.in_flight()));
             self.ids_remembered.get_or_create(labels).set(gauge(store.len()));
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use countersign_tower::FinishAnyway;
+use countersign_tower::{BodyBudget, FinishAnyway};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -104,11 +104,12 @@ fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
             ..ServerConf::default()
         },
     );
-    let metrics = Arc::new(Metrics::new(&config.sources));
+    let budget = BodyBudget::new(body_budget);
+    let metrics = Arc::new(Metrics::new(&config.sources, budget.clone()));
     let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
-    let (gateway, upstreams) = Gateway::new(config.routes, body_budget, &metrics);
+    let (gateway, upstreams) = Gateway::new(config.routes, &budget, &metrics);
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(upstream::resolve(&upstreams));
 
