@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::measurement::Measurement;
 use crate::process::{LOAD_CORE, pinned};
@@ -23,8 +23,8 @@ type Round<K> = BTreeMap<K, Measurement>;
 pub struct Results<K>(BTreeMap<u32, Vec<Round<K>>>);
 
 impl<K: Kind> Results<K> {
-    /// Checks that the servers do what they are measured for, and plays all rounds; `load` is the load generator.
-    pub fn measure(load: &Path, servers: &[Server<K>]) -> Result<Self, Box<dyn Error>> {
+    /// Checks that the servers do what they are measured for, and plays all rounds.
+    pub fn measure(load: &Load, servers: &[Server<K>]) -> Result<Self, Box<dyn Error>> {
         servers.iter().try_for_each(Server::check)?;
         let mut results = BTreeMap::new();
         for concurrency in CONCURRENCIES {
@@ -51,23 +51,45 @@ impl<K: Kind> Results<K> {
 }
 
 /// Lets each server have its turn.
-fn play<K: Kind>(load: &Path, servers: &[Server<K>], concurrency: u32) -> Result<Round<K>, Box<dyn Error>> {
+fn play<K: Kind>(load: &Load, servers: &[Server<K>], concurrency: u32) -> Result<Round<K>, Box<dyn Error>> {
     servers
         .iter()
         .map(|server| {
-            let measured = turn(load, server.port(), concurrency, TURN_MILLIS);
+            let measured = load.turn(server.port(), concurrency, TURN_MILLIS);
             Ok((server.kind(), measured.map_err(|error| format!("{}: {error}", server.kind().name()))?))
         })
         .collect()
 }
 
-/// One run of the load generator before the server on this port.
-pub fn turn(load: &Path, port: u16, concurrency: u32, millis: u32) -> Result<Measurement, Box<dyn Error>> {
-    let arguments = [u32::from(port), concurrency, millis].map(|number| number.to_string());
-    let output = pinned(LOAD_CORE, load, &arguments.each_ref().map(String::as_str)).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(format!("load: {} {text}", String::from_utf8_lossy(&output.stderr)).into());
+/// The load generator.
+#[derive(Debug)]
+pub struct Load {
+    program: PathBuf,
+    awake: bool,
+}
+
+impl Load {
+    /// The one that lies among the programs. It sleeps while it waits, so that it can share its core.
+    pub fn of(programs: &Path) -> Self {
+        Self { program: programs.join("load"), awake: false }
     }
-    Ok(serde_json::from_str(&text)?)
+
+    /// Has it stay awake. To wake it is work of the server's core, which a slower server has more of.
+    #[must_use]
+    pub fn awake(self) -> Self {
+        Self { awake: true, ..self }
+    }
+
+    /// One run before the server on this port.
+    pub fn turn(&self, port: u16, concurrency: u32, millis: u32) -> Result<Measurement, Box<dyn Error>> {
+        let numbers = [u32::from(port), concurrency, millis].map(|number| number.to_string());
+        let awake = self.awake.then_some("awake");
+        let arguments: Vec<&str> = numbers.iter().map(String::as_str).chain(awake).collect();
+        let output = pinned(LOAD_CORE, &self.program, &arguments).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            return Err(format!("load: {} {text}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        Ok(serde_json::from_str(&text)?)
+    }
 }

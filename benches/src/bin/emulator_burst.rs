@@ -14,7 +14,7 @@ use std::{env, fs};
 use countersign::{Clock as _, SystemClock};
 use countersign_benches::process::{LOAD_CORE, Process, SERVER_CORE, free_port};
 use countersign_benches::report::{self, Report};
-use countersign_benches::rounds::turn;
+use countersign_benches::rounds::Load;
 use countersign_benches::spread::Spread;
 use serde_json::Value;
 
@@ -93,7 +93,7 @@ fn play(programs: &Path, folder: &Path, backend: u16) -> Result<Round, Box<dyn E
     let _gateway = Process::start_with(SERVER_CORE, &program, &arguments, &variables, log)?.ready(gateway_port)?;
 
     // The most that anybody could get through the gateway.
-    let generated = turn(&programs.join("load"), gateway_port, CONCURRENCY, TURN_MILLIS)?.requests_per_second;
+    let generated = Load::of(programs).turn(gateway_port, CONCURRENCY, TURN_MILLIS)?.requests_per_second;
     let (resident, _) = emulator.resident_kib()?;
     let emulated = burst(api)?;
     let (_, peak) = emulator.resident_kib()?;

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::{env, fs};
 
 use countersign_benches::report::{self, Report, Target};
-use countersign_benches::rounds::Results;
+use countersign_benches::rounds::{Load, Results};
 use countersign_benches::servers::{self, Server};
 use countersign_benches::table;
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let services = [Service::Nobody, Service::Layer, Service::Handler, Service::Ceiling].map(start);
     let services = services.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let results = Results::measure(&programs.join("load"), &services)?;
+    let results = Results::measure(&Load::of(programs).awake(), &services)?;
     let report = Report::new(
         "layer",
         "Layer: an axum service, 252-byte bodies, one core for the service",

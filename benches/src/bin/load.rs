@@ -1,5 +1,6 @@
-//! `load PORT CONNECTIONS MILLISECONDS`: sends signed deliveries to a server on this machine, each
-//! once, over connections that stay open, the next when the last was answered.
+//! `load PORT CONNECTIONS MILLISECONDS [awake]`: sends signed deliveries to a server on this machine, each
+//! once, over connections that stay open, the next when the last was answered. `awake`, it does not sleep while it waits: a core of its own
+//! is what that takes, and then no server pays for waking it.
 //!
 //! Prints a [`Measurement`] as JSON; fails if any answer is not a 2xx.
 
@@ -23,13 +24,15 @@ const PREPARED_A_SECOND: u64 = 200_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<u64> = std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
-    let [port, connections, millis] = arguments[..] else {
-        return Err("usage: load PORT CONNECTIONS MILLISECONDS".into());
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let awake = arguments.pop_if(|last| last == "awake").is_some();
+    let numbers: Vec<u64> = arguments.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let [port, connections, millis] = numbers[..] else {
+        return Err("usage: load PORT CONNECTIONS MILLISECONDS [awake]".into());
     };
     let requests = Requests::signed_now(PREPARED_A_SECOND * millis / 1000, GATEWAY_BODY_LEN);
     let measurement =
-        Load::connect(u16::try_from(port)?, connections, &requests)?.run(Duration::from_millis(millis))?;
+        Load::connect(u16::try_from(port)?, connections, &requests)?.run(Duration::from_millis(millis), awake)?;
     println!("{}", serde_json::to_string(&measurement)?);
     if measurement.all_succeeded() { Ok(()) } else { Err("not every answer was a 2xx".into()) }
 }
@@ -73,7 +76,7 @@ impl<'r> Load<'r> {
         })
     }
 
-    fn run(mut self, time: Duration) -> Result<Measurement, Box<dyn Error>> {
+    fn run(mut self, time: Duration, awake: bool) -> Result<Measurement, Box<dyn Error>> {
         let start = SystemClock.instant();
         for number in 0..self.connections.len() {
             self.send(number, start)?;
@@ -81,8 +84,11 @@ impl<'r> Load<'r> {
         let mut events = Events::with_capacity(512);
         let mut now = start;
         while self.in_flight > 0 {
-            self.poll.poll(&mut events, Some(PATIENCE))?;
+            self.poll.poll(&mut events, Some(if awake { Duration::ZERO } else { PATIENCE }))?;
             if events.is_empty() {
+                if awake && SystemClock.instant() - now < PATIENCE {
+                    continue;
+                }
                 return Err(format!("{} requests were not answered", self.in_flight).into());
             }
             for event in &events {

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use countersign_benches::process::{self, LOAD_CORE, Process};
 use countersign_benches::report::{self, Report, Target};
-use countersign_benches::rounds::Results;
+use countersign_benches::rounds::{Load, Results};
 use countersign_benches::table;
 
 use crate::servers::Kind;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _backend =
         Process::start(LOAD_CORE, &programs.join("backend"), &[&backend.to_string()], log)?.ready(backend)?;
     let servers = servers::start_all(programs, &folder, backend)?;
-    let results = Results::measure(&programs.join("load"), &servers)?;
+    let results = Results::measure(&Load::of(programs), &servers)?;
     let report = Report::new(
         "gateway",
         "Gateway: 252-byte bodies, one core for the server",
