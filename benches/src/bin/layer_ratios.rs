@@ -19,8 +19,8 @@ enum Service {
     Nobody,
     Layer,
     Handler,
-    /// No service: the most that the load generator can do.
-    Ceiling,
+    /// No HTTP service: what the sockets alone take of a core.
+    Sockets,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(who.into_iter().map(str::to_owned).chain([port.to_string()]).collect())
         })
     };
-    let services = [Service::Nobody, Service::Layer, Service::Handler, Service::Ceiling].map(start);
+    let services = [Service::Nobody, Service::Layer, Service::Handler, Service::Sockets].map(start);
     let services = services.into_iter().collect::<Result<Vec<_>, _>>()?;
     let results = Results::measure(&Load::of(programs).awake(), &services)?;
     let report = Report::new(
@@ -57,7 +57,7 @@ impl Service {
             Self::Nobody => ("service", Some("nobody")),
             Self::Layer => ("service", Some("layer")),
             Self::Handler => ("service", Some("handler")),
-            Self::Ceiling => ("backend", None),
+            Self::Sockets => ("backend", None),
         }
     }
 }
@@ -68,7 +68,7 @@ impl servers::Kind for Service {
             Self::Nobody => "axum, nobody verifies",
             Self::Layer => "axum, `VerifyLayer` around it",
             Self::Handler => "axum, `standardwebhooks` in the handler",
-            Self::Ceiling => "no service: the load generator's ceiling",
+            Self::Sockets => "no axum: the sockets alone",
         }
     }
 
