@@ -182,9 +182,9 @@ impl World {
         }
     }
 
-    /// What is to be done next. An attempt that is given out is in flight, and is to be settled.
+    /// What is to be done next, once time has [passed](Self::pass). An attempt that is given out is in
+    /// flight, and is to be settled.
     pub(crate) fn next(&mut self, now: UnixTime) -> Step {
-        self.pass(now);
         while let Some(number) = self.outbox.start(now) {
             if let Some(outgoing) = self.attempt(number, now) {
                 return Step::Send(Box::new(outgoing));
