@@ -111,6 +111,8 @@ async fn faults_are_read_strictly_and_set_all_or_none() {
         let (status, answer) = api.call("POST", "/_emulator/faults", &faults).await;
         assert_eq!((status, &answer["error"]["details"][0]["fieldViolations"][0]["field"]), (400, &field.into()));
     }
+    let (_, answer) = api.call("POST", "/_emulator/faults", &json!({ "tempered_body": 1 })).await;
+    assert!(text(&answer["error"]["message"]).contains("; there are tampered_body, "), "{answer}");
     assert_eq!(api.ok("GET", "/_emulator/faults", Value::Null).await, json!({ "duplicate": "50%" }));
     assert_eq!(set(&api, json!({ "duplicate": 0, "wrong_key": "2.5%" })).await, json!({ "wrong_key": "2.5%" }));
 }
