@@ -1,4 +1,4 @@
-"""What no sender does: requests made by hand, with signatures from `countersign sign`."""
+"""Attacks and edge cases that no sender produces: handmade requests, signed with `countersign sign`."""
 
 import http.client
 import json
@@ -34,21 +34,21 @@ class Delivery:
 
 @dataclass
 class Answer:
-    """What the gateway said."""
+    """A response of the gateway."""
 
     status: int
     headers: dict
     body: bytes = field(repr=False)
 
     def __str__(self):
-        """The status and the one word beside it: the `code` of a refusal, or the outcome."""
+        """The status, followed by the `code` of a rejection or by the outcome."""
         if self.headers.get("content-type") == "application/problem+json":
             return f"{self.status} {json.loads(self.body).get('code', '')}"
         return f"{self.status} {self.headers.get('countersign-outcome', '')}".strip()
 
 
 class ByHand:
-    """The act without the emulator."""
+    """The part without the emulator."""
 
     def __init__(self, stage, teller, secret, expired):
         self._stage = stage
@@ -56,23 +56,23 @@ class ByHand:
         self._secrets = {"SECRET": secret, "EXPIRED": expired}
 
     def play(self):
-        self._teller.heading("7. What no sender does, by hand")
+        self._teller.heading("7. Attacks and edge cases, sent by hand")
         genuine = self._signed()
-        self._step("genuine, to begin with", genuine, "200", arrives=True)
-        self._step("replayed by somebody who saw it", genuine, "200 duplicate")
-        self._step("not signed", Delivery(genuine.body, []), "400 missing_header")
+        self._step("an authentic delivery", genuine, "200", arrives=True)
+        self._step("replayed by an attacker", genuine, "200 duplicate")
+        self._step("an unsigned request", Delivery(genuine.body, []), "400 missing_header")
         twice = self._signed()
         twice.headers += self._signed().headers
         self._step("two of each signature header", twice, "400 duplicate_header")
         expired = self._signed("EXPIRED")
-        self._step("signed with the secret that has expired", expired, "401 signature_mismatch", has="www-authenticate")
+        self._step("signed with an expired secret", expired, "401 signature_mismatch", has="www-authenticate")
         forged = [("Countersign_Verdict", "verified"), ("COUNTERSIGN-SOURCE", "evil"), ("Countersign-Admin", "yes")]
         crafty = self._signed()
         crafty.headers += forged
-        self._step("genuine, with forged trust headers", crafty, "200", arrives=True)
-        self._step("not signed, with forged trust headers", Delivery(crafty.body, forged), "400 missing_header")
-        self._step("to a path without a route", self._signed(path="/nowhere"), "404 no_route")
-        self._step("not a POST", self._signed(method="GET"), "405 method_not_allowed", has="allow")
+        self._step("authentic, with forged trust headers", crafty, "200", arrives=True)
+        self._step("unsigned, with forged trust headers", Delivery(crafty.body, forged), "400 missing_header")
+        self._step("a path without a route", self._signed(path="/nowhere"), "404 no_route")
+        self._step("a method other than POST", self._signed(method="GET"), "405 method_not_allowed", has="allow")
         self._five_at_once()
         self._hang_up()
 
@@ -89,9 +89,9 @@ class ByHand:
             sender.join()
         problems = []
         if any(answer.status == 409 and "retry-after" not in answer.headers for answer in answers):
-            problems.append("expected a retry-after with each 409")
+            problems.append("expected a retry-after header with each 409")
         said = Counter(map(str, answers))
-        # One that is late to start finds the work done.
+        # A thread that starts late finds the message already handled.
         late = said["200 duplicate"]
         expected = Counter({"200": 1, "200 duplicate": late, "409 in_flight": 4 - late})
         self._tell("five copies at once, to a slow backend", [counted(said)], [counted(expected)], copies, problems)
@@ -106,10 +106,10 @@ class ByHand:
             time.sleep(0.1)
             answers.append(str(self._send(retry)))
         said = list(dict.fromkeys(answers))
-        self._tell("the sender hangs up, and sends again", said, ["409 in_flight", "200 duplicate"], slow)
+        self._tell("the sender disconnects, then retries", said, ["409 in_flight", "200 duplicate"], slow)
 
     def _signed(self, secret="SECRET", again=None, **more):
-        """A signed delivery; with `again`, a retry: the same id and body, signed anew."""
+        """Signs a new delivery, or with `again` a retry: same id and body, new signature."""
         now = datetime.now(tz=timezone.utc)
         if again:
             message_id, body = again.sent.message_id, again.body
@@ -122,18 +122,18 @@ class ByHand:
         env = {**os.environ, **self._secrets}
         signed = subprocess.run(command, input=body, env=env, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False)
         if signed.returncode != 0:
-            raise Trouble(f"countersign sign ended with {signed.returncode}")
+            raise Trouble(f"countersign sign failed with exit code {signed.returncode}")
         headers = [tuple(line.split(": ", 1)) for line in signed.stdout.decode().splitlines() if line]
         return Delivery(body, headers, **more)
 
     def _step(self, what, delivery, expected, arrives=False, has=None):
-        """Sends one delivery."""
+        """Sends one delivery and reports the result."""
         answer = self._send(delivery)
         problems = []
         if has and has not in answer.headers:
-            problems.append(f"expected the header {has} in the answer")
+            problems.append(f"expected the header {has} in the response")
         if arrives and answer.body != BACKENDS_OWN_ANSWER:
-            problems.append("expected the backend's own answer")
+            problems.append("expected the backend's own response")
         self._tell(what, [str(answer)], [expected], delivery if arrives else None, problems)
 
     def _tell(self, what, said, expected, delivery=None, problems=()):
@@ -141,17 +141,17 @@ class ByHand:
         self._teller.step(what, said, expected, arrivals, problems=problems)
 
     def _send(self, delivery):
-        """Sends over a connection of its own, and waits for the answer."""
+        """Sends a delivery over a new connection and waits for the response."""
         try:
             with closing(self._request(delivery)) as connection:
                 response = connection.getresponse()
                 headers = {name.lower(): value for name, value in response.getheaders()}
                 return Answer(response.status, headers, response.read())
         except (OSError, http.client.HTTPException) as error:
-            raise Trouble(f"the gateway gave no answer: {error!r}") from None
+            raise Trouble(f"no response from the gateway: {error!r}") from None
 
     def _send_and_hang_up(self, delivery):
-        """Sends, and hangs up as soon as the backend is at work on it."""
+        """Sends a delivery and disconnects as soon as the backend has received it."""
         with closing(self._request(delivery)):
             deadline = time.monotonic() + TIMEOUT
             while not self._stage.seen() and time.monotonic() < deadline:

@@ -1,6 +1,6 @@
-"""Who calls the Gemini API in the story: the official SDK, or, where it cannot be installed, plain requests.
+"""Clients of the Gemini API: the official SDK, or plain HTTP requests if it cannot be installed.
 
-Both have the same methods, and send the same requests to the emulator.
+Both have the same methods and send the same requests to the emulator.
 """
 
 import importlib.metadata
@@ -16,7 +16,7 @@ GRACE = "revoke_previous_secrets_after_h24"
 
 
 def driver(port: int):
-    """The SDK if this Python has it in the version that the story was written with."""
+    """Returns a client that uses the SDK if this Python has the required version, or plain requests otherwise."""
     try:
         has_sdk = importlib.metadata.version(PACKAGE) == VERSION
     except importlib.metadata.PackageNotFoundError:
@@ -25,12 +25,12 @@ def driver(port: int):
 
 
 class Sdk:
-    """The official Python SDK, unmodified: all it is told is another base URL."""
+    """The official Python SDK, unmodified, with another base URL."""
 
     name = f"the official Python SDK, {PACKAGE} {VERSION}"
 
     def __init__(self, port: int):
-        # What this machine may have set for the real service is not for this one.
+        # Settings for the real service must not affect the demo.
         for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GEMINI_"))]:
             del os.environ[name]
         os.environ["NO_PROXY"] = HOST
@@ -39,7 +39,7 @@ class Sdk:
         self._client = genai.Client(api_key="demo", http_options={"base_url": f"http://{HOST}:{port}"})
 
     def register(self, uri: str, events: list[str]) -> tuple[str, str]:
-        """Gives the webhook's id, and its secret, which is shown this once."""
+        """Returns the id of the webhook and its secret, which is shown only once."""
         webhook = self._client.webhooks.create(name="demo", uri=uri, subscribed_events=events)
         return webhook.id, webhook.new_signing_secret
 
@@ -47,22 +47,22 @@ class Sdk:
         self._client.webhooks.ping(webhook)
 
     def rotate(self, webhook: str) -> str:
-        """A new secret; the old one signs for another day."""
+        """Returns a new secret. The old one keeps signing for 24 hours."""
         return self._client.webhooks.rotate_signing_secret(webhook, revocation_behavior=GRACE).secret
 
     def secrets(self, webhook: str) -> list[str]:
-        """The secrets that sign, shortened."""
+        """The active secrets, truncated."""
         return [secret.truncated_secret for secret in self._client.webhooks.get(webhook).signing_secrets]
 
     def ask(self, question: str) -> str:
-        """Starts an interaction in the background, and gives its id."""
+        """Starts an interaction in the background and returns its id."""
         return self._client.interactions.create(model=MODEL, input=question, background=True).id
 
     def interaction_state(self, name: str) -> str:
         return self._client.interactions.get(name).status
 
     def batch(self, question: str, webhook_config: Optional[dict] = None) -> str:
-        """Starts a batch of one question, and gives its name."""
+        """Starts a batch of one question and returns its name."""
         config = {"display_name": "demo"}
         if webhook_config:
             config["webhook_config"] = webhook_config
@@ -73,9 +73,9 @@ class Sdk:
 
 
 class Requests:
-    """The requests that the SDK would send."""
+    """Plain HTTP requests, as the SDK would send them."""
 
-    name = "plain requests,\n as the official SDK makes them, which could not be installed"
+    name = "plain HTTP requests\n (the official Python SDK is not installed)"
 
     def __init__(self, port: int):
         self._port = port

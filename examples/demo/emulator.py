@@ -1,4 +1,4 @@
-"""The emulator's own side door, `/_emulator`: sight of its deliveries, and a hand in what goes wrong."""
+"""A client of the emulator's control API, `/_emulator`: inspects deliveries and triggers faults."""
 
 import json
 import time
@@ -8,18 +8,18 @@ from stage import TIMEOUT, Trouble, fetch
 
 
 class Emulator:
-    """Knows which deliveries it has asked for already."""
+    """Remembers which deliveries it has already returned."""
 
     def __init__(self, port: int):
         self._port = port
         self._known = set()
 
     def emit(self, event_type: str, count: int = 1) -> None:
-        """Lets events happen that no job stands behind."""
+        """Emits events that do not belong to a job."""
         self._post("events:emit", type=event_type, count=count)
 
     def spoil_next(self, fault: str) -> None:
-        """Lets the next delivery go wrong in this way."""
+        """Applies a fault to the next delivery."""
         self._post("faults", **{fault: 1})
 
     def let_pass(self, duration: str) -> None:
@@ -27,11 +27,11 @@ class Emulator:
         self._post("clock:advance", by=duration)
 
     def rotate_keys(self) -> list[str]:
-        """Replaces the published keys, and gives the names of the new ones."""
+        """Rotates the published keys and returns the ids of the new ones."""
         return [key["kid"] for key in self._post("keys:rotate")["keys"]]
 
     def new_deliveries(self, count: int = 1) -> list[dict]:
-        """The next deliveries that this was not asked for yet, once each was attempted, the oldest first."""
+        """Waits for deliveries that were not returned before; returns them once each was attempted, oldest first."""
 
         def new():
             shown = reversed(self._get("deliveries")["deliveries"])
@@ -43,7 +43,7 @@ class Emulator:
         return self.attempted(deliveries)
 
     def attempted(self, deliveries: list[dict], times: int = 1) -> list[dict]:
-        """These deliveries, once each was attempted so many times, with all that is known of them."""
+        """Waits until each delivery was attempted this many times; returns them with all details."""
 
         def attempted():
             shown = [self._get(f"deliveries/{delivery['id']}") for delivery in deliveries]
@@ -60,11 +60,11 @@ class Emulator:
 
 
 def wait_for(get: Callable, what: str):
-    """What `get` gives, once it gives something."""
+    """Polls `get` until it returns a result."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         got = get()
         if got:
             return got
         time.sleep(0.05)
-    raise Trouble(f"waited in vain for {what}")
+    raise Trouble(f"timed out after {TIMEOUT} s waiting for {what}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Installs the official SDK into an environment under the folder that is named, and prints the Python to use.
+"""Installs the official SDK into a virtual environment in the given folder, and prints the Python to use.
 
-Where it cannot be installed, that is this Python, and the story goes on without the SDK.
+If the SDK cannot be installed, it prints the path of this Python, and the demo runs without the SDK.
 """
 
 import shutil
@@ -23,7 +23,7 @@ def main():
             is_complete.touch()
         except (OSError, subprocess.SubprocessError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            print(f"demo: {PACKAGE} {VERSION} cannot be installed: {reason(error)}", file=sys.stderr)
+            print(f"demo: cannot install {PACKAGE} {VERSION}: {reason(error)}", file=sys.stderr)
             python = sys.executable
     print(python)
 
@@ -33,7 +33,7 @@ def install(folder: Path, python: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     run(sys.executable, "-m", "venv", folder)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
-    # Nothing of what is installed runs before the story does.
+    # Only wheels: no code of a package runs during the installation.
     run(*pip, "--only-binary=:all:", "--retries=1", "--timeout=15", f"{PACKAGE}=={VERSION}")
 
 
@@ -42,7 +42,7 @@ def run(*command) -> None:
 
 
 def reason(error: Exception):
-    """The last that was said about it."""
+    """The last line that the failed command printed, or the error itself."""
     outputs = (getattr(error, name, None) or b"" for name in ("stdout", "stderr"))
     said = b"\n".join(outputs).decode(errors="replace").strip().splitlines()
     return said[-1] if said else error

@@ -1,6 +1,6 @@
-"""The stage of the demo: the emulator, the gateway and the backend, each a process of its own.
+"""The processes of the demo: the emulator, the gateway and the backend.
 
-Whatever is started here is ended here, by its process id, however the play ends.
+Every process that is started here is also stopped here, by its process id, however the demo ends.
 """
 
 import http.client
@@ -24,11 +24,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Trouble(Exception):
-    """The play cannot go on, and why."""
+    """An error that ends the demo."""
 
 
 class Stage:
-    """Sets up on entry, and clears away on exit."""
+    """Starts the processes on entry, and stops them on exit."""
 
     def __init__(self, bin_dir: str):
         self.bin = Path(bin_dir).resolve()
@@ -56,9 +56,9 @@ class Stage:
         self._folder.cleanup()
 
     def run_gateway(self, *secrets: tuple[str, str, Optional[str]]) -> None:
-        """Runs the gateway with these secrets, each a label, the secret and `expires_at`, if it has one.
+        """Runs the gateway with these secrets: tuples of label, secret and an optional `expires_at`.
 
-        One that runs is ended first.
+        Stops a running gateway first.
         """
         entries = []
         for label, secret, expires_at in secrets:
@@ -89,22 +89,22 @@ upstream = ["http://{HOST}:{self._backend_port}"]
         self._wait("gateway", lambda: is_ready(self._admin_port))
 
     def verdicts(self) -> list[str]:
-        """What the gateway noted of each request since this was last asked: its answer, and why."""
+        """The outcome of each request since the last call, from the gateway's log: status and reason."""
         notes = [json.loads(line) for line in self._log("gateway").splitlines() if line.startswith("{")]
         notes = [note for note in notes if note.get("message") == "request"]
         new, self._read = notes[self._read :], len(notes)
         return [verdict(note) for note in new]
 
     def seen(self) -> list[dict]:
-        """What the backend saw since the last reset."""
+        """The requests that the backend has received since the last reset."""
         return json.loads(fetch(self._control_port, "GET", "/seen"))["requests"]
 
     def tell_backend(self, **levers):
-        """Makes the backend fail, dawdle or forget."""
+        """Makes the backend fail, slow down or reset."""
         fetch(self._control_port, "POST", "/control", json.dumps(levers).encode())
 
     def logs(self):
-        """The last of what the emulator and the gateway wrote."""
+        """The last log lines of the emulator and the gateway."""
         for name in ("emulator", "gateway"):
             lines = self._log(name).splitlines()[-8:]
             yield f"The {name}'s last lines:\n" + "".join(f"    {line}\n" for line in lines)
@@ -124,7 +124,7 @@ upstream = ["http://{HOST}:{self._backend_port}"]
 
     def _start(self, name, command):
         with open(Path(self._folder.name, f"{name}.log"), "ab") as log, uninterrupted():
-            # A session of its own: Ctrl-C in a terminal reaches the play alone, which then ends the others.
+            # A separate session: Ctrl-C in a terminal reaches only the demo, which then stops the other processes.
             self._processes[name] = subprocess.Popen(
                 command,
                 env={name: value for name, value in os.environ.items() if name != "RUST_LOG"},
@@ -158,8 +158,8 @@ upstream = ["http://{HOST}:{self._backend_port}"]
 
 
 def leave(number, _):
-    """A signal becomes an exception, so that the clearing away is on every path."""
-    # An impatient second one must not leave half of it behind.
+    """Turns a signal into an exception, so that every path cleans up."""
+    # A second signal must not interrupt the cleanup.
     ignore_signals()
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -173,7 +173,7 @@ def ignore_signals():
 
 @contextmanager
 def uninterrupted():
-    """Holds signals back meanwhile: nothing is started that nobody knows how to end."""
+    """Defers signals, so that no process is started without being recorded for cleanup."""
     held = []
     handlers = {number: signal.signal(number, lambda number, _: held.append(number)) for number in SIGNALS}
     try:
@@ -186,13 +186,13 @@ def uninterrupted():
 
 
 def verdict(note: dict) -> str:
-    """`200`; `200 duplicate`; `401 signature_mismatch`; `503` where the backend said so."""
+    """For example `200`, `200 duplicate`, `401 signature_mismatch`, or `503` from the backend."""
     word = {"confirmed": "", "released": ""}.get(note["outcome"], note.get("reason") or note["outcome"])
     return f"{note['status']} {word}".strip()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
+    """Ports that are currently free."""
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:
@@ -209,14 +209,14 @@ def is_ready(admin_port: int) -> bool:
 
 
 def fetch(port: int, method: str, path: str, body: Optional[bytes] = None, headers: Optional[dict] = None) -> bytes:
-    """The body of an answer that is 200."""
+    """Returns the body of a 200 response; any other status is an error."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT)
     try:
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         content = response.read()
         if response.status != 200:
-            raise Trouble(f"{method} {path} answered {response.status}: {content.decode(errors='replace')}")
+            raise Trouble(f"{method} {path} returned {response.status}: {content.decode(errors='replace')}")
         return content
     finally:
         connection.close()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Plays a sender against the gateway, and checks what came back and what came through to the backend.
+"""Sends webhooks to the gateway, and checks its responses and the requests that reach the backend.
 
-Each step names what it expects beside what it does; the exit code is 0 if every expectation held.
+Each step states its expected result. The exit code is 0 if every step passed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from telling import Teller
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--bin", required=True, help="the folder of countersign and countersign-gateway")
+    options.add_argument("--bin", required=True, help="the folder that contains countersign and countersign-gateway")
     options = options.parse_args()
     try:
         with Stage(options.bin) as stage:
@@ -33,8 +33,8 @@ def main():
 def play(stage):
     sender, teller = driver(stage.emulator_port), Teller(stage)
     teller.heading(
-        "countersign: a gateway in front of a backend that knows nothing of webhooks",
-        f"The Gemini API is played by `countersign emulate`, and called by {sender.name}.",
+        "countersign: a gateway in front of a backend that knows nothing about webhooks",
+        f"`countersign emulate` acts as the Gemini API. The demo calls it through {sender.name}.",
     )
     print()
     teller.columns()

@@ -1,4 +1,4 @@
-"""A line for each step: what was done, what came back, what the backend saw, and whether that is as it should be."""
+"""Prints a line for each step: the responses, the requests at the backend, and whether both are correct."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ COLOURS = {"✓": "\033[32m✓\033[0m", "✗": "\033[31m✗\033[0m"}
 
 @dataclass
 class Sent:
-    """A delivery as it was signed: what the backend is to see of it, and nothing else."""
+    """A signed delivery, with everything that the backend should receive of it."""
 
     message_id: str
     body: bytes
@@ -26,13 +26,13 @@ class Sent:
 
 
 class Teller:
-    """Looks at the backend after each step, prints a line, and counts."""
+    """Checks the backend after each step, prints a line, and counts the results."""
 
     def __init__(self, stage):
         self._stage = stage
         self._told = 0
         self._failed = 0
-        # How often the backend saw each event, and how often it said that all is well.
+        # How often the backend received each event, and how often it returned 200.
         self._seen = Counter()
         self._handled = Counter()
 
@@ -40,16 +40,16 @@ class Teller:
         print("", *(f" {line}" for line in words), sep="\n")
 
     def columns(self):
-        self._print(" ", "what happens", "the gateway answers", "the backend sees: event, scheme, key")
+        self._print(" ", "step", "gateway's responses", "backend receives (event, scheme, key)")
 
     def step(self, what, said, expected, arrivals=(), times=1, problems=()):
-        """Tells of a step: the gateway said this, and was expected to say that.
+        """Reports a step: compares the gateway's responses (`said`) with the expected ones.
 
-        The backend is expected to see exactly `arrivals`, each so many times.
+        The backend must have received exactly `arrivals`, each of them `times` times.
         """
         problems = list(problems)
         if said != expected:
-            problems.append(f"expected the answers {in_short(expected)}")
+            problems.append(f"expected the responses {in_short(expected)}")
         seen = self._stage.seen()
         problems += wrong_with(seen, {sent.message_id: sent for sent in arrivals}, times)
         self._told += 1
@@ -62,18 +62,18 @@ class Teller:
             print(f"      {problem}")
 
     def summary(self) -> int:
-        """Says how it went; gives the exit code."""
+        """Prints the overall result and returns the exit code."""
         once = set(self._handled.values()) == {1} and set(self._handled) == set(self._seen)
         if self._failed or not once:
-            print(f"\n {self._failed} of {self._told} steps did not go as expected.")
+            print(f"\n {self._failed} of {self._told} steps failed.")
             if not once:
-                print(f" Expected each event to be handled once, it was {self._handled}, of {self._seen}.")
+                print(f" Expected each event to be handled once. Handled: {self._handled}; received: {self._seen}.")
             for log in self._stage.logs():
                 print(f" {log}", end="")
             return 1
         print(
-            f"\n All {self._told} steps went as expected. The backend saw {sum(self._seen.values())} deliveries,"
-            f" each verified and byte for byte,\n and handled each of {len(self._seen)} events once."
+            f"\n All {self._told} steps passed. The backend received {sum(self._seen.values())} requests,"
+            f" all verified and byte-exact,\n and handled each of {len(self._seen)} events exactly once."
         )
         return 0
 
@@ -90,7 +90,7 @@ def in_short(texts) -> str:
 
 
 def looks(request: dict) -> str:
-    """What the gateway told the backend about a request, in three words."""
+    """The gateway's trust headers of a request, in short: event type, scheme and key."""
     if trusted(request, "verdict") != "verified":
         return "an unverified request"
     return " ".join(trusted(request, name) for name in ("event-type", "scheme", "key"))
@@ -105,21 +105,21 @@ def message_id(request: dict) -> str:
 
 
 def trusted(request: dict, name: str) -> str:
-    """One of the gateway's headers."""
+    """The value of one of the gateway's trust headers."""
     return dict(trust_headers(request)).get(f"countersign-{name}", "-")
 
 
 def trust_headers(request):
-    """All headers that a backend could take for the gateway's, however they are spelled."""
+    """All headers that a backend could mistake for the gateway's, in any spelling."""
     headers = [(name.lower(), value) for name, value in request["headers"]]
     return [(name, value) for name, value in headers if name.replace("_", "-").startswith("countersign-")]
 
 
 def wrong_with(seen: list[dict], expected: dict[str, Sent], times: int):
-    """What is not as it should be with the requests that reached the backend."""
+    """The problems with the requests that reached the backend."""
     counts = Counter(message_id(request) for request in seen)
     if counts != Counter(dict.fromkeys(expected, times)):
-        yield f"expected the backend to see {len(expected) * times} requests, of {len(expected)} deliveries"
+        yield f"expected the backend to receive {len(expected) * times} requests for {len(expected)} deliveries"
     for request in seen:
         sent = expected.get(message_id(request))
         if sent:
@@ -127,7 +127,7 @@ def wrong_with(seen: list[dict], expected: dict[str, Sent], times: int):
 
 
 def differences(request: dict, sent: Sent):
-    """How a request that reached the backend differs from what was sent."""
+    """The differences between a request that reached the backend and the delivery as sent."""
     expected = {
         "countersign-verdict": "verified",
         "countersign-source": "gemini",
@@ -137,12 +137,12 @@ def differences(request: dict, sent: Sent):
         "countersign-event-type": sent.event_type,
     }
     found = trust_headers(request)
-    # A retry has a timestamp of its own, so only its form is known here.
+    # Each attempt has its own timestamp, so only its range can be checked.
     stamps = [value for name, value in found if name == "countersign-timestamp"]
     found = [(name, value) for name, value in found if name != "countersign-timestamp"]
     if sorted(found) != sorted(expected.items()):
-        yield f"expected exactly the trust headers {expected}, the backend saw {found}"
+        yield f"expected exactly the trust headers {expected}; the backend received {found}"
     if len(stamps) != 1 or not stamps[0].isdecimal() or abs(int(stamps[0]) - time.time()) > 60:
-        yield f"expected one timestamp of now, the backend saw {stamps}"
+        yield f"expected one current timestamp; the backend received {stamps}"
     if request["body_sha256"] != hashlib.sha256(sent.body).hexdigest():
-        yield "expected the body byte for byte"
+        yield "expected the body to be unchanged"
