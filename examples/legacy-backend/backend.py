@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A backend that knows nothing of webhooks: it takes every POST, and remembers what it saw.
+"""A backend that knows nothing about webhooks. It accepts every POST and records it.
 
-It stands for the service that nobody will change. What it saw, and the levers that make it fail or
-slow down, are on a second port, which no gateway routes to.
+It represents a service that nobody will change. A second port, to which no gateway forwards, shows the
+recorded requests and makes the backend fail or slow down.
 """
 
 import argparse
@@ -19,7 +19,7 @@ MAX_BODY = 16 * 1024 * 1024
 
 
 class Seen:
-    """What arrived, and how the next arrivals are to be answered."""
+    """The recorded requests, and the settings for the next responses."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -32,17 +32,17 @@ class Seen:
             self._delay = (0, 0.0)
 
     def levers(self, wanted):
-        """Sets the levers that `wanted` names; says in words what is wrong with it, if something is."""
+        """Applies the settings in `wanted`. Returns an error message if they are invalid."""
         unknown = set(wanted) - {"fail", "delay", "reset"}
         if unknown:
-            return f"no such lever: {', '.join(sorted(unknown))}"
+            return f"unknown keys: {', '.join(sorted(unknown))}; use fail, delay or reset"
         try:
             fail = wanted.get("fail")
             fail = fail and (int(fail.get("times", 1)), int(fail["status"]))
             delay = wanted.get("delay")
             delay = delay and (int(delay.get("times", 1)), float(delay["seconds"]))
         except (AttributeError, KeyError, TypeError, ValueError):
-            return 'fail is {"status": N, "times": N}, delay is {"seconds": N, "times": N}'
+            return 'invalid value: use {"fail": {"status": N, "times": N}} or {"delay": {"seconds": N, "times": N}}'
         if wanted.get("reset"):
             self.reset()
         with self._lock:
@@ -51,7 +51,7 @@ class Seen:
         return None
 
     def arrival(self, method, path, headers, body):
-        """Notes a request; gives its record, the seconds to wait and the status to answer."""
+        """Records a request. Returns the record, the delay in seconds and the status of the response."""
         record = {
             "method": method,
             "path": path,
@@ -75,18 +75,18 @@ class Seen:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads a request whole and answers it, over a connection that stays open."""
+    """Reads complete requests and responds over persistent connections."""
 
     protocol_version = "HTTP/1.1"
     server_version = "legacy-backend"
     timeout = 60
 
     def body(self):
-        """The body; `None` if its length is not said or is too much, with that answered."""
+        """Returns the body. Without a valid length, it responds with 411 and returns `None`."""
         length = self.headers.get("content-length", "")
         if "transfer-encoding" in self.headers or not length.isdecimal() or int(length) > MAX_BODY:
             self.close_connection = True
-            self.answer(411, b'{"error":"a body with a content-length is needed"}\n')
+            self.answer(411, b'{"error":"send a content-length of at most 16 MiB"}\n')
             return None
         return self.rfile.read(int(length))
 
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """Silence: the one line for each request is printed where it is handled."""
+        """Prints nothing: the handler of deliveries prints a line for each request."""
 
 
 class Deliveries(Handler):
@@ -118,19 +118,19 @@ class Control(Handler):
         if self.path == "/seen":
             self.answer(200, self.server.seen.as_json())
         else:
-            self.answer(404, b'{"error":"GET /seen or POST /control"}\n')
+            self.answer(404, b'{"error":"not found: use GET /seen or POST /control"}\n')
 
     def do_POST(self):
         body = self.body()
         if body is None:
             return
         if self.path != "/control":
-            return self.answer(404, b'{"error":"GET /seen or POST /control"}\n')
+            return self.answer(404, b'{"error":"not found: use GET /seen or POST /control"}\n')
         try:
             wanted = json.loads(body)
-            mistake = self.server.seen.levers(wanted) if isinstance(wanted, dict) else "an object is expected"
+            mistake = self.server.seen.levers(wanted) if isinstance(wanted, dict) else "the body is not a JSON object"
         except ValueError:
-            mistake = "this is not JSON"
+            mistake = "the body is not JSON"
         answer = json.dumps({"error": mistake} if mistake else {"ok": True})
         self.answer(400 if mistake else 200, answer.encode() + b"\n")
 
@@ -148,7 +148,7 @@ class Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request, client_address):
-        """A client that hangs up is no error of ours; the rest is told in a line."""
+        """Ignores clients that disconnect, and prints other errors on one line."""
         error = sys.exc_info()[1]
         if not isinstance(error, (ConnectionError, socket.timeout)):
             print(f"error: {error!r}", file=sys.stderr, flush=True)
@@ -157,7 +157,7 @@ class Server(ThreadingHTTPServer):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--host", default="127.0.0.1")
-    options.add_argument("--port", type=int, default=3000, help="takes POSTs; 0 picks a free port (default: 3000)")
+    options.add_argument("--port", type=int, default=3000, help="webhooks; 0 selects a free port (default: 3000)")
     options.add_argument("--control-port", type=int, default=3001, help="GET /seen, POST /control (default: 3001)")
     options = options.parse_args()
 

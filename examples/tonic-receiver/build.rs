@@ -1,5 +1,5 @@
-//! Makes the client and the server of `example.Jobs`. A service with a `.proto` file uses `tonic-prost-build`,
-//! which makes the same, and needs `protoc` for it.
+//! Generates the client and the server of `example.Jobs`. A service with a `.proto` file uses
+//! `tonic-prost-build` instead, which generates the same code and needs `protoc`.
 
 use tonic_build::manual::{Builder, Method, Service};
 
@@ -7,7 +7,7 @@ fn main() {
     let report = Method::builder()
         .name("report")
         .route_name("Report")
-        .comment("Says that a job has ended.")
+        .comment("Reports that a job has ended.")
         .input_type("crate::JobEnded")
         .output_type("crate::Receipt")
         .codec_path("tonic_prost::ProstCodec")

@@ -1,7 +1,7 @@
-//! Writes to a database: an inbox in SQLite, in which every event stands once, by its message id.
+//! Writes events to an inbox in SQLite, with one row for each message id.
 //!
-//! The layer's store forgets on a restart which deliveries were handled. The inbox does not, so that a delivery
-//! that comes again after one is still handled once.
+//! A restart empties the layer's replay store, but not the inbox. A message that arrives again after a restart
+//! is therefore still handled only once.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::routing::Route;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL; -- what was acknowledged survives a power failure
+    PRAGMA synchronous = FULL; -- acknowledged events survive a power failure
     CREATE TABLE IF NOT EXISTS events (
         source TEXT NOT NULL,
         message_id TEXT NOT NULL,
@@ -24,7 +24,7 @@ const SCHEMA: &str = "
         results TEXT,
         problem TEXT,
         route TEXT NOT NULL,
-        state TEXT NOT NULL DEFAULT 'waiting', -- then 'done', or 'given_up'
+        state TEXT NOT NULL DEFAULT 'waiting', -- later 'done' or 'given_up'
         failures INTEGER NOT NULL DEFAULT 0,
         due INTEGER NOT NULL, -- milliseconds since the Unix epoch
         PRIMARY KEY (source, message_id)
@@ -38,9 +38,9 @@ const SCHEMA: &str = "
         PRIMARY KEY (source, message_id)
     );
 ";
-/// How long a write waits for another process that has the database.
+/// How long a write waits while another process has locked the database.
 const BUSY: Duration = Duration::from_secs(2);
-/// After so many failures an event is given up: within an hour or so.
+/// The number of failures after which an event is given up, which takes about an hour.
 const MAX_FAILURES: u32 = 20;
 /// The longest pause after a failure.
 const MAX_PAUSE: Duration = Duration::from_mins(5);
@@ -53,8 +53,8 @@ pub(crate) struct Inbox {
     news: Arc<Notify>,
 }
 
-/// What is kept of an event, and all that its work needs: an event is parsed from a verified delivery only,
-/// and by the time of the work that is gone.
+/// The stored fields of an event, with everything that the worker needs. Only a verified delivery can be parsed
+/// as an event, and the worker runs after the delivery is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) source: String,
@@ -62,23 +62,23 @@ pub(crate) struct Task {
     pub(crate) event_type: String,
     /// The batch, interaction or video.
     pub(crate) subject: Option<String>,
-    /// Where the results are.
+    /// The location of the results.
     pub(crate) results: Option<String>,
-    /// What went wrong, if it did.
+    /// The error, if the job failed.
     pub(crate) problem: Option<String>,
     pub(crate) route: Route,
     pub(crate) failures: u32,
     pub(crate) due: UnixTime,
 }
 
-/// What became of a delivery.
+/// The result of saving a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// It was written down.
+    /// The event was saved.
     New,
-    /// It was there.
+    /// The event was already saved.
     Known,
-    /// Too much is waiting.
+    /// Too many events are waiting.
     NoRoom,
 }
 
@@ -121,7 +121,7 @@ impl Inbox {
         Ok(Self { database: Arc::new(Mutex::new(database)), max_waiting, news: Arc::default() })
     }
 
-    /// Writes an event down, unless it is there.
+    /// Saves an event, unless it is already saved.
     pub(crate) async fn receive(&self, task: Task) -> rusqlite::Result<Received> {
         let max_waiting = self.max_waiting;
         let received = self.with(move |database| receive(database, max_waiting, &task)).await?;
@@ -131,7 +131,7 @@ impl Inbox {
         Ok(received)
     }
 
-    /// The task that is due first; it may not be yet.
+    /// Returns the task with the earliest due time, which may be in the future.
     pub(crate) async fn next(&self) -> rusqlite::Result<Option<Task>> {
         self.with(|database| {
             let mut select = database.prepare("SELECT * FROM events WHERE state = 'waiting' ORDER BY due LIMIT 1")?;
@@ -140,17 +140,17 @@ impl Inbox {
         .await
     }
 
-    /// Waits until something was written down.
+    /// Waits until a new event is saved.
     pub(crate) async fn news(&self) {
         self.news.notified().await;
     }
 
-    /// Notes that a task is done.
+    /// Marks a task as done.
     pub(crate) async fn done(&self, task: Task) -> rusqlite::Result<()> {
         self.with(move |database| end(database, &task, "done")).await
     }
 
-    /// Takes the results in, and notes that this is done: both or neither, also in a crash.
+    /// Imports the results and marks the task as done, in one transaction.
     pub(crate) async fn import(&self, task: Task) -> rusqlite::Result<()> {
         self.with(move |database| {
             let transaction = database.transaction()?;
@@ -170,7 +170,7 @@ impl Inbox {
         .await
     }
 
-    /// Puts a task off that failed, each time for twice as long, or gives it up.
+    /// Postpones a failed task, each time for twice as long, or gives it up.
     pub(crate) async fn failed(&self, task: Task) -> rusqlite::Result<()> {
         self.with(move |database| {
             let pause = Duration::from_secs(1 << task.failures.min(10)).min(MAX_PAUSE);
@@ -189,13 +189,13 @@ impl Inbox {
         .await
     }
 
-    /// SQLite blocks, so it has threads of its own.
+    /// Runs `work` on a blocking thread, because SQLite blocks.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> rusqlite::Result<T> {
         let database = Arc::clone(&self.database);
-        // Begun is carried out, also if the sender hangs up meanwhile. Its retry then finds the event there.
+        // The work finishes even if the sender disconnects. The retry then finds the event in the database.
         let working =
             tokio::task::spawn_blocking(move || work(&mut database.lock().unwrap_or_else(PoisonError::into_inner)));
         match working.await {
@@ -228,7 +228,7 @@ fn receive(database: &mut Connection, max_waiting: u32, task: &Task) -> rusqlite
     }
     let count = "SELECT count(*) FROM events WHERE state = 'waiting'";
     if transaction.query_row(count, [], |row| row.get::<_, u32>(0))? > max_waiting {
-        // Dropped, the transaction takes the event back.
+        // Dropping the transaction rolls the insert back.
         return Ok(Received::NoRoom);
     }
     transaction.commit()?;

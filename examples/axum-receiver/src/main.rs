@@ -1,10 +1,10 @@
-//! Takes Gemini API webhooks, static and dynamic ones, answers at once, and does the work afterwards.
+//! Receives static and dynamic Gemini API webhooks, responds at once, and does the work afterwards.
 //!
-//! A delivery is verified by the layer, written to the database by its handler, and acknowledged. From there
-//! a worker takes it and does what it is for. What was acknowledged is done, also after a crash.
+//! The layer verifies a delivery, and the handler saves it to the database and acknowledges it. A worker then
+//! reads it from there and does the work. Acknowledged work survives a crash.
 //!
-//! - `inbox.rs` writes to a database,
-//! - `routing.rs` routes by `user_metadata`,
+//! - `inbox.rs` writes to the database,
+//! - `routing.rs` routes events by `user_metadata`,
 //! - `slack.rs` notifies Slack,
 //! - `worker.rs` does the work.
 
@@ -40,32 +40,32 @@ use tokio_util::sync::CancellationToken;
 use crate::inbox::{Inbox, Received, Task};
 use crate::slack::Slack;
 
-/// The events are thin: more than this is none.
+/// Events are small: a larger body is not an event.
 const BODY_LIMIT: usize = 64 * 1024;
-/// What all bodies together may take.
+/// The memory for all bodies together.
 const BODY_BUDGET: usize = 16 * 1024 * 1024;
-/// How long requests, and then the worker, have to end what they are at when the service is asked to stop.
+/// How long a shutdown waits for requests in progress, and then for the worker.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Takes Gemini API webhooks at `/gemini` and, with `--jwks`, dynamic ones at `/gemini/dynamic`.
+/// Receives Gemini API webhooks at `/gemini` and, with `--jwks`, dynamic ones at `/gemini/dynamic`.
 ///
-/// The secret of the static webhook is in the environment, as `GEMINI_WEBHOOK_SECRET`, and so is the address
-/// of an incoming webhook of Slack, as `SLACK_WEBHOOK_URL`; without that, messages are printed.
+/// The environment variable `GEMINI_WEBHOOK_SECRET` holds the secret of the static webhook. Set
+/// `SLACK_WEBHOOK_URL` to the URL of an incoming webhook of Slack. Without it, messages are printed.
 #[derive(Parser)]
 struct Args {
-    /// Where to listen; port 0 is a free one
+    /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", env = "LISTEN", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// Where the keys of dynamic webhooks are published
+    /// The JWKS with the keys of dynamic webhooks
     #[arg(long, value_name = "URL", env = "GEMINI_WEBHOOK_JWKS")]
     jwks: Option<JwksUrl>,
-    /// Take RS256 tokens too, if they are for this audience: the address that senders are given
+    /// Also accept RS256 tokens for this audience: the URL in `webhook_config`
     #[arg(long, value_name = "URL", requires = "jwks")]
     audience: Option<String>,
-    /// The SQLite database
+    /// The SQLite database file
     #[arg(long, value_name = "FILE", env = "DATABASE", default_value = "events.db")]
     database: PathBuf,
-    /// How many events may wait for the worker; with more, senders are told to come back
+    /// The maximum number of events that wait for the worker; above it, senders get 503
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_waiting: u32,
 }
@@ -89,7 +89,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot use the database {}: {error}", args.database.display()))?;
     let app = app(secret, args.jwks, args.audience, inbox.clone())?;
 
-    // Before it listens, so that whoever sees it listen can end it.
+    // Installed before the server listens, so that a signal after that always stops it gracefully.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let listener = TcpListener::bind(args.listen)
@@ -107,29 +107,29 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     }
     stop.cancel();
     if timeout(GRACE, serving).await.is_err() {
-        tracing::warn!("some requests did not end in time: their senders will come again");
+        tracing::warn!("some requests did not finish in time: their senders will retry");
     }
-    // The worker ends what it is at. What waits is in the database.
+    // The worker finishes its current event. Waiting events stay in the database.
     timeout(GRACE, worker).await??;
     Ok(())
 }
 
 fn secret() -> Result<Secret, String> {
     let text = std::env::var("GEMINI_WEBHOOK_SECRET").map_err(|_| {
-        "GEMINI_WEBHOOK_SECRET is not set: export the secret that was shown when the webhook was made \
+        "GEMINI_WEBHOOK_SECRET is not set: export the secret that was shown when the webhook was created \
          (`countersign emulate` prints one)"
     })?;
-    Secret::parse(&text).map_err(|error| format!("GEMINI_WEBHOOK_SECRET is no secret: {error}"))
+    Secret::parse(&text).map_err(|error| format!("GEMINI_WEBHOOK_SECRET is not a valid secret: {error}"))
 }
 
-/// A source for each route: what the project's webhook signs, and what a request's own `webhook_config` does.
+/// Builds the routes, each with its own source: the project's static webhook, and dynamic webhooks.
 fn app(
     secret: Secret,
     jwks: Option<JwksUrl>,
     audience: Option<String>,
     inbox: Inbox,
 ) -> Result<Router, Box<dyn Error>> {
-    // Shared: they bound and remember the deliveries of both routes together.
+    // Shared by both routes: one replay store and one limit on memory.
     let (store, budget) = (Arc::<MemoryStore>::default(), BodyBudget::new(BODY_BUDGET));
 
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
@@ -151,14 +151,14 @@ fn app(
     Ok(app.with_state(inbox))
 }
 
-/// Says why a delivery was refused. Its sender is told, and seldom shows it.
+/// Logs the reason for a rejection. The response has it too, but few senders show it.
 fn report(report: &Report) {
     if let Some(refusal) = report.refusal() {
-        tracing::warn!(code = refusal.code(), "refused: {refusal}");
+        tracing::warn!(code = refusal.code(), "rejected: {refusal}");
     }
 }
 
-/// Runs for what is genuine, fresh and new: writes it down, and says so.
+/// Runs only for authentic, recent, non-duplicate deliveries. Saves the event and acknowledges it.
 async fn receive(
     State(inbox): State<Inbox>,
     VerifiedDelivery(delivery): VerifiedDelivery,
@@ -166,9 +166,10 @@ async fn receive(
 ) -> Response {
     let event = match webhook {
         Ok(Webhook(event)) => event,
-        // Genuine, and no event: the body of a ping is not documented. A refusal would be retried for a day.
+        // Authentic, but not an event: the body of a ping is not documented. After a rejection, the sender would
+        // retry for a day.
         Err(WebhookRejection::UnexpectedPayload(why)) => {
-            tracing::info!(%why, "a delivery that is no event");
+            tracing::info!(%why, "acknowledged a delivery that is not an event");
             return StatusCode::NO_CONTENT.into_response();
         }
         Err(rejection) => return rejection.into_response(),
@@ -176,10 +177,10 @@ async fn receive(
     match inbox.receive(Task::new(&delivery, &event)).await {
         Ok(Received::New) => StatusCode::ACCEPTED.into_response(),
         Ok(Received::Known) => StatusCode::OK.into_response(),
-        // Anything but 2xx releases the delivery: the sender's retry is handled as if it were the first.
+        // Any status other than 2xx releases the claim, so that the sender's retry is handled.
         Ok(Received::NoRoom) => come_back(),
         Err(error) => {
-            tracing::error!(%error, "a delivery could not be written down");
+            tracing::error!(%error, "cannot save a delivery");
             come_back()
         }
     }

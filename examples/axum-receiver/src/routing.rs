@@ -1,22 +1,22 @@
-//! Routes by `user_metadata`: what a request asked to have returned with its events says what they are for.
+//! Routes events by `user_metadata`, which the sender returns unchanged from the original request.
 
 use countersign::Event;
 use serde_json::Value;
 
-/// What is done about an event.
+/// The action for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Its results are to be imported.
+    /// Import its results.
     Import,
-    /// It is kept, and that is all.
+    /// Keep it, and do nothing else.
     Keep,
-    /// People are told.
+    /// Notify people.
     Announce,
 }
 
 impl Route {
-    /// Where `user_metadata.task` sends it. What names no task, or one that nobody knows, is told to people:
-    /// better than to lose it over a spelling.
+    /// Selects the action by `user_metadata.task`. Without a task, or with an unknown one, people are notified,
+    /// so that a misspelling does not lose an event.
     pub(crate) fn of(event: &Event) -> Self {
         let metadata = event.user_metadata.as_ref();
         let task = metadata.and_then(|metadata| metadata.get("task")).and_then(Value::as_str);

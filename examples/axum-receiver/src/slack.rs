@@ -17,22 +17,22 @@ use tokio::time::timeout;
 
 use crate::inbox::Task;
 
-/// How long Slack may take.
+/// How long to wait for a response from Slack.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An incoming webhook of Slack. Whoever knows its address can post: it is not shown.
+/// An incoming webhook of Slack. Its URL is a secret and is never logged: anyone who knows it can post.
 pub(crate) struct Slack {
     url: Uri,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Slack {
-    /// The one that `SLACK_WEBHOOK_URL` names, if it does.
+    /// Reads `SLACK_WEBHOOK_URL`. Returns `None` if it is not set.
     pub(crate) fn from_env() -> Result<Option<Self>, String> {
         let Ok(text) = std::env::var("SLACK_WEBHOOK_URL") else { return Ok(None) };
-        let url: Uri = text.parse().map_err(|_| "SLACK_WEBHOOK_URL is no URL")?;
+        let url: Uri = text.parse().map_err(|_| "SLACK_WEBHOOK_URL is not a valid URL")?;
         if !matches!(url.scheme_str(), Some("https" | "http")) {
-            return Err("SLACK_WEBHOOK_URL is no URL of the form `https://hooks.slack.com/services/…`".into());
+            return Err("SLACK_WEBHOOK_URL is not of the form `https://hooks.slack.com/services/…`".into());
         }
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(Arc::new(aws_lc_rs::default_provider()))
@@ -48,20 +48,20 @@ impl Slack {
         request.uri_mut().clone_from(&self.url);
         request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         let posting = timeout(TIMEOUT, self.client.request(request)).await;
-        let response = posting.map_err(|_| "it did not answer in time")?.map_err(|error| error.to_string())?;
-        if response.status().is_success() { Ok(()) } else { Err(format!("it answered {}", response.status())) }
+        let response = posting.map_err(|_| "no response in time")?.map_err(|error| error.to_string())?;
+        if response.status().is_success() { Ok(()) } else { Err(format!("Slack returned {}", response.status())) }
     }
 }
 
-/// What people are told of an event.
+/// The text of the notification for an event.
 pub(crate) fn message(task: &Task) -> String {
     let mut text = task.event_type.clone();
     for (before, part) in [(" ", &task.subject), (": ", &task.problem), (", results: ", &task.results)] {
         if let Some(part) = part {
-            // A String takes what it is given.
+            // Writing to a String never fails.
             let _ = write!(text, "{before}{part}");
         }
     }
-    // What Slack reads as markup: a mention of everybody in a file's name, say.
+    // Escape Slack markup, for example a mention of everyone in a file name.
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,4 +1,4 @@
-//! Does the work, one event after the other, when its delivery has long been answered.
+//! Does the work for saved events, one at a time, after their deliveries were acknowledged.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::inbox::{Inbox, Task};
 use crate::routing::Route;
 use crate::slack::{self, Slack};
 
-/// How long to leave a database alone that cannot be read.
+/// The pause after an error of the database.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Works until it is told to stop, and then ends what it is at.
+/// Works until `stop` is cancelled, and finishes the current event first.
 pub(crate) async fn run(inbox: Inbox, slack: Option<Slack>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let pause = match work(&inbox, slack.as_ref()).await {
             Ok(None) => continue,
             Ok(Some(pause)) => pause,
             Err(error) => {
-                tracing::error!(%error, "the database cannot be used");
+                tracing::error!(%error, "cannot use the database");
                 PAUSE
             }
         };
@@ -32,7 +32,7 @@ pub(crate) async fn run(inbox: Inbox, slack: Option<Slack>, stop: CancellationTo
     }
 }
 
-/// Does what is due. If nothing is, it says for how long.
+/// Does the next due task. If none is due, returns the time until one is.
 async fn work(inbox: &Inbox, slack: Option<&Slack>) -> rusqlite::Result<Option<Duration>> {
     let Some(task) = inbox.next().await? else { return Ok(Some(Duration::MAX)) };
     let early = task.due.as_millis().saturating_sub(SystemClock.now().as_millis());
@@ -47,8 +47,8 @@ async fn work(inbox: &Inbox, slack: Option<&Slack>) -> rusqlite::Result<Option<D
     Ok(None)
 }
 
-/// A crash between the message and the note that it was sent makes a second message: nothing can put both
-/// into one transaction. What has to happen once is better written to the database, as imports are.
+/// Sends a message and then records that it was sent. A crash in between leads to a second message, because no
+/// transaction can cover both. Work that must happen exactly once belongs in the database, like imports.
 async fn announce(inbox: &Inbox, slack: Option<&Slack>, task: Task) -> rusqlite::Result<()> {
     let text = slack::message(&task);
     let posted = if let Some(slack) = slack {
@@ -60,7 +60,7 @@ async fn announce(inbox: &Inbox, slack: Option<&Slack>, task: Task) -> rusqlite:
     match posted {
         Ok(()) => inbox.done(task).await,
         Err(why) => {
-            tracing::warn!(message_id = task.message_id, failures = task.failures + 1, %why, "Slack was not told");
+            tracing::warn!(message_id = task.message_id, failures = task.failures + 1, %why, "cannot notify Slack");
             inbox.failed(task).await
         }
     }

@@ -1,4 +1,4 @@
-//! Takes webhooks on plain hyper, without a framework, and appends each to a file: one line, one event.
+//! Receives webhooks with plain hyper, without a framework, and appends each event to a file as one line.
 
 use std::env;
 use std::error::Error;
@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tower::{ServiceBuilder, service_fn};
 
-/// How long requests have to end when the service is asked to stop.
+/// How long a shutdown waits for requests in progress.
 const GRACE: Duration = Duration::from_secs(15);
 
 #[tokio::main]
@@ -45,13 +45,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
     let layer = VerifyLayer::new(verifier).on_report(|report: &Report| {
         if let Some(refusal) = report.refusal() {
-            eprintln!("refused: {refusal}");
+            eprintln!("rejected: {refusal}");
         }
     });
-    // A layer of tower around a function: this is all that hyper is given.
+    // A Tower layer around a function is all that hyper needs.
     let service = ServiceBuilder::new().layer(layer).service(service_fn(move |request| receive(request, file.clone())));
 
-    // Before it listens, so that whoever sees it listen can end it.
+    // Installed before the server listens, so that a signal after that always stops it gracefully.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let listener = TcpListener::bind(&address)
         .await
@@ -68,45 +68,46 @@ async fn run() -> Result<(), Box<dyn Error>> {
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of file descriptors, most likely: connections that end give theirs back.
-                eprintln!("a connection could not be accepted: {error}");
+                // Probably out of file descriptors. Wait for connections to close.
+                eprintln!("cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        // With a timer, hyper does not wait for ever for the head of a request.
+        // With a timer, hyper limits the time to receive request headers.
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                eprintln!("a connection ended early: {error}");
+                eprintln!("connection error: {error}");
             }
         });
     }
     if timeout(GRACE, connections.shutdown()).await.is_err() {
-        eprintln!("some requests did not end in time: their senders will come again");
+        eprintln!("some requests did not finish in time: their senders will retry");
     }
     Ok(())
 }
 
 fn secret() -> Result<Secret, String> {
     let text = env::var("GEMINI_WEBHOOK_SECRET").map_err(|_| {
-        "GEMINI_WEBHOOK_SECRET is not set: export the secret that was shown when the webhook was made \
+        "GEMINI_WEBHOOK_SECRET is not set: export the secret that was shown when the webhook was created \
          (`countersign emulate` prints one)"
     })?;
-    Secret::parse(&text).map_err(|error| format!("GEMINI_WEBHOOK_SECRET is no secret: {error}"))
+    Secret::parse(&text).map_err(|error| format!("GEMINI_WEBHOOK_SECRET is not a valid secret: {error}"))
 }
 
-/// Runs for what is genuine, fresh and new. Anything but 2xx, and an error, has the sender come again.
+/// Runs only for authentic, recent, non-duplicate deliveries. After an error or any status other than 2xx, the
+/// sender retries.
 async fn receive(request: Request<VerifiedBody>, file: PathBuf) -> io::Result<Response<Empty<Bytes>>> {
     let mut response = Response::new(Empty::new());
     *response.status_mut() = match (request.method(), request.uri().path()) {
         (&Method::POST, "/gemini") => match append(&request, file).await {
             Ok(()) => StatusCode::NO_CONTENT,
             Err(error) => {
-                eprintln!("an event could not be written: {error}");
+                eprintln!("cannot save an event: {error}");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         },
@@ -119,7 +120,7 @@ async fn receive(request: Request<VerifiedBody>, file: PathBuf) -> io::Result<Re
 async fn append(request: &Request<VerifiedBody>, file: PathBuf) -> io::Result<()> {
     let verified = request.extensions().get::<Verified>().ok_or(io::ErrorKind::PermissionDenied)?;
     println!("{} {}", verified.message_id(), verified.event_type().as_deref().unwrap_or("(no event)"));
-    // A line in one write: events that come at the same time do not mix.
+    // One write for each line, so that concurrent events are not interleaved.
     let mut line = verified.body().to_vec();
     line.push(b'\n');
     let mut file = File::options().create(true).append(true).open(file).await?;

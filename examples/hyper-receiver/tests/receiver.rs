@@ -1,6 +1,6 @@
-//! The receiver as a process, driven by the emulator.
+//! Runs the receiver as a process, with the emulator as the sender.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-/// The binary, with nothing in its environment that somebody else has put there for it.
+/// The binary, without variables from the outer environment.
 fn binary(file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hyper-receiver"));
     command.env("LISTEN", "127.0.0.1:0").env("EVENTS", file).env_remove("GEMINI_WEBHOOK_SECRET");
     command
 }
 
-/// The ids in the file's events.
+/// The ids of the events in the file.
 fn ids(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).expect("a file");
     let id = |line| {
@@ -30,7 +30,7 @@ fn ids(file: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_event_is_written_once_whatever_happens_on_its_way() {
+async fn each_event_is_written_once_despite_faults_and_retries() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("events/today.jsonl");
     let sender = Sender::start().await;
@@ -38,7 +38,7 @@ async fn each_event_is_written_once_whatever_happens_on_its_way() {
     sender.point_at(&format!("http://{}/gemini", receiver.address())).await;
     let event = |id: &str| json!({ "type": "batch.succeeded", "data": { "id": id } });
 
-    // Its folder is not there yet, so the handler fails.
+    // The folder does not exist yet, so the handler fails.
     let failed = sender.emit_one(&event("failed")).await;
     assert_eq!(sender.answers(&failed, 1).await, [500]);
     fs::create_dir(folder.path().join("events")).expect("a folder");
@@ -64,13 +64,13 @@ async fn each_event_is_written_once_whatever_happens_on_its_way() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn errors_name_the_wrong_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let taken = taken.local_addr().expect("a bound socket").to_string();
     let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
     for (secret, listen, named) in [
         (None, "127.0.0.1:0", "GEMINI_WEBHOOK_SECRET is not set"),
-        (Some("short"), "127.0.0.1:0", "GEMINI_WEBHOOK_SECRET is no secret"),
+        (Some("short"), "127.0.0.1:0", "GEMINI_WEBHOOK_SECRET is not a valid secret"),
         (Some(secret), &*taken, "choose another with LISTEN"),
     ] {
         let mut command = binary(Path::new("events.jsonl"));

@@ -1,4 +1,4 @@
-//! What the receiver and its client have in common: the service `example.Jobs`, and the secret.
+//! Code shared by the receiver and its client: the service `example.Jobs`, and the secret.
 
 mod signing;
 
@@ -7,32 +7,32 @@ pub use signing::Signing;
 
 use countersign::Secret;
 
-/// The secret, from `GEMINI_WEBHOOK_SECRET`, or what is to be done about it.
+/// Reads the secret from `GEMINI_WEBHOOK_SECRET`. The error says how to set it.
 pub fn secret() -> Result<Secret, String> {
     let text = std::env::var("GEMINI_WEBHOOK_SECRET").map_err(|_| {
-        "GEMINI_WEBHOOK_SECRET is not set: export the secret that was shown when the webhook was made \
+        "GEMINI_WEBHOOK_SECRET is not set: export the secret that was shown when the webhook was created \
          (`countersign emulate` prints one)"
     })?;
-    Secret::parse(&text).map_err(|error| format!("GEMINI_WEBHOOK_SECRET is no secret: {error}"))
+    Secret::parse(&text).map_err(|error| format!("GEMINI_WEBHOOK_SECRET is not a valid secret: {error}"))
 }
 
-/// A job has ended.
+/// Reports that a job has ended.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct JobEnded {
-    /// Its name.
+    /// The name of the job.
     #[prost(string, tag = "1")]
     pub name: String,
 }
 
-/// It was written down.
+/// Confirms that a report was received.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Receipt {
-    /// The id of the message. Empty, as all of the message is, where the call was a repetition.
+    /// The message id. Empty if the call was a duplicate, because its response is an empty message.
     #[prost(string, tag = "1")]
     pub message_id: String,
 }
 
-#[allow(missing_docs, unused_qualifications, clippy::pedantic, reason = "it is generated, by tools that change")]
+#[allow(missing_docs, unused_qualifications, clippy::pedantic, reason = "generated code")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/example.Jobs.rs"));
 }

@@ -1,4 +1,4 @@
-//! Serves webhooks by HTTP and calls by gRPC on one port, both behind one layer.
+//! Serves webhooks over HTTP and gRPC calls on one port, both behind one layer.
 
 use std::env;
 use std::error::Error;
@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use tonic_receiver::jobs_server::{Jobs, JobsServer};
 use tonic_receiver::{JobEnded, Receipt};
 
-/// How long requests have to end when the service is asked to stop.
+/// How long a shutdown waits for requests in progress.
 const GRACE: Duration = Duration::from_secs(15);
 
 #[tokio::main]
@@ -41,15 +41,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
     let layer = VerifyLayer::new(verifier).on_report(|report: &Report| {
         if let Some(refusal) = report.refusal() {
-            eprintln!("refused: {refusal}");
+            eprintln!("rejected: {refusal}");
         }
     });
     let grpc = Routes::new(JobsServer::new(Reports)).into_axum_router();
     let http = Router::new().route("/gemini", post(receive));
-    // One layer around both: it answers calls of gRPC as gRPC asks for, and all else as HTTP does.
+    // One layer around both. It rejects gRPC calls with a gRPC status, and other requests with an HTTP status.
     let app = grpc.merge(http).layer(layer);
 
-    // Before it listens, so that whoever sees it listen can end it.
+    // Installed before the server listens, so that a signal after that always stops it gracefully.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let listener = TcpListener::bind(&address)
         .await
@@ -66,17 +66,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     drop(stop);
     if timeout(GRACE, serving).await.is_err() {
-        eprintln!("some requests did not end in time: their senders will come again");
+        eprintln!("some requests did not finish in time: their senders will retry");
     }
     Ok(())
 }
 
-/// By HTTP: a Gemini API webhook.
+/// Handles a Gemini API webhook over HTTP.
 async fn receive(Webhook(event): Webhook, VerifiedDelivery(delivery): VerifiedDelivery) {
     println!("http {} {}", delivery.message_id(), event.event_type);
 }
 
-/// By gRPC: what a service of our own has to say.
+/// Handles gRPC calls from another service.
 struct Reports;
 
 #[tonic::async_trait]
@@ -87,7 +87,7 @@ impl Jobs for Reports {
         let message_id = verified.message_id().to_string();
         let JobEnded { name } = request.into_inner();
         if name.is_empty() {
-            // Anything but OK has the client come again, and be handled again.
+            // Any status other than OK releases the claim, so that a retry is handled again.
             return Err(Status::failed_precondition("the job has no name"));
         }
         println!("grpc {message_id} {name}");

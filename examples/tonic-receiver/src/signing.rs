@@ -9,7 +9,7 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::{Service, ServiceExt};
 
-/// A channel that signs each call. What is signed is the body of its request: the message in its frame.
+/// A channel that signs each call. The signature covers the request body: the message including its frame.
 #[derive(Clone, Debug)]
 pub struct Signing {
     channel: Channel,
@@ -18,7 +18,7 @@ pub struct Signing {
 }
 
 impl Signing {
-    /// Signs calls with this message id: the same for each attempt at one message, another for each message.
+    /// Signs calls with this message id. Use the same id for every attempt, and a new id for each message.
     pub fn new(channel: Channel, signer: Signer, id: MessageId) -> Self {
         Self { channel, signer, id }
     }
@@ -30,7 +30,7 @@ impl Service<Request<Body>> for Signing {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // It is waited for when the call is signed, so that no signature gets old while waiting.
+        // `call` waits for the channel before it signs, so that no signature ages while it waits.
         Poll::Ready(Ok(()))
     }
 

@@ -1,6 +1,6 @@
-//! The receiver as a process: the emulator sends to it by HTTP, and the client calls it by gRPC.
+//! Runs the receiver as a process. The emulator posts to it over HTTP, and the client calls it over gRPC.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// A binary, with nothing in its environment that somebody else has put there for it.
+/// A binary, without variables from the outer environment.
 fn binary(path: &str) -> Command {
     let mut command = Command::new(path);
     command.env("LISTEN", "127.0.0.1:0").env_remove("GEMINI_WEBHOOK_SECRET");
@@ -23,7 +23,7 @@ fn receiver() -> Command {
     binary(env!("CARGO_BIN_EXE_tonic-receiver"))
 }
 
-/// One call of the client: whether it succeeded, and what it said.
+/// Runs the client once. Returns whether it succeeded, and its output.
 async fn call(receiver: &Receiver, secret: &str, id: &str, job: &str) -> (bool, String) {
     let url = format!("http://{}", receiver.address());
     let mut command = binary(env!("CARGO_BIN_EXE_client"));
@@ -33,7 +33,7 @@ async fn call(receiver: &Receiver, secret: &str, id: &str, job: &str) -> (bool, 
 }
 
 #[tokio::test]
-async fn one_port_takes_webhooks_and_calls_each_once() {
+async fn one_port_receives_webhooks_and_calls_once_each() {
     let folder = TempDir::new().expect("a folder");
     let sender = Sender::start().await;
     let receiver = Receiver::start(receiver().env("GEMINI_WEBHOOK_SECRET", sender.secret()), folder.path());
@@ -48,8 +48,8 @@ async fn one_port_takes_webhooks_and_calls_each_once() {
     let said = |success, text: &str| (success, text.to_owned());
     assert_eq!(call(&receiver, sender.secret(), "msg_1", "nightly").await, said(true, "received as msg_1"));
     assert_eq!(receiver.line(), "grpc msg_1 nightly");
-    assert_eq!(call(&receiver, sender.secret(), "msg_1", "nightly").await, said(true, "it was received before"));
-    // Handled and refused, twice: a call that failed stays welcome.
+    assert_eq!(call(&receiver, sender.secret(), "msg_1", "nightly").await, said(true, "already received"));
+    // The handler rejects both calls: a failed call may be retried.
     for _ in 0..2 {
         let refused = said(false, "client: FailedPrecondition: the job has no name");
         assert_eq!(call(&receiver, sender.secret(), "msg_2", "").await, refused);
@@ -63,7 +63,7 @@ async fn one_port_takes_webhooks_and_calls_each_once() {
     sender.advance().await;
     assert_eq!(sender.answers(&repeated, 2).await, [200, 200]);
     assert_eq!(sender.answers(&tampered, 2).await, [401, 200]);
-    // Each line is the next one: nothing was handled that should not have been.
+    // The lines are consecutive, so no other delivery was handled.
     assert_eq!(receiver.line(), format!("http {tampered} batch.succeeded"));
     assert_eq!(call(&receiver, sender.secret(), "msg_4", "the last").await, said(true, "received as msg_4"));
     assert_eq!(receiver.line(), "grpc msg_4 the last");
@@ -73,12 +73,12 @@ async fn one_port_takes_webhooks_and_calls_each_once() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn errors_name_the_wrong_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let taken = taken.local_addr().expect("a bound socket").to_string();
     for (secret, listen, named) in [
         (None, "127.0.0.1:0", "GEMINI_WEBHOOK_SECRET is not set"),
-        (Some("short"), "127.0.0.1:0", "GEMINI_WEBHOOK_SECRET is no secret"),
+        (Some("short"), "127.0.0.1:0", "GEMINI_WEBHOOK_SECRET is not a valid secret"),
         (Some(OTHER_SECRET), &*taken, "choose another with LISTEN"),
     ] {
         let mut command = receiver();

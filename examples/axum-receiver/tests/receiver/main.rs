@@ -1,6 +1,6 @@
-//! The receiver as a process, driven by the emulator.
+//! Runs the receiver as a process, with the emulator as the sender.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod slack;
 mod stage;
@@ -14,9 +14,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn each_event_is_handled_once_by_what_its_metadata_names() {
+async fn each_event_is_handled_once_as_its_metadata_says() {
     let stage = Stage::start(&[]).await;
-    // One attempt is sent again although it succeeded, another arrives changed at first.
+    // One delivery is sent again although it succeeded. Another is tampered with on its first attempt.
     stage.sender.faults(&json!({ "duplicate": 1 })).await;
     let repeated = stage.emit("batch.succeeded", "one", None).await;
     stage.sender.answers(&repeated, 1).await;
@@ -56,7 +56,7 @@ async fn each_event_is_handled_once_by_what_its_metadata_names() {
 }
 
 #[tokio::test]
-async fn what_was_handled_before_a_crash_is_not_handled_again_after_it() {
+async fn a_crash_does_not_repeat_handled_events() {
     let mut stage = Stage::start(&[]).await;
     let announced = stage.emit("batch.succeeded", "one", None).await;
     let imported = stage.emit_dynamic("batch.succeeded", "two", Some("import")).await;
@@ -65,7 +65,7 @@ async fn what_was_handled_before_a_crash_is_not_handled_again_after_it() {
         assert_eq!(stage.sender.answers(id, 1).await, [202]);
     }
     stage.crash_and_restart();
-    // The layer has forgotten them.
+    // The restart has emptied the replay store of the layer.
     for id in [&announced, &imported] {
         stage.sender.redeliver(id).await;
         assert_eq!(stage.sender.answers(id, 2).await, [202, 200]);
@@ -77,14 +77,14 @@ async fn what_was_handled_before_a_crash_is_not_handled_again_after_it() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_before_a_crash_is_done_after_it() {
+async fn acknowledged_events_are_handled_after_a_crash() {
     let mut stage = Stage::start(&[]).await;
     stage.slack.is(Mood::Silent);
     let id = stage.emit("batch.failed", "one", None).await;
     assert_eq!(stage.sender.answers(&id, 1).await, [202]);
-    eventually("Slack is being told", async || (stage.slack.requests() == 1).then_some(())).await;
+    eventually("Slack is notified", async || (stage.slack.requests() == 1).then_some(())).await;
     stage.crash_and_restart();
-    eventually("Slack is being told again", async || (stage.slack.requests() == 2).then_some(())).await;
+    eventually("Slack is notified again", async || (stage.slack.requests() == 2).then_some(())).await;
     stage.slack.is(Mood::Good);
     assert_eq!(stage.events(1).await, [format!("gemini {id} announce done")]);
     stage.sender.stop().await;
@@ -92,7 +92,7 @@ async fn what_was_acknowledged_before_a_crash_is_done_after_it() {
 }
 
 #[tokio::test]
-async fn a_sender_is_told_to_come_back_while_too_much_waits() {
+async fn senders_get_503_while_too_many_events_wait() {
     let stage = Stage::start(&["--max-waiting", "1"]).await;
     stage.slack.is(Mood::Silent);
     let first = stage.emit("batch.succeeded", "one", None).await;
@@ -102,7 +102,7 @@ async fn a_sender_is_told_to_come_back_while_too_much_waits() {
     stage.slack.is(Mood::Good);
     assert_eq!(stage.events(1).await, [format!("gemini {first} announce done")]);
     stage.sender.advance().await;
-    // The handler failed, so its retry is no replay.
+    // The first attempt failed, so its retry is handled.
     assert_eq!(stage.sender.answers(&second, 2).await, [503, 202]);
     assert_eq!(stage.events(2).await.len(), 2);
     assert_eq!((stage.slack.told().len(), stage.slack.requests()), (2, 2));
@@ -110,12 +110,12 @@ async fn a_sender_is_told_to_come_back_while_too_much_waits() {
 }
 
 #[tokio::test]
-async fn slack_is_told_again_when_it_was_out_of_order() {
+async fn a_failed_notification_is_retried() {
     let stage = Stage::start(&[]).await;
     stage.slack.is(Mood::Broken);
     let id = stage.emit("batch.succeeded", "one", None).await;
     assert_eq!(stage.sender.answers(&id, 1).await, [202]);
-    eventually("Slack is told in vain", async || (stage.slack.requests() > 0).then_some(())).await;
+    eventually("a notification fails", async || (stage.slack.requests() > 0).then_some(())).await;
     stage.slack.is(Mood::Good);
     assert_eq!(stage.events(1).await, [format!("gemini {id} announce done")]);
     assert_eq!(stage.slack.told(), ["batch.succeeded one, results: gs://b/one"]);
@@ -123,7 +123,7 @@ async fn slack_is_told_again_when_it_was_out_of_order() {
 }
 
 #[tokio::test]
-async fn tokens_are_taken_if_there_is_an_audience() {
+async fn tokens_are_accepted_only_with_an_audience() {
     let sender = Sender::signing(Dynamic::Rs256).await;
     let stage = Stage::with(sender, &["--audience", AUDIENCE]).await;
     let id = stage.emit_dynamic("batch.succeeded", "one", Some("import")).await;
@@ -139,7 +139,7 @@ async fn tokens_are_taken_if_there_is_an_audience() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_changes_nothing() {
+async fn unsigned_requests_have_no_effect() {
     let stage = Stage::start(&[]).await;
     for path in ["/gemini", "/gemini/dynamic"] {
         let (status, answer) = request("POST", &stage.url(path), "", r#"{"type":"batch.succeeded"}"#).await;
@@ -150,7 +150,7 @@ async fn what_is_not_signed_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn errors_name_the_wrong_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let taken = taken.local_addr().expect("a bound socket").to_string();
     let folder = TempDir::new().expect("a folder");
@@ -160,7 +160,7 @@ async fn what_is_missing_is_named() {
     let no_folder = no_folder.to_str().expect("a path");
     for (secret, arguments, named) in [
         (None, &[][..], "GEMINI_WEBHOOK_SECRET is not set"),
-        (Some("v1,whsec_"), &[], "GEMINI_WEBHOOK_SECRET is no secret"),
+        (Some("v1,whsec_"), &[], "GEMINI_WEBHOOK_SECRET is not a valid secret"),
         (Some(secret), &["--listen", &*taken], "choose another with --listen"),
         (Some(secret), &["--database", no_folder], "cannot use the database"),
         (Some(secret), &["--jwks", "http://example.com/"], "fetched by https"),

@@ -1,4 +1,4 @@
-//! Stands for Slack, and can be out of order.
+//! A stand-in for Slack that can fail.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,22 +12,22 @@ use tokio::sync::watch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
-    /// It takes messages.
+    /// Accepts messages.
     Good,
-    /// It refuses them.
+    /// Rejects messages.
     Broken,
-    /// It does not answer until it is in another mood.
+    /// Does not respond until the mood changes.
     Silent,
 }
 
-/// A server at `url`, which ends with the runtime.
+/// A server at `url` that runs as long as the runtime.
 pub(crate) struct Slack {
     pub(crate) url: String,
     mood: watch::Sender<Mood>,
     seen: Arc<Mutex<Seen>>,
 }
 
-/// The messages that it took, and how many it was sent.
+/// The accepted messages, and the number of requests.
 #[derive(Default)]
 struct Seen {
     taken: Vec<String>,
@@ -49,14 +49,14 @@ impl Slack {
         self.mood.send_replace(mood);
     }
 
-    /// The messages that it took, sorted: events come in any order.
+    /// The accepted messages, sorted, because events arrive in any order.
     pub(crate) fn told(&self) -> Vec<String> {
         let mut taken = self.seen.lock().expect("no thread has panicked").taken.clone();
         taken.sort();
         taken
     }
 
-    /// How many messages it was sent, whether it took them or not.
+    /// The number of messages that were sent to it, accepted or not.
     pub(crate) fn requests(&self) -> usize {
         self.seen.lock().expect("no thread has panicked").requests
     }

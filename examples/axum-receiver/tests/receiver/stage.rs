@@ -19,7 +19,7 @@ pub(crate) struct Stage {
     arguments: &'static [&'static str],
 }
 
-/// The binary, with nothing in its environment that somebody else has put there for it.
+/// The binary, without variables from the outer environment.
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_axum-receiver"));
     for name in ["LISTEN", "DATABASE", "GEMINI_WEBHOOK_SECRET", "GEMINI_WEBHOOK_JWKS", "SLACK_WEBHOOK_URL", "RUST_LOG"]
@@ -47,35 +47,35 @@ impl Stage {
         format!("http://{}{path}", self.receiver.address())
     }
 
-    /// Ends the receiver without a word, and starts it anew at the same place.
+    /// Kills the receiver, and starts it again with the same address and database.
     pub(crate) fn crash_and_restart(&mut self) {
         let address: SocketAddr = self.receiver.address();
         self.receiver.kill();
         self.receiver = receiver(&self.sender, &self.slack, &self.folder, self.arguments, &address.to_string());
     }
 
-    /// An event for the registered webhook, static.
+    /// Emits an event for the registered static webhook.
     pub(crate) async fn emit(&self, event_type: &str, id: &str, task: Option<&str>) -> String {
         self.sender.emit_one(&event(event_type, id, task)).await
     }
 
-    /// An event of a request with a `webhook_config`, dynamic.
+    /// Emits an event for a dynamic webhook.
     pub(crate) async fn emit_dynamic(&self, event_type: &str, id: &str, task: Option<&str>) -> String {
         let mut event = event(event_type, id, task);
         event["uris"] = json!([self.url("/gemini/dynamic")]);
         self.sender.emit_one(&event).await
     }
 
-    /// `source message_id route state` of each event, once there are so many and none waits.
+    /// Waits until there are `count` events and none is waiting. Returns `source message_id route state` of each.
     pub(crate) async fn events(&self, count: usize) -> Vec<String> {
-        eventually("so many events that are done", async || {
+        eventually("all events are done", async || {
             let rows = self.rows("SELECT source || ' ' || message_id || ' ' || route || ' ' || state FROM events");
             (rows.len() >= count && rows.iter().all(|row| !row.ends_with("waiting"))).then_some(rows)
         })
         .await
     }
 
-    /// What a query gives, sorted.
+    /// The results of a query, sorted.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
         let file = self.folder.path().join("events.db");
         let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("a database");

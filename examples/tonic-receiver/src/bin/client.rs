@@ -1,4 +1,4 @@
-//! Calls the receiver by gRPC, with tonic's own client: `client http://127.0.0.1:3000 msg_1 nightly`.
+//! Calls the receiver over gRPC with tonic's client: `client http://127.0.0.1:3000 msg_1 nightly`.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -22,16 +22,16 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [url, id, name] = &arguments[..] else {
-        return Err("usage: client URL MESSAGE_ID JOB, `client http://127.0.0.1:3000 msg_1 nightly` say".into());
+        return Err("usage: client URL MESSAGE_ID JOB, for example `client http://127.0.0.1:3000 msg_1 nightly`".into());
     };
-    let id = MessageId::parse(id).ok_or("a message id is of visible ASCII, without a dot, and not too long")?;
+    let id = MessageId::parse(id).ok_or("invalid message id: use 1 to 256 visible ASCII characters, without a dot")?;
     let signer = Signer::new([tonic_receiver::secret()?])?;
     let endpoint = Endpoint::from_shared(url.clone())?;
     let channel = endpoint.connect().await.map_err(|error| format!("cannot connect to {url}: {error}"))?;
 
     let mut client = JobsClient::new(Signing::new(channel, signer, id));
     match client.report(JobEnded { name: name.clone() }).await {
-        Ok(receipt) if receipt.get_ref().message_id.is_empty() => println!("it was received before"),
+        Ok(receipt) if receipt.get_ref().message_id.is_empty() => println!("already received"),
         Ok(receipt) => println!("received as {}", receipt.get_ref().message_id),
         Err(status) => {
             let code = status.metadata().get("countersign-code").and_then(|code| code.to_str().ok());
