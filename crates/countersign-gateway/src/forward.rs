@@ -1,20 +1,20 @@
 //! Inside the layer: takes what was verified to a backend, and brings its answer back.
 
+mod headers;
+
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::{Clock, SystemClock, Verified};
+use countersign::{Clock, SystemClock};
 use countersign_tower::{VerifiedBody, problem};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{self, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -24,13 +24,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prometheus_client::metrics::histogram::Histogram;
 use tower_service::Service;
 
-use crate::route::host_of;
+pub use headers::Peer;
+use headers::headers_for_upstream;
+
 use crate::trust;
 use crate::upstream::{Upstream, Upstreams};
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -41,23 +39,6 @@ pub type Pool = Client<HttpConnector, VerifiedBody>;
 
 /// The body of an answer: the backend's own as it comes in, or a problem document.
 pub type Body = Either<Incoming, Full<Bytes>>;
-
-/// Who sent the request; in its extensions. The address is written out once for a connection.
-#[derive(Clone, Debug)]
-pub struct Peer(HeaderValue);
-
-impl Peer {
-    /// The peer of this address.
-    pub fn new(address: IpAddr) -> Option<Self> {
-        HeaderValue::from_str(&address.to_string()).ok().map(Self)
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.to_str().unwrap_or_default())
-    }
-}
 
 /// Why a backend's answer, or the want of one, is not what the sender gets; in the response's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,39 +191,4 @@ impl Outgoing {
         *request.headers_mut() = self.headers;
         Some(request)
     }
-}
-
-fn headers_for_upstream(head: request::Parts) -> HeaderMap {
-    let host = host_of(&head).and_then(|host| HeaderValue::from_str(host).ok());
-    let mut headers = head.headers;
-    trust::remove_hop_by_hop(&mut headers);
-    trust::remove_framing(&mut headers);
-    if let Some(verified) = head.extensions.get::<Verified>() {
-        trust::insert_verdict(&mut headers, verified);
-    }
-    if let Some(peer) = head.extensions.get() {
-        let chain = forwarded_for(&headers, peer);
-        insert_or_remove(&mut headers, X_FORWARDED_FOR, chain);
-    }
-    insert_or_remove(&mut headers, X_FORWARDED_HOST, host);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    headers
-}
-
-/// Who forwarded the request to whom, the peer last: what stands before it is what the peer said.
-fn forwarded_for(headers: &HeaderMap, Peer(address): &Peer) -> Option<HeaderValue> {
-    if !headers.contains_key(X_FORWARDED_FOR) {
-        return Some(address.clone());
-    }
-    let chain = headers.get_all(X_FORWARDED_FOR).iter().chain([address]);
-    let texts: Vec<_> = chain.filter_map(|value| value.to_str().ok()).collect();
-    HeaderValue::from_str(&texts.join(", ")).ok()
-}
-
-/// What is not known is not left to whoever sent the request.
-fn insert_or_remove(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
-    match value {
-        Some(value) => headers.insert(name, value),
-        None => headers.remove(name),
-    };
 }
