@@ -29,6 +29,10 @@ pub use source::Source;
 use crate::keys::RemoteSet;
 use crate::route::{Host, PathPattern};
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shorter than the idle timeouts of common servers: gunicorn 2 s, Node.js, uvicorn and Apache 5 s.
+const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
+
 /// What the gateway works with.
 #[derive(Debug)]
 pub struct Config {
@@ -76,8 +80,12 @@ pub struct Route {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a backend may take until the head of its answer.
+    /// How long a backend may take until the head of its response, and between two parts of its body.
     pub upstream_timeout: Duration,
+    /// How long a connection to a backend may be idle before another request uses it.
+    pub upstream_idle_timeout: Duration,
+    /// How long a backend may take to accept a connection.
+    pub connect_timeout: Duration,
 }
 
 impl Config {
@@ -175,6 +183,14 @@ impl file::Route {
             );
             return Err(Problem::at(at, message));
         }
+        let connect_timeout = duration_or(self.connect_timeout.as_ref(), CONNECT_TIMEOUT.min(upstream_timeout))?;
+        if let Some(given) = self.connect_timeout.as_ref().filter(|_| connect_timeout > upstream_timeout) {
+            let message = format!(
+                "a backend may take {connect_timeout:?} to accept a connection, but `upstream_timeout` ends the \
+                 attempt after {upstream_timeout:?}: use a shorter time here"
+            );
+            return Err(Problem::at(given.span(), message));
+        }
         if self.upstream.get_ref().is_empty() {
             return Err(Problem::at(
                 self.upstream.span(),
@@ -199,6 +215,8 @@ impl file::Route {
             body_limit: self.body_limit.as_ref().map_or(Ok(VerifyLayer::DEFAULT_BODY_LIMIT), size)?,
             body_timeout: duration_or(self.body_timeout.as_ref(), VerifyLayer::DEFAULT_BODY_TIMEOUT)?,
             upstream_timeout,
+            upstream_idle_timeout: duration_or(self.upstream_idle_timeout.as_ref(), UPSTREAM_IDLE_TIMEOUT)?,
+            connect_timeout,
         })
     }
 }

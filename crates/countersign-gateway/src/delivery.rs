@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::config;
-use crate::forward::{self, Failure, Forward, Peer};
+use crate::forward::{self, Failure, Forward, Peer, Timeouts};
 use crate::keys::Keys;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
@@ -44,12 +44,11 @@ impl Gateway {
     ///
     /// All routes together hold no more bytes of bodies than this budget has.
     pub fn new(routes: Vec<config::Route>, budget: &BodyBudget, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
-        let pool = forward::pool();
         let mut watched = Vec::new();
         let entries = routes.into_iter().map(|route| {
             let upstreams = Upstreams::new(route.upstream.clone());
             watched.push(Arc::clone(&upstreams));
-            (route.host.clone(), route.path.clone(), Route::new(&route, &pool, budget, upstreams, metrics))
+            (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         (Self { routes, metrics: Arc::clone(metrics), no_route: Arc::new("none".into()) }, watched)
@@ -105,19 +104,18 @@ impl Gateway {
 }
 
 impl Route {
-    fn new(
-        route: &config::Route,
-        pool: &forward::Pool,
-        budget: &BodyBudget,
-        upstreams: Arc<Upstreams>,
-        all_metrics: &Arc<Metrics>,
-    ) -> Self {
+    fn new(route: &config::Route, budget: &BodyBudget, upstreams: Arc<Upstreams>, all_metrics: &Arc<Metrics>) -> Self {
         let name = Arc::new(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
         });
         let metrics = all_metrics.of_route(&name);
-        let forward = Forward::new(pool.clone(), upstreams, route.upstream_timeout, metrics.upstream.clone());
+        let timeouts = Timeouts {
+            connect: route.connect_timeout,
+            response: route.upstream_timeout,
+            idle: route.upstream_idle_timeout,
+        };
+        let forward = Forward::new(upstreams, timeouts, metrics.upstream.clone());
         let ends = Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics) };
         let mut layer = VerifyLayer::new(route.source.keys.clone())
             .on_report(ends)

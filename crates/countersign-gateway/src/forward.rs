@@ -1,9 +1,30 @@
-//! Inside the layer: takes what was verified to a backend, and brings its answer back.
+//! Inside the layer: sends verified requests to a backend and returns its response.
+//!
+//! # When a request is sent again
+//!
+//! - To another upstream, while nothing of it was written: the upstream could not be connected to.
+//! - Once, on a fresh connection, when a reused one closed without a byte of a response. Servers close idle
+//!   connections, and a request may be written just before the end of the connection is seen (RFC 9112, 9.3.1,
+//!   and RFC 9110, 9.2.2). Nearly always the server never read it then. A server that read it, crashed, and left
+//!   nothing behind looks the same, so a backend may see the same message twice, with the same `webhook-id`. It has
+//!   to expect that from its sender's retries anyway.
+//!
+//! Nothing else is sent again. After a byte of a response, or on a fresh connection that closed, the backend may
+//! have handled the delivery: the sender gets 502, the claim is released, and the sender decides.
 
+mod body;
+mod connection;
+mod failure;
 mod headers;
+mod pool;
+mod report;
+mod response;
+mod transport;
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,80 +32,36 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::{Clock, SystemClock};
-use countersign_tower::{VerifiedBody, problem};
+use countersign_tower::VerifiedBody;
 use http::header::{CONTENT_LENGTH, HOST};
-use http::uri::{self, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self as client, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prometheus_client::metrics::histogram::Histogram;
 use tower_service::Service;
 
+pub use body::{BodyError, UpstreamBody};
+use connection::{Connection, ExchangeError};
+pub use failure::Failure;
 pub use headers::Peer;
 use headers::headers_for_upstream;
 
-use crate::trust;
 use crate::upstream::{Upstream, Upstreams};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-const MAX_IDLE_PER_HOST: usize = 512;
+/// The body of a response: the backend's own as it comes in, or a problem document.
+pub type Body = Either<UpstreamBody, Full<Bytes>>;
 
-/// The pooled client that all routes share.
-pub type Pool = Client<HttpConnector, VerifiedBody>;
-
-/// The body of an answer: the backend's own as it comes in, or a problem document.
-pub type Body = Either<Incoming, Full<Bytes>>;
-
-/// Why a backend's answer, or the want of one, is not what the sender gets; in the response's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// It could not be reached, or broke off.
-    Unreachable,
-    /// It took too long.
-    Timeout,
-    /// It answered what no sender may be told: 410 would disable the endpoint, 3xx is not followed.
-    Status(StatusCode),
-}
-
-impl Failure {
-    /// The stable name, in snake case.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Unreachable => "upstream_unreachable",
-            Self::Timeout => "upstream_timeout",
-            Self::Status(_) => "upstream_status",
-        }
-    }
-
-    fn to_response(self) -> Response<Body> {
-        let (status, detail) = match self {
-            Self::Unreachable => (StatusCode::BAD_GATEWAY, "the backend cannot be reached, or broke off".to_owned()),
-            Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "the backend took too long to answer".to_owned()),
-            Self::Status(status) => {
-                (StatusCode::BAD_GATEWAY, format!("the backend answered {status}, which is not passed on"))
-            }
-        };
-        let mut response = problem::response(status, self.code(), &detail).map(|bytes| Either::Right(Full::new(bytes)));
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
-/// A new pool of connections to backends.
-pub fn pool() -> Pool {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .build(connector)
+/// How long the upstreams of a route may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// Until the head of the response, with connecting; and between two parts of its body.
+    pub response: Duration,
+    /// How long a connection may be idle before another request uses it.
+    pub idle: Duration,
 }
 
 /// Forwards verified requests to the backends of one route.
@@ -94,16 +71,15 @@ pub struct Forward {
 }
 
 struct Target {
-    pool: Pool,
     upstreams: Arc<Upstreams>,
-    timeout: Duration,
+    timeouts: Timeouts,
     latency: Histogram,
 }
 
 impl Forward {
-    /// Forwards to `upstreams`, which may take `timeout` until the head of their answer.
-    pub fn new(pool: Pool, upstreams: Arc<Upstreams>, timeout: Duration, latency: Histogram) -> Self {
-        Self { route: Arc::new(Target { pool, upstreams, timeout, latency }) }
+    /// Forwards to `upstreams`, and observes the time until the head of each response in `latency`.
+    pub fn new(upstreams: Arc<Upstreams>, timeouts: Timeouts, latency: Histogram) -> Self {
+        Self { route: Arc::new(Target { upstreams, timeouts, latency }) }
     }
 }
 
@@ -118,77 +94,163 @@ impl Service<Request<VerifiedBody>> for Forward {
 
     fn call(&mut self, request: Request<VerifiedBody>) -> Self::Future {
         let route = Arc::clone(&self.route);
-        Box::pin(async move { Ok(route.forward(request).await.unwrap_or_else(Failure::to_response)) })
-    }
-}
-
-impl Target {
-    async fn forward(&self, request: Request<VerifiedBody>) -> Result<Response<Body>, Failure> {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path_and_query().cloned();
-        let outgoing = Outgoing { path, headers: headers_for_upstream(head), body };
-        let started = SystemClock.instant();
-        let answer = tokio::time::timeout(self.timeout, self.send(outgoing)).await;
-        self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
-        let mut response = answer.map_err(|_| Failure::Timeout)??;
-        let status = response.status();
-        if status == StatusCode::GONE || status.is_redirection() || status.is_informational() {
-            return Err(Failure::Status(status));
-        }
-        trust::remove_hop_by_hop(response.headers_mut());
-        Ok(response.map(Either::Left))
-    }
-
-    /// Takes the backends in turn until one can be connected to: until then nothing was sent.
-    async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, Failure> {
-        let mut tried = Vec::new();
-        while tried.len() + 1 < self.upstreams.count() {
-            match self.try_next(outgoing.clone(), &mut tried).await {
-                Err(Some(error)) if error.is_connect() => {}
-                answer => return answer.map_err(|_| Failure::Unreachable),
-            }
-        }
-        self.try_next(outgoing, &mut tried).await.map_err(|_| Failure::Unreachable)
-    }
-
-    async fn try_next(
-        &self,
-        outgoing: Outgoing,
-        tried: &mut Vec<Arc<Upstream>>,
-    ) -> Result<Response<Incoming>, Option<client::Error>> {
-        let upstream = self.upstreams.next(tried).ok_or(None)?;
-        let request = outgoing.to(&upstream).ok_or(None)?;
-        let answer = self.pool.request(request).await;
-        answer.map_err(|error| {
-            let cause = error.source().map(tracing::field::display);
-            tracing::warn!(upstream = ?upstream.host, address = %upstream.address, %error, cause, "no answer from the upstream");
-            tried.push(upstream);
-            Some(error)
+        Box::pin(async move {
+            Ok(match route.forward(request).await {
+                Ok(response) => response.map(Either::Left),
+                Err(failure) => failure.to_response().map(|bytes| Either::Right(Full::new(bytes))),
+            })
         })
     }
 }
 
+impl Target {
+    async fn forward(&self, request: Request<VerifiedBody>) -> Result<Response<UpstreamBody>, Failure> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let outgoing = Outgoing { path, headers: headers_for_upstream(head), body };
+        let mut tries = Tries::default();
+        let started = SystemClock.instant();
+        let outcome = tokio::time::timeout(self.timeouts.response, self.send(&outgoing, &mut tries)).await;
+        self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
+        let Ok(outcome) = outcome else {
+            if let Some(upstream) = tries.current {
+                report::no_response(&upstream, &TooSlow(self.timeouts.response));
+            }
+            return Err(Failure::Timeout);
+        };
+        let (response, connection, upstream) = outcome?;
+        let (mut head, incoming) = response.into_parts();
+        if let Err(unusable) = response::accept(&mut head) {
+            report::no_response(&upstream, &unusable);
+            return Err(unusable.failure());
+        }
+        let body = UpstreamBody::new(incoming, connection, upstream, self.timeouts.response, self.timeouts.idle);
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// Tries one upstream after the other, until one of them knows of the request.
+    async fn send(&self, outgoing: &Outgoing, tries: &mut Tries) -> Result<Exchanged, Failure> {
+        loop {
+            let upstream = self.upstreams.next(&tries.failed).ok_or(Failure::Unreachable)?;
+            tries.current = Some(Arc::clone(&upstream));
+            let error = match self.try_upstream(&upstream, outgoing, &mut tries.is_repeat).await {
+                Ok((response, connection)) => return Ok((response, connection, upstream)),
+                Err(error) => error,
+            };
+            report::no_response(&upstream, &error);
+            tries.failed.push(upstream);
+            if !error.is_unsent() || tries.failed.len() >= self.upstreams.count() {
+                return Err(error.failure());
+            }
+        }
+    }
+
+    /// Sends the request on an idle connection, or on a fresh one if there is none or it turns out to be closed.
+    async fn try_upstream(
+        &self,
+        upstream: &Upstream,
+        outgoing: &Outgoing,
+        is_repeat: &mut bool,
+    ) -> Result<(Response<Incoming>, Connection), TryError> {
+        while !*is_repeat && let Some(connection) = pool::take(upstream.address, self.timeouts.idle) {
+            match connection.exchange(outgoing.to(upstream)).await {
+                Err(error) if error.is_unsent() => report::stale_connection(upstream, &error),
+                Err(error) if error.is_silent_close() => {
+                    report::stale_connection(upstream, &error);
+                    *is_repeat = true;
+                }
+                outcome => return outcome.map_err(TryError::Exchange),
+            }
+        }
+        let connection = Connection::open(upstream.address, self.timeouts.connect).await.map_err(TryError::Connect)?;
+        connection.exchange(outgoing.to(upstream)).await.map_err(TryError::Exchange)
+    }
+}
+
+type Exchanged = (Response<Incoming>, Connection, Arc<Upstream>);
+
+/// What was tried for one request.
+#[derive(Default)]
+struct Tries {
+    /// The upstreams that know nothing of the request.
+    failed: Vec<Arc<Upstream>>,
+    /// The upstream that is tried now.
+    current: Option<Arc<Upstream>>,
+    /// Whether a backend may have seen the request already: from then on, every connection is a fresh one.
+    is_repeat: bool,
+}
+
+/// Why there is no response head from an upstream.
+#[derive(Debug)]
+enum TryError {
+    Connect(io::Error),
+    Exchange(ExchangeError),
+}
+
+impl TryError {
+    /// Whether nothing of the request was written.
+    fn is_unsent(&self) -> bool {
+        match self {
+            Self::Connect(_) => true,
+            Self::Exchange(error) => error.is_unsent(),
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Connect(_) => Failure::Unreachable,
+            Self::Exchange(error) => error.failure(),
+        }
+    }
+}
+
+impl fmt::Display for TryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(_) => f.write_str("cannot connect to the upstream"),
+            Self::Exchange(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for TryError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error),
+            Self::Exchange(error) => error.source(),
+        }
+    }
+}
+
+/// The head of a response did not arrive in time.
+#[derive(Debug)]
+struct TooSlow(Duration);
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no complete response head within {:?} (`upstream_timeout`)", self.0)
+    }
+}
+
+impl Error for TooSlow {}
+
 /// A request on its way to whichever backend takes it.
-#[derive(Clone)]
 struct Outgoing {
-    path: Option<PathAndQuery>,
+    path: PathAndQuery,
     headers: HeaderMap,
     body: VerifiedBody,
 }
 
 impl Outgoing {
-    fn to(mut self, upstream: &Upstream) -> Option<Request<VerifiedBody>> {
-        let mut uri = uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(upstream.address.clone());
-        uri.path_and_query = Some(self.path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-        self.headers.insert(HOST, upstream.host.clone());
-        // hyper says nothing of an empty body's length, and some servers wait for more then.
-        self.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.size_hint().lower()));
-        let mut request = Request::new(self.body);
+    fn to(&self, upstream: &Upstream) -> Request<VerifiedBody> {
+        let mut request = Request::new(self.body.clone());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from_parts(uri).ok()?;
-        *request.headers_mut() = self.headers;
-        Some(request)
+        *request.uri_mut() = Uri::from(self.path.clone());
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.insert(HOST, upstream.host.clone());
+        // hyper says nothing of an empty body's length, and some servers wait for more then.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.size_hint().lower()));
+        request
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::HeaderValue;
 use http::uri::Authority;
+use pingora_core::ErrorType;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use pingora_load_balancing::discovery::ServiceDiscovery;
-use pingora_load_balancing::health_check::TcpHealthCheck;
+use pingora_load_balancing::health_check::HealthCheck;
 use pingora_load_balancing::prelude::RoundRobin;
 use pingora_load_balancing::{Backend, Backends, LoadBalancer};
+use tokio::net::TcpStream;
 
 /// How often names are resolved anew.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
@@ -21,6 +23,8 @@ const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 const FIRST_RESOLVE: Duration = Duration::from_secs(5);
 /// How often a backend is checked that has others beside it.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long a backend may take to accept the connection of a check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// More than any route has, and still a bound on the search for one that is healthy.
 const MAX_SEARCH: usize = 64;
 
@@ -34,15 +38,19 @@ pub struct Upstreams {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Its address and port.
-    pub address: Authority,
+    pub address: SocketAddr,
     /// Its name, as configured: the `Host` that it is asked for.
     pub host: HeaderValue,
 }
 
 impl Upstream {
     fn new(name: &Authority, address: SocketAddr) -> Option<Self> {
-        let address = address.to_string().parse().ok()?;
         Some(Self { address, host: HeaderValue::from_str(name.as_str()).ok()? })
+    }
+
+    /// Its name, as configured.
+    pub fn name(&self) -> &str {
+        self.host.to_str().unwrap_or_default()
     }
 }
 
@@ -53,7 +61,7 @@ impl Upstreams {
         let mut backends = Backends::new(Box::new(Names::new(authorities)));
         // A backend that stands alone is tried in any case: a check could only do harm.
         if count > 1 {
-            backends.set_health_check(TcpHealthCheck::new());
+            backends.set_health_check(Box::new(Probe));
         }
         let mut balancer = LoadBalancer::from_backends(backends);
         balancer.update_frequency = Some(RESOLVE_EVERY);
@@ -107,6 +115,33 @@ impl BackgroundService for Watch {
         for upstreams in &self.0 {
             let (upstreams, shutdown) = (Arc::clone(upstreams), shutdown.clone());
             tokio::spawn(async move { upstreams.balancer.start(shutdown).await });
+        }
+    }
+}
+
+/// Checks whether a backend accepts connections. Pingora logs each change of the result, with the summary.
+struct Probe;
+
+#[async_trait]
+impl HealthCheck for Probe {
+    async fn check(&self, target: &Backend) -> pingora_core::Result<()> {
+        let Some(upstream) = target.ext.get::<Arc<Upstream>>() else { return Ok(()) };
+        let problem = match tokio::time::timeout(CHECK_TIMEOUT, TcpStream::connect(upstream.address)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no connection within {CHECK_TIMEOUT:?}"),
+        };
+        pingora_core::Error::e_explain(ErrorType::ConnectError, problem)
+    }
+
+    fn health_threshold(&self, _: bool) -> usize {
+        1
+    }
+
+    fn backend_summary(&self, target: &Backend) -> String {
+        match target.ext.get::<Arc<Upstream>>() {
+            Some(upstream) => format!("the upstream {} at {}", upstream.name(), upstream.address),
+            None => format!("an upstream at {}", target.addr),
         }
     }
 }

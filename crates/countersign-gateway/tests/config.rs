@@ -97,6 +97,9 @@ fn a_good_configuration_passes_the_check() {
         change("{ env = \"TEST_SECRET\" }", "{ file = \"crlf.secret\", expires_at = 2999-01-01T00:00:00Z }"),
         change("host = \"hooks.example.com\"\n", ""),
         change("http://127.0.0.1:3000", "http://[::1]:3000/"),
+        // Shorter than the default of `connect_timeout`, which then is as short.
+        change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
+        change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
     ] {
         let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
         assert!(text.contains("good, with 1 route and 1 source") && !text.contains("warning"), "{text}");
@@ -155,6 +158,16 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("source = \"gemini\"", "source = \"gemimi\"", 16, &["there is no source", "`gemini`"]),
         ("\"30s\"", "\"61s\"", 21, &["61s", "60s", "retry"]),
         ("lease = \"60s\"", "lease = \"29s\"", 21, &["30s", "29s"]),
+        (
+            "upstream_timeout =",
+            "connect_timeout = \"31s\"\nupstream_timeout =",
+            21,
+            &["31s", "30s", "`upstream_timeout`"],
+        ),
+        ("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\"\nconnect_timeout = \"3s\"", 22, &["3s", "2s"]),
+        ("upstream_timeout =", "connect_timeout = \"0s\"\nupstream_timeout =", 21, &["zero"]),
+        ("upstream_timeout =", "upstream_idle_timeout = \"2\"\nupstream_timeout =", 21, &["a number and a unit"]),
+        ("upstream_timeout =", "upstream_idle_timout = \"2s\"\nupstream_timeout =", 21, &["unknown field"]),
         ("secrets = [{ env = \"TEST_SECRET\" }]", "", 5, &["no secrets"]),
         ("secrets = [{ env = \"TEST_SECRET\" }]", "secrets = []", 5, &["no secrets"]),
         ("admin =", "body_budget = \"1MB\"\nadmin =", 3, &["1048576 bytes", "never fit"]),

@@ -60,4 +60,6 @@ pub(super) struct Route {
     pub(super) body_limit: Option<Spanned<String>>,
     pub(super) body_timeout: Option<Spanned<String>>,
     pub(super) upstream_timeout: Option<Spanned<String>>,
+    pub(super) upstream_idle_timeout: Option<Spanned<String>>,
+    pub(super) connect_timeout: Option<Spanned<String>>,
 }

@@ -17,6 +17,13 @@ pub(crate) fn route(backend: &Backend, more: &str) -> String {
     format!("[[routes]]\npath = \"/hook\"\nsource = \"test\"\nupstream = [\"http://{upstream}\"]\n{more}\n")
 }
 
+/// A route from `/hook` to these upstreams, with more keys if need be.
+pub(crate) fn route_to(upstreams: &[SocketAddr], more: &str) -> String {
+    let upstreams: Vec<_> = upstreams.iter().map(|upstream| format!("\"http://{upstream}\"")).collect();
+    let upstreams = upstreams.join(", ");
+    format!("[[routes]]\npath = \"/hook\"\nsource = \"test\"\nupstream = [{upstreams}]\n{more}\n")
+}
+
 /// The gateway as a child process; it is killed when this is dropped.
 pub(crate) struct Gateway {
     child: Child,

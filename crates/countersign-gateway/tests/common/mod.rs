@@ -8,14 +8,16 @@ mod client;
 mod delivery;
 mod gateway;
 mod jwks;
+mod upstream;
 
 use std::time::Duration;
 
 pub(crate) use backend::{Answer, Backend, Seen};
 pub(crate) use client::{Connection, Raw, Reply, Wire, get, raw_answers, send};
 pub(crate) use delivery::{Delivery, OTHER_SECRET, SECRET, delivery, noise};
-pub(crate) use gateway::{Gateway, SOURCE, finished, free_address, route, run, secret_of};
+pub(crate) use gateway::{Gateway, SOURCE, finished, free_address, route, route_to, run, secret_of};
 pub(crate) use jwks::{Authority, BODY, Issuer, Publish, Publisher, jwk, key, keys, signed_by, source};
+pub(crate) use upstream::{Peer, Upstream};
 
 /// How long anything may take that is to happen at all.
 pub(crate) const SOON: Duration = Duration::from_secs(20);

@@ -1,0 +1,51 @@
+//! Why a sender does not get the backend's response, and the response that it gets instead.
+
+use bytes::Bytes;
+use countersign_tower::problem;
+use http::{Response, StatusCode};
+
+/// Why the sender does not get the backend's response. Stored in the extensions of the response that it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The backend could not be connected to, or closed the connection without a byte of a response.
+    Unreachable,
+    /// The head of the response did not arrive in time.
+    Timeout,
+    /// The backend sent something that is not an HTTP/1 response, or only a part of one. It may have
+    /// handled the delivery.
+    Malformed,
+    /// The backend's status must not reach a sender: 410 would disable the endpoint, 3xx is not followed.
+    Status(StatusCode),
+}
+
+impl Failure {
+    /// The stable name, in snake case.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "upstream_unreachable",
+            Self::Timeout => "upstream_timeout",
+            Self::Malformed => "upstream_malformed",
+            Self::Status(_) => "upstream_status",
+        }
+    }
+
+    /// The problem document for the sender, with this failure in its extensions.
+    pub(super) fn to_response(self) -> Response<Bytes> {
+        let (status, detail) = match self {
+            Self::Unreachable => (
+                StatusCode::BAD_GATEWAY,
+                "the backend cannot be reached, or closed the connection without a response".to_owned(),
+            ),
+            Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "the backend took too long to respond".to_owned()),
+            Self::Malformed => {
+                (StatusCode::BAD_GATEWAY, "the backend's response is not valid HTTP, or is incomplete".to_owned())
+            }
+            Self::Status(status) => {
+                (StatusCode::BAD_GATEWAY, format!("the backend responded with {status}, which is not passed on"))
+            }
+        };
+        let mut response = problem::response(status, self.code(), &detail);
+        response.extensions_mut().insert(self);
+        response
+    }
+}

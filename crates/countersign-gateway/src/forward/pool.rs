@@ -1,0 +1,202 @@
+//! Idle connections to upstreams, by address: each worker thread has its own.
+//!
+//! A request takes a connection from the pool of the thread that it runs on, and returns it to the pool of the
+//! thread that its response ends on. Both are the same thread in the gateway, whose workers have a runtime each;
+//! a connection that moved to another thread works there, too.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use countersign::{Clock, SystemClock};
+use tokio::runtime::Handle;
+
+use super::connection::Connection;
+
+/// The most idle connections of a thread to one address.
+const MAX_IDLE: usize = 256;
+/// The least time between two searches for connections that have been idle for too long.
+const MIN_SWEEP: Duration = Duration::from_millis(100);
+
+thread_local! {
+    static POOL: Arc<Pool> = Arc::default();
+}
+
+/// A connection to this address that has been idle for less than `max_idle`: the one that was used last.
+/// The upstream may have closed it meanwhile.
+pub(super) fn take(address: SocketAddr, max_idle: Duration) -> Option<Connection> {
+    let now = SystemClock.instant();
+    POOL.try_with(|pool| pool.lock().take(address, max_idle, now)).ok()?
+}
+
+/// Keeps an idle connection for another request, for at most `max_idle`.
+pub(super) fn put(address: SocketAddr, connection: Connection, max_idle: Duration) {
+    let since = SystemClock.instant();
+    // A thread that is ending needs no connections.
+    let _ = POOL.try_with(|pool| {
+        let mut idle = pool.lock();
+        idle.put(address, Idle { connection, since, until: since + max_idle });
+        if !idle.is_swept
+            && let Ok(runtime) = Handle::try_current()
+        {
+            idle.is_swept = true;
+            runtime.spawn(sweep(Sweeper { pool: Arc::clone(pool), after: Some(max_idle) }));
+        }
+    });
+}
+
+#[derive(Default)]
+struct Pool(Mutex<IdleConnections>);
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, IdleConnections> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Idle<C = Connection> {
+    connection: C,
+    since: Instant,
+    until: Instant,
+}
+
+struct IdleConnections<C = Connection> {
+    by_address: HashMap<SocketAddr, VecDeque<Idle<C>>>,
+    /// Whether a task closes the connections that have been idle for too long.
+    is_swept: bool,
+}
+
+impl<C> Default for IdleConnections<C> {
+    fn default() -> Self {
+        Self { by_address: HashMap::new(), is_swept: false }
+    }
+}
+
+impl<C> IdleConnections<C> {
+    fn take(&mut self, address: SocketAddr, max_idle: Duration, now: Instant) -> Option<C> {
+        let connections = self.by_address.get_mut(&address)?;
+        let fits = |idle: &Idle<C>| now < idle.until && now.saturating_duration_since(idle.since) < max_idle;
+        while let Some(idle) = connections.pop_back() {
+            if fits(&idle) {
+                return Some(idle.connection);
+            }
+        }
+        None
+    }
+
+    fn put(&mut self, address: SocketAddr, idle: Idle<C>) {
+        let connections = self.by_address.entry(address).or_default();
+        if connections.len() >= MAX_IDLE {
+            connections.pop_front();
+        }
+        connections.push_back(idle);
+    }
+
+    /// Closes what has been idle for too long; when that is to be done again, `None` if nothing is idle.
+    fn sweep(&mut self, now: Instant) -> Option<Duration> {
+        self.by_address.retain(|_, connections| {
+            connections.retain(|idle| now < idle.until);
+            !connections.is_empty()
+        });
+        let next = self.by_address.values().flatten().map(|idle| idle.until).min()?;
+        Some(next.saturating_duration_since(now).max(MIN_SWEEP))
+    }
+}
+
+/// Closes connections that have been idle for too long, until none is left.
+async fn sweep(mut sweeper: Sweeper) {
+    while let Some(after) = sweeper.after {
+        tokio::time::sleep(after).await;
+        sweeper.sweep();
+    }
+}
+
+/// The task that sweeps a pool. If its runtime ends before it, another one is started later.
+struct Sweeper {
+    pool: Arc<Pool>,
+    /// When to sweep next; `None` once nothing is idle.
+    after: Option<Duration>,
+}
+
+impl Sweeper {
+    fn sweep(&mut self) {
+        let mut idle = self.pool.lock();
+        self.after = idle.sweep(SystemClock.instant());
+        idle.is_swept = self.after.is_some();
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if self.after.is_some() {
+            self.pool.lock().is_swept = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    fn put(pool: &mut IdleConnections<usize>, port: u16, connection: usize, since: Instant, max_idle: Duration) {
+        pool.put(address(port), Idle { connection, since, until: since + max_idle });
+    }
+
+    #[test]
+    fn the_connection_that_was_used_last_is_used_first() {
+        let (mut pool, now) = (IdleConnections::default(), SystemClock.instant());
+        put(&mut pool, 1, 10, now, SECOND);
+        put(&mut pool, 1, 11, now, SECOND);
+        put(&mut pool, 2, 20, now, SECOND);
+        assert_eq!(pool.take(address(1), SECOND, now), Some(11));
+        assert_eq!(pool.take(address(1), SECOND, now), Some(10));
+        assert_eq!(pool.take(address(1), SECOND, now), None);
+        assert_eq!(pool.take(address(3), SECOND, now), None);
+        assert_eq!(pool.take(address(2), SECOND, now), Some(20));
+    }
+
+    #[test]
+    fn a_connection_is_idle_for_no_longer_than_both_routes_allow() {
+        let start = SystemClock.instant();
+        for (kept_for, taken_within, after, expected) in [
+            (2 * SECOND, 2 * SECOND, SECOND, Some(1)),
+            (2 * SECOND, 2 * SECOND, 2 * SECOND, None),
+            (SECOND, 9 * SECOND, SECOND, None),
+            (9 * SECOND, SECOND, SECOND, None),
+        ] {
+            let mut pool = IdleConnections::default();
+            put(&mut pool, 1, 1, start, kept_for);
+            assert_eq!(pool.take(address(1), taken_within, start + after), expected, "{kept_for:?} {taken_within:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_pool_closes_the_connection_that_was_idle_for_longest() {
+        let (mut pool, now) = (IdleConnections::default(), SystemClock.instant());
+        for connection in 0..=MAX_IDLE {
+            put(&mut pool, 1, connection, now, SECOND);
+        }
+        let all: Vec<_> = std::iter::from_fn(|| pool.take(address(1), SECOND, now)).collect();
+        assert_eq!(all, (1..=MAX_IDLE).rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_sweep_closes_what_is_too_old_and_says_when_the_next_one_is_due() {
+        let (mut pool, now) = (IdleConnections::default(), SystemClock.instant());
+        put(&mut pool, 1, 1, now, SECOND);
+        put(&mut pool, 1, 2, now, 3 * SECOND);
+        put(&mut pool, 2, 3, now, 5 * SECOND);
+        assert_eq!(pool.sweep(now), Some(SECOND));
+        assert_eq!(pool.sweep(now + SECOND), Some(2 * SECOND));
+        assert_eq!(pool.take(address(1), 9 * SECOND, now + SECOND), Some(2));
+        assert_eq!(pool.sweep(now + 5 * SECOND), None);
+        assert!(pool.by_address.is_empty());
+    }
+}
