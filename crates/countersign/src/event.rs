@@ -24,9 +24,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::verdict::Verified;
 
 impl Verified {
@@ -35,16 +35,27 @@ impl Verified {
         Event::parse(self.body())
     }
 
-    /// The event's `type`, without parsing the rest; `None` if the body is not a JSON object with
-    /// exactly one `type` that is a string.
+    /// The event's `type`, without building the rest. It is there exactly where [`event`](Self::event) finds an
+    /// event: the body is a JSON object with exactly one `type`, which is a string.
     pub fn event_type(&self) -> Option<Cow<'_, str>> {
-        #[derive(Deserialize)]
-        struct Envelope<'a> {
-            #[serde(borrow, rename = "type")]
-            event_type: Cow<'a, str>,
-        }
-        serde_json::from_slice::<Envelope<'_>>(self.body()).ok().map(|envelope| envelope.event_type)
+        event_type(self.body())
     }
+}
+
+/// Reads the whole body: a text that breaks off later is no event either.
+fn event_type(body: &[u8]) -> Option<Cow<'_, str>> {
+    let (mut found, mut is_repeated) = (None, false);
+    json::read_object(body, |name, reader| {
+        if name != "type" {
+            return reader.skip_representable();
+        }
+        match reader.value()? {
+            json::Value::String(text) => is_repeated |= found.replace(text).is_some(),
+            _ => return None,
+        }
+        Some(())
+    })?;
+    found.filter(|_| !is_repeated)
 }
 
 /// One event, as Gemini API webhooks describe it.
@@ -92,12 +103,9 @@ pub struct EventData {
 
 impl Event {
     fn parse(body: &[u8]) -> Result<Self, EventError> {
-        let mut envelope: Map<String, Value> = match serde_json::from_slice(body) {
-            Ok(Value::Object(envelope)) => envelope,
-            Ok(_) => return Err(EventError::NotAnObject),
-            Err(_) => return Err(EventError::NotJson),
-        };
-        let event_type = take_string(&mut envelope, "type").ok_or(EventError::NoType)?;
+        let event_type = event_type(body).ok_or_else(|| EventError::of(body))?.into_owned();
+        let mut envelope = json::Object::parse(body).and_then(json::Object::into_serde).ok_or(EventError::NotJson)?;
+        envelope.remove("type");
         let mut data = match envelope.remove("data") {
             Some(Value::Object(data)) => data,
             Some(other) => {
@@ -152,7 +160,7 @@ fn take_number(map: &mut Map<String, Value>, name: &str) -> Option<String> {
 fn take_object(map: &mut Map<String, Value>, name: &str) -> Option<Map<String, Value>> {
     let object = match map.get(name)? {
         Value::Object(object) => object.clone(),
-        Value::String(text) => serde_json::from_str(text).ok()?,
+        Value::String(text) => json::Object::parse(text.as_bytes())?.into_serde()?,
         _ => return None,
     };
     map.remove(name);
@@ -233,8 +241,19 @@ pub enum EventError {
     NotJson,
     /// The body is JSON, but not an object.
     NotAnObject,
-    /// There is no `type`, or it is not a string.
+    /// There is no `type`, there are several, or it is not a string.
     NoType,
+}
+
+impl EventError {
+    /// Why this body, which has no type, is not an event.
+    fn of(body: &[u8]) -> Self {
+        match json::Value::parse(body).and_then(json::Value::into_serde) {
+            None => Self::NotJson,
+            Some(Value::Object(_)) => Self::NoType,
+            Some(_) => Self::NotAnObject,
+        }
+    }
 }
 
 impl fmt::Display for EventError {
@@ -242,7 +261,7 @@ impl fmt::Display for EventError {
         f.write_str(match self {
             Self::NotJson => "the body is not JSON",
             Self::NotAnObject => "the body is JSON, but not an object",
-            Self::NoType => "the event has no `type` that is a string",
+            Self::NoType => "the event does not have exactly one `type` that is a string",
         })
     }
 }

@@ -1,25 +1,156 @@
-//! Whether two texts are the same JSON, exactly: a number is compared as it is written, a duplicate
-//! name makes an object equal to nothing.
+//! A strict reader of JSON (RFC 8259), and whether two texts are the same JSON.
 //!
-//! Values are compared without being converted, for a conversion is where two texts that mean
-//! different things become one: `1e400`, or an integer that no f64 can hold.
+//! It accepts the texts that `serde_json` accepts for a `Value`: UTF-8, at most [`MAX_DEPTH`] levels, no lone
+//! surrogates, nothing behind the value. It is our own for two reasons. No feature of a shared JSON crate can
+//! change what a body means. And values are compared without being converted, because a conversion is where
+//! two texts that mean different things become one: `1e400`, or an integer that no f64 can hold.
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::{Map, Number};
 
-/// Deeper texts than this are equal to nothing, as in `serde_json` itself.
-const MAX_DEPTH: usize = 128;
+/// The most levels of arrays and objects, as in `serde_json`. It bounds the recursion.
+pub(crate) const MAX_DEPTH: usize = 127;
 
-/// An object's members in the order in which they are written.
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// A value as it is written.
+#[derive(Debug)]
+pub(crate) enum Value<'a> {
+    /// `null`, `true` or `false`.
+    Literal(&'static str),
+    Number(&'a str),
+    String(Cow<'a, str>),
+    Array(Vec<Self>),
+    Object(Object<'a>),
+}
 
-impl<'a> Members<'a> {
-    /// Reads an object whose names are all different.
+/// An object's members in the order in which they are written, duplicates included.
+#[derive(Debug)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+/// Reads one JSON text from its beginning to its end.
+pub(crate) struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    depth: usize,
+    /// Strings with more bytes than this between their quotes end the reading.
+    longest_string: usize,
+}
+
+/// How a value begins. The members or items of an object or array follow.
+enum Token<'a> {
+    Literal(&'static str),
+    Number(&'a str),
+    String(Text<'a>),
+    Array,
+    Object,
+}
+
+/// A string that was checked and is not decoded yet.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    raw: &'a str,
+    has_escapes: bool,
+}
+
+/// What follows in an object: a member of this name, whose value is next, or nothing.
+enum Next<'a> {
+    Member(Text<'a>),
+    End,
+}
+
+/// A value is there, and not of the type that it should have.
+#[derive(Debug)]
+pub(crate) struct WrongType;
+
+/// Reads an object without building it: `member` reads the value of each name. `None` if the text is no
+/// object, or if `member` gives up.
+pub(crate) fn read_object<'a>(
+    text: &'a [u8],
+    mut member: impl FnMut(&str, &mut Reader<'a>) -> Option<()>,
+) -> Option<()> {
+    let mut reader = Reader::new(text);
+    let Token::Object = reader.token()? else { return None };
+    let mut first = true;
+    while let Next::Member(name) = reader.name(&mut first)? {
+        member(&name.decode(), &mut reader)?;
+    }
+    reader.end()
+}
+
+fn are_unique<T>(all: &mut [T], name: impl Fn(&T) -> &str) -> bool {
+    all.sort_unstable_by(|one, other| name(one).cmp(name(other)));
+    all.windows(2).all(|pair| name(&pair[0]) != name(&pair[1]))
+}
+
+impl<'a> Value<'a> {
+    /// Reads one value; `None` if the text is not JSON.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
-        Self::of(std::str::from_utf8(text).ok()?)
+        let mut reader = Reader::new(text);
+        let value = reader.value()?;
+        reader.end().map(|()| value)
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Literal("null"))
+    }
+
+    /// The same as a `serde_json::Value`; `None` if it has a number that none can hold.
+    pub(crate) fn into_serde(self) -> Option<serde_json::Value> {
+        Some(match self {
+            Self::Literal("null") => serde_json::Value::Null,
+            Self::Literal(name) => (name == "true").into(),
+            Self::Number(text) => serde_json::Value::Number(to_number(text)?),
+            Self::String(text) => text.into_owned().into(),
+            Self::Array(items) => items.into_iter().map(Self::into_serde).collect::<Option<Vec<_>>>()?.into(),
+            Self::Object(object) => object.into_serde()?.into(),
+        })
+    }
+
+    /// Sorts the members of all objects; `None` if a name stands twice in one of them.
+    fn sorted(self) -> Option<Self> {
+        Some(match self {
+            Self::Array(items) => Self::Array(items.into_iter().map(Self::sorted).collect::<Option<_>>()?),
+            Self::Object(object) => Self::Object(object.sorted()?),
+            other => other,
+        })
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Reads an object; `None` if the text is anything else.
+    pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
+        match Value::parse(text)? {
+            Value::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The member of this name, if there is exactly one.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
+        let mut found = self.0.iter().filter(|(other, _)| other == name);
+        let (_, value) = found.next()?;
+        found.next().is_none().then_some(value)
+    }
+
+    /// The member of this name as text. One that is `null` is the same as none.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
+        match self.get(name) {
+            None | Some(Value::Literal("null")) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Whether no name stands twice in it, its members' members aside.
+    pub(crate) fn has_unique_names(&self) -> bool {
+        are_unique(&mut self.0.iter().map(|(name, _)| name).collect::<Vec<_>>(), |name| name)
+    }
+
+    /// The members in the order of their names, all levels down; `None` if a name stands twice in one object.
+    pub(crate) fn sorted(self) -> Option<Self> {
+        let sort = |(name, value): (_, Value<'a>)| Some((name, value.sorted()?));
+        let mut members = self.0.into_iter().map(sort).collect::<Option<Vec<_>>>()?;
+        are_unique(&mut members, |(name, _)| name).then_some(Self(members))
     }
 
     /// Without the members of these names.
@@ -28,120 +159,340 @@ impl<'a> Members<'a> {
         self
     }
 
-    /// The member of this name, if it is a string.
-    pub(crate) fn string(&self, name: &str) -> Option<String> {
-        let (_, value) = self.0.iter().find(|(other, _)| other == name)?;
-        serde_json::from_str(value.get()).ok()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Whether both have the same names with the same values, in any order.
-    pub(crate) fn equal(&self, other: &Self) -> bool {
-        equal_members(self, other, MAX_DEPTH)
+    /// Whether `text` is the same object as this one, which is [`sorted`](Self::sorted): the same names with
+    /// the same values, in any order.
+    ///
+    /// The text is read only as far as it agrees, and no string in it that is longer than every spelling of
+    /// one of `longest` bytes would be, so that a long text costs little.
+    pub(crate) fn equals(&self, text: &[u8], longest: usize) -> bool {
+        let mut reader = Reader::new(text);
+        // `\u0061` is the longest spelling of a byte.
+        reader.longest_string = longest.saturating_mul(6);
+        let is_equal = matches!(reader.token(), Some(Token::Object)) && reader.agrees_with(self).is_some();
+        is_equal && reader.end().is_some()
     }
 
-    fn of(text: &'a str) -> Option<Self> {
-        let mut members = serde_json::from_str::<Self>(text).ok()?;
-        members.0.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        members.0.windows(2).all(|pair| pair[0].0 != pair[1].0).then_some(members)
+    /// The same as a map of `serde_json`, in which the last of several members of one name stays.
+    pub(crate) fn into_serde(self) -> Option<Map<String, serde_json::Value>> {
+        self.0.into_iter().map(|(name, value)| Some((name.into_owned(), value.into_serde()?))).collect()
     }
 }
 
-fn equal_members(one: &Members<'_>, other: &Members<'_>, depth: usize) -> bool {
-    one.0.len() == other.0.len()
-        && one.0.iter().zip(&other.0).all(|((name, value), (other_name, other_value))| {
-            name == other_name && equal_values(value.get(), other_value.get(), depth)
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, depth: 0, longest_string: usize::MAX }
+    }
+
+    /// Reads a value.
+    pub(crate) fn value(&mut self) -> Option<Value<'a>> {
+        Some(match self.token()? {
+            Token::Literal(name) => Value::Literal(name),
+            Token::Number(text) => Value::Number(text),
+            Token::String(text) => Value::String(text.decode()),
+            Token::Array => {
+                let (mut items, mut first) = (Vec::new(), true);
+                while self.item(&mut first)? {
+                    items.push(self.value()?);
+                }
+                Value::Array(items)
+            }
+            Token::Object => {
+                let (mut members, mut first) = (Vec::new(), true);
+                while let Next::Member(name) = self.name(&mut first)? {
+                    members.push((name.decode(), self.value()?));
+                }
+                Value::Object(Object(members))
+            }
         })
-}
+    }
 
-fn equal_values(one: &str, other: &str, depth: usize) -> bool {
-    let Some(depth) = depth.checked_sub(1) else { return false };
-    match (one.as_bytes().first(), other.as_bytes().first()) {
-        (Some(b'{'), Some(b'{')) => match (Members::of(one), Members::of(other)) {
-            (Some(one), Some(other)) => equal_members(&one, &other, depth),
+    /// Reads a value and forgets it.
+    pub(crate) fn skip(&mut self) -> Option<()> {
+        self.pass(&|_| true)
+    }
+
+    /// As [`skip`](Self::skip), but stops at a number that `serde_json` cannot hold.
+    pub(crate) fn skip_representable(&mut self) -> Option<()> {
+        // What overflows is long or has an exponent.
+        self.pass(&|text| (text.len() < 300 && !text.contains(['e', 'E'])) || to_number(text).is_some())
+    }
+
+    /// Reads a value all of whose numbers are as asked for.
+    fn pass(&mut self, is_good: &impl Fn(&str) -> bool) -> Option<()> {
+        let mut first = true;
+        match self.token()? {
+            Token::Number(text) => return is_good(text).then_some(()),
+            Token::Literal(_) | Token::String(_) => {}
+            Token::Array => {
+                while self.item(&mut first)? {
+                    self.pass(is_good)?;
+                }
+            }
+            Token::Object => {
+                while let Next::Member(_) = self.name(&mut first)? {
+                    self.pass(is_good)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Reads a value, as far as it is this one.
+    fn is(&mut self, expected: &Value<'_>) -> Option<()> {
+        let is_equal = match (self.token()?, expected) {
+            (Token::Literal(found), Value::Literal(expected)) | (Token::Number(found), Value::Number(expected)) => {
+                found == *expected
+            }
+            (Token::String(found), Value::String(expected)) => found.decode() == *expected,
+            (Token::Array, Value::Array(items)) => {
+                let (mut items, mut first) = (items.iter(), true);
+                while self.item(&mut first)? {
+                    self.is(items.next()?)?;
+                }
+                items.next().is_none()
+            }
+            (Token::Object, Value::Object(object)) => return self.agrees_with(object),
             _ => false,
-        },
-        (Some(b'['), Some(b'[')) => {
-            match (serde_json::from_str::<Vec<&RawValue>>(one), serde_json::from_str::<Vec<&RawValue>>(other)) {
-                (Ok(one), Ok(other)) => {
-                    one.len() == other.len()
-                        && one.iter().zip(&other).all(|(one, other)| equal_values(one.get(), other.get(), depth))
+        };
+        is_equal.then_some(())
+    }
+
+    /// Reads the members of an object that has begun, as far as they are those of this one.
+    fn agrees_with(&mut self, expected: &Object<'_>) -> Option<()> {
+        let mut seen = vec![false; expected.0.len()];
+        let mut first = true;
+        while let Next::Member(name) = self.name(&mut first)? {
+            let name = name.decode();
+            let at = expected.0.binary_search_by(|(other, _)| other.as_ref().cmp(&name)).ok()?;
+            if std::mem::replace(&mut seen[at], true) {
+                return None;
+            }
+            self.is(&expected.0[at].1)?;
+        }
+        seen.iter().all(|seen| *seen).then_some(())
+    }
+
+    /// Nothing but white space is left.
+    fn end(mut self) -> Option<()> {
+        self.peek().is_none().then_some(())
+    }
+
+    /// The next byte that is not white space, if there is one.
+    fn peek(&mut self) -> Option<u8> {
+        let rest = &self.text[self.at..];
+        let blank = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))?;
+        self.at += blank;
+        Some(rest[blank])
+    }
+
+    fn token(&mut self) -> Option<Token<'a>> {
+        match self.peek()? {
+            b'{' => self.open().map(|()| Token::Object),
+            b'[' => self.open().map(|()| Token::Array),
+            b'"' => self.string().map(Token::String),
+            b'-' | b'0'..=b'9' => self.number().map(Token::Number),
+            _ => {
+                let rest = &self.text[self.at..];
+                let name = ["null", "true", "false"].into_iter().find(|name| rest.starts_with(name.as_bytes()))?;
+                self.at += name.len();
+                Some(Token::Literal(name))
+            }
+        }
+    }
+
+    fn open(&mut self) -> Option<()> {
+        (self.at, self.depth) = (self.at + 1, self.depth + 1);
+        (self.depth <= MAX_DEPTH).then_some(())
+    }
+
+    /// Whether another item of the array follows.
+    fn item(&mut self, first: &mut bool) -> Option<bool> {
+        self.follows(b']', first)
+    }
+
+    /// Goes on to the value of the object's next member, if another follows.
+    fn name(&mut self, first: &mut bool) -> Option<Next<'a>> {
+        if !self.follows(b'}', first)? {
+            return Some(Next::End);
+        }
+        let b'"' = self.peek()? else { return None };
+        let name = self.string()?;
+        let b':' = self.peek()? else { return None };
+        self.at += 1;
+        Some(Next::Member(name))
+    }
+
+    fn follows(&mut self, close: u8, first: &mut bool) -> Option<bool> {
+        let is_first = std::mem::take(first);
+        match self.peek()? {
+            byte if byte == close => {
+                (self.at, self.depth) = (self.at + 1, self.depth - 1);
+                Some(false)
+            }
+            b',' if !is_first => {
+                self.at += 1;
+                Some(true)
+            }
+            _ => is_first.then_some(true),
+        }
+    }
+
+    fn number(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        self.eat(b"-");
+        if !self.eat(b"0") {
+            self.digits()?;
+        }
+        if self.eat(b".") {
+            self.digits()?;
+        }
+        if self.eat(b"eE") {
+            self.eat(b"+-");
+            self.digits()?;
+        }
+        std::str::from_utf8(&self.text[start..self.at]).ok()
+    }
+
+    /// Goes past the next byte if it is one of these.
+    fn eat(&mut self, any: &[u8]) -> bool {
+        let is_there = self.text.get(self.at).is_some_and(|byte| any.contains(byte));
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let count = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        (count > 0).then_some(())
+    }
+
+    /// Reads a string whose opening quote is next.
+    fn string(&mut self) -> Option<Text<'a>> {
+        let start = self.at + 1;
+        let end = self.text.len().min(start.saturating_add(self.longest_string).saturating_add(1));
+        let mut has_escapes = false;
+        self.at = start;
+        loop {
+            let rest = self.text.get(self.at..end)?;
+            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
+            self.at += plain;
+            match rest[plain] {
+                b'"' => break,
+                b'\\' => {
+                    has_escapes = true;
+                    self.at += unescape(&self.text[self.at..])?.1;
                 }
-                _ => false,
+                _ => return None,
             }
         }
-        (Some(b'"'), Some(b'"')) => {
-            match (serde_json::from_str::<Cow<'_, str>>(one), serde_json::from_str::<Cow<'_, str>>(other)) {
-                (Ok(one), Ok(other)) => one == other,
-                _ => false,
-            }
-        }
-        // A number, `true`, `false` or `null`.
-        _ => one == other,
+        let raw = std::str::from_utf8(&self.text[start..self.at]).ok()?;
+        self.at += 1;
+        Some(Text { raw, has_escapes })
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(Members(members))
-            }
+impl<'a> Text<'a> {
+    fn decode(self) -> Cow<'a, str> {
+        if !self.has_escapes {
+            return Cow::Borrowed(self.raw);
         }
-
-        deserializer.deserialize_map(Object)
+        let mut decoded = String::with_capacity(self.raw.len());
+        let mut rest = self.raw;
+        while let Some(plain) = rest.find('\\') {
+            decoded.push_str(&rest[..plain]);
+            // It was read before, so there is none that does not decode.
+            let (character, len) = unescape(&rest.as_bytes()[plain..]).unwrap_or((char::REPLACEMENT_CHARACTER, 1));
+            decoded.push(character);
+            rest = &rest[plain + len..];
+        }
+        decoded.push_str(rest);
+        Cow::Owned(decoded)
     }
 }
 
-/// A name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The character that the escape at the beginning of `text` means, and how many bytes it takes up.
+fn unescape(text: &[u8]) -> Option<(char, usize)> {
+    let character = match text.get(1)? {
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let unit = hex(text.get(2..6)?)?;
+            if !(0xd800..0xdc00).contains(&unit) {
+                // A low surrogate alone is no character.
+                return char::from_u32(unit).map(|character| (character, 6));
+            }
+            let low = text.get(6..8).filter(|next| *next == b"\\u").and_then(|_| hex(text.get(8..12)?))?;
+            let low = low.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+            return char::from_u32(0x10000 + ((unit - 0xd800) << 10) + low).map(|character| (character, 12));
+        }
+        _ => return None,
+    };
+    Some((character, 2))
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
+}
+
+/// The number as `serde_json` holds it; `None` where it is too large for that.
+fn to_number(text: &str) -> Option<Number> {
+    serde_json::from_str(text).ok()
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn equal(one: &str, other: &str) -> bool {
-        let parse = |text: &'static str| Members::parse(text.as_bytes());
-        let (one, other): (&'static str, &'static str) = (one.to_owned().leak(), other.to_owned().leak());
-        parse(one).is_some_and(|one| parse(other).is_some_and(|other| one.equal(&other)))
+        let sorted = Object::parse(one.as_bytes()).and_then(Object::sorted);
+        sorted.is_some_and(|object| object.equals(other.as_bytes(), one.len()))
     }
 
     #[test]
     fn order_white_space_and_escapes_make_no_difference() {
-        assert!(equal(
-            r#"{"a":1,"b":[true,null,{"c":"é"}]}"#,
-            "{ \"b\" : [ true, null, {\"c\":\"\\u00e9\"} ],\n\"a\":1 }"
-        ));
+        let (one, other) = (
+            r#"{"a":1,"b":[true,null,{"c":"é\ud83d\ude00"}]}"#,
+            "\r{ \"b\" : [ true, null, {\"\\u0063\":\"\\u00e9😀\"} ],\n\t\"a\":1 } ",
+        );
+        assert!(equal(one, other) && equal(other, one));
         assert!(equal("{}", "{}"));
     }
 
     #[test]
-    fn what_differs_is_not_equal() {
+    fn different_texts_are_not_equal() {
         for (one, other) in [
             (r#"{"a":1}"#, r#"{"a":2}"#),
             (r#"{"a":1}"#, r#"{"a":1.0}"#),
+            (r#"{"a":1e400}"#, r#"{"a":1e401}"#),
+            (r#"{"a":0}"#, r#"{"a":-0}"#),
             (r#"{"a":18446744073709551616}"#, r#"{"a":18446744073709551617}"#),
             (r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
             (r#"{"a":1}"#, r#"{"b":1}"#),
+            (r#"{"a":1}"#, "{}"),
             (r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#),
+            (r#"{"a":[1,2]}"#, r#"{"a":[1]}"#),
             (r#"{"a":"1"}"#, r#"{"a":1}"#),
+            (r#"{"a":"null"}"#, r#"{"a":null}"#),
+            (r#"{"a":null}"#, "{}"),
             (r#"{"a":{}}"#, r#"{"a":[]}"#),
             (r#"{"a":1}"#, "[1]"),
+            (r#"{"a":1}"#, r#"{"a":1}{}"#),
+            (r#"{"a":1}"#, "\u{feff}{\"a\":1}"),
         ] {
-            assert!(!equal(one, other), "{one} {other}");
+            assert!(!equal(one, other) && !equal(other, one), "{one} {other}");
         }
+        assert!(equal(r#"{"a":1e400}"#, r#"{"a":1e400}"#));
     }
 
     #[test]
@@ -149,12 +500,155 @@ mod tests {
         for text in [r#"{"a":1,"a":1}"#, r#"{"b":{"a":1,"a":1}}"#, r#"{"b":[{"a":1,"\u0061":1}]}"#] {
             assert!(!equal(text, text), "{text}");
         }
+        assert!(!equal(r#"{"a":1}"#, r#"{"a":1,"a":1}"#));
     }
 
     #[test]
-    fn depth_is_bounded() {
-        let nested = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(equal(&nested(100), &nested(100)));
-        assert!(!equal(&nested(10_000), &nested(10_000)));
+    fn text_that_another_crate_would_read_as_structure_is_text() {
+        for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+            let (one, other) = (format!(r#"{{"a":{{"{name}":"{{}}"}}}}"#), r#"{"a":{}}"#);
+            assert!(!equal(&one, other) && !equal(other, &one) && equal(&one, &one), "{name}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_as_in_serde_json() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        for (depth, expected) in [(100, true), (MAX_DEPTH, true), (MAX_DEPTH + 1, false), (1_000_000, false)] {
+            let text = nested(depth);
+            assert_eq!(equal(&text, &text), expected, "{depth}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), expected, "{depth}");
+            assert_eq!(Reader::new(text.as_bytes()).skip().is_some(), expected, "{depth}");
+        }
+    }
+
+    /// JSON, and texts that are nearly that.
+    fn texts() -> impl Strategy<Value = Vec<u8>> {
+        let scalar = prop_oneof![
+            prop::sample::select(vec![
+                "null",
+                "true",
+                "false",
+                "nul",
+                "0",
+                "-0",
+                "01",
+                "-",
+                "1.",
+                ".5",
+                "1.50",
+                "1e5",
+                "1E+05",
+                "1e",
+                "1e400",
+                "-1e-400",
+                "18446744073709551616",
+                "\"\"",
+                "\"a\"",
+                "\"\\u0061\"",
+                "\"\\ud83d\\ude00\"",
+                "\"\\ud83d\"",
+                "\"\\ude00\"",
+                "\"\\ud83dx\"",
+                "\"\\ud83d\\u0061\"",
+                "\"\\u00G0\"",
+                "\"\\x\"",
+                "\"\\/\\b\"",
+                "\"\n\"",
+                "\"\u{7f}é\"",
+                "\"",
+                "{}",
+                "[]",
+                "{,}",
+                "[,]",
+                "\"$serde_json::private::RawValue\"",
+            ])
+            .prop_map(str::to_owned),
+            any::<f64>()
+                .prop_filter("JSON has no such number", |number| number.is_finite())
+                .prop_map(|n| n.to_string()),
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<String>().prop_map(|text| serde_json::Value::from(text).to_string()),
+        ];
+        let value = scalar.prop_recursive(6, 40, 5, |inner| {
+            let name = prop::sample::select(vec!["\"a\"", "\"b\"", "\"\\u0061\"", "\"type\"", "a", "1"]);
+            let blank = prop::sample::select(vec!["", " ", "\n\t\r ", ",", "\u{c}", "\u{a0}"]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                (prop::collection::vec((name, inner), 0..4), blank).prop_map(|(members, blank)| {
+                    let members: Vec<_> =
+                        members.iter().map(|(name, value)| format!("{blank}{name} :{value}")).collect();
+                    format!("{{{}{blank}}}", members.join(","))
+                }),
+            ]
+        });
+        let bytes = value.prop_map(String::into_bytes);
+        (bytes, any::<prop::sample::Index>(), any::<u8>(), 0..6).prop_map(|(mut text, at, byte, change)| {
+            if !text.is_empty() {
+                let at = at.index(text.len());
+                match change {
+                    0 => text[at] = byte,
+                    1 => text.insert(at, byte),
+                    2 => drop(text.remove(at)),
+                    _ => {}
+                }
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// The other implementation reads numbers that it can hold only, so that is asked of ours as well.
+        #[test]
+        fn it_accepts_the_texts_that_serde_json_accepts(text in texts()) {
+            let theirs = serde_json::from_slice::<serde_json::Value>(&text);
+            let ours = Value::parse(&text);
+            let mut skipping = Reader::new(&text);
+            let skipped = skipping.skip_representable().and_then(|()| skipping.end());
+            prop_assert_eq!(skipped.is_some(), theirs.is_ok(), "{}", String::from_utf8_lossy(&text));
+            let mut skipping = Reader::new(&text);
+            prop_assert_eq!(skipping.skip().and_then(|()| skipping.end()).is_some(), ours.is_some());
+            prop_assert_eq!(ours.and_then(Value::into_serde), theirs.ok());
+        }
+
+        #[test]
+        fn equal_texts_are_equal_to_serde_json_too(one in texts(), other in texts()) {
+            let wrap = |text: &[u8]| [b"{\"x\":", text, b"}"].concat();
+            let (one, other) = (wrap(&one), wrap(&other));
+            let Some(value) = Value::parse(&one) else { return Ok(()) };
+            let Some(Value::Object(object)) = value.sorted() else {
+                // A name stands twice, so that the other implementation has fewer of them.
+                let read = Value::parse(&one).and_then(Value::into_serde);
+                let colons = one.iter().filter(|byte| **byte == b':').count();
+                prop_assert!(read.is_none_or(|read| read.to_string().matches(':').count() < colons));
+                return Ok(());
+            };
+            prop_assert!(object.equals(&one, one.len()));
+            if object.equals(&other, one.len()) {
+                let parse = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).ok();
+                prop_assert_eq!(parse(&one), parse(&other));
+            }
+        }
+
+    }
+
+    proptest! {
+        /// Without fractions: their spelling counts, and the other implementation has one of its own.
+        #[test]
+        fn values_that_serde_json_finds_equal_are_equal(
+            members in prop::collection::btree_map(any::<String>(), prop::collection::vec(any::<(i64, String)>(), 0..4), 0..6),
+        ) {
+            let spell = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat();
+            let items = |items: &[(i64, String)]| {
+                items.iter().map(|(number, text)| format!(" [{number} ,\"{}\"]", spell(text))).collect::<Vec<_>>().join(",")
+            };
+            let other: Vec<_> =
+                members.iter().rev().map(|(name, list)| format!("\"{}\":[{}]\n", spell(name), items(list))).collect();
+            let other = format!("{{{}}}", other.join(","));
+            let one = serde_json::to_string(&members).expect("JSON");
+            prop_assert!(equal(&one, &other) && equal(&other, &one), "{} {}", one, other);
+        }
     }
 }

@@ -16,14 +16,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde_json::Value;
-
 use crate::crypto::{self, Ed25519Public, RsaPublic};
+use crate::json::{Object, Value};
 use crate::secret;
 use crate::verdict::is_source_name;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// An Ed25519 key (RFC 8032) whose private half a sender signs `v1a` deliveries with.
 ///
@@ -91,9 +89,17 @@ pub(crate) struct RsaKey {
     pub(crate) key: RsaPublic,
 }
 
+impl RsaKey {
+    /// Whether tokens that are signed with one are verified by the other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.key == other.key
+    }
+}
+
 /// The usable keys of a JWKS document (RFC 7517): Ed25519 (RFC 8037), and RSA of 2048 bits or more for RS256.
 ///
-/// A key that cannot be read, is weak, or is meant for something else is passed over; the rest serves.
+/// A key that cannot be read, is weak, is meant for something else, or stands there twice is passed over; the
+/// rest serves.
 #[derive(Clone, Default)]
 pub struct KeySet {
     ed25519: Vec<PublicKey>,
@@ -109,23 +115,20 @@ impl KeySet {
     /// Reads a document of at most [`MAX_DOCUMENT`](Self::MAX_DOCUMENT) bytes and
     /// [`MAX_KEYS`](Self::MAX_KEYS) keys. One without a usable key is an empty set, and no error.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
-        #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
-        }
         if document.len() > Self::MAX_DOCUMENT {
             return Err(KeySetError::TooLarge);
         }
-        let Document { keys } = serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
+        let document = Object::parse(document).ok_or(KeySetError::NotAKeySet)?;
+        let Some(Value::Array(keys)) = document.get("keys") else { return Err(KeySetError::NotAKeySet) };
         if keys.len() > Self::MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
         let mut set = Self::default();
         for key in keys {
-            match serde_json::from_value::<Jwk>(key).ok().and_then(Jwk::read) {
+            match Jwk::parse(key).and_then(|jwk| jwk.read()) {
                 Some(Usable::Ed25519(key)) => set.ed25519.push(key),
-                Some(Usable::Rsa(key)) => set.rsa.push(key),
-                None => {}
+                Some(Usable::Rsa(key)) if !set.rsa.iter().any(|other| other.is_same(&key)) => set.rsa.push(key),
+                Some(Usable::Rsa(_)) | None => {}
             }
         }
         Ok(set)
@@ -162,19 +165,17 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// What is read of a key; a parameter that nobody knows is ignored, as RFC 7517 asks for.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    crv: Option<String>,
-    x: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    public_key_use: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
+/// The parameters of a key that are read; others are ignored, as RFC 7517 asks for.
+struct Jwk<'a> {
+    kty: &'a str,
+    crv: Option<&'a str>,
+    x: Option<&'a str>,
+    n: Option<&'a str>,
+    e: Option<&'a str>,
+    kid: Option<&'a str>,
+    public_key_use: Option<&'a str>,
+    key_ops: Option<&'a [Value<'a>]>,
+    alg: Option<&'a str>,
 }
 
 enum Usable {
@@ -182,31 +183,53 @@ enum Usable {
     Rsa(RsaKey),
 }
 
-impl Jwk {
-    fn read(self) -> Option<Usable> {
-        let signs = self.public_key_use.as_deref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+impl<'a> Jwk<'a> {
+    /// `None` for anything else than an object with parameters of the right types, each there once at most.
+    fn parse(key: &'a Value<'a>) -> Option<Self> {
+        let Value::Object(key) = key else { return None };
+        let key_ops = match key.get("key_ops") {
+            None | Some(Value::Literal("null")) => None,
+            Some(Value::Array(ops)) if ops.iter().all(|op| matches!(op, Value::String(_))) => Some(ops.as_slice()),
+            Some(_) => return None,
+        };
+        key.has_unique_names().then_some(Self {
+            kty: key.text("kty").ok()??,
+            crv: key.text("crv").ok()?,
+            x: key.text("x").ok()?,
+            n: key.text("n").ok()?,
+            e: key.text("e").ok()?,
+            kid: key.text("kid").ok()?,
+            public_key_use: key.text("use").ok()?,
+            key_ops,
+            alg: key.text("alg").ok()?,
+        })
+    }
+
+    fn read(&self) -> Option<Usable> {
+        let is_verify = |op: &Value<'_>| matches!(op, Value::String(op) if op == "verify");
+        let signs = self.public_key_use.is_none_or(|usage| usage == "sig")
+            && self.key_ops.is_none_or(|ops| ops.iter().any(is_verify));
         if !signs {
             return None;
         }
-        let serves = |algorithms: &[&str]| self.alg.as_deref().is_none_or(|alg| algorithms.contains(&alg));
-        match self.kty.as_str() {
-            "OKP" if self.crv.as_deref() == Some("Ed25519") && serves(&["EdDSA", "Ed25519"]) => self.read_ed25519(),
+        let serves = |algorithms: &[&str]| self.alg.is_none_or(|alg| algorithms.contains(&alg));
+        match self.kty {
+            "OKP" if self.crv == Some("Ed25519") && serves(&["EdDSA", "Ed25519"]) => self.read_ed25519(),
             "RSA" if serves(&["RS256"]) => self.read_rsa(),
             _ => None,
         }
     }
 
     fn read_ed25519(&self) -> Option<Usable> {
-        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(self.x.as_ref()?).ok()?.try_into().ok()?;
-        PublicKey::from_bytes(&bytes, self.kid.as_deref()).map(Usable::Ed25519)
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(self.x?).ok()?.try_into().ok()?;
+        PublicKey::from_bytes(&bytes, self.kid).map(Usable::Ed25519)
     }
 
     fn read_rsa(&self) -> Option<Usable> {
-        let decode = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
-        let (n, e) = (decode(&self.n)?, decode(&self.e)?);
+        let decode = |text: Option<&str>| URL_SAFE_NO_PAD.decode(text?).ok();
+        let (n, e) = (decode(self.n)?, decode(self.e)?);
         // A token names its key: one without a name cannot be asked for.
-        let id = self.kid.clone()?;
+        let id = self.kid?.to_owned();
         let thumbprint = || {
             let (n, e) = (crypto::without_leading_zeros(&n), crypto::without_leading_zeros(&e));
             thumbprint(&format!(

@@ -47,6 +47,7 @@ pub mod sign;
 pub mod verdict;
 pub mod verifier;
 pub mod verify;
+mod work;
 
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use event::{Event, EventFilter};

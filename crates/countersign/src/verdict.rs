@@ -23,6 +23,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::replay::ReplayKey;
 use crate::verifier::Verifier;
+use crate::work::Work;
 
 /// Proof that a delivery was signed by its source, recently, over exactly this body.
 ///
@@ -214,6 +215,7 @@ enum Detail {
     None,
     Header(&'static str),
     OffBy { seconds: u64, tolerance: u64 },
+    TooLarge { limit: usize, work: Work },
 }
 
 impl Rejection {
@@ -242,6 +244,10 @@ impl Rejection {
         Self { detail, ..reason.into() }
     }
 
+    pub(crate) fn too_large(limit: usize, work: Work) -> Self {
+        Self { detail: Detail::TooLarge { limit, work }, ..Reason::BodyTooLarge.into() }
+    }
+
     pub(crate) fn off_by(reason: Reason, seconds: u64, tolerance: u64) -> Self {
         Self { detail: Detail::OffBy { seconds, tolerance }, ..reason.into() }
     }
@@ -256,6 +262,16 @@ impl From<Reason> for Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.reason, self.detail) {
+            (Reason::BodyTooLarge, Detail::TooLarge { limit, work: Work { secrets, trials: 0 } }) => write!(
+                f,
+                "the body is larger than {limit} bytes, the most that is verified with {secrets} secrets: remove \
+                 those that are no longer used"
+            ),
+            (Reason::BodyTooLarge, Detail::TooLarge { limit, work: Work { trials, .. } }) => write!(
+                f,
+                "the body is larger than {limit} bytes, the most that is verified where {trials} pairs of a `v1a` \
+                 signature and a key have to be tried: send fewer signatures, or a smaller body"
+            ),
             (Reason::MissingHeader, Detail::Header(name)) => write!(f, "the header `{name}` is missing"),
             (Reason::DuplicateHeader, Detail::Header(name)) => write!(f, "the header `{name}` is there more than once"),
             (Reason::TimestampTooOld, Detail::OffBy { seconds, tolerance }) => write!(
@@ -289,13 +305,17 @@ pub enum Reason {
     TimestampTooOld,
     /// It was signed too far in the future.
     TimestampTooNew,
-    /// Nothing in the signature header could be read, or it has more than 32 entries.
+    /// Nothing in the signature header could be read, or it has more than 32 entries or 16 KiB.
     MalformedSignature,
     /// It is signed, but in no scheme for which there is a key.
     UnsupportedScheme,
+    /// The body is larger than is verified with so many secrets, or so many `v1a` signatures and keys; see
+    /// [`Attempt::body_limit`](crate::Attempt::body_limit).
+    BodyTooLarge,
     /// No key made any of the signatures over this id, timestamp and body.
     SignatureMismatch,
-    /// The token cannot be read, or asks for an extension that must be understood (`crit`, RFC 7515).
+    /// The token cannot be read, has a member twice, is of another type (`typ`), or asks for processing that is
+    /// not done here: an extension (`crit`, RFC 7515), a payload that is not encoded (`b64`, RFC 7797).
     TokenMalformed,
     /// The token is not signed with RS256.
     TokenAlgorithm,
@@ -311,7 +331,7 @@ pub enum Reason {
     TokenExpired,
     /// The token is not valid yet (`nbf`), for more than 60 s.
     TokenNotYetValid,
-    /// The token says nothing of this body.
+    /// The token says nothing of this body: it has no claims but those about itself, or they are not its event.
     BodyNotBound,
 }
 
@@ -326,6 +346,7 @@ impl Reason {
         Self::TimestampTooNew,
         Self::MalformedSignature,
         Self::UnsupportedScheme,
+        Self::BodyTooLarge,
         Self::SignatureMismatch,
         Self::TokenMalformed,
         Self::TokenAlgorithm,
@@ -349,6 +370,7 @@ impl Reason {
             Self::TimestampTooNew => "timestamp_too_new",
             Self::MalformedSignature => "malformed_signature",
             Self::UnsupportedScheme => "unsupported_scheme",
+            Self::BodyTooLarge => "body_too_large",
             Self::SignatureMismatch => "signature_mismatch",
             Self::TokenMalformed => "token_malformed",
             Self::TokenAlgorithm => "token_algorithm",
@@ -374,8 +396,12 @@ impl Reason {
                 "`webhook-signature` has no entry of the form `version,base64` that can be read, or too many entries"
             }
             Self::UnsupportedScheme => "signed in no scheme for which this endpoint has a key",
+            Self::BodyTooLarge => "the body is larger than is verified with so many signatures and keys",
             Self::SignatureMismatch => "no signature fits this id, timestamp and body with any key of this endpoint",
-            Self::TokenMalformed => "the token in `webhook-signature` cannot be read, or has a `crit` header",
+            Self::TokenMalformed => {
+                "the token in `webhook-signature` cannot be read, has a member twice, is of another type than `JWT`, \
+                 or has a `crit` or `b64` header"
+            }
             Self::TokenAlgorithm => "the token is not signed with RS256",
             Self::UnknownKey => "the token names no RSA key of 2048 bits or more that this endpoint knows",
             Self::TokenIssuer => "the token was issued by somebody whom this endpoint does not expect",

@@ -18,8 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::clock::UnixTime;
 use crate::key::{KeySet, PublicKey};
-use crate::scheme::token::Policy;
+use crate::scheme::token::{self, Policy};
 use crate::secret::Secret;
 use crate::verdict::{SharedSource, is_source_name};
 
@@ -36,7 +37,7 @@ pub struct Verifier(Arc<Inner>);
 
 pub(crate) struct Inner {
     source: SharedSource,
-    pub(crate) secrets: Vec<Secret>,
+    pub(crate) secrets: Arc<[Secret]>,
     labels: Vec<String>,
     pinned: Vec<PublicKey>,
     pub(crate) set: Arc<KeySet>,
@@ -73,7 +74,7 @@ impl Verifier {
         let Inner { source, secrets, labels, pinned, set: _, token, tolerance_secs, last_matched: _ } = &*self.0;
         Self(Arc::new(Inner {
             source: Arc::clone(source),
-            secrets: secrets.clone(),
+            secrets: Arc::clone(secrets),
             labels: labels.clone(),
             pinned: pinned.clone(),
             set,
@@ -86,6 +87,18 @@ impl Verifier {
     /// The key set that it verifies with.
     pub fn key_set(&self) -> &Arc<KeySet> {
         &self.0.set
+    }
+
+    /// How long after it was accepted the same request may be accepted again, at most: as long as a
+    /// [`ReplayStore`](crate::ReplayStore) has to remember its id.
+    ///
+    /// That is twice the tolerance, since timestamps may be off in both directions. With a token policy it is at
+    /// least 24 h and 1 min, and the tolerance: the longest life of a token that does not say when it was issued
+    /// (no `iat`, an `exp` within 24 h), the leeway, and what the unsigned header beside it may be off.
+    pub fn longest_life(&self) -> Duration {
+        let tolerance = Duration::from_secs(self.0.tolerance_secs);
+        let of_tokens = self.0.token.as_ref().map(|_| token::LONGEST_LIFE.saturating_add(tolerance));
+        of_tokens.unwrap_or_default().max(tolerance.saturating_mul(2))
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -102,8 +115,19 @@ impl Verifier {
 }
 
 impl Inner {
-    pub(crate) fn has_ed25519_key(&self) -> bool {
-        self.ed25519_keys().next().is_some()
+    /// How many secrets have not expired.
+    pub(crate) fn live_secrets(&self, now: UnixTime) -> usize {
+        self.secrets.iter().filter(|secret| secret.is_live(now)).count()
+    }
+
+    /// Whether both have the same secrets, of which one was made with the keys of the other.
+    pub(crate) fn shares_secrets_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.secrets, &other.secrets)
+    }
+
+    /// Whether one of its Ed25519 keys, of those that are tried, is this one.
+    pub(crate) fn has_ed25519_key(&self, key: &PublicKey) -> bool {
+        self.ed25519_keys().any(|own| own.key() == key.key())
     }
 
     /// The first Ed25519 key that `matches`: the one that did so last is asked first.
@@ -116,7 +140,8 @@ impl Inner {
         Some(key)
     }
 
-    fn ed25519_keys(&self) -> impl Iterator<Item = &PublicKey> {
+    /// The Ed25519 keys that are tried.
+    pub(crate) fn ed25519_keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.pinned.iter().chain(self.set.ed25519()).take(MAX_ED25519_KEYS)
     }
 }
@@ -150,12 +175,19 @@ impl TokenPolicy {
     /// Takes tokens that were issued for one of these audiences, and that bind the body.
     pub fn new<A: Into<String>>(audience: impl IntoIterator<Item = A>) -> Self {
         let audience = audience.into_iter().map(Into::into).collect();
-        Self(Policy { audience, issuer: Vec::new(), binds_body: true })
+        Self(Policy { audience, issuer: Vec::new(), types: Vec::new(), binds_body: true })
     }
 
     /// Takes tokens of these issuers only; of any, if there is none.
     pub fn issuer<I: Into<String>>(mut self, issuer: impl IntoIterator<Item = I>) -> Self {
         self.0.issuer = issuer.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Accepts tokens whose header names one of these types (`typ`), besides those that name none or `JWT`.
+    /// Types are compared as media types: case-insensitive, with or without `application/` (RFC 7515, 4.1.9).
+    pub fn typ<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+        self.0.types = types.into_iter().map(Into::into).collect();
         self
     }
 
@@ -243,7 +275,7 @@ impl VerifierBuilder {
         }
         Ok(Verifier(Arc::new(Inner {
             source: self.source.into(),
-            secrets: self.secrets,
+            secrets: self.secrets.into(),
             labels,
             pinned: self.public_keys,
             set: self.set,

@@ -8,79 +8,133 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::UnixTime;
-use crate::crypto;
+use crate::crypto::{self, Ed25519Signature};
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use crate::key::RsaKey;
+use crate::key::{PublicKey, RsaKey};
 use crate::scheme::list::{self, Entry, Signature};
 use crate::scheme::token::{self, Token};
 use crate::verdict::{MatchedKey, MessageId, Reason, Rejection, Scheme, Verified};
 use crate::verifier::Verifier;
+use crate::work::{MAX_TRIALS, Work};
 
-/// A `v1a` signature costs us far more than its sender, and each may have to be tried with each key.
-const MAX_ED25519_TRIALS: usize = 64;
+/// At most so many RSA keys of one name are tried for a token, and at most so many µs are spent on them: a
+/// rotation has two of 17 µs.
+const MAX_RSA_KEYS: usize = 4;
+const RSA_BUDGET: u32 = 900;
 
 impl Verifier {
-    /// Checks all that the head of a request can tell: the three headers, the age, the signature's form; of a
-    /// token, all but what it says of the body. `now` is when the request arrived, and counts for all that
-    /// expires, however late [`finish`](Attempt::finish) is called.
+    /// Checks everything that the head of a request can tell: the three headers, the age, the signature's form; of
+    /// a token, all but what it says of the body. `now` is when the request arrived, and counts for everything
+    /// that expires, however late [`finish`](Attempt::finish) is called.
     ///
-    /// It may reject with every [`Reason`] but [`BodyNotBound`](Reason::BodyNotBound), and with
-    /// [`SignatureMismatch`](Reason::SignatureMismatch) for a token only.
+    /// It may reject with every [`Reason`] but [`BodyTooLarge`](Reason::BodyTooLarge) and
+    /// [`BodyNotBound`](Reason::BodyNotBound).
     pub fn begin(&self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
+        self.begin_after(None, headers, now)
+    }
+
+    /// As [`begin`](Self::begin), for a request that `tried` has rejected for want of a public key
+    /// ([`Rejection::wants_public_key`]). Keys that `tried` has are not tried again, and neither are its secrets
+    /// if this verifier was made from it ([`with_key_set`](Self::with_key_set)): both together cost no more than
+    /// one verification may.
+    pub fn begin_again(&self, tried: &Self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
+        self.begin_after(Some(tried), headers, now)
+    }
+
+    fn begin_after(&self, tried: Option<&Self>, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
         let values = Values::of(headers)?;
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
         let timestamp = Timestamp::parse(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
         check_freshness(timestamp.seconds, now, self.inner().tolerance_secs)?;
         let evidence = if token::is_token(values.signature.as_bytes()) {
-            Evidence::Token(Box::new(self.check_token(values.signature.as_bytes(), now)?))
+            Evidence::Token(Box::new(self.check_token(tried, values.signature.as_bytes(), now)?))
         } else {
             let listed = self.check_list(values.signature.as_bytes())?;
-            let signatures = (listed.readable > 1 || listed.has_ed25519).then(|| values.signature.clone());
-            Evidence::List { listed, signatures }
+            let plan = self.plan(tried, &listed, now)?;
+            let header = (listed.hmacs > 1).then(|| values.signature.clone());
+            Evidence::List { listed, header, plan }
         };
         Ok(Attempt { verifier: self.clone(), message_id, timestamp, evidence, arrived: now })
     }
 
     fn check_list(&self, header: &[u8]) -> Result<Listed, Rejection> {
-        if list::has_too_many(header) {
+        if list::is_too_long(header) {
             return Err(Reason::MalformedSignature.into());
         }
-        let mut listed = Listed::default();
+        let (mut listed, mut readable, mut has_ed25519) = (Listed::default(), false, false);
         for entry in list::entries(header) {
-            listed.readable += 1;
+            readable = true;
             match entry {
-                Entry::Hmac(signature) => listed.first_hmac = listed.first_hmac.or(Some(signature)),
-                Entry::Ed25519(_) => listed.has_ed25519 = true,
+                Entry::Hmac(signature) => listed.add_hmac(signature),
+                Entry::Ed25519(bytes) => {
+                    has_ed25519 = true;
+                    listed.add_ed25519(&bytes);
+                }
                 Entry::Unknown => {}
             }
         }
         let inner = self.inner();
-        let has_hmac = listed.first_hmac.is_some() && !inner.secrets.is_empty();
-        if listed.readable == 0 {
+        let has_hmac = listed.hmacs > 0 && !inner.secrets.is_empty();
+        if !readable {
             Err(Reason::MalformedSignature.into())
-        } else if has_hmac || (listed.has_ed25519 && inner.has_ed25519_key()) {
+        } else if has_hmac || (has_ed25519 && inner.ed25519_keys().next().is_some()) {
             Ok(listed)
         } else {
-            Err(Rejection::from(Reason::UnsupportedScheme).wanting_public_key(listed.has_ed25519))
+            Err(Rejection::from(Reason::UnsupportedScheme).wanting_public_key(listed.wants_public_key()))
         }
     }
 
+    /// What is to be tried; a rejection if there is nothing left that could match.
+    fn plan(&self, tried: Option<&Self>, listed: &Listed, now: UnixTime) -> Result<Plan, Rejection> {
+        let inner = self.inner();
+        let has_tried = |key: &PublicKey| tried.is_some_and(|tried| tried.inner().has_ed25519_key(key));
+        let shares_secrets = tried.is_some_and(|tried| tried.inner().shares_secrets_with(inner));
+        let work = |secrets: usize, keys: usize, trials: usize| Work {
+            secrets: if listed.hmacs > 0 { secrets } else { 0 },
+            trials: (listed.ed25519.len() * keys).min(trials),
+        };
+        let before = tried.map_or(Work::default(), |tried| {
+            work(tried.inner().live_secrets(now), tried.inner().ed25519_keys().count(), MAX_TRIALS)
+        });
+        let secrets = if shares_secrets { 0 } else { inner.live_secrets(now) };
+        let keys = inner.ed25519_keys().filter(|key| !has_tried(key)).count();
+        let next = work(secrets, keys, MAX_TRIALS - before.trials);
+        if next == Work::default() {
+            return Err(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.wants_public_key()));
+        }
+        let total = Work { secrets: before.secrets + next.secrets, trials: before.trials + next.trials };
+        Ok(Plan { next, total, tried: tried.cloned() })
+    }
+
     /// All of a token but what it says of the body.
-    fn check_token(&self, header: &[u8], now: UnixTime) -> Result<CheckedToken, Rejection> {
+    fn check_token(&self, tried: Option<&Self>, header: &[u8], now: UnixTime) -> Result<CheckedToken, Rejection> {
         let policy = self.inner().token.as_ref().ok_or(Reason::UnsupportedScheme)?;
-        let token = Token::parse(header).ok_or(Reason::TokenMalformed)?;
+        let token = Token::parse(header).filter(|token| token.header.has_type_of(policy));
+        let token = token.ok_or(Reason::TokenMalformed)?;
         if !token.header.is_rs256() {
             return Err(Reason::TokenAlgorithm.into());
         }
         let is_named = |key: &&RsaKey| token.header.key_id() == Some(key.id.as_str());
-        let mut named = self.inner().set.rsa().iter().filter(is_named).peekable();
-        if named.peek().is_none() {
+        let named = self.inner().set.rsa().iter().filter(is_named);
+        if named.clone().next().is_none() {
             let is_named = token.header.key_id().is_some();
             return Err(Rejection::from(Reason::UnknownKey).wanting_public_key(is_named));
         }
-        let key = named
+        let is_new =
+            |key: &&RsaKey| !tried.is_some_and(|tried| tried.inner().set.rsa().iter().any(|own| own.is_same(key)));
+        let mut spent = 0;
+        let mut affordable =
+            named.filter(is_new).filter(|key| key.key.fits(&token.signature)).take(MAX_RSA_KEYS).take_while(|key| {
+                let is_first = spent == 0;
+                spent += key.key.micros();
+                is_first || spent <= RSA_BUDGET
+            });
+        let key = affordable
             .find(|key| key.key.verifies(token.signing_input, &token.signature))
             .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(true))?;
+        if !token.has_unique_claims() {
+            return Err(Reason::TokenMalformed.into());
+        }
         let issued = token.claims.check(policy, now.as_secs())?;
         if let Some(issued) = issued {
             check_freshness(issued, now, self.inner().tolerance_secs)?;
@@ -107,20 +161,33 @@ pub struct Attempt {
 
 #[derive(Clone, Debug)]
 enum Evidence {
-    /// The header is kept if it holds more than the one signature that was decoded.
+    /// The header is kept if it holds more `v1` signatures than the one that was decoded.
     List {
         listed: Listed,
-        signatures: Option<HeaderValue>,
+        header: Option<HeaderValue>,
+        plan: Plan,
     },
     Token(Box<CheckedToken>),
 }
 
-/// What a list holds. The first `v1` signature is kept decoded: most deliveries have no other.
+/// The signatures of a list that could match. The first of `v1` is kept decoded: most deliveries have no other.
 #[derive(Clone, Debug, Default)]
 struct Listed {
-    readable: usize,
+    hmacs: usize,
     first_hmac: Option<Signature>,
-    has_ed25519: bool,
+    /// Each once.
+    ed25519: Vec<Ed25519Signature>,
+}
+
+/// What is tried before a delivery is rejected.
+#[derive(Clone, Debug)]
+struct Plan {
+    /// What this attempt does.
+    next: Work,
+    /// The same with what was done before it.
+    total: Work,
+    /// Whose keys were tried before.
+    tried: Option<Verifier>,
 }
 
 /// A token that holds, whatever the body.
@@ -133,20 +200,69 @@ struct CheckedToken {
     payload: Option<Vec<u8>>,
 }
 
+impl Listed {
+    fn add_hmac(&mut self, signature: Signature) {
+        self.hmacs += 1;
+        self.first_hmac = self.first_hmac.or(Some(signature));
+    }
+
+    /// A signature that no key can have made is not tried, and one that is listed twice is tried once.
+    fn add_ed25519(&mut self, bytes: &[u8; crypto::ED25519_LEN]) {
+        match Ed25519Signature::new(bytes) {
+            Some(signature) if !self.ed25519.contains(&signature) => self.ed25519.push(signature),
+            _ => {}
+        }
+    }
+
+    /// Whether a public key that is not known could have made one of them.
+    fn wants_public_key(&self) -> bool {
+        !self.ed25519.is_empty()
+    }
+}
+
 impl Attempt {
+    /// The largest body that [`finish`](Self::finish) verifies, in bytes; `None` if any.
+    ///
+    /// Rejecting a forged delivery costs at most four times one HMAC-SHA256 over its body, and 1 ms. One
+    /// signature and one key fit into that at every size, and so do four secrets. Where more secrets, signatures
+    /// and keys would have to be tried, the body has to be smaller: with one `v1a` signature and three keys
+    /// 128 KiB, with sixteen keys 7 KiB, with 24 pairs of a signature and a key 900 bytes. More pairs than these
+    /// are not tried. In other words, the bytes that are hashed, those of SHA-512 counted four times, are at most
+    /// four times those of the body, and 1.25 MB.
+    ///
+    /// Whoever reads bodies should stop there: the delivery is rejected.
+    pub fn body_limit(&self) -> Option<usize> {
+        match &self.evidence {
+            Evidence::List { plan, .. } => plan.total.body_limit(),
+            Evidence::Token(_) => None,
+        }
+    }
+
+    /// The rejection of a body that is larger than the [limit](Self::body_limit); `None` for one that is not.
+    pub fn check_body_len(&self, len: usize) -> Option<Rejection> {
+        match (&self.evidence, self.body_limit()) {
+            (Evidence::List { plan, .. }, Some(limit)) if len > limit => Some(Rejection::too_large(limit, plan.total)),
+            _ => None,
+        }
+    }
+
     /// Checks the signatures over the body, which is to be the one that was received, untouched.
     ///
-    /// It may reject with [`SignatureMismatch`](Reason::SignatureMismatch), and of a token with
+    /// It may reject with [`BodyTooLarge`](Reason::BodyTooLarge), before it looks at the body, with
+    /// [`SignatureMismatch`](Reason::SignatureMismatch), and of a token with
     /// [`BodyNotBound`](Reason::BodyNotBound).
     pub fn finish(self, body: Bytes) -> Result<Verified, Rejection> {
+        if let Some(rejection) = self.check_body_len(body.len()) {
+            return Err(rejection);
+        }
         match self.evidence {
-            Evidence::List { ref listed, ref signatures } => {
+            Evidence::List { ref listed, ref header, ref plan } => {
                 let signed = [self.message_id.as_bytes(), b".", self.timestamp.as_text(), b".", &body];
-                let header = signatures.as_ref().map_or(&[][..], HeaderValue::as_bytes);
+                let header = header.as_ref().map_or(&[][..], HeaderValue::as_bytes);
                 let (scheme, key) = self
-                    .matching_secret(&signed, listed, header)
-                    .or_else(|| self.matching_public_key(&signed, listed, header))
-                    .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.has_ed25519))?;
+                    .matching_secret(&signed, listed, header, plan)
+                    .or_else(|| self.matching_public_key(&signed, listed, plan))
+                    .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.wants_public_key()))?;
                 Ok(Verified::new(self.verifier, scheme, key, self.timestamp.seconds, self.message_id, body))
             }
             Evidence::Token(token) => {
@@ -161,30 +277,38 @@ impl Attempt {
         }
     }
 
-    fn matching_secret(&self, signed: &[&[u8]], listed: &Listed, header: &[u8]) -> Option<(Scheme, MatchedKey)> {
-        let first = listed.first_hmac?;
+    fn matching_secret(
+        &self,
+        signed: &[&[u8]],
+        listed: &Listed,
+        header: &[u8],
+        plan: &Plan,
+    ) -> Option<(Scheme, MatchedKey)> {
+        let first = listed.first_hmac.filter(|_| plan.next.secrets > 0)?;
+        // The list is read once, whatever the number of secrets.
+        let (mut others, mut count) = ([Signature::default(); list::MAX_ENTRIES], 0);
+        for entry in list::entries(header) {
+            if let Entry::Hmac(signature) = entry {
+                others[count] = signature;
+                count += 1;
+            }
+        }
         let secrets = self.verifier.inner().secrets.iter().enumerate();
         let mut live = secrets.filter(|(_, secret)| secret.is_live(self.arrived));
         // One tag for a secret, however many signatures are listed: a list costs its sender more than us.
         let matching = live.find(|(_, secret)| {
             let tag = secret.key().tag(signed);
-            let fits = |entry| matches!(entry, Entry::Hmac(signature) if tag.matches(&signature));
-            tag.matches(&first) || list::entries(header).any(fits)
+            tag.matches(&first) || others[..count].iter().any(|signature| tag.matches(signature))
         });
         matching.map(|(index, _)| (Scheme::V1, MatchedKey::Secret(index)))
     }
 
-    fn matching_public_key(&self, signed: &[&[u8]], listed: &Listed, header: &[u8]) -> Option<(Scheme, MatchedKey)> {
-        if !listed.has_ed25519 {
-            return None;
-        }
-        let message = signed.concat();
-        let mut trials = 0..MAX_ED25519_TRIALS;
+    fn matching_public_key(&self, signed: &[&[u8]], listed: &Listed, plan: &Plan) -> Option<(Scheme, MatchedKey)> {
+        let mut trials = 0..plan.next.trials;
         let key = self.verifier.inner().find_ed25519_key(|key| {
-            list::entries(header).any(|entry| match entry {
-                Entry::Ed25519(signature) => trials.next().is_some() && key.key().verifies(&message, &signature),
-                _ => false,
-            })
+            let is_new = !plan.tried.as_ref().is_some_and(|tried| tried.inner().has_ed25519_key(key));
+            let mut signatures = listed.ed25519.iter();
+            is_new && signatures.any(|signature| trials.next().is_some() && key.key().verifies(signed, signature))
         });
         key.map(|key| (Scheme::V1a, MatchedKey::Public(key.shared_label())))
     }
@@ -279,3 +403,6 @@ fn check_freshness(timestamp: u64, now: UnixTime, tolerance: u64) -> Result<(), 
         Err(Rejection::off_by(Reason::TimestampTooNew, off, tolerance))
     }
 }
+
+#[cfg(test)]
+mod tests;

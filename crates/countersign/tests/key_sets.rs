@@ -28,6 +28,8 @@ fn one_bad_key_among_good_ones_is_passed_over() {
         json!("key"),
         json!([]),
         json!({}),
+        // The parameters by their places
+        json!(["OKP", "Ed25519", ed25519["x"], null, null, "good", null, null, null]),
         json!({ "kty": 1 }),
         json!({ "kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0", "kid": "oct" }),
         json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "ec" }),
@@ -71,6 +73,10 @@ fn one_bad_key_among_good_ones_is_passed_over() {
         with(&rsa, "e", number(&[2])),
         with(&rsa, "e", number(&[])),
         with(&rsa, "e", number(&[0])),
+        // Nothing can be verified with it
+        with(&rsa, "e", number(&[0xff; 8])),
+        with(&rsa, "e", number(&[3, 0xff, 0xff, 0xff, 0xff])),
+        with(&rsa, "e", rsa["n"].clone()),
     ];
     for bad in bad {
         let read = set(&[rsa.clone(), bad.clone(), ed25519.clone()]);
@@ -104,8 +110,19 @@ fn a_set_is_bounded_before_it_is_read() {
     let padded = |len: usize| document(1) + &" ".repeat(len - document(1).len());
     assert_eq!(parse(&padded(KeySet::MAX_DOCUMENT)), Ok(1));
     assert_eq!(parse(&padded(256 * 1024 + 1)), Err(KeySetError::TooLarge));
-    for text in ["", "null", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]"#, "<html>", r#"{"keys":[]}{}"#, "\u{feff}{}"]
-    {
+    for text in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        r#"{"keys":{}}"#,
+        r#"{"keys":[]"#,
+        "<html>",
+        r#"{"keys":[]}{}"#,
+        "\u{feff}{}",
+        "[[]]",
+        r#"{"keys":[],"keys":[]}"#,
+    ] {
         assert_eq!(parse(text), Err(KeySetError::NotAKeySet), "{text}");
     }
     assert_eq!(parse(r#"{"keys":[]}"#), Ok(0));

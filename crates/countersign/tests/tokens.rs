@@ -68,7 +68,32 @@ fn a_signed_header_may_ask_for_nothing_else() {
     let payload = payload();
     for (header, expected) in [
         (r#"{"alg":"RS256","kid":"rsa-1"}"#, "verified"),
-        (r#"{"alg":"RS256","kid":"rsa-1","typ":"x","jku":"https://evil.example.com","jwk":{}}"#, "verified"),
+        (r#"{"alg":"RS256","kid":"rsa-1","x":1,"jku":"https://evil.example.com","jwk":{}}"#, "verified"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":"JWT","b64":true,"cty":"json"}"#, "verified"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":"jwt"}"#, "verified"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":"Application/JWT"}"#, "verified"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":"x"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":""}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":" JWT"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":"at+jwt"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":"text/JWT"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":null}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","typ":["JWT"]}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","b64":false}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","b64":null}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","b64":"true"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","zip":"DEF"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","enc":"A128GCM"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","cty":"JWT"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","cty":"application/jwt"}"#, "token_malformed"),
+        (r#"{"alg":"none","alg":"RS256","kid":"rsa-1"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","\u0061lg":"RS256","kid":"rsa-1"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","x":1,"x":2}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1","x":"\ud800"}"#, "token_malformed"),
+        (r#"{"alg":"RS256","kid":"rsa-1"} {}"#, "token_malformed"),
+        (r#"["RS256","rsa-1"]"#, "token_malformed"),
+        (r#"["RS256","rsa-1",null]"#, "token_malformed"),
+        (r#""RS256""#, "token_malformed"),
         (r#"{"alg":"RS256","kid":"rsa-1","crit":["b64"],"b64":false}"#, "token_malformed"),
         (r#"{"alg":"RS256","kid":"rsa-1","crit":[]}"#, "token_malformed"),
         (r#"{"alg":"RS256","kid":"rsa-1","crit":null}"#, "token_malformed"),
@@ -122,11 +147,107 @@ fn claims_are_checked_to_the_second() {
         (vec![("aud", json!(format!("{AUDIENCE}/")))], "token_audience"),
         (vec![("aud", Value::Null)], "token_audience"),
         (vec![("aud", json!({ "a": AUDIENCE }))], "token_malformed"),
+        (vec![("aud", json!([[AUDIENCE]]))], "token_malformed"),
+        (vec![("aud", json!([AUDIENCE, null]))], "token_malformed"),
+        (vec![("aud", json!(["a", "b"]))], "token_audience"),
+        (vec![("iss", json!(["a"]))], "token_malformed"),
+        (vec![("jti", json!(7))], "token_malformed"),
+        (vec![("iat", json!(NOW.to_string()))], "token_malformed"),
+        (vec![("iat", json!(true))], "token_malformed"),
+        (vec![("iat", json!([NOW]))], "token_malformed"),
+        (vec![("nbf", json!({}))], "token_malformed"),
         (vec![("other", json!(1))], "body_not_bound"),
     ] {
         let found = verify(&verifier(), &token(&claims(&changes)), EVENT.as_bytes());
         assert_eq!(reason(found), expected, "{changes:?}");
     }
+}
+
+#[test]
+fn claims_are_an_object_with_each_name_once() {
+    let good = claims(&[]);
+    let with = |more: &str| format!("{},{more}}}", good.strip_suffix('}').expect("an object"));
+    let positional = format!(r#"["{ISSUER}","{AUDIENCE}",{},null,{NOW},"jti-1"]"#, NOW + 300);
+    for payload in [
+        positional.as_str(),
+        "[]",
+        "null",
+        "1",
+        "",
+        &format!("\u{feff}{good}"),
+        &format!("{good}{good}"),
+        &with(r#""iat":1"#),
+        &with(r#""\u0061ud":"x""#),
+        &with(r#""exp":null"#),
+        &with(r#""type":"x""#),
+        &with(r#""t":1e5,"t":1e5"#),
+        &good.replace("jti-1", "\\ud800"),
+        &good.replace(&NOW.to_string(), "1e400"),
+        &good.replace(&NOW.to_string(), "NaN"),
+        &good.replace(&NOW.to_string(), &format!("0{NOW}")),
+    ] {
+        let found = verify(&verifier(), &token(payload), EVENT.as_bytes());
+        assert_eq!(reason(found), "token_malformed", "{payload}");
+    }
+    let fraction = good.replace(&NOW.to_string(), &format!("{NOW}.5"));
+    assert_eq!(reason(verify(&verifier(), &token(&fraction), EVENT.as_bytes())), "verified");
+}
+
+#[test]
+fn a_type_may_be_configured() {
+    let policy = TokenPolicy::new([AUDIENCE]).typ(["webhook+jwt", "x"]);
+    let verifier = builder().token(policy).build().expect("a verifier");
+    for (typ, expected) in [
+        ("webhook+jwt", "verified"),
+        ("WEBHOOK+JWT", "verified"),
+        ("application/webhook+jwt", "verified"),
+        ("X", "verified"),
+        ("JWT", "verified"),
+        ("y", "token_malformed"),
+        ("x/webhook+jwt", "token_malformed"),
+    ] {
+        let header = format!(r#"{{"alg":"RS256","kid":"rsa-1","typ":"{typ}"}}"#);
+        let headers = beside(&token_of(&header, &payload()));
+        assert_eq!(reason(verify(&verifier, &headers, BODY.as_bytes())), expected, "{typ}");
+    }
+}
+
+#[test]
+fn a_token_is_written_in_one_way() {
+    let text = token(&claims(&[]))[WEBHOOK_SIGNATURE].to_str().expect("ASCII").to_owned();
+    let parts: Vec<_> = text.split('.').collect();
+    for changed in [
+        format!("{}=.{}.{}", parts[0], parts[1], parts[2]),
+        format!("{}.{}=.{}", parts[0], parts[1], parts[2]),
+        format!("{}.{}.{}==", parts[0], parts[1], parts[2]),
+        format!("{}.{}.{}\t", parts[0], parts[1], parts[2]),
+    ] {
+        let found = verify(&verifier(), &beside(&changed), EVENT.as_bytes());
+        assert!(["token_malformed", "signature_mismatch"].contains(&reason(found)), "{changed}");
+    }
+}
+
+#[test]
+fn claims_about_the_token_alone_bind_no_body() {
+    let registered = Value::from(registered()).to_string();
+    for body in ["{}", " { } ", "", "null", "[]", &registered] {
+        assert_eq!(reason(verify(&verifier(), &token(&registered), body.as_bytes())), "body_not_bound", "{body}");
+    }
+    // An empty member is an event.
+    assert_eq!(reason(verify(&verifier(), &token(&claims(&[("type", json!(""))])), br#"{"type":""}"#)), "verified");
+}
+
+#[test]
+fn a_body_that_only_another_reader_takes_for_the_claims_is_not_bound() {
+    let raw = "$serde_json::private::RawValue";
+    let claims = claims(&[("data", json!({ "id": 1 }))]);
+    let body = format!(r#"{{"type":"x","data":{{"{raw}":"{{\"id\":1}}"}}}}"#);
+    assert_eq!(reason(verify(&verifier(), &token(&claims), body.as_bytes())), "body_not_bound");
+    let same = r#"{"data":{"id":1},"type":"x"}"#;
+    assert_eq!(reason(verify(&verifier(), &token(&claims), same.as_bytes())), "verified");
+    // Deep enough to end a process whose reader has lost its limit.
+    let deep = format!(r#"{{"type":"x","data":{}"#, format!(r#"{{"{raw}":"#).repeat(20_000));
+    assert_eq!(reason(verify(&verifier(), &token(&claims), deep.as_bytes())), "body_not_bound");
 }
 
 #[test]

@@ -6,7 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use crate::crypto::{ED25519_LEN, TAG_LEN};
 
 /// More entries than this are not looked at: a sender in a rotation has a handful.
-const MAX_ENTRIES: usize = 32;
+pub(crate) const MAX_ENTRIES: usize = 32;
+/// A longer list is not looked at, in bytes: there is room for 32 entries of either version, and for a few of
+/// versions to come.
+const MAX_LEN: usize = 16 * 1024;
 
 /// What `v1` lists: a tag of HMAC-SHA256.
 pub(crate) type Signature = [u8; TAG_LEN];
@@ -27,10 +30,10 @@ pub(crate) fn entries(header: &[u8]) -> impl Iterator<Item = Entry> {
     words(header).filter_map(entry)
 }
 
-/// Whether there are more entries than are looked at, readable or not.
-pub(crate) fn has_too_many(header: &[u8]) -> bool {
-    // Each takes up two bytes at least, with the space behind it: most headers need not be counted.
-    header.len() >= 2 * MAX_ENTRIES && words(header).count() > MAX_ENTRIES
+/// Whether there is more than is looked at, readable or not.
+pub(crate) fn is_too_long(header: &[u8]) -> bool {
+    // Each entry takes up two bytes at least, with the space behind it: most headers need not be counted.
+    header.len() > MAX_LEN || header.len() >= 2 * MAX_ENTRIES && words(header).count() > MAX_ENTRIES
 }
 
 fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
