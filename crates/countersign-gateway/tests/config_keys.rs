@@ -50,6 +50,8 @@ fn each_kind_of_key_is_enough() {
         set(", max_stale = \"2h\", ca = \"ca.pem\""),
         "jwks = { url = \"http://localhost:9/keys\" }".into(),
         [set(""), token.into()].join("\n"),
+        [&set(""), &token.replace("issuer = []", "typ = [\"webhook+jwt\"]"), "replay = { retain = \"86760s\" }"]
+            .join("\n"),
         format!("secrets = [{{ env = \"TEST_SECRET\" }}]\npublic_keys = [\"{one}\"]\n{}\n{token}", set("")),
         format!("[sources.a.jwks]\nurl = \"{URL}\"\n[sources.a.token]\naudience = [\"https://hooks.example.com\"]"),
     ] {
@@ -106,6 +108,14 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
             &["danger_body_binding = \"none\"", "any other body"],
         ),
         (token("{ audience = [\"a\"], danger_body_binding = true }"), 5, &["\"none\" or absent"]),
+        (token("{ audience = [\"a\"], typ = \"x\" }"), 5, &["`typ` is a list of texts"]),
+        (
+            token("{ audience = [\"a\"] }\nreplay = { retain = \"24h\" }"),
+            6,
+            &["without `iat`", "86400s", "set `retain` to 86760s"],
+        ),
+        (token("{ audience = [\"a\"] }\nreplay = { retain = \"86759s\" }"), 6, &["set `retain` to 86760s"]),
+        (token("{ audience = [\"a\"] }\ntolerance = \"60m\""), 6, &["90000s", "set `retain` to 90060s"]),
         ("tolerance = \"5m\"".into(), 3, &["no secrets, no public_keys and no jwks"]),
     ] {
         let text = check(&folder, &config(&keys, &set("")), 1);

@@ -193,3 +193,15 @@ async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
     // The first one, and one for all of them.
     assert_eq!((publisher.requests(), backend.seen().len()), (2, genuine));
 }
+
+#[tokio::test]
+async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
+    let backend = Backend::start().await;
+    let publisher = Publisher::start(Publish::keys(&[1, 2, 3, 4].map(|number| jwk(number)))).await;
+    let gateway = Gateway::start(&source("hook", &publisher.entry(""), &backend)).await;
+    until("the key set is there", async || gateway.figure("key_set_keys", "hook").await == Some(4.0)).await;
+    assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(300 * 1024)), 413, "body_too_large").await;
+    assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(1024)), 401, "signature_mismatch").await;
+    assert_passes(&gateway, &signed_by(1, "msg_1")).await;
+    assert_eq!(gateway.count("refused", "body_too_large").await.to_string(), "1");
+}

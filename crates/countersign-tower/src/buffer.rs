@@ -3,6 +3,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use countersign::Attempt;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
@@ -19,6 +20,8 @@ pin_project! {
         body: B,
         read: Read,
         limit: usize,
+        // The refusal of one more byte.
+        too_large: Refusal,
         timeout: Duration,
         // Taken with the bytes when they are complete.
         reservation: Option<Reservation>,
@@ -43,17 +46,22 @@ enum Read {
 }
 
 impl<B: Body> Buffer<B> {
-    pub(crate) fn new(body: B, settings: &Settings, unary: bool) -> Self {
+    pub(crate) fn new(body: B, settings: &Settings, attempt: &Attempt, unary: bool) -> Self {
         let budget = &settings.body_budget;
         // What can never fit is too large, rather than to be sent again and again.
         let limit = settings.body_limit.min(budget.capacity());
+        // Nor is more read than can be verified at a bounded cost.
+        let (limit, too_large) = match (attempt.body_limit(), attempt.check_body_len(limit)) {
+            (Some(limit), Some(rejection)) => (limit, rejection.into()),
+            _ => (limit, Refusal::BodyTooLarge { limit }),
+        };
         let (reservation, timeout) = (Some(budget.open()), settings.body_timeout);
-        Self { body, read: Read::Whole(Bytes::new()), limit, timeout, reservation, unary, deadline: None }
+        Self { body, read: Read::Whole(Bytes::new()), limit, too_large, timeout, reservation, unary, deadline: None }
     }
 
     pub(crate) fn poll_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Buffered, Refusal>> {
         let mut this = self.project();
-        let too_large = Refusal::BodyTooLarge { limit: *this.limit };
+        let too_large = *this.too_large;
         let announced = this.body.size_hint().lower();
         if announced > *this.limit as u64 {
             return Poll::Ready(Err(too_large));

@@ -33,8 +33,8 @@ pub(crate) struct Delivery<S, P: Terms> {
     arrived: UnixTime,
     /// Of the source that was chosen, if one was.
     verifier: Option<Verifier>,
-    /// Whether newer keys were asked for: once is enough.
-    refreshed: bool,
+    /// Whose keys did not suffice, once there are newer ones: they are asked for once.
+    tried: Option<Verifier>,
     /// Why the service is to have it without a claim.
     unclaimed: Option<Unclaimed>,
     reservation: Option<Reservation>,
@@ -53,7 +53,7 @@ where
             arrived: policy.clock().now(),
             verifier: policy.sources().verifier_for(&head),
             request: Some((service, head)),
-            refreshed: false,
+            tried: None,
             unclaimed: None,
             reservation: None,
             reporting: Reporting::new(policy, span),
@@ -64,14 +64,23 @@ where
         let settings = self.reporting.policy.settings();
         let unary = self.protocol.is_grpc() && !settings.buffers_grpc_streams;
         match self.check_head() {
-            Ok(attempt) => Stage::Reading { attempt: Some(attempt), buffer: Buffer::new(body, settings, unary) },
+            Ok(attempt) => {
+                Stage::Reading { buffer: Buffer::new(body, settings, &attempt, unary), attempt: Some(attempt) }
+            }
             Err(refusal) => self.rejected(Rejected::Head { refusal, body }),
         }
     }
 
     fn check_head(&self) -> Result<Attempt, Refusal> {
         let verifier = self.verifier.as_ref().ok_or(Refusal::UnknownSource)?;
-        Ok(verifier.begin(&self.head().headers, self.arrived)?)
+        if let Some(refusal) = Refusal::of_retain(self.reporting.policy.store().retain(), verifier) {
+            return Err(refusal);
+        }
+        let headers = &self.head().headers;
+        Ok(match &self.tried {
+            None => verifier.begin(headers, self.arrived)?,
+            Some(tried) => verifier.begin_again(tried, headers, self.arrived)?,
+        })
     }
 
     fn head(&self) -> &request::Parts {
@@ -119,7 +128,7 @@ where
     fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, P> {
         let refusal = rejected.refusal();
         match &self.verifier {
-            Some(verifier) if refusal.wants_public_key() && !self.refreshed => Stage::Refreshing {
+            Some(verifier) if refusal.wants_public_key() && self.tried.is_none() => Stage::Refreshing {
                 refreshing: self.reporting.policy.sources().refresh_for(self.head(), verifier),
                 rejected: Some(rejected),
             },
@@ -134,17 +143,20 @@ where
     ) -> Step<S::Future, B, ResBody, P> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let rejected = rejected.expect("a request is tried again once");
-        self.refreshed = true;
         match (refreshed, rejected) {
-            (Refreshed::Newer(verifier), Rejected::Head { body, .. }) => {
-                self.verifier = Some(verifier);
-                Step::To(self.begin(body))
-            }
-            (Refreshed::Newer(verifier), Rejected::Body { body, .. }) => {
-                self.verifier = Some(verifier);
-                match self.check_head() {
-                    Ok(attempt) => self.finish(attempt, body),
-                    Err(refusal) => Step::To(Stage::Refused { refusal }),
+            (Refreshed::Newer(verifier), rejected) => {
+                self.tried = self.verifier.replace(verifier);
+                match rejected {
+                    Rejected::Head { body, .. } => Step::To(self.begin(body)),
+                    Rejected::Body { refusal, body } => match self.check_head() {
+                        // With the keys that were tried before it, this would cost more than it may. The sender's
+                        // next attempt meets the newer keys first.
+                        Ok(attempt) if attempt.check_body_len(body.len()).is_some() => {
+                            Step::To(Stage::Refused { refusal })
+                        }
+                        Ok(attempt) => self.finish(attempt, body),
+                        Err(refusal) => Step::To(Stage::Refused { refusal }),
+                    },
                 }
             }
             (Refreshed::Unchanged, rejected) => Step::To(Stage::Refused { refusal: rejected.refusal() }),

@@ -10,6 +10,7 @@ use crate::budget::BodyBudget;
 use crate::detach::{DetachLayer, Rest};
 use crate::observe::ObserveLayer;
 use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings};
+use crate::refusal::Refusal;
 use crate::render::{ProblemDocument, RenderRefusal};
 use crate::report::OnReport;
 use crate::service::Verify;
@@ -220,7 +221,16 @@ where
 {
     type Service = Verify<S, St, C, K, H, R>;
 
+    /// # Panics
+    /// If the store says that it forgets ids sooner than a request of the source may be accepted again
+    /// ([`ReplayStore::retain`], [`Verifier::longest_life`]): a replay would reach the service. Where the source
+    /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is refused with 503 instead
+    /// ([`Refusal::RetainTooShort`]).
     fn layer(&self, inner: S) -> Self::Service {
+        let verifier = self.policy.sources.only_verifier();
+        if let Some(refusal) = verifier.and_then(|verifier| Refusal::of_retain(self.policy.store.retain(), &verifier)) {
+            panic!("{refusal}");
+        }
         Verify::new(inner, Arc::new(self.policy.clone()))
     }
 }

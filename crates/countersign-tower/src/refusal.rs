@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use countersign::replay::StoreError;
-use countersign::{Reason, Rejection};
+use countersign::{Reason, Rejection, Verifier};
 use http::StatusCode;
 
 use crate::grpc::code;
@@ -16,6 +16,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// | refusal | status | gRPC |
 /// | --- | --- | --- |
 /// | `Unverified`: a header that is missing, twice there or malformed | 400 | `INVALID_ARGUMENT` |
+/// | `Unverified`: a body that is too large for its signatures ([`Attempt::body_limit`]) | 413 | `RESOURCE_EXHAUSTED` |
 /// | `Unverified`, all others | 401 | `UNAUTHENTICATED` |
 /// | `UnknownSource` | 404 | `NOT_FOUND` |
 /// | `BodyTooLarge` | 413 | `RESOURCE_EXHAUSTED` |
@@ -24,10 +25,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// | `OverBudget` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `GrpcStream` | | `UNIMPLEMENTED` |
 /// | `InFlight` | 409, `Retry-After` | `ABORTED`, with pushback |
-/// | `KeysUnavailable`, `StoreUnavailable` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
+/// | `KeysUnavailable`, `StoreUnavailable`, `RetainTooShort` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
 ///
 /// Pushback is `grpc-retry-pushback-ms` of gRPC's retries ([gRFC A6]), for clients that retry by themselves.
 ///
+/// [`Attempt::body_limit`]: countersign::Attempt::body_limit
 /// [gRFC A6]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,6 +61,15 @@ pub enum Refusal {
     KeysUnavailable,
     /// The replay store gave no answer, so nobody knows whether it is new.
     StoreUnavailable(StoreError),
+    /// The replay store forgets ids sooner than requests of this source expire
+    /// ([`Verifier::longest_life`](countersign::Verifier::longest_life)), so a replay would pass: the layer is
+    /// misconfigured.
+    RetainTooShort {
+        /// How long the store remembers ids.
+        retain: Duration,
+        /// How long it has to.
+        needed: Duration,
+    },
 }
 
 impl Refusal {
@@ -75,6 +86,7 @@ impl Refusal {
             Self::InFlight => "in_flight",
             Self::KeysUnavailable => "keys_unavailable",
             Self::StoreUnavailable(_) => "store_unavailable",
+            Self::RetainTooShort { .. } => "retain_too_short",
         }
     }
 
@@ -89,6 +101,7 @@ impl Refusal {
                 | Reason::MalformedTimestamp
                 | Reason::MalformedSignature
                 | Reason::TokenMalformed => StatusCode::BAD_REQUEST,
+                Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 _ => StatusCode::UNAUTHORIZED,
             },
             Self::UnknownSource => StatusCode::NOT_FOUND,
@@ -97,7 +110,9 @@ impl Refusal {
             Self::BodyUnreadable => StatusCode::BAD_REQUEST,
             Self::GrpcStream => StatusCode::NOT_IMPLEMENTED,
             Self::InFlight => StatusCode::CONFLICT,
-            Self::OverBudget | Self::KeysUnavailable | Self::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OverBudget | Self::KeysUnavailable | Self::StoreUnavailable(_) | Self::RetainTooShort { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -105,6 +120,9 @@ impl Refusal {
     /// ([codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)).
     pub const fn grpc_status(&self) -> u8 {
         match self {
+            Self::Unverified(rejection) if matches!(rejection.reason(), Reason::BodyTooLarge) => {
+                code::RESOURCE_EXHAUSTED
+            }
             Self::Unverified(_) if self.status().as_u16() == 400 => code::INVALID_ARGUMENT,
             Self::Unverified(_) => code::UNAUTHENTICATED,
             Self::UnknownSource => code::NOT_FOUND,
@@ -113,16 +131,26 @@ impl Refusal {
             Self::BodyUnreadable => code::INVALID_ARGUMENT,
             Self::GrpcStream => code::UNIMPLEMENTED,
             Self::InFlight => code::ABORTED,
-            Self::KeysUnavailable | Self::StoreUnavailable(_) => code::UNAVAILABLE,
+            Self::KeysUnavailable | Self::StoreUnavailable(_) | Self::RetainTooShort { .. } => code::UNAVAILABLE,
         }
     }
 
     /// When the sender should come back, where that is all that it takes: in 5 s.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::OverBudget | Self::InFlight | Self::KeysUnavailable | Self::StoreUnavailable(_) => Some(RETRY_AFTER),
+            Self::OverBudget
+            | Self::InFlight
+            | Self::KeysUnavailable
+            | Self::StoreUnavailable(_)
+            | Self::RetainTooShort { .. } => Some(RETRY_AFTER),
             _ => None,
         }
+    }
+
+    /// The refusal of every delivery of this verifier, if the store forgets ids too soon.
+    pub(crate) fn of_retain(retain: Option<Duration>, verifier: &Verifier) -> Option<Self> {
+        let (retain, needed) = (retain?, verifier.longest_life());
+        (retain < needed).then_some(Self::RetainTooShort { retain, needed })
     }
 
     /// Whether newer public keys could have made a difference.
@@ -148,6 +176,11 @@ impl fmt::Display for Refusal {
                 f.write_str("the keys of this source cannot be reached right now: come back later")
             }
             Self::StoreUnavailable(error) => error.fmt(f),
+            Self::RetainTooShort { retain, needed } => write!(
+                f,
+                "the replay store forgets ids after {retain:?}, but a request of this source may be accepted again \
+                 for {needed:?}: set `retain` to that or more"
+            ),
         }
     }
 }

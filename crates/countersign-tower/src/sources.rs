@@ -26,10 +26,20 @@ pub trait Sources: Send + Sync + 'static {
 
     /// Looks for keys that `tried` does not have; see [`KeySource::refresh`].
     fn refresh_for(&self, head: &request::Parts, tried: &Verifier) -> Self::Refreshing;
+
+    /// The verifier for every request, if there is only one: the layer then checks when it is put around a service
+    /// that its store remembers ids for long enough. Default: `None`, and each request is checked.
+    fn only_verifier(&self) -> Option<Verifier> {
+        None
+    }
 }
 
 impl<K: KeySource> Sources for K {
     type Refreshing = K::Refreshing;
+
+    fn only_verifier(&self) -> Option<Verifier> {
+        Some(self.verifier())
+    }
 
     fn verifier_for(&self, _: &request::Parts) -> Option<Verifier> {
         Some(self.verifier())

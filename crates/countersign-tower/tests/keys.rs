@@ -10,6 +10,7 @@ use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +21,7 @@ use countersign::{
     KeySet, KeySource, ManualClock, MemoryStore, MessageId, PrivateKey, PublicKey, Reason, Refreshed, Signer,
     TokenPolicy, UnixTime, Verifier,
 };
-use countersign_tower::{Refusal, Report, VerifyLayer};
+use countersign_tower::{PerRequest, Refusal, Report, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
@@ -123,6 +124,127 @@ async fn keys_are_asked_for_once_and_only_where_one_could_help() {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     }
     assert_eq!((keys.asked.load(Ordering::SeqCst), handler.calls()), (0, 0));
+}
+
+/// Four keys, none of which signs.
+fn four_keys() -> Verifier {
+    pinned(&[1_u8, 2, 3, 4].map(|seed| PrivateKey::from_seed(&[seed; 32])).each_ref())
+}
+
+/// A body that counts what is read of it.
+struct Counted {
+    left: usize,
+    announced: bool,
+    read: Arc<AtomicUsize>,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        let len = self.left.min(1024);
+        self.left -= len;
+        self.read.fetch_add(len, Ordering::SeqCst);
+        std::task::Poll::Ready((len > 0).then(|| Ok(http_body::Frame::data(Bytes::from(vec![b'x'; len])))))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        if self.announced { http_body::SizeHint::with_exact(self.left as u64) } else { http_body::SizeHint::new() }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_for_its_signatures_is_not_read() {
+    let signature = signed(&PrivateKey::from_seed(&[9; 32]), "body").headers;
+    let limit = four_keys().begin(&signature, UnixTime::from_secs(NOW)).expect("a good head").body_limit();
+    let limit = limit.expect("a limit");
+    assert!((16 * 1024..VerifyLayer::DEFAULT_BODY_LIMIT).contains(&limit), "{limit}");
+    for announced in [true, false] {
+        let read = Arc::new(AtomicUsize::new(0));
+        let body = Counted { left: 1024 * 1024, announced, read: Arc::clone(&read) };
+        let mut request = Request::post("/").body(body).expect("a request");
+        request.headers_mut().clone_from(&signature);
+        let (keys, handler) = (changing(four_keys(), Refreshed::Unavailable), Handler::default());
+        let service = layer_at(keys.clone(), NOW).layer(handler.clone());
+        let Ok(response) = service.oneshot(request).await else { panic!("the handler failed") };
+        let refusal = response.extensions().get::<Report>().and_then(Report::refusal).copied().expect("a refusal");
+        assert_eq!((response.status(), refusal.code()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
+        assert!(refusal.to_string().contains("4 pairs of a `v1a` signature and a key"), "{refusal}");
+        assert!(read.load(Ordering::SeqCst) <= if announced { 0 } else { limit + 1024 });
+        assert_eq!((keys.asked.load(Ordering::SeqCst), handler.calls()), (0, 0));
+    }
+    // The limit of the layer stays where it is the smaller one.
+    let layer = layer_at(four_keys(), NOW).body_limit(100);
+    let mut delivery = signed(&PrivateKey::from_seed(&[9; 32]), "body");
+    delivery.body = vec![b'x'; 101].into();
+    let response = answer(&layer, &Handler::default(), &delivery).await;
+    assert_eq!(refusal(&response), Some(Refusal::BodyTooLarge { limit: 100 }));
+}
+
+#[tokio::test]
+async fn a_genuine_body_that_newer_keys_would_make_too_dear_is_refused_as_it_was() {
+    let keys: Vec<_> = (1..=5).map(|seed| PrivateKey::from_seed(&[seed; 32])).collect();
+    let all: Vec<_> = keys.iter().collect();
+    let body: &'static str = "x".repeat(81 * 1024).leak();
+    let delivery = signed(&keys[4], body);
+    // With four keys it may be this large, with eight it may not.
+    let newer = changing(pinned(&all[..4]), Refreshed::Newer(pinned(&all[1..])));
+    let response = answer(&layer_at(newer, NOW), &Handler::default(), &delivery).await;
+    assert_eq!(refusal(&response).expect("a refusal").code(), "signature_mismatch");
+    // The next attempt meets the newer keys.
+    let handler = Handler::default();
+    let response = answer(&layer_at(pinned(&all[1..]), NOW), &handler, &delivery).await;
+    assert_eq!((response.status(), handler.calls()), (StatusCode::OK, 1));
+}
+
+fn token_verifier(tolerance: u64) -> Verifier {
+    let builder = Verifier::builder("test").token(TokenPolicy::new(["https://hooks.example.com"]));
+    builder.tolerance(Duration::from_secs(tolerance)).build().expect("a verifier")
+}
+
+fn store(retain: Duration) -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::builder().retain(retain).build())
+}
+
+#[test]
+fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
+    let day = Duration::from_hours(24) + Duration::from_mins(1);
+    for (verifier, needed) in [
+        (verifier("test"), Duration::from_mins(10)),
+        (token_verifier(300), day + Duration::from_mins(5)),
+        (token_verifier(0), day),
+        (token_verifier(100_000), Duration::from_secs(200_000)),
+    ] {
+        let put = |retain| {
+            let layer = VerifyLayer::new(verifier.clone()).store(store(retain));
+            std::panic::catch_unwind(|| drop(layer.layer(Handler::default()))).is_ok()
+        };
+        assert_eq!(verifier.longest_life(), needed);
+        assert!(put(needed) && !put(needed - Duration::from_secs(1)), "{verifier:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
+    for (retain, status) in
+        [(Duration::from_mins(10), StatusCode::OK), (Duration::from_mins(9), StatusCode::SERVICE_UNAVAILABLE)]
+    {
+        let keys = PerRequest::new(|_: &http::request::Parts| Some(verifier("test")));
+        let clock = Arc::new(ManualClock::new(UnixTime::from_secs(NOW)));
+        let handler = Handler::default();
+        let service = VerifyLayer::new(keys).store(store(retain)).clock(clock).layer(handler.clone());
+        let delivery = common::delivery("msg_1", "body");
+        let mut request = Request::post("/").body(Full::new(delivery.body.clone())).expect("a request");
+        request.headers_mut().clone_from(&delivery.headers);
+        let Ok(response) = service.oneshot(request).await else { panic!("the handler failed") };
+        assert_eq!((response.status(), handler.calls()), (status, usize::from(status == StatusCode::OK)));
+        let code = response.extensions().get::<Report>().and_then(Report::refusal).map(Refusal::code);
+        assert_eq!(code, (status != StatusCode::OK).then_some("retain_too_short"));
+    }
 }
 
 /// The token cases of the vectors, each with the verifier that it describes.

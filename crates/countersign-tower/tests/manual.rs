@@ -20,6 +20,7 @@ fn every_reason_has_a_cause_and_a_fix() {
         Refusal::InFlight,
         Refusal::KeysUnavailable,
         Refusal::StoreUnavailable(StoreError::Full),
+        Refusal::RetainTooShort { retain: Duration::ZERO, needed: Duration::ZERO },
     ];
     let unverified = Reason::ALL.iter().map(|reason| Refusal::Unverified(Rejection::from(*reason)));
     for refusal in unverified.chain(refusals) {

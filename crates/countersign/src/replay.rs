@@ -73,6 +73,14 @@ pub trait ReplayStore: Send + Sync + 'static {
     /// Settles a claim whose delivery was not handled. It is called from `drop` too, so it does not
     /// block: a store that has to wait does so elsewhere.
     fn release(&self, token: ClaimToken);
+
+    /// How long a confirmed key stays [`Done`](Claim::Done). Default: `None`, for a store that does not know.
+    ///
+    /// It has to cover [`Verifier::longest_life`](crate::Verifier::longest_life): a request that outlives the
+    /// memory of its id can be replayed.
+    fn retain(&self) -> Option<Duration> {
+        None
+    }
 }
 
 impl<S: ReplayStore> ReplayStore for std::sync::Arc<S> {
@@ -89,6 +97,10 @@ impl<S: ReplayStore> ReplayStore for std::sync::Arc<S> {
 
     fn release(&self, token: ClaimToken) {
         S::release(self, token);
+    }
+
+    fn retain(&self) -> Option<Duration> {
+        S::retain(self)
     }
 }
 

@@ -13,8 +13,7 @@ use crate::keys::RemoteSet;
 
 const HOW_TO_PIN_A_KEY: &str = "a public key is \"whpk_…\", or { key = \"whpk_…\", label = \"NAME\" }";
 const HOW_TO_NAME_A_SET: &str = "a key set is { url = \"https://…\" }, with `max_stale` and `ca` if need be";
-const HOW_TO_ASK_OF_A_TOKEN: &str =
-    "a token is taken with { audience = [\"the URL of this endpoint\"] }, and `issuer = […]` if need be";
+const HOW_TO_ASK_OF_A_TOKEN: &str = "a token is taken with { audience = [\"the URL of this endpoint\"] }, with `issuer = […]` and `typ = […]` if need be";
 const WHAT_BINDING_IS_FOR: &str = "a token that does not bind the body can be sent again with any other body by \
      whoever sees it: leave it out, or write `danger_body_binding = \"none\"`";
 /// The shortest age up to which a set may serve: it is refreshed each minute at most.
@@ -126,13 +125,14 @@ pub(super) fn token_policy(entry: &Spanned<Value>) -> Result<(TokenPolicy, bool)
     {
         return Err(problem(&format!("unknown key `body_binding`: {WHAT_BINDING_IS_FOR}")));
     }
-    let table = table(entry, &["audience", "issuer", "danger_body_binding"], HOW_TO_ASK_OF_A_TOKEN)?;
+    let table = table(entry, &["audience", "issuer", "typ", "danger_body_binding"], HOW_TO_ASK_OF_A_TOKEN)?;
     let audience = texts(table, "audience").map_err(|message| problem(&message))?;
     if audience.is_empty() {
         return Err(problem(&format!("`audience` is missing or empty: {HOW_TO_ASK_OF_A_TOKEN}")));
     }
     let issuer = texts(table, "issuer").map_err(|message| problem(&message))?;
-    let policy = TokenPolicy::new(audience).issuer(issuer);
+    let typ = texts(table, "typ").map_err(|message| problem(&message))?;
+    let policy = TokenPolicy::new(audience).issuer(issuer).typ(typ);
     match table.get("danger_body_binding") {
         None => Ok((policy, false)),
         Some(Value::String(binding)) if binding == "none" => Ok((policy.danger_accept_unbound_bodies(), true)),

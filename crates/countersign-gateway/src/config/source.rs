@@ -1,4 +1,3 @@
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,13 +49,23 @@ impl file::Source {
         }
         let tolerance = duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?;
         let verifier = self.verifier(name, folder, tolerance, warnings)?;
-        if let Some((at, retain)) = self.replay.too_short_for(self.tolerance.as_ref(), tolerance)? {
+        let retain = duration_or(self.replay.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
+        let life = verifier.longest_life();
+        // The default of one of them is long enough for the default of the other.
+        if let Some(at) = self.replay.retain.as_ref().or(self.tolerance.as_ref()).filter(|_| retain < life) {
+            let why = if self.token.is_some() {
+                "a token without `iat` may be good for 24 h, a leeway of 1 min and the tolerance, or a signature for \
+                 twice the tolerance"
+            } else {
+                "a signature is good for twice the tolerance"
+            };
             let message = format!(
-                "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a signature is good for \
-                 {:?}: a replay in between would be forwarded",
-                tolerance.saturating_mul(2)
+                "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a request of `{}` may be \
+                 accepted for {life:?} ({why}), so a replay in between would be forwarded: set `retain` to {life:?} \
+                 or more",
+                name.get_ref()
             );
-            return Err(Problem::at(at, message));
+            return Err(Problem::at(at.span(), message));
         }
         let (store, lease) = self.replay.resolve(name.get_ref(), warnings)?;
         let keys = match &self.jwks {
@@ -105,18 +114,6 @@ impl file::Source {
 }
 
 impl file::Replay {
-    /// How long ids are remembered, and where that is written, if a signature outlives it. Timestamps
-    /// may be off in both directions.
-    fn too_short_for(
-        &self,
-        written: Option<&Spanned<String>>,
-        tolerance: Duration,
-    ) -> Result<Option<(Range<usize>, Duration)>, Problem> {
-        let retain = duration_or(self.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
-        let at = self.retain.as_ref().or(written).filter(|_| retain < tolerance.saturating_mul(2));
-        Ok(at.map(|at| (at.span(), retain)))
-    }
-
     fn resolve(&self, source: &str, warnings: &mut Vec<String>) -> Result<(MemoryStore, Duration), Problem> {
         if let Some(store) = self.store.as_ref().filter(|store| store.get_ref() != "memory") {
             return Err(Problem::at(store.span(), "the only store is \"memory\""));

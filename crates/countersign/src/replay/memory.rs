@@ -158,6 +158,10 @@ impl ReplayStore for MemoryStore {
     fn release(&self, token: ClaimToken) {
         self.release_now(&token);
     }
+
+    fn retain(&self) -> Option<Duration> {
+        Some(self.retain)
+    }
 }
 
 /// Describes a [`MemoryStore`].
