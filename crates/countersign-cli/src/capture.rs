@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clap::{ArgGroup, Args};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::input;
@@ -77,8 +77,12 @@ struct RequestDocument {
 }
 
 fn from_json(bytes: &[u8]) -> Result<Capture, String> {
-    let document: RequestDocument = serde_json::from_slice(bytes)
-        .map_err(|error| format!("not a request as JSON, with `headers` and `body` or `body_base64`: {error}"))?;
+    let unusable =
+        |error: String| format!("not a request as JSON, with `headers` and `body` or `body_base64`: {error}");
+    // A struct would be read from an array, too.
+    let document: Map<String, Value> = serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
+    let document: RequestDocument =
+        serde_json::from_value(document.into()).map_err(|error| unusable(error.to_string()))?;
     let decode = |text: String| STANDARD.decode(text).map_err(|error| format!("the body is not base64: {error}"));
     let body = match (document.body, document.body_base64) {
         (Some(_), Some(_)) => return Err("has both `body` and `body_base64`: leave one out".into()),
@@ -173,6 +177,15 @@ mod tests {
         let capture = from_raw(b"webhook-id: a\n\na\r\n\r\nb").expect("a request");
         assert_eq!(capture.body, "a\r\n\r\nb");
         assert!(from_raw(b"webhook-id: a\n").is_err());
+    }
+
+    #[test]
+    fn only_an_object_is_a_request() {
+        let request = |text: &str| from_json(text.as_bytes()).map(|capture| capture.body);
+        assert_eq!(request(r#"{"headers":{},"body":"a"}"#), Ok("a".into()));
+        for text in [r#"[{},"a",null,false]"#, "[]", "null", r#""a""#, "{}"] {
+            assert!(request(text).is_err_and(|error| error.starts_with("not a request as JSON")), "{text}");
+        }
     }
 
     #[test]

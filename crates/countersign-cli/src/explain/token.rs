@@ -187,10 +187,7 @@ fn explained(rejection: Rejection, token: &Token, case: &Case) -> Option<Finding
         format!("The token says: {}. Its signature is genuine.", named.collect::<Vec<_>>().join(", "))
     };
     Some(match rejection.reason() {
-        Reason::TokenMalformed => MALFORMED.certain(match token.header.get("crit") {
-            Some(crit) => format!("Its header has `crit`: {}.", written(crit)),
-            None => "Its claims are not a JSON object of the usual types.".into(),
-        }),
+        Reason::TokenMalformed => MALFORMED.certain(malformed(token)),
         Reason::TokenAlgorithm if alg.eq_ignore_ascii_case("none") => UNSIGNED.certain(format!("alg is `{alg}`.")),
         Reason::TokenAlgorithm if alg.starts_with("HS") => HMAC.certain(format!("alg is `{alg}`.")),
         Reason::TokenAlgorithm => OTHER_ALGORITHM.certain(format!("alg is `{alg}`.")),
@@ -219,6 +216,22 @@ fn explained(rejection: Rejection, token: &Token, case: &Case) -> Option<Finding
         Reason::TokenNotYetValid | Reason::TimestampTooNew => NOT_YET_VALID.certain(moments()),
         Reason::BodyNotBound => not_bound(token, case),
         _ => return None,
+    })
+}
+
+/// What is unusual about a token that is not read.
+fn malformed(token: &Token) -> String {
+    let odd = ["crit", "b64", "zip", "enc", "cty", "typ"].iter().find_map(|name| {
+        let value = token.header.get(name)?;
+        let is_usual = match *name {
+            "b64" => value.as_bool() == Some(true),
+            "typ" => value.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")),
+            _ => false,
+        };
+        (!is_usual).then(|| format!("Its header has `{name}`: {}.", written(value)))
+    });
+    odd.unwrap_or_else(|| {
+        "Its claims are not a JSON object of the usual types, or its header or its claims have a name twice.".into()
     })
 }
 

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
 use countersign::KeySet;
 use countersign::verifier::MAX_ED25519_KEYS;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::exit::Outcome;
@@ -71,12 +71,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
 }
 
 fn rows(document: &[u8]) -> Vec<Row> {
-    #[derive(Deserialize)]
-    struct Document {
-        keys: Vec<Value>,
-    }
-    let keys = serde_json::from_slice(document).map_or_else(|_| Vec::new(), |Document { keys }| keys);
-    (1..).zip(&keys).map(|(number, key)| row(number, key)).collect()
+    let document: Map<String, Value> = serde_json::from_slice(document).unwrap_or_default();
+    let keys = document.get("keys").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    (1..).zip(keys).map(|(number, key)| row(number, key)).collect()
 }
 
 /// The verifier itself says whether a key can be used: it is asked with a set of that key alone.
