@@ -2,6 +2,7 @@
 
 pub mod contestants;
 pub mod deliveries;
+pub mod forgeries;
 pub mod measurement;
 pub mod paired;
 pub mod pass_through;

@@ -21,12 +21,17 @@ const TURN: Duration = Duration::from_micros(400);
 /// How much longer each contestant takes than the first, for the same number of calls; the first,
 /// which is 1 by definition, is left out.
 pub fn ratios_to_first(contestants: &mut [Contestant<'_>]) -> Vec<Spread> {
-    let calls: Vec<u32> = contestants.iter_mut().map(calls_in_a_turn).collect();
-    let rounds: Vec<Vec<f64>> = (0..ROUNDS).map(|_| round(contestants, &calls)).collect();
+    let rounds = costs(contestants);
     (1..contestants.len()).map(|n| Spread::of(rounds.iter().map(|costs| costs[n] / costs[0]))).collect()
 }
 
-/// What a call cost each contestant in one round, in one unit for all.
+/// What a call costs each contestant, in seconds, in each of the rounds.
+pub fn costs(contestants: &mut [Contestant<'_>]) -> Vec<Vec<f64>> {
+    let calls: Vec<u32> = contestants.iter_mut().map(calls_in_a_turn).collect();
+    (0..ROUNDS).map(|_| round(contestants, &calls)).collect()
+}
+
+/// What a call cost each contestant in one round, in seconds.
 fn round(contestants: &mut [Contestant<'_>], calls: &[u32]) -> Vec<f64> {
     let mut taken = vec![Duration::ZERO; contestants.len()];
     for _ in 0..TURNS {

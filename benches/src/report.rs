@@ -30,6 +30,11 @@ impl Report {
         Self { name, text: format!("## {title}\n\n{conditions}\n") }
     }
 
+    /// Begins a part of its own.
+    pub fn section(&mut self, title: &str, conditions: &str) {
+        write!(self.text, "\n### {title}\n\n{conditions}\n").expect("a string takes all");
+    }
+
     /// Begins a table with these columns.
     pub fn columns(&mut self, names: &[&str]) {
         self.text.push('\n');
