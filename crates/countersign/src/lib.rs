@@ -69,6 +69,7 @@ pub mod header {
     pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
     /// When this attempt was made, in seconds since the Unix epoch: decimal digits, and nothing else.
     pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-    /// A list of `version,base64`, delimited by spaces, of 32 entries at most; or, in its place, one token.
+    /// A list of `version,base64`, delimited by spaces, of 32 entries and 16 KiB at most; or, in its place,
+    /// one token of 64 KiB at most.
     pub const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 }
