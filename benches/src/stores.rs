@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled};
-use countersign::{MemoryStore, UnixTime};
+use countersign::{Clock, ClockReading, MemoryStore, SystemClock};
 
 use crate::deliveries::{message_id, scatter};
 
@@ -17,15 +17,15 @@ pub const IDS: u32 = 1_000_000;
 const SOURCE: &str = "bench";
 const LEASE: Duration = Duration::from_mins(1);
 const RETAIN: Duration = MemoryStore::DEFAULT_RETAIN;
-const START: UnixTime = UnixTime::from_secs(1_790_000_000);
 
 /// A delivery, and when it arrives.
-pub type Arrival = (ReplayKey, UnixTime);
+pub type Arrival = (ReplayKey, ClockReading);
 
 /// The store, and the deliveries that it gets.
 #[derive(Debug)]
 pub struct FullStore {
     store: MemoryStore,
+    began: ClockReading,
     arrived: Cell<u64>,
     others: Cell<u64>,
 }
@@ -35,7 +35,7 @@ impl FullStore {
     pub fn new() -> Self {
         // Room for a few more: ids expire by the second, and their share of a second is eleven.
         let store = MemoryStore::builder().capacity(IDS as usize + 1000).retain(RETAIN).build();
-        let full = Self { store, arrived: Cell::new(0), others: Cell::new(0) };
+        let full = Self { store, began: SystemClock.read(), arrived: Cell::new(0), others: Cell::new(0) };
         (0..IDS).for_each(|_| full.claim_and_confirm(full.new_delivery()));
         full
     }
@@ -77,16 +77,16 @@ impl FullStore {
         assert_eq!(at_once(self.store.claim(key, LEASE, now)), Ok(Claim::Done));
     }
 
-    fn claim_fresh(&self, key: ReplayKey, now: UnixTime) -> ClaimToken {
+    fn claim_fresh(&self, key: ReplayKey, now: ClockReading) -> ClaimToken {
         match at_once(self.store.claim(key, LEASE, now)) {
             Ok(Claim::Fresh(token)) => token,
             other => panic!("a new delivery was not: {other:?}"),
         }
     }
 
-    fn now(&self) -> UnixTime {
+    fn now(&self) -> ClockReading {
         let latest = u32::try_from(self.arrived.get() - 1).expect("billions are not measured");
-        START.saturating_add(RETAIN / IDS * latest)
+        self.began.at(self.began.monotonic + RETAIN / IDS * latest)
     }
 }
 

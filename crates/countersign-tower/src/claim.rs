@@ -1,31 +1,130 @@
-use std::sync::Arc;
+//! A claim, from the call that makes it to the call that settles it, whether or not anybody still waits.
 
-use countersign::ReplayStore;
-use countersign::replay::ClaimToken;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use countersign::replay::{Claim, ClaimToken, Settled, StoreError};
+use countersign::{ClockReading, ReplayStore};
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep, timeout};
 
 use crate::policy::Terms;
 
 /// A claim that is released when it is dropped: by an error, a panic, or a sender that hung up.
 pub(crate) struct ClaimGuard<P: Terms> {
-    policy: Arc<P>,
-    token: Option<ClaimToken>,
+    claim: Option<(Arc<P>, ClaimToken)>,
 }
 
 impl<P: Terms> ClaimGuard<P> {
     pub(crate) fn new(policy: Arc<P>, token: ClaimToken) -> Self {
-        Self { policy, token: Some(token) }
+        Self { claim: Some((policy, token)) }
     }
 
-    /// Takes the claim out, to confirm it.
-    pub(crate) fn into_token(mut self) -> Option<ClaimToken> {
-        self.token.take()
+    /// Confirms the claim instead of releasing it.
+    pub(crate) fn confirm(mut self, now: ClockReading) -> Option<Confirming<P>> {
+        let (policy, token) = self.claim.take()?;
+        let future = policy.store().confirm(token, now);
+        Some(StoreCall::new(policy, future))
     }
 }
 
 impl<P: Terms> Drop for ClaimGuard<P> {
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            self.policy.store().release(token);
+        if let Some((policy, token)) = self.claim.take() {
+            policy.store().release(token);
         }
     }
+}
+
+pub(crate) type Claiming<P> = StoreCall<<<P as Terms>::Store as ReplayStore>::Claiming, P>;
+pub(crate) type Confirming<P> = StoreCall<<<P as Terms>::Store as ReplayStore>::Confirming, P>;
+
+/// A call of the store, with a time limit.
+///
+/// If nobody waits for it any more, because the sender hung up or the limit has passed, a task of its
+/// own completes it: a claim that comes late is released, and a confirmation is not lost. Without a
+/// Tokio runtime there is no limit and no task, and the future is dropped.
+pub(crate) struct StoreCall<F, P>
+where
+    F: Future<Output: Unawaited> + Send + Unpin + 'static,
+    P: Terms,
+{
+    /// Taken out while polling, so a future that panicked is never resumed.
+    call: Option<(Arc<P>, F)>,
+    /// Made when the store does not respond at once.
+    limit: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F, P, T> StoreCall<F, P>
+where
+    F: Future<Output = Result<T, StoreError>> + Send + Unpin + 'static,
+    F::Output: Unawaited,
+    P: Terms,
+{
+    pub(crate) fn new(policy: Arc<P>, future: F) -> Self {
+        Self { call: Some((policy, future)), limit: None }
+    }
+
+    /// The store's response, and the policy that it was asked under.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Arc<P>, T), StoreError>> {
+        let Some((policy, mut future)) = self.call.take() else { return Poll::Pending };
+        if let Poll::Ready(outcome) = Pin::new(&mut future).poll(cx) {
+            return Poll::Ready(outcome.map(|outcome| (policy, outcome)));
+        }
+        let settings = policy.settings();
+        let time = settings.store_timeout.min(settings.lease);
+        if self.limit.is_none() && Handle::try_current().is_ok() {
+            self.limit = Some(Box::pin(sleep(time)));
+        }
+        let is_over = self.limit.as_mut().is_some_and(|limit| limit.as_mut().poll(cx).is_ready());
+        if is_over {
+            complete(policy, future);
+            return Poll::Ready(Err(StoreError::TimedOut));
+        }
+        self.call = Some((policy, future));
+        Poll::Pending
+    }
+}
+
+impl<F, P> Drop for StoreCall<F, P>
+where
+    F: Future<Output: Unawaited> + Send + Unpin + 'static,
+    P: Terms,
+{
+    fn drop(&mut self) {
+        if let Some((policy, future)) = self.call.take() {
+            complete(policy, future);
+        }
+    }
+}
+
+/// Completes a call that nobody waits for. It gives up after the time of a lease, so that a store that
+/// never responds does not gather tasks without end.
+fn complete<P: Terms>(policy: Arc<P>, future: impl Future<Output: Unawaited> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            if let Ok(outcome) = timeout(policy.settings().lease, future).await {
+                outcome.settle(policy.store());
+            }
+        });
+    }
+}
+
+/// The outcome of a call that nobody waits for.
+pub(crate) trait Unawaited: Send {
+    /// Leaves the store as if it had not been asked, where nothing has been handled.
+    fn settle(self, store: &impl ReplayStore);
+}
+
+impl Unawaited for Result<Claim, StoreError> {
+    fn settle(self, store: &impl ReplayStore) {
+        if let Ok(Claim::Fresh(token)) = self {
+            store.release(token);
+        }
+    }
+}
+
+impl Unawaited for Result<Settled, StoreError> {
+    fn settle(self, _: &impl ReplayStore) {}
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use countersign::replay::{Claim, Settled, StoreError};
-use countersign::{Attempt, Clock, Refreshed, ReplayStore, UnixTime, Verifier};
+use countersign::{Attempt, Clock, ClockReading, Refreshed, ReplayStore, Verifier};
 use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
@@ -14,7 +14,7 @@ use crate::answer;
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::budget::Reservation;
 use crate::buffer::{Buffer, Buffered};
-use crate::claim::ClaimGuard;
+use crate::claim::{ClaimGuard, StoreCall};
 use crate::future::{Rejected, Stage, Step};
 use crate::grpc::Protocol;
 use crate::held::{HeldBody, Settlement};
@@ -30,7 +30,8 @@ pub(crate) struct Delivery<S, P: Terms> {
     /// The service, and the head that it is to see; until it is called.
     request: Option<(S, request::Parts)>,
     protocol: Protocol,
-    arrived: UnixTime,
+    /// The only reading of the time of day. Later moments are this one and the monotonic time since.
+    arrived: ClockReading,
     /// Of the source that was chosen, if one was.
     verifier: Option<Verifier>,
     /// Whose keys did not suffice, once there are newer ones: they are asked for once.
@@ -50,7 +51,7 @@ where
     pub(crate) fn new(service: S, head: request::Parts, policy: Arc<P>, span: RequestSpan) -> Self {
         Self {
             protocol: Protocol::of(&head),
-            arrived: policy.clock().now(),
+            arrived: policy.clock().read(),
             verifier: policy.sources().verifier_for(&head),
             request: Some((service, head)),
             tried: None,
@@ -76,10 +77,10 @@ where
         if let Some(refusal) = Refusal::of_retain(self.reporting.policy.store().retain(), verifier) {
             return Err(refusal);
         }
-        let headers = &self.head().headers;
+        let (headers, now) = (&self.head().headers, self.arrived.wall);
         Ok(match &self.tried {
-            None => verifier.begin(headers, self.arrived)?,
-            Some(tried) => verifier.begin_again(tried, headers, self.arrived)?,
+            None => verifier.begin(headers, now)?,
+            Some(tried) => verifier.begin_again(tried, headers, now)?,
         })
     }
 
@@ -109,7 +110,8 @@ where
         let policy = &self.reporting.policy;
         let started = policy.clock().instant();
         let verdict = attempt.finish(body.clone());
-        self.reporting.verification_time = Some(policy.clock().instant().saturating_duration_since(started));
+        let finished = policy.clock().instant();
+        self.reporting.verification_time = Some(finished.saturating_duration_since(started));
         let verified = match verdict {
             Ok(verified) => self.reporting.verified.insert(verified),
             Err(rejection) => {
@@ -120,8 +122,8 @@ where
         if settings.events.as_ref().is_some_and(|events| !events.admits(verified.event_type().as_deref())) {
             return self.acknowledge(Outcome::Filtered);
         }
-        let claiming = policy.store().claim(verified.replay_key(), settings.lease, policy.clock().now());
-        Step::To(Stage::Claiming { claiming })
+        let claiming = policy.store().claim(verified.replay_key(), settings.lease, self.arrived.at(finished));
+        Step::To(Stage::Claiming { claiming: StoreCall::new(Arc::clone(policy), claiming) })
     }
 
     /// Refuses, unless a key that is not known yet could make the difference.
@@ -164,22 +166,22 @@ where
         }
     }
 
-    pub(crate) fn claimed<B>(&mut self, claim: Result<Claim, StoreError>) -> Step<S::Future, B, ResBody, P> {
+    pub(crate) fn claimed<B>(&mut self, claim: Result<(Arc<P>, Claim), StoreError>) -> Step<S::Future, B, ResBody, P> {
         let settings = self.reporting.policy.settings();
         let claim = match claim {
             // From here on whatever ends this future early gives the claim back.
-            Ok(Claim::Fresh(token)) => Some(ClaimGuard::new(Arc::clone(&self.reporting.policy), token)),
-            Ok(Claim::InFlight) => return Step::To(Stage::Refused { refusal: Refusal::InFlight }),
-            Ok(Claim::Done) if settings.on_duplicate == OnDuplicate::HandOver => {
+            Ok((policy, Claim::Fresh(token))) => Some(ClaimGuard::new(policy, token)),
+            Ok((_, Claim::InFlight)) => return Step::To(Stage::Refused { refusal: Refusal::InFlight }),
+            Ok((_, Claim::Done)) if settings.on_duplicate == OnDuplicate::HandOver => {
                 self.unclaimed = Some(Unclaimed::Duplicate);
                 None
             }
-            Ok(Claim::Done) => return self.acknowledge(Outcome::Duplicate),
+            Ok((_, Claim::Done)) => return self.acknowledge(Outcome::Duplicate),
             Err(error) if settings.on_store_failure == OnStoreFailure::DangerHandOver => {
                 self.unclaimed = Some(Unclaimed::StoreUnavailable(error));
                 None
             }
-            Err(error) => return Step::To(Stage::Refused { refusal: Refusal::StoreUnavailable(error) }),
+            Err(error) => return Step::To(Stage::Refused { refusal: error.into() }),
         };
         Step::To(Stage::Readying { claim })
     }
@@ -216,11 +218,8 @@ where
         response: Response<ResBody>,
     ) -> Step<S::Future, B, ResBody, P> {
         match conclude(&response, self.protocol, self.reporting.policy.settings().confirm_at) {
-            Conclusion::Handled => match claim.and_then(ClaimGuard::into_token) {
-                Some(token) => {
-                    let confirming = self.reporting.policy.store().confirm(token, self.reporting.policy.clock().now());
-                    Step::To(Stage::Confirming { response: Some(response), confirming })
-                }
+            Conclusion::Handled => match claim.and_then(|claim| claim.confirm(self.now())) {
+                Some(confirming) => Step::To(Stage::Confirming { response: Some(response), confirming }),
                 None => self.answer(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, true)),
             },
             Conclusion::Failed => {
@@ -229,6 +228,10 @@ where
             }
             Conclusion::Open(ending) => self.defer(claim, response, ending),
         }
+    }
+
+    fn now(&self) -> ClockReading {
+        self.arrived.at(self.reporting.policy.clock().instant())
     }
 
     pub(crate) fn confirmed<B>(
@@ -253,8 +256,8 @@ where
         ending: Ending,
     ) -> Step<S::Future, B, ResBody, P> {
         let reporting = self.reporting.hand_over();
-        let settlement = Settlement::new(claim, self.unclaimed, self.reservation.take(), reporting);
-        let held = |body| ResponseBody::held(HeldBody::new(body, ending, Box::pin(settlement)));
+        let settlement = Settlement::new(claim, self.arrived, self.unclaimed, self.reservation.take(), reporting);
+        let held = |body| ResponseBody::held(HeldBody::new(body, ending, Box::new(settlement)));
         self.answer(response.map(held), Outcome::Deferred)
     }
 

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::buffer::Buffer;
-use crate::claim::ClaimGuard;
+use crate::claim::{ClaimGuard, Claiming, Confirming};
 use crate::delivery::Delivery;
 use crate::policy::{Policy, Terms};
 use crate::refusal::Refusal;
@@ -46,11 +46,11 @@ pin_project! {
         Refused { refusal: Refusal },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
         Refreshing { #[pin] refreshing: <P::Sources as Sources>::Refreshing, rejected: Option<Rejected<B>> },
-        Claiming { #[pin] claiming: <P::Store as ReplayStore>::Claiming },
+        Claiming { claiming: Claiming<P> },
         Readying { claim: Option<ClaimGuard<P>> },
         // In this order: the claim is held until nothing is left of the service's future.
         Handling { #[pin] handling: F, claim: Option<ClaimGuard<P>> },
-        Confirming { response: Option<Response<ResBody>>, #[pin] confirming: <P::Store as ReplayStore>::Confirming },
+        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<P> },
     }
 }
 
@@ -148,7 +148,7 @@ where
                 }
                 StageProjection::Confirming { response, confirming } => {
                     let settled = ready!(confirming.poll(cx));
-                    delivery.confirmed(response.take(), settled)
+                    delivery.confirmed(response.take(), settled.map(|(_, settled)| settled))
                 }
                 StageProjection::Refused { refusal } => delivery.refuse(*refusal),
             };

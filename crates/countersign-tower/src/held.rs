@@ -5,12 +5,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use countersign::replay::Settled;
-use countersign::{Clock, ReplayStore};
+use countersign::{Clock, ClockReading};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::budget::Reservation;
-use crate::claim::ClaimGuard;
+use crate::claim::{ClaimGuard, Confirming};
 use crate::grpc;
 use crate::policy::{Terms, Unclaimed};
 use crate::report::Outcome;
@@ -33,7 +33,7 @@ struct Held {
     last: Option<Frame<Bytes>>,
     state: State,
     /// Until it is settled. The lock is never taken: it makes what can only be sent shareable.
-    settling: Mutex<Option<Pin<Box<dyn Settling>>>>,
+    settling: Mutex<Option<Box<dyn Settling>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,14 +46,14 @@ enum State {
 /// How a delivery is settled, whatever the types of its store.
 pub(crate) trait Settling: Send {
     /// The delivery was handled.
-    fn poll_handled(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_handled(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// The delivery was not handled.
-    fn failed(self: Pin<&mut Self>);
+    fn failed(&mut self);
 }
 
 impl<B> HeldBody<B> {
-    pub(crate) fn new(body: B, ending: Ending, settling: Pin<Box<dyn Settling>>) -> Self {
+    pub(crate) fn new(body: B, ending: Ending, settling: Box<dyn Settling>) -> Self {
         let settling = Mutex::new(Some(settling));
         Self { body, held: Box::new(Held { ending, last: None, state: State::Open, settling }) }
     }
@@ -147,7 +147,7 @@ impl Held {
     fn poll_confirm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let settling = self.settling.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(settling) = settling {
-            ready!(settling.as_mut().poll_handled(cx));
+            ready!(settling.poll_handled(cx));
         }
         *settling = None;
         self.state = State::Settled;
@@ -156,7 +156,7 @@ impl Held {
 
     fn fail(&mut self) {
         if let Some(mut settling) = self.settling.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            settling.as_mut().failed();
+            settling.failed();
         }
         self.state = State::Settled;
     }
@@ -168,53 +168,49 @@ impl<B: fmt::Debug> fmt::Debug for HeldBody<B> {
     }
 }
 
-pin_project! {
-    /// The last of a delivery: its claim, and what is still to be said of it.
-    pub(crate) struct Settlement<P: Terms> {
-        #[pin]
-        confirming: Option<<P::Store as ReplayStore>::Confirming>,
-        // In this order: what is reported has happened.
-        claim: Option<ClaimGuard<P>>,
-        unclaimed: Option<Unclaimed>,
-        reservation: Option<Reservation>,
-        reporting: Reporting<P>,
-    }
+/// The last of a delivery: its claim, and what is still to be said of it.
+pub(crate) struct Settlement<P: Terms> {
+    confirming: Option<Confirming<P>>,
+    // In this order: what is reported has happened.
+    claim: Option<ClaimGuard<P>>,
+    arrived: ClockReading,
+    unclaimed: Option<Unclaimed>,
+    reservation: Option<Reservation>,
+    reporting: Reporting<P>,
 }
 
 impl<P: Terms> Settlement<P> {
     pub(crate) fn new(
         claim: Option<ClaimGuard<P>>,
+        arrived: ClockReading,
         unclaimed: Option<Unclaimed>,
         reservation: Option<Reservation>,
         reporting: Reporting<P>,
     ) -> Self {
-        Self { confirming: None, claim, unclaimed, reservation, reporting }
+        Self { confirming: None, claim, arrived, unclaimed, reservation, reporting }
     }
 }
 
 impl<P: Terms> Settling for Settlement<P> {
-    fn poll_handled(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if let Some(token) = this.claim.take().and_then(ClaimGuard::into_token) {
-            let policy = &this.reporting.policy;
-            let confirming = policy.store().confirm(token, policy.clock().now());
-            this.confirming.set(Some(confirming));
+    fn poll_handled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(claim) = self.claim.take() {
+            let now = self.arrived.at(self.reporting.policy.clock().instant());
+            self.confirming = claim.confirm(now);
         }
-        let outcome = match this.confirming.as_mut().as_pin_mut() {
+        let outcome = match &mut self.confirming {
             Some(confirming) => match ready!(confirming.poll(cx)) {
-                Ok(Settled::Recorded) => Outcome::Confirmed,
-                Ok(Settled::Superseded) | Err(_) => Outcome::Unrecorded,
+                Ok((_, Settled::Recorded)) => Outcome::Confirmed,
+                Ok((_, Settled::Superseded)) | Err(_) => Outcome::Unrecorded,
             },
-            None => unconfirmed(*this.unclaimed, true),
+            None => unconfirmed(self.unclaimed, true),
         };
-        this.reporting.give(outcome);
+        self.reporting.give(outcome);
         Poll::Ready(())
     }
 
-    fn failed(self: Pin<&mut Self>) {
-        let this = self.project();
-        drop(this.claim.take());
-        drop(this.reservation.take());
-        this.reporting.give(unconfirmed(*this.unclaimed, false));
+    fn failed(&mut self) {
+        drop(self.claim.take());
+        drop(self.reservation.take());
+        self.reporting.give(unconfirmed(self.unclaimed, false));
     }
 }

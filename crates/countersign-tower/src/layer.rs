@@ -54,6 +54,8 @@ impl VerifyLayer {
     pub const DEFAULT_BODY_BUDGET: usize = 256 * 1024 * 1024;
     /// How long the service may take before a retry may be handed to it, unless set: 60 s.
     pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
+    /// How long one call of the replay store may take: 5 s.
+    pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
 impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
@@ -62,6 +64,7 @@ impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
     pub fn new(keys: K) -> Self {
         let settings = Settings {
             lease: VerifyLayer::DEFAULT_LEASE,
+            store_timeout: VerifyLayer::DEFAULT_STORE_TIMEOUT,
             body_limit: VerifyLayer::DEFAULT_BODY_LIMIT,
             body_timeout: VerifyLayer::DEFAULT_BODY_TIMEOUT,
             body_budget: BodyBudget::new(VerifyLayer::DEFAULT_BODY_BUDGET),
@@ -123,10 +126,21 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// How long a claim holds, 60 s unless set. Longer than the service ever takes: a service that is slower may be
-    /// handed the same delivery again by the sender's retry.
+    /// How long a claim holds. Default: 60 s. It must be longer than the service and the store's response ever take:
+    /// a slower service may be handed the same delivery again by the sender's retry.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.policy.settings.lease = lease;
+        self
+    }
+
+    /// How long one call of the replay store may take, at most the lease. Default: 5 s.
+    ///
+    /// A claim that takes longer is rejected with 503 (`store_unavailable`), and a confirmation that takes longer no
+    /// longer delays the response. Either call is completed in a Tokio task: a claim that comes late is released at
+    /// once. The same happens if the sender hangs up while the store is at work. A store that responds at once, as a
+    /// [`MemoryStore`] does, needs no timer and no task.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.settings.store_timeout = timeout;
         self
     }
 

@@ -42,6 +42,8 @@
 //! | a time runs out in a layer inside that answers (408, 504) | released | `Released` |
 //! | a time runs out in a layer outside | released | `Abandoned` |
 //! | the sender hangs up before the body is whole | there is no claim yet | `Abandoned`, or `Refused` |
+//! | the sender hangs up while the store claims or confirms | a claim is released when it comes; a confirmation is recorded | `Abandoned` |
+//! | the store does not respond within [`store_timeout`](VerifyLayer::store_timeout) | a claim is released when it comes; a confirmation is recorded when it comes | `Refused`; `Unrecorded` |
 //! | the sender hangs up while the service works | released; [detached](VerifyLayer::detach), as the service ends | `Abandoned`; as it ends |
 //! | the answer's body fails half-way | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Released` |
 //! | the sender hangs up during the answer's body | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Abandoned` |
@@ -72,7 +74,9 @@
 //! # Runtime
 //!
 //! A body that does not come at once is timed with Tokio's timer: without a Tokio runtime, or with one whose
-//! timer is not enabled (`enable_time`), it panics. Nothing else needs a runtime, unless a store does.
+//! timer is not enabled (`enable_time`), it panics. A replay store that does not respond at once is timed too, and
+//! needs the timer if there is a Tokio runtime. Without a runtime it has no time limit, and a claim whose sender hangs
+//! up is held until its lease runs out. Nothing else needs a runtime.
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 //! [timeout]: https://docs.rs/tower/latest/tower/timeout/index.html

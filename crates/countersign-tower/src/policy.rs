@@ -69,6 +69,7 @@ pub enum Unclaimed {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) lease: Duration,
+    pub(crate) store_timeout: Duration,
     pub(crate) body_limit: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) body_budget: BodyBudget,

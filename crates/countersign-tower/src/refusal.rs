@@ -25,6 +25,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// | `OverBudget` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `GrpcStream` | | `UNIMPLEMENTED` |
 /// | `InFlight` | 409, `Retry-After` | `ABORTED`, with pushback |
+/// | `StoreFull` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `KeysUnavailable`, `StoreUnavailable`, `RetainTooShort` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
 ///
 /// Pushback is `grpc-retry-pushback-ms` of gRPC's retries ([gRFC A6]), for clients that retry by themselves.
@@ -59,7 +60,9 @@ pub enum Refusal {
     InFlight,
     /// The source's public keys are out of reach, so nobody knows whether it is genuine.
     KeysUnavailable,
-    /// The replay store gave no answer, so nobody knows whether it is new.
+    /// The replay store has no room for another message id, and never forgets one before its time.
+    StoreFull,
+    /// The replay store did not respond, so nobody knows whether the message is new.
     StoreUnavailable(StoreError),
     /// The replay store forgets ids sooner than requests of this source expire
     /// ([`Verifier::longest_life`](countersign::Verifier::longest_life)), so a replay would pass: the layer is
@@ -85,6 +88,7 @@ impl Refusal {
             Self::GrpcStream => "grpc_stream",
             Self::InFlight => "in_flight",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::StoreFull => "store_full",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::RetainTooShort { .. } => "retain_too_short",
         }
@@ -110,7 +114,11 @@ impl Refusal {
             Self::BodyUnreadable => StatusCode::BAD_REQUEST,
             Self::GrpcStream => StatusCode::NOT_IMPLEMENTED,
             Self::InFlight => StatusCode::CONFLICT,
-            Self::OverBudget | Self::KeysUnavailable | Self::StoreUnavailable(_) | Self::RetainTooShort { .. } => {
+            Self::OverBudget
+            | Self::KeysUnavailable
+            | Self::StoreFull
+            | Self::StoreUnavailable(_)
+            | Self::RetainTooShort { .. } => StatusCode::SERVICE_UNAVAILABLE,
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -126,7 +134,7 @@ impl Refusal {
             Self::Unverified(_) if self.status().as_u16() == 400 => code::INVALID_ARGUMENT,
             Self::Unverified(_) => code::UNAUTHENTICATED,
             Self::UnknownSource => code::NOT_FOUND,
-            Self::BodyTooLarge { .. } | Self::OverBudget => code::RESOURCE_EXHAUSTED,
+            Self::BodyTooLarge { .. } | Self::OverBudget | Self::StoreFull => code::RESOURCE_EXHAUSTED,
             Self::BodyTimeout { .. } => code::DEADLINE_EXCEEDED,
             Self::BodyUnreadable => code::INVALID_ARGUMENT,
             Self::GrpcStream => code::UNIMPLEMENTED,
@@ -141,6 +149,7 @@ impl Refusal {
             Self::OverBudget
             | Self::InFlight
             | Self::KeysUnavailable
+            | Self::StoreFull
             | Self::StoreUnavailable(_)
             | Self::RetainTooShort { .. } => Some(RETRY_AFTER),
             _ => None,
@@ -175,6 +184,7 @@ impl fmt::Display for Refusal {
             Self::KeysUnavailable => {
                 f.write_str("the keys of this source cannot be reached right now: come back later")
             }
+            Self::StoreFull => StoreError::Full.fmt(f),
             Self::StoreUnavailable(error) => error.fmt(f),
             Self::RetainTooShort { retain, needed } => write!(
                 f,
@@ -186,6 +196,15 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::StoreFull,
+            error => Self::StoreUnavailable(error),
+        }
+    }
+}
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {

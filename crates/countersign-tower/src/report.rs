@@ -51,8 +51,8 @@ impl Report {
 pub enum Outcome {
     /// The service handled it, and it will not be handled again.
     Confirmed,
-    /// The service handled it, but the store could not record that, or the lease had run out: a retry
-    /// may reach the service again.
+    /// The service handled it, but the store could not record that, or did not say so in time, or the lease
+    /// had run out: a retry may reach the service again.
     Unrecorded,
     /// The service did not handle it: a retry is welcome.
     Released,

@@ -9,6 +9,7 @@ use std::task::Context;
 
 use bytes::Bytes;
 use common::{Client, Delivery, Failure, Framing, Handler, NOW, delivery, delivery_at, reported, serve_hyper, soon};
+use countersign::replay::conformance::{Delay, LateStore};
 use countersign_tower::{ConfirmAt, Rest, VerifiedBody};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
@@ -112,6 +113,20 @@ async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
         soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
         assert_eq!((reports.so_far(), setup.store.len(), setup.store.in_flight()), (vec![outcome], kept, 0));
     }
+}
+
+#[tokio::test]
+async fn a_sender_that_hangs_up_during_the_claim_has_its_delivery_handled() {
+    let (setup, layer, reports) = reported();
+    let delay = Delay { polls_before: 2, polls_after: 2, is_lost: false };
+    let layer = layer.store(LateStore::new(Arc::clone(&setup.store), [delay]));
+    let (handler, (spawn, mut left_alone)) = (Handler::default(), spawner());
+    let mut future = Box::pin(layer.detach(spawn).layer(handler.clone()).oneshot(message().request()));
+    assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+    drop(future);
+    soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
+    assert_eq!((handler.calls(), reports.so_far()), (1, vec!["confirmed"]));
+    assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0));
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ async fn what_cannot_be_taken_now_says_how_and_when_to_come_back() {
     let poor = setup().layer.body_budget(BodyBudget::new(100));
     let text = "a".repeat(50);
     let cases = [
-        ("a full store", full.layer.clone(), Code::Unavailable, "store_unavailable", Some("5000")),
+        ("a full store", full.layer.clone(), Code::ResourceExhausted, "store_full", Some("5000")),
         ("a small limit", small, Code::ResourceExhausted, "body_too_large", None),
     ];
     for (why, layer, code, reason, pushback) in cases {

@@ -19,7 +19,8 @@ fn every_reason_has_a_cause_and_a_fix() {
         Refusal::GrpcStream,
         Refusal::InFlight,
         Refusal::KeysUnavailable,
-        Refusal::StoreUnavailable(StoreError::Full),
+        Refusal::StoreFull,
+        Refusal::StoreUnavailable(StoreError::Unavailable),
         Refusal::RetainTooShort { retain: Duration::ZERO, needed: Duration::ZERO },
     ];
     let unverified = Reason::ALL.iter().map(|reason| Refusal::Unverified(Rejection::from(*reason)));

@@ -134,7 +134,7 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
     let layer = setup.layer.clone().events(events).danger_observe();
     let batch = |id: &str| delivery(id, r#"{"type":"batch.failed"}"#);
     for (reason, delivery) in
-        [("filtered", delivery("msg_1", "other")), ("", batch("msg_2")), ("store_unavailable", batch("msg_3"))]
+        [("filtered", delivery("msg_1", "other")), ("", batch("msg_2")), ("store_full", batch("msg_3"))]
     {
         let answer = layer.layer(service.clone()).oneshot(delivery.request()).await.expect("no failure");
         let answer = reply(answer).await;

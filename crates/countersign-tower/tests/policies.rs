@@ -16,7 +16,7 @@ use common::{
     verifier_for,
 };
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{KeySource, MemoryStore, Reason, Refreshed, ReplayStore, UnixTime, Verified, Verifier};
+use countersign::{ClockReading, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier};
 use countersign_tower::{
     OnDuplicate, OnStoreFailure, PerRequest, Refusal, Rendered, Report, Sources, Unclaimed, VerifiedBody, VerifyLayer,
 };
@@ -104,7 +104,7 @@ async fn a_store_that_fails_is_fatal_unless_the_danger_is_asked_for() {
     let (setup, (service, marks)) = (full().await, noting(200));
     let (addr, _server) = serve_hyper(setup.layer.layer(service)).await;
     let reply = Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
-    assert_eq!((reply.status.as_u16(), &*reply.code(), unclaimed(&marks).len()), (503, "store_unavailable", 0));
+    assert_eq!((reply.status.as_u16(), &*reply.code(), unclaimed(&marks).len()), (503, "store_full", 0));
 
     for (status, outcome) in [(200, "unrecorded"), (500, "released")] {
         let (setup, told, (service, marks)) = (full().await, Told::default(), noting(status));
@@ -148,7 +148,7 @@ async fn a_refusal_is_rendered_as_asked_and_keeps_its_status_and_headers() {
     busy.layer.layer(noting(200).0).call(delivery("msg_0", "body").request()).await.expect("no failure");
     let (addr, _server) = serve_hyper(busy.layer.clone().render_refusals(plain).layer(noting(200).0)).await;
     let reply: Reply = Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
-    assert_eq!((reply.status.as_u16(), &*reply.body), (503, &b"no: store_unavailable"[..]));
+    assert_eq!((reply.status.as_u16(), &*reply.body), (503, &b"no: store_full"[..]));
     assert_eq!(reply.header("retry-after"), Some("5"));
     assert!(unclaimed(&marks).is_empty());
 }
@@ -266,11 +266,11 @@ impl ReplayStore for Silent {
     type Claiming = Pin<Box<dyn Future<Output = Result<Claim, StoreError>> + Send>>;
     type Confirming = std::future::Ready<Result<Settled, StoreError>>;
 
-    fn claim(&self, _: ReplayKey, _: Duration, _: UnixTime) -> Self::Claiming {
+    fn claim(&self, _: ReplayKey, _: Duration, _: ClockReading) -> Self::Claiming {
         Box::pin(std::future::pending())
     }
 
-    fn confirm(&self, _: ClaimToken, _: UnixTime) -> Self::Confirming {
+    fn confirm(&self, _: ClaimToken, _: ClockReading) -> Self::Confirming {
         std::future::ready(Err(StoreError::Unavailable))
     }
 

@@ -182,9 +182,9 @@ async fn a_full_store_refuses_what_is_new_and_still_knows_what_is_done() {
         assert_eq!(client.deliver(&first, Framing::Length).await.status, StatusCode::OK);
 
         let reply = client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
-        is_refusal("full", &reply, 503, "store_unavailable");
+        is_refusal("full", &reply, 503, "store_full");
         let (report, refusal) = server.reports().pop().expect("it was reported");
-        is_reported("full", &report, refusal.as_ref(), "store_unavailable");
+        is_reported("full", &report, refusal.as_ref(), "store_full");
 
         assert_eq!(client.deliver(&first, Framing::Length).await.outcome(), Some("duplicate"));
         assert_eq!(handler.calls(), 1);

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use common::{Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, send, setup, start};
+use common::{Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, send, setup, start};
+use countersign::replay::conformance::{Delay, LateStore};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{ManualClock, MemoryStore, ReplayStore, UnixTime};
-use countersign_tower::{Outcome, Refusal, Report, VerifyLayer};
+use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime};
+use countersign_tower::{ConfirmAt, Outcome, Refusal, Report, VerifyLayer};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};
@@ -24,7 +25,7 @@ const LEASE: Duration = Duration::from_secs(40);
 #[derive(Clone)]
 struct Strange {
     inner: Arc<MemoryStore>,
-    wait: Duration,
+    wait: Arc<Mutex<Duration>>,
     /// Calls of `claim` and `confirm` that still succeed before one fails.
     countdown: Arc<Mutex<Option<(usize, StoreError)>>>,
     asked: Arc<Mutex<Vec<String>>>,
@@ -36,6 +37,10 @@ impl Strange {
     fn failing_after(self, calls: usize, error: StoreError) -> Self {
         *self.countdown.lock().unwrap_or_else(PoisonError::into_inner) = Some((calls, error));
         self
+    }
+
+    fn waiting(&self, wait: Duration) {
+        *self.wait.lock().unwrap_or_else(PoisonError::into_inner) = wait;
     }
 
     fn asked(&self) -> Vec<String> {
@@ -53,8 +58,9 @@ impl Strange {
     ) -> Later<T> {
         let this = self.clone();
         Box::pin(async move {
-            if !this.wait.is_zero() {
-                sleep(this.wait).await;
+            let wait = *this.wait.lock().unwrap_or_else(PoisonError::into_inner);
+            if !wait.is_zero() {
+                sleep(wait).await;
             }
             if let Some((left, error)) = this.countdown.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 if *left == 0 {
@@ -71,14 +77,14 @@ impl ReplayStore for Strange {
     type Claiming = Later<Claim>;
     type Confirming = Later<Settled>;
 
-    fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> Self::Claiming {
-        self.note("claim", &key, &format!(" for {} s at {}", lease.as_secs(), now.as_secs() - NOW));
+    fn claim(&self, key: ReplayKey, lease: Duration, now: ClockReading) -> Self::Claiming {
+        self.note("claim", &key, &format!(" for {} s at {}", lease.as_secs(), now.wall.as_secs() - NOW));
         let inner = Arc::clone(&self.inner);
         self.later(async move { inner.claim(key, lease, now).await })
     }
 
-    fn confirm(&self, token: ClaimToken, now: UnixTime) -> Self::Confirming {
-        self.note("confirm", token.key(), &format!(" at {}", now.as_secs() - NOW));
+    fn confirm(&self, token: ClaimToken, now: ClockReading) -> Self::Confirming {
+        self.note("confirm", token.key(), &format!(" at {}", now.wall.as_secs() - NOW));
         let inner = Arc::clone(&self.inner);
         self.later(async move { inner.confirm(token, now).await })
     }
@@ -91,6 +97,7 @@ impl ReplayStore for Strange {
 
 fn strange(wait: Duration) -> (VerifyLayer<Strange, Arc<ManualClock>>, Strange, Arc<ManualClock>) {
     let Setup { layer, store, clock } = setup();
+    let wait = Arc::new(Mutex::new(wait));
     let store = Strange { inner: store, wait, countdown: Arc::default(), asked: Arc::default() };
     (layer.lease(LEASE).store(store.clone()), store, clock)
 }
@@ -166,7 +173,11 @@ async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
 
 #[tokio::test]
 async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
-    for error in [StoreError::Unavailable, StoreError::Full] {
+    for (error, refusal, code) in [
+        (StoreError::Unavailable, Refusal::StoreUnavailable(StoreError::Unavailable), "store_unavailable"),
+        (StoreError::TimedOut, Refusal::StoreUnavailable(StoreError::TimedOut), "store_unavailable"),
+        (StoreError::Full, Refusal::StoreFull, "store_full"),
+    ] {
         for stack in Stack::ALL {
             let (layer, store, _) = strange(Duration::ZERO);
             let store = store.failing_after(0, error);
@@ -174,9 +185,9 @@ async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
             let server = start(stack, &layer, &handler).await;
             let mut client = Client::connect(server.addr).await;
             let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
-            assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "store_unavailable"));
+            assert_eq!((reply.status.as_u16(), &*reply.code()), (503, code));
             assert!(reply.header("retry-after").is_some());
-            assert_eq!(server.reports().pop().expect("a report").1, Some(Refusal::StoreUnavailable(error)));
+            assert_eq!(server.reports().pop().expect("a report").1, Some(refusal));
             assert_eq!(handler.calls(), 0);
             // Once the store is back, so is the delivery.
             *store.countdown.lock().expect("no panic") = None;
@@ -225,25 +236,162 @@ async fn a_store_that_fails_at_any_point_never_lets_a_delivery_be_handled_twice_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_hangs_up_during_the_claim_reaches_nobody() {
+async fn a_sender_that_hangs_up_during_the_claim_does_not_block_its_own_retry() {
     let (layer, store, _) = strange(SLOW);
     let handler = Handler::default();
     let request = layer.layer(handler.clone()).oneshot(delivery("msg_1", "body").request());
     timeout(SLOW / 2, request).await.expect_err("the store is slower");
-    assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0"], "there is no token to give back");
-    assert_eq!(handler.calls(), 0);
+    assert_eq!((store.asked().len(), store.inner.in_flight()), (1, 0), "the claim is on its way");
+    sleep(SLOW).await;
+    assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "release test/msg_1"]);
+    assert_eq!((handler.calls(), store.inner.in_flight()), (0, 0));
+    assert_eq!(send(&layer, &handler, &delivery("msg_1", "body")).await.status, StatusCode::OK);
+    assert_eq!(handler.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sender_that_hangs_up_during_the_confirmation_does_not_undo_it() {
-    let (layer, store, _) = strange(SLOW);
-    let handler = Handler::default();
-    let request = layer.layer(handler.clone()).oneshot(delivery("msg_1", "body").request());
-    timeout(SLOW * 3 / 2, request).await.expect_err("the store is slower");
+    for confirm_at in [ConfirmAt::Head, ConfirmAt::BodyEnd] {
+        let (layer, store, _) = strange(SLOW);
+        let (layer, handler) = (layer.confirm_at(confirm_at), Handler::default());
+        let message = delivery("msg_1", "body");
+        timeout(SLOW * 3 / 2, send(&layer, &handler, &message)).await.expect_err("the store is slower");
+        assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1));
+        sleep(SLOW).await;
+        // It is not released, to be handled again: it was handled, and that is recorded.
+        assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "confirm test/msg_1 at 0"]);
+        assert_eq!(store.inner.in_flight(), 0);
+        assert_eq!(send(&layer, &handler, &message).await.outcome(), Some("duplicate"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_takes_too_long_is_rejected_and_released_when_it_comes() {
+    let (layer, store, _) = strange(VerifyLayer::DEFAULT_STORE_TIMEOUT * 3);
+    let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
+    let reply = timeout(VerifyLayer::DEFAULT_STORE_TIMEOUT * 2, send(&layer, &handler, &message)).await;
+    let reply = reply.expect("the sender does not wait for as long as the store takes");
+    assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "store_unavailable"));
+    let report = reply.extensions.get::<Report>().expect("a report");
+    assert_eq!(report.refusal(), Some(&Refusal::StoreUnavailable(StoreError::TimedOut)));
+    sleep(VerifyLayer::DEFAULT_STORE_TIMEOUT * 3).await;
+    assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "release test/msg_1"]);
+    store.waiting(Duration::ZERO);
+    assert_eq!(send(&layer, &handler, &message).await.status, StatusCode::OK);
     assert_eq!(handler.calls(), 1);
-    // What was handled is not given back to be handled again at once; the lease decides.
-    assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "confirm test/msg_1 at 0"]);
-    assert_eq!(send(&layer, &handler, &delivery("msg_1", "body")).await.code(), "in_flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_takes_too_long_does_not_hold_the_response_and_is_not_lost() {
+    for confirm_at in [ConfirmAt::Head, ConfirmAt::BodyEnd] {
+        let (layer, store, _) = strange(Duration::ZERO);
+        let layer = layer.confirm_at(confirm_at).store_timeout(SLOW);
+        let (handler, tell) = Handler::waiting();
+        let message = delivery("msg_1", "body");
+        let mut sending = pin!(send(&layer, &handler, &message));
+        timeout(SLOW, sending.as_mut()).await.expect_err("the handler waits");
+        store.waiting(SLOW * 2);
+        tell.send(202).expect("it waits");
+        let reply = timeout(SLOW * 3 / 2, sending).await.expect("the response does not wait for the store");
+        assert_eq!((reply.status.as_u16(), &*reply.body), (202, &b"handled"[..]));
+        sleep(SLOW * 2).await;
+        store.waiting(Duration::ZERO);
+        assert_eq!(send(&layer, &handler, &message).await.outcome(), Some("duplicate"));
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_responds_gathers_no_calls() {
+    let (layer, store, _) = strange(Duration::from_hours(24 * 365));
+    let handler = Handler::default();
+    for id in ["msg_1", "msg_2"] {
+        assert_eq!(send(&layer, &handler, &delivery(id, "body")).await.code(), "store_unavailable");
+    }
+    // Each call holds a clone of the store, and so does a task that completes one.
+    let before = Arc::strong_count(&store.asked);
+    sleep(LEASE * 2).await;
+    assert_eq!(Arc::strong_count(&store.asked), before - 2, "they are given up with their lease");
+}
+
+/// Whenever a sender hangs up, and wherever the store's work is by then: its retry is handled at once if
+/// the first attempt was not, and is a duplicate if it was.
+#[tokio::test]
+async fn a_sender_may_hang_up_at_any_moment_of_a_slow_store() {
+    for (before, after) in [(0, 0), (0, 1), (1, 0), (1, 2), (3, 1)] {
+        let mut ended = 0;
+        for polls in 0..20 {
+            let Setup { layer, store, .. } = setup();
+            let delay = Delay { polls_before: before, polls_after: after, is_lost: false };
+            let late = layer.clone().store(LateStore::new(Arc::clone(&store), [delay]));
+            let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
+            let mut first = Box::pin(late.layer(handler.clone()).oneshot(message.request()));
+            let mut cx = Context::from_waker(Waker::noop());
+            ended += usize::from((0..polls).any(|_| first.as_mut().poll(&mut cx).is_ready()));
+            drop(first);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            let calls = handler.calls();
+            assert_eq!(store.in_flight(), 0, "{delay:?}, {polls} polls: the claim is settled");
+            let retry = send(&layer, &handler, &message).await;
+            let outcome = (calls == 1).then_some("duplicate");
+            assert_eq!((retry.status, retry.outcome()), (StatusCode::OK, outcome), "{delay:?}, {polls} polls");
+            assert_eq!(handler.calls(), 1, "{delay:?}, {polls} polls");
+        }
+        assert!((1..20).contains(&ended), "{ended} of 20 came to their end");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_whose_response_is_lost_is_free_when_its_lease_runs_out() {
+    let Setup { layer, store, clock } = setup();
+    let lost = Delay { is_lost: true, ..Delay::default() };
+    let late = layer.clone().lease(LEASE).store(LateStore::new(Arc::clone(&store), [lost]));
+    let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
+    assert_eq!(send(&late, &handler, &message).await.code(), "store_unavailable");
+    assert_eq!(send(&layer, &handler, &message).await.code(), "in_flight");
+    clock.advance(LEASE);
+    assert_eq!(send(&layer, &handler, &message).await.status, StatusCode::OK);
+    assert_eq!(handler.calls(), 1);
+}
+
+#[test]
+fn without_a_runtime_a_slow_store_is_waited_for_and_a_dropped_claim_ends_with_its_lease() {
+    let Setup { layer, store, clock } = setup();
+    let delay = Delay { polls_before: 1, polls_after: 1, is_lost: false };
+    let late = layer.clone().lease(LEASE).store(LateStore::new(Arc::clone(&store), [delay]));
+    let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut dropped = Box::pin(send(&late, &handler, &message));
+    assert!(dropped.as_mut().poll(&mut cx).is_pending());
+    drop(dropped);
+    assert_eq!(store.in_flight(), 1);
+    clock.advance(LEASE);
+    let mut sending = pin!(send(&late, &handler, &message));
+    assert!((0..10).any(|_| sending.as_mut().poll(&mut cx).is_ready()));
+    assert_eq!((handler.calls(), store.in_flight()), (1, 0));
+}
+
+/// Forward and back again, as a machine whose time service was wrong for two seconds.
+#[tokio::test]
+async fn a_wall_clock_that_jumps_lets_no_replay_through() {
+    let (setup, handler) = (setup(), Handler::default());
+    let message = |n: u32| delivery(&format!("msg_{n}"), "body");
+    for n in 0..40 {
+        assert_eq!(send(&setup.layer, &handler, &message(n)).await.status, StatusCode::OK);
+    }
+    setup.clock.set(UnixTime::from_secs(NOW + 26 * 3600));
+    for n in 100..140 {
+        let signed_then = delivery_at(NOW + 26 * 3600, &format!("msg_{n}"), "body");
+        assert_eq!(send(&setup.layer, &handler, &signed_then).await.status, StatusCode::OK);
+    }
+    setup.clock.advance(Duration::from_secs(2));
+    setup.clock.set(UnixTime::from_secs(NOW + 2));
+    for n in 0..40 {
+        assert_eq!(send(&setup.layer, &handler, &message(n)).await.outcome(), Some("duplicate"), "msg_{n}");
+    }
+    assert_eq!(handler.calls(), 80);
 }
 
 #[test]

@@ -54,6 +54,28 @@ fn saturating_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// One reading of a [`Clock`]: the time of day, and a time that only moves forward.
+///
+/// The time of day says whether a signature is recent, and it may jump when somebody sets the clock.
+/// How long a lease or an id lasts is measured with the monotonic time, which does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    /// The time of day.
+    pub wall: UnixTime,
+    /// The monotonic time. Only readings of the same clock can be compared.
+    pub monotonic: Instant,
+}
+
+impl ClockReading {
+    /// The reading of a clock that nobody has set since this one, at a later `monotonic` time. An
+    /// earlier one gives this reading again.
+    #[must_use]
+    pub fn at(self, monotonic: Instant) -> Self {
+        let passed = monotonic.saturating_duration_since(self.monotonic);
+        Self { wall: self.wall.saturating_add(passed), monotonic: self.monotonic.max(monotonic) }
+    }
+}
+
 /// Where a layer or a gateway gets its time from.
 ///
 /// A clock that can be set by whoever sends the requests undoes the check of the timestamp.
@@ -61,8 +83,14 @@ pub trait Clock: Send + Sync + 'static {
     /// The time of day. It may jump, in either direction.
     fn now(&self) -> UnixTime;
 
-    /// A time that only goes forward, to measure how long something took.
+    /// A time that only moves forward, to measure how long something took. It may stand still while
+    /// the machine is suspended.
     fn instant(&self) -> Instant;
+
+    /// Both times.
+    fn read(&self) -> ClockReading {
+        ClockReading { wall: self.now(), monotonic: self.instant() }
+    }
 }
 
 /// The clock of the operating system.
@@ -81,47 +109,60 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests, which stands still until it is told otherwise.
+/// A clock for tests, which stands still until it is moved.
+///
+/// [`advance`](Self::advance) lets time pass. [`set`](Self::set) does what an operator or NTP does to a
+/// machine: the time of day jumps, and no time passes.
 ///
 /// ```
 /// use countersign::{Clock, ManualClock, UnixTime};
 /// use std::time::Duration;
 ///
 /// let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+/// let before = clock.read();
 /// clock.advance(Duration::from_secs(300));
 /// assert_eq!(clock.now(), UnixTime::from_secs(1_700_000_300));
+/// assert_eq!(clock.instant() - before.monotonic, Duration::from_secs(300));
+///
+/// clock.set(UnixTime::from_secs(1_600_000_000));
+/// assert_eq!(clock.now(), UnixTime::from_secs(1_600_000_000));
+/// assert_eq!(clock.instant() - before.monotonic, Duration::from_secs(300));
 /// ```
 #[derive(Debug)]
 pub struct ManualClock {
-    millis: AtomicU64,
-    epoch: (UnixTime, Instant),
+    wall_millis: AtomicU64,
+    began: Instant,
+    passed_millis: AtomicU64,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: UnixTime) -> Self {
-        Self { millis: AtomicU64::new(now.millis), epoch: (now, SystemClock.instant()) }
+        Self { wall_millis: AtomicU64::new(now.millis), began: SystemClock.instant(), passed_millis: AtomicU64::new(0) }
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass, in whole milliseconds: both the time of day and the monotonic time move forward.
     pub fn advance(&self, by: Duration) {
-        self.set(self.now().saturating_add(by));
+        let by = saturating_millis(by);
+        for millis in [&self.wall_millis, &self.passed_millis] {
+            let add = |millis: u64| Some(millis.saturating_add(by));
+            let _ = millis.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+        }
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the time of day, forward or back. The monotonic time stays where it is.
     pub fn set(&self, now: UnixTime) {
-        self.millis.store(now.millis, Ordering::SeqCst);
+        self.wall_millis.store(now.millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
-        UnixTime::from_millis(self.millis.load(Ordering::SeqCst))
+        UnixTime::from_millis(self.wall_millis.load(Ordering::SeqCst))
     }
 
     fn instant(&self) -> Instant {
-        let (then, instant) = self.epoch;
-        instant + Duration::from_millis(self.now().millis.saturating_sub(then.millis))
+        self.began + Duration::from_millis(self.passed_millis.load(Ordering::SeqCst))
     }
 }
 
@@ -132,5 +173,9 @@ impl<C: Clock> Clock for std::sync::Arc<C> {
 
     fn instant(&self) -> Instant {
         C::instant(self)
+    }
+
+    fn read(&self) -> ClockReading {
+        C::read(self)
     }
 }

@@ -49,7 +49,7 @@ pub mod verifier;
 pub mod verify;
 mod work;
 
-pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
+pub use clock::{Clock, ClockReading, ManualClock, SystemClock, UnixTime};
 pub use event::{Event, EventFilter};
 pub use key::{KeySet, PublicKey};
 pub use key_source::{KeySource, Refreshed};

@@ -10,10 +10,10 @@
 //! use std::time::Duration;
 //!
 //! use countersign::replay::{Claim, MemoryStore, ReplayKey, ReplayStore, Settled};
-//! use countersign::UnixTime;
+//! use countersign::{Clock, SystemClock};
 //!
 //! # fn main() -> Result<(), countersign::replay::StoreError> {
-//! let (store, lease, now) = (MemoryStore::default(), Duration::from_secs(60), UnixTime::from_secs(1_795_176_000));
+//! let (store, lease, now) = (MemoryStore::default(), Duration::from_secs(60), SystemClock.read());
 //! let key = || ReplayKey::parse("gemini", "msg_1").expect("a good key");
 //!
 //! // This store answers at once, so there is nothing to await.
@@ -26,6 +26,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod memory;
 
 use std::fmt;
@@ -33,44 +35,67 @@ use std::time::Duration;
 
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 
-use crate::clock::UnixTime;
+use crate::clock::ClockReading;
 use crate::verdict::{MAX_SOURCE_LEN, MessageId, SharedSource, is_source_name};
 
 /// Remembers which deliveries were handled.
 ///
-/// # What an implementation must hold to
+/// # What an implementation must guarantee
 ///
 /// Each of these, broken, is a lost or a doubled delivery:
 ///
 /// - Of all claims on one key that run at the same time, at most one is [`Fresh`](Claim::Fresh),
 ///   also across processes if the store is shared by several.
 /// - A confirmed key stays [`Done`](Claim::Done) for as long as the store retains ids, at least as
-///   long as the sender retries. It is never forgotten to make room: a full store refuses with
-///   [`StoreError::Full`].
-/// - A release makes the key claimable again at once. One that gets lost is mended by the lease.
-/// - A claim that has lost its key, because its lease ran out and another claim holds it or has
-///   confirmed it, changes nothing when it settles late: the token's number tells the two apart.
-/// - A future of these that is dropped before its answer, by a sender that hung up say, has been
-///   carried out or will be: a confirmation that is lost is a delivery that is handled twice.
+///   long as the sender retries. It is never forgotten to make room: a full store rejects new claims
+///   with [`StoreError::Full`].
+/// - A release makes the key claimable again at once. If a release is lost, the lease frees the key.
+/// - A claim whose lease ran out changes nothing when it settles late, once another claim holds the
+///   key or has confirmed it. The token's number tells the two claims apart, so it is never used
+///   again for the same key, also after the key was released or forgotten.
+/// - Leases and retention are measured with a clock that nobody sets. A wall clock that jumps
+///   neither forgets a key nor frees a claim. See [below](#time).
+/// - Dropping the future of a claim or a confirmation before it is ready must not leave the store
+///   half changed. A confirmation is carried out from the moment that it is called, also if its
+///   future is dropped: a lost confirmation is a delivery that is handled twice.
 /// - Sources do not mix: the same message id of two sources is two keys.
 ///
-/// Claims come after verification, so only a holder of a key can fill a store.
+/// Claims are made after verification, so only a holder of a key can fill a store.
+///
+/// # Time
+///
+/// The caller passes one reading of its clock, the same clock for all calls.
+///
+/// - A store within the process measures with [`ClockReading::monotonic`] and ignores the time of day.
+/// - A store that several processes share measures with its own clock, that of its server: the clocks
+///   of its clients differ.
+/// - A store on disk needs the time of day to know after a restart how long the process was down. It
+///   uses [`ClockReading::wall`] for that alone.
+///
+/// # Futures
+///
+/// Both futures are [`Unpin`], so that a caller that gives up (its sender disconnected) can move the
+/// future elsewhere, learn the token of a late claim, and release it. [`std::future::Ready`] and
+/// `Pin<Box<dyn Future<…> + Send>>` are.
+///
+/// With the feature `conformance`, the module `replay::conformance` checks a store against all of this.
 pub trait ReplayStore: Send + Sync + 'static {
-    /// The answer to come of [`claim`](Self::claim).
-    type Claiming: Future<Output = Result<Claim, StoreError>> + Send;
-    /// The answer to come of [`confirm`](Self::confirm).
-    type Confirming: Future<Output = Result<Settled, StoreError>> + Send;
+    /// The future of [`claim`](Self::claim).
+    type Claiming: Future<Output = Result<Claim, StoreError>> + Send + Unpin + 'static;
+    /// The future of [`confirm`](Self::confirm).
+    type Confirming: Future<Output = Result<Settled, StoreError>> + Send + Unpin + 'static;
 
-    /// Claims a key for the time of `lease`, from `now` on. An error claims nothing.
-    fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> Self::Claiming;
+    /// Claims a key for the time of `lease`, from `now` on. An error claims nothing that a caller
+    /// would have to release: what a lost response left behind, the lease frees.
+    fn claim(&self, key: ReplayKey, lease: Duration, now: ClockReading) -> Self::Claiming;
 
     /// Settles a claim whose delivery was handled with success.
     ///
     /// A claim whose lease ran out is confirmed all the same if nobody holds the key by then: the
     /// delivery was handled. After an error the delivery may be handled again.
-    fn confirm(&self, token: ClaimToken, now: UnixTime) -> Self::Confirming;
+    fn confirm(&self, token: ClaimToken, now: ClockReading) -> Self::Confirming;
 
-    /// Settles a claim whose delivery was not handled. It is called from `drop` too, so it does not
+    /// Settles a claim whose delivery was not handled. It is called from `drop` too, so it must not
     /// block: a store that has to wait does so elsewhere.
     fn release(&self, token: ClaimToken);
 
@@ -87,11 +112,11 @@ impl<S: ReplayStore> ReplayStore for std::sync::Arc<S> {
     type Claiming = S::Claiming;
     type Confirming = S::Confirming;
 
-    fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> S::Claiming {
+    fn claim(&self, key: ReplayKey, lease: Duration, now: ClockReading) -> S::Claiming {
         S::claim(self, key, lease, now)
     }
 
-    fn confirm(&self, token: ClaimToken, now: UnixTime) -> S::Confirming {
+    fn confirm(&self, token: ClaimToken, now: ClockReading) -> S::Confirming {
         S::confirm(self, token, now)
     }
 
@@ -181,14 +206,16 @@ pub enum Settled {
     Superseded,
 }
 
-/// Why a store gave no answer.
+/// Why a store did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no room, and forgetting would let a replay through.
+    /// The store has no room, and making room by forgetting an id would let a replay through.
     Full,
     /// The store cannot be reached.
     Unavailable,
+    /// The store did not respond in time.
+    TimedOut,
 }
 
 impl fmt::Display for StoreError {
@@ -196,6 +223,7 @@ impl fmt::Display for StoreError {
         f.write_str(match self {
             Self::Full => "the replay store is full",
             Self::Unavailable => "the replay store cannot be reached",
+            Self::TimedOut => "the replay store did not respond in time",
         })
     }
 }

@@ -9,14 +9,14 @@ use std::collections::BinaryHeap;
 use std::future::{Ready, ready};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use slab::Slab;
 
 use super::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
-use crate::clock::UnixTime;
+use crate::clock::ClockReading;
 
 /// Locks are held for less than a microsecond; this many keep the cores out of each other's way, and
 /// the growth of one table short.
@@ -24,9 +24,13 @@ const SHARDS: usize = 64;
 
 /// Remembers deliveries within this process.
 ///
-/// It is exact (an id is compared whole, not by its hash), bounded (a full store refuses and never
-/// forgets an id before its time), and empty after a restart: a delivery that was handled before it
-/// can be handled once more after it.
+/// It is exact (an id is compared whole, not by its hash), bounded (a full store rejects new claims and
+/// never forgets an id before its time), and empty after a restart: a delivery that was handled before
+/// it can be handled once more after it.
+///
+/// It measures time with [`ClockReading::monotonic`] alone. Setting the machine's clock, in either
+/// direction, neither forgets an id nor frees a claim. While the machine is suspended that time may
+/// stand still: ids and claims then last longer than configured, never shorter.
 #[derive(Debug)]
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
@@ -34,6 +38,8 @@ pub struct MemoryStore {
     /// Ids in all shards, those that expired and were not swept yet included.
     occupied: AtomicUsize,
     claims: AtomicU64,
+    /// The first reading that the store was given. Its own time is what has passed since.
+    began: OnceLock<Instant>,
     capacity: usize,
     retain: Duration,
 }
@@ -69,8 +75,19 @@ impl MemoryStore {
         self.capacity
     }
 
-    fn claim_now(&self, key: &ReplayKey, lease: Duration, now: UnixTime) -> Result<Claim, StoreError> {
-        let id = Id::new(key, &self.hasher);
+    /// How long a confirmed id is remembered.
+    pub fn retain(&self) -> Duration {
+        self.retain
+    }
+
+    /// The store's own time. A reading from before the first one, by a thread that was slower, is at its
+    /// beginning.
+    fn elapsed(&self, now: ClockReading) -> Duration {
+        now.monotonic.saturating_duration_since(*self.began.get_or_init(|| now.monotonic))
+    }
+
+    fn claim_now(&self, key: &ReplayKey, lease: Duration, now: ClockReading) -> Result<Claim, StoreError> {
+        let (id, now) = (Id::new(key, &self.hasher), self.elapsed(now));
         self.with_room(&id, now, |shard, has_room| match shard.state(&id, now) {
             State::Done => Some(Claim::Done),
             State::Held(_) => Some(Claim::InFlight),
@@ -82,8 +99,8 @@ impl MemoryStore {
         })
     }
 
-    fn confirm_now(&self, token: &ClaimToken, now: UnixTime) -> Result<Settled, StoreError> {
-        let id = Id::new(token.key(), &self.hasher);
+    fn confirm_now(&self, token: &ClaimToken, now: ClockReading) -> Result<Settled, StoreError> {
+        let (id, now) = (Id::new(token.key(), &self.hasher), self.elapsed(now));
         self.with_room(&id, now, |shard, has_room| match shard.state(&id, now) {
             State::Done => Some(Settled::Superseded),
             State::Held(number) if number != token.number() => Some(Settled::Superseded),
@@ -108,7 +125,7 @@ impl MemoryStore {
     fn with_room<T>(
         &self,
         id: &Id,
-        now: UnixTime,
+        now: Duration,
         mut step: impl FnMut(&mut Shard, &dyn Fn() -> bool) -> Option<T>,
     ) -> Result<T, StoreError> {
         let has_room = || {
@@ -147,11 +164,11 @@ impl ReplayStore for MemoryStore {
     type Claiming = Ready<Result<Claim, StoreError>>;
     type Confirming = Ready<Result<Settled, StoreError>>;
 
-    fn claim(&self, key: ReplayKey, lease: Duration, now: UnixTime) -> Self::Claiming {
+    fn claim(&self, key: ReplayKey, lease: Duration, now: ClockReading) -> Self::Claiming {
         ready(self.claim_now(&key, lease, now))
     }
 
-    fn confirm(&self, token: ClaimToken, now: UnixTime) -> Self::Confirming {
+    fn confirm(&self, token: ClaimToken, now: ClockReading) -> Self::Confirming {
         ready(self.confirm_now(&token, now))
     }
 
@@ -173,7 +190,7 @@ pub struct MemoryStoreBuilder {
 }
 
 impl MemoryStoreBuilder {
-    /// The most ids that are remembered, claims in flight included; 2³¹ at most. A store for none refuses
+    /// The most ids that are remembered, claims in flight included; 2³¹ at most. A store for none rejects
     /// every claim with [`StoreError::Full`].
     pub fn capacity(mut self, ids: usize) -> Self {
         self.capacity = ids.min(1 << 31);
@@ -193,6 +210,7 @@ impl MemoryStoreBuilder {
             hasher: RandomState::new(),
             occupied: AtomicUsize::new(0),
             claims: AtomicU64::new(0),
+            began: OnceLock::new(),
             capacity: self.capacity,
             retain: self.retain,
         }
@@ -210,7 +228,8 @@ struct Shard {
 struct Held {
     id: Box<[u8]>,
     number: u64,
-    until: UnixTime,
+    /// In the store's own time, as all times below.
+    until: Duration,
 }
 
 enum State {
@@ -221,7 +240,7 @@ enum State {
 }
 
 impl Shard {
-    fn state(&self, id: &Id, now: UnixTime) -> State {
+    fn state(&self, id: &Id, now: Duration) -> State {
         match self.find_held(id) {
             Some(held) if now < held.until => State::Held(held.number),
             _ if self.done.contains(id) => State::Done,
@@ -237,13 +256,13 @@ impl Shard {
         self.held.find_entry(id.hash, |held| *held.id == *id.bytes()).ok().map(|entry| entry.remove().0)
     }
 
-    fn hold(&mut self, id: &Id, number: u64, until: UnixTime, hasher: &RandomState) {
+    fn hold(&mut self, id: &Id, number: u64, until: Duration, hasher: &RandomState) {
         let held = Held { id: id.bytes().into(), number, until };
         self.held.insert_unique(id.hash, held, |held| hasher.hash_one(&held.id));
     }
 
     /// Frees the room of all that expired, claims too. Returns how many.
-    fn sweep(&mut self, now: UnixTime, hasher: &RandomState) -> usize {
+    fn sweep(&mut self, now: Duration, hasher: &RandomState) -> usize {
         let before = self.held.len();
         self.held.retain(|held| now < held.until);
         before - self.held.len() + self.done.expire(now, hasher)
@@ -255,7 +274,7 @@ impl Shard {
 struct Done {
     slots: Slab<Slot>,
     table: HashTable<u32>,
-    /// The soonest expiry first; exact also when the clock was set back in between.
+    /// The soonest expiry first.
     expiries: BinaryHeap<Reverse<(ExpirySecs, u32)>>,
 }
 
@@ -264,7 +283,7 @@ struct Slot {
     id: Box<[u8]>,
 }
 
-/// Seconds since the epoch, rounded up; enough until the year 2106.
+/// Seconds of the store's own time, rounded up; enough for 136 years.
 type ExpirySecs = u32;
 
 impl Done {
@@ -273,8 +292,9 @@ impl Done {
         self.table.find(id.hash, |number| *self.slots[*number as usize].id == *id.bytes()).is_some()
     }
 
-    fn push(&mut self, id: &Id, expires: UnixTime, hasher: &RandomState) {
-        let expires = u32::try_from(expires.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+    fn push(&mut self, id: &Id, expires: Duration, hasher: &RandomState) {
+        let secs = expires.as_secs().saturating_add(u64::from(expires.subsec_nanos() > 0));
+        let expires = u32::try_from(secs).unwrap_or(u32::MAX);
         #[expect(clippy::cast_possible_truncation, reason = "the capacity is at most 2³¹")]
         let number = self.slots.insert(Slot { id: id.bytes().into() }) as u32;
         let slots = &self.slots;
@@ -283,7 +303,7 @@ impl Done {
     }
 
     /// Frees the room of what expired. Returns how many.
-    fn expire(&mut self, now: UnixTime, hasher: &RandomState) -> usize {
+    fn expire(&mut self, now: Duration, hasher: &RandomState) -> usize {
         let before = self.slots.len();
         while let Some(Reverse((expires, number))) = self.expiries.peek().copied()
             && u64::from(expires) <= now.as_secs()
