@@ -3,6 +3,7 @@
 //! [`file`] is what the operator writes; what is here is what the gateway works with, and cannot be
 //! wrong any more. An error names the line, and never repeats a value that could be a secret.
 
+mod capacity;
 mod error;
 mod file;
 mod keys;
@@ -21,6 +22,7 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 use toml::Spanned;
 
+pub use capacity::Capacity;
 pub use error::ConfigError;
 use error::{Place, Problem};
 use keys::RemoteSets;

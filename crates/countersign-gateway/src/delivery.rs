@@ -116,7 +116,8 @@ impl Route {
             idle: route.upstream_idle_timeout,
         };
         let forward = Forward::new(upstreams, timeouts, metrics.upstream.clone());
-        let ends = Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics) };
+        let ends =
+            Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(&route.source) };
         let mut layer = VerifyLayer::new(route.source.keys.clone())
             .on_report(ends)
             .store(Arc::clone(&route.source.store))
@@ -139,15 +140,18 @@ impl Route {
     }
 }
 
-/// Records the deliveries whose answer's body told what became of them, once it has.
+/// Records the deliveries whose answer's body told what became of them, once it has; and what each says of
+/// the source's store.
 #[derive(Clone)]
 struct Ends {
     name: Arc<String>,
     metrics: Arc<Metrics>,
+    source: Arc<config::Source>,
 }
 
 impl OnReport for Ends {
     fn on_report(&self, report: &Report) {
+        self.source.fullness.note(report.outcome());
         if report.was_deferred() {
             let outcome = report.outcome().as_str();
             self.metrics.count(&self.name, outcome, "");

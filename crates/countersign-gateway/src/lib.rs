@@ -14,6 +14,7 @@ pub mod config;
 pub mod delivery;
 mod finish;
 pub mod forward;
+pub mod fullness;
 pub mod keys;
 pub mod metrics;
 pub mod route;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use countersign_gateway::config::Config;
+use countersign_gateway::config::{Capacity, Config};
 use countersign_gateway::server;
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +60,9 @@ fn main() -> ExitCode {
 fn report(cli: &Cli, config: &Config) -> ExitCode {
     for warning in &config.warnings {
         println!("warning: {warning}");
+    }
+    for (name, source) in &config.sources {
+        println!("source \"{name}\": {}", Capacity::of(&source.store));
     }
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (routes, sources) = (counted(config.routes.len(), "route"), counted(config.sources.len(), "source"));

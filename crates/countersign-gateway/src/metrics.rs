@@ -29,6 +29,7 @@ pub struct Metrics {
     upstream: Family<RouteLabels, Histogram, Buckets>,
     claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
+    store_capacity: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     stores: Vec<(SourceLabels, Arc<MemoryStore>)>,
     body_bytes: Gauge<i64, AtomicI64>,
     body_budget: BodyBudget,
@@ -81,6 +82,7 @@ impl Metrics {
             upstream,
             claims_held: Family::default(),
             ids_remembered: Family::default(),
+            store_capacity: Family::default(),
             stores,
             body_bytes: Gauge::default(),
             body_budget,
@@ -106,6 +108,7 @@ impl Metrics {
         );
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
+        registry.register("store_capacity", "Ids that the replay store has room for", self.store_capacity.clone());
         registry.register("body_bytes", "Bytes of bodies that are held, of all routes", self.body_bytes.clone());
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
@@ -135,6 +138,7 @@ impl Metrics {
         for (labels, store) in &self.stores {
             self.claims_held.get_or_create(labels).set(gauge(store.in_flight()));
             self.ids_remembered.get_or_create(labels).set(gauge(store.len()));
+            self.store_capacity.get_or_create(labels).set(gauge(store.capacity()));
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

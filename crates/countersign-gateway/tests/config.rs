@@ -21,7 +21,7 @@ tolerance = "5m"
 
 [sources.gemini.replay]
 lease = "60s"
-capacity = 1000
+capacity = 100000
 
 [[routes]]
 path = "/gemini"
@@ -107,11 +107,33 @@ fn a_good_configuration_passes_the_check() {
 }
 
 #[test]
+fn the_check_says_how_many_deliveries_a_store_has_room_for() {
+    let folder = folder();
+    for (config, line) in [
+        (
+            change("capacity = 100000\n", ""),
+            "source \"gemini\": the store remembers 1,000,000 ids for 25 h, which is enough for 11 deliveries a second\n",
+        ),
+        (
+            change("capacity = 100000", "capacity = 100000\nretain = \"73h\""),
+            "source \"gemini\": the store remembers 100,000 ids for 73 h, which is enough for 22 deliveries a minute\n",
+        ),
+    ] {
+        let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
 fn what_deserves_a_second_look_is_a_warning() {
     let folder = folder();
     for (config, words) in [
         (change("{ env = \"TEST_SECRET\" }", "{ file = \"weak.secret\" }"), "weak.secret"),
-        (change("capacity = 1000", "retain = \"1h\""), "24 h"),
+        (change("capacity = 100000", "retain = \"1h\""), "24 h"),
+        (
+            change("capacity = 100000", "capacity = 1000"),
+            "1,000 ids for 25 h, which is enough for 40 deliveries an hour",
+        ),
         (
             GOOD.replacen("[[routes]]", "[sources.unused]\nsecrets = [{ env = \"TEST_SECRET\" }]\n[[routes]]", 1),
             "`unused`",
@@ -135,9 +157,9 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("[sources.gemini.replay]", "[sources.gemini.reply]", 9, &["unknown field `reply`"]),
         ("path = \"/gemini\"\n", "", 13, &["missing field `path`"]),
         ("source = \"gemini\"\n", "", 13, &["missing field `source`"]),
-        ("capacity = 1000", "capacity = -1", 11, &[]),
-        ("capacity = 1000", "capacity = 0", 11, &["between 1 and"]),
-        ("capacity = 1000", "store = \"redis\"", 11, &["\"memory\""]),
+        ("capacity = 100000", "capacity = -1", 11, &[]),
+        ("capacity = 100000", "capacity = 0", 11, &["between 1 and"]),
+        ("capacity = 100000", "store = \"redis\"", 11, &["\"memory\""]),
         // values that mean nothing
         ("127.0.0.1:18080", "localhost", 2, &["\"127.0.0.1:8080\""]),
         ("[\"127.0.0.1:18080\"]", "[]", 2, &["listen on one address at least"]),
@@ -310,7 +332,7 @@ fn a_name_that_would_be_shown_must_not_be_a_secret() {
 fn what_would_let_a_replay_through_or_nothing_at_all_is_refused() {
     let folder = folder();
     // A timestamp is good from 5 min before to 5 min after: who forgets earlier forwards a replay.
-    assert_refused(&folder, &change("capacity = 1000", "retain = \"9m\""), Some(11), &["540s", "600s", "tolerance"]);
+    assert_refused(&folder, &change("capacity = 100000", "retain = \"9m\""), Some(11), &["540s", "600s", "tolerance"]);
     assert_refused(&folder, &change("[\"batch.*\"]", "[]"), Some(18), &["\"*\""]);
 }
 

@@ -192,9 +192,52 @@ async fn a_full_store_refuses_what_is_new_and_forgets_nothing() {
     let wire = Wire::Http1Length;
     assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.status, StatusCode::OK);
     let reply = send(gateway.address, &delivery("msg_2", "{}"), wire).await;
-    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"));
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_full"));
     assert!(reply.header("retry-after").is_some());
     assert!(String::from_utf8_lossy(&reply.body).contains(&StoreError::Full.to_string()));
     assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.outcome(), Some("duplicate"));
     assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_alone() {
+    let (backend, tell) = Backend::holding().await;
+    let other = "[sources.other]\nsecrets = [{ env = \"OTHER_SECRET\" }]\n";
+    let source = format!("{SOURCE}replay = {{ capacity = 1 }}\n{other}");
+    let other_route = route(&backend, "").replace("/hook", "/other").replace("\"test\"", "\"other\"");
+    let gateway = Gateway::start(&[source.as_str(), &route(&backend, ""), &other_route].concat()).await;
+    let try_send = async |sent: &Delivery| send(gateway.address, sent, Wire::Http1Length).await;
+    let lines = |text: &str| gateway.output().lines().filter(|line| line.contains(text)).count();
+    let (full, has_room) = ("the replay store is full", "the replay store has room again");
+    assert_eq!(gateway.figure("store_capacity", "test").await, Some(1.0));
+    assert_eq!(gateway.figure("store_capacity", "other").await, Some(1_000_000.0));
+
+    let mut held = Raw::open(gateway.address).await;
+    held.write(delivery("msg_0", "{}").bytes()).await;
+    backend.has_seen(1).await;
+    assert_eq!(gateway.figure("ids_remembered", "test").await, Some(1.0));
+    for id in 1..=20 {
+        assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
+    }
+    until("it is logged", async || lines(full) > 0).await;
+    // The same ids of another source, whose store has room.
+    for id in 1..=20 {
+        let sent = Delivery::signed([OTHER_SECRET], 0, &format!("msg_{id}"), "{}").to("/other");
+        assert_eq!(try_send(&sent).await.status, StatusCode::OK);
+    }
+    let refused = "countersign_requests_total{route=\"/hook\",outcome=\"refused\",reason=\"store_full\"}";
+    assert_eq!(gateway.metric(refused).await, Some(20.0));
+
+    // The one that held the room fails, another has it, and then it is full again.
+    tell.send(500).expect("the backend waits");
+    held.answer().await.expect("a response");
+    assert_eq!(try_send(&delivery("msg_1", "{}")).await.status, StatusCode::OK);
+    for id in 2..=20 {
+        assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
+    }
+    until("it is logged again", async || lines(full) > 1).await;
+    assert_eq!((lines(full), lines(has_room)), (2, 1), "{}", gateway.output());
+    let output = gateway.output();
+    let line = output.lines().find(|line| line.contains(full)).expect("a line");
+    assert!(line.contains("WARN") && line.contains("source=\"test\"") && line.contains("capacity=1"), "{line}");
 }

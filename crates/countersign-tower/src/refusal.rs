@@ -119,8 +119,6 @@ impl Refusal {
             | Self::StoreFull
             | Self::StoreUnavailable(_)
             | Self::RetainTooShort { .. } => StatusCode::SERVICE_UNAVAILABLE,
-                StatusCode::SERVICE_UNAVAILABLE
-            }
         }
     }
 

@@ -8,9 +8,11 @@ use countersign_jwks::RemoteKeys;
 use countersign_tower::VerifyLayer;
 use toml::{Spanned, Value};
 
+use super::capacity::Capacity;
 use super::error::{Problem, is_like_a_secret};
 use super::keys::{RemoteSets, public_key, table, text, token_policy};
 use super::{duration_or, file};
+use crate::fullness::Fullness;
 use crate::keys::Keys;
 
 const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
@@ -24,6 +26,8 @@ pub struct Source {
     pub depends_on_remote: bool,
     /// Remembers the source's deliveries.
     pub store: Arc<MemoryStore>,
+    /// Whether that is full.
+    pub fullness: Fullness,
     /// How long a claim holds.
     pub lease: Duration,
 }
@@ -72,7 +76,9 @@ impl file::Source {
             None => Keys::Fixed(verifier),
             Some(entry) => Keys::Remote(RemoteKeys::new(verifier, sets.named(entry)?)),
         };
-        Ok(Source { keys, depends_on_remote: !has_own_keys, store: Arc::new(store), lease })
+        let store = Arc::new(store);
+        let fullness = Fullness::new(name.get_ref().clone(), Arc::clone(&store));
+        Ok(Source { keys, depends_on_remote: !has_own_keys, store, fullness, lease })
     }
 
     /// What does not change by itself.
@@ -132,7 +138,14 @@ impl file::Replay {
             None => MemoryStore::DEFAULT_CAPACITY,
         };
         let lease = duration_or(self.lease.as_ref(), VerifyLayer::DEFAULT_LEASE)?;
-        Ok((MemoryStore::builder().capacity(capacity).retain(retain).build(), lease))
+        let store = MemoryStore::builder().capacity(capacity).retain(retain).build();
+        let room = Capacity::of(&store);
+        if room.is_low() {
+            warnings.push(format!(
+                "source \"{source}\": {room}; more are rejected with 503 (store_full): raise `capacity`"
+            ));
+        }
+        Ok((store, lease))
     }
 }
 
