@@ -208,6 +208,7 @@ pub struct Rejection {
     reason: Reason,
     detail: Detail,
     wants_public_key: bool,
+    fits_expired_secret: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +237,19 @@ impl Rejection {
         self
     }
 
+    /// Whether it is a [`SignatureMismatch`](Reason::SignatureMismatch) although one of the signatures was made
+    /// with a secret of this verifier: one that has expired. Either the sender still signs with a secret that
+    /// was replaced, or somebody kept it.
+    pub const fn fits_expired_secret(&self) -> bool {
+        self.fits_expired_secret
+    }
+
+    /// The same, for a delivery that was signed with an expired secret.
+    pub(crate) const fn fitting_expired_secret(mut self, fits: bool) -> Self {
+        self.fits_expired_secret = fits;
+        self
+    }
+
     pub(crate) fn header(reason: Reason, name: &HeaderName) -> Self {
         let known = [crate::header::WEBHOOK_ID, crate::header::WEBHOOK_TIMESTAMP, crate::header::WEBHOOK_SIGNATURE];
         let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
@@ -255,7 +269,7 @@ impl Rejection {
 
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: Detail::None, wants_public_key: false }
+        Self { reason, detail: Detail::None, wants_public_key: false, fits_expired_secret: false }
     }
 }
 
@@ -281,6 +295,9 @@ impl fmt::Display for Rejection {
             (Reason::TimestampTooNew, Detail::OffBy { seconds, tolerance }) => write!(
                 f,
                 "signed {seconds} s after it arrived, and {tolerance} s are allowed: a clock that is off, or a timestamp that is not in seconds"
+            ),
+            (Reason::SignatureMismatch, _) if self.fits_expired_secret => f.write_str(
+                "signed with a secret of this endpoint that has expired: sign with its successor, or extend its `expires_at`",
             ),
             (reason, _) => f.write_str(reason.summary()),
         }

@@ -4,6 +4,8 @@
 //! [`Verifier::begin`] looks at the head, [`Attempt::finish`] at the body. The [crate's](crate)
 //! documentation has an example.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -13,6 +15,7 @@ use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use crate::key::{PublicKey, RsaKey};
 use crate::scheme::list::{self, Entry, Signature};
 use crate::scheme::token::{self, Token};
+use crate::secret::Secret;
 use crate::verdict::{MatchedKey, MessageId, Reason, Rejection, Scheme, Verified};
 use crate::verifier::Verifier;
 use crate::work::{MAX_TRIALS, Work};
@@ -21,6 +24,9 @@ use crate::work::{MAX_TRIALS, Work};
 /// rotation has two of 17 µs.
 const MAX_RSA_KEYS: usize = 4;
 const RSA_BUDGET: u32 = 900;
+/// How many expired secrets are tried after a mismatch. Each costs one more HMAC over the body, and explains a
+/// rejection that is certain already; the secrets that expired last are the likeliest.
+const MAX_EXPIRED_TRIALS: usize = 2;
 
 impl Verifier {
     /// Checks everything that the head of a request can tell: the three headers, the age, the signature's form; of
@@ -262,7 +268,11 @@ impl Attempt {
                 let (scheme, key) = self
                     .matching_secret(&signed, listed, header, plan)
                     .or_else(|| self.matching_public_key(&signed, listed, plan))
-                    .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.wants_public_key()))?;
+                    .ok_or_else(|| {
+                        Rejection::from(Reason::SignatureMismatch)
+                            .wanting_public_key(listed.wants_public_key())
+                            .fitting_expired_secret(self.fits_expired_secret(&signed, listed, header, plan))
+                    })?;
                 Ok(Verified::new(self.verifier, scheme, key, self.timestamp.seconds, self.message_id, body))
             }
             Evidence::Token(token) => {
@@ -284,23 +294,33 @@ impl Attempt {
         header: &[u8],
         plan: &Plan,
     ) -> Option<(Scheme, MatchedKey)> {
-        let first = listed.first_hmac.filter(|_| plan.next.secrets > 0)?;
-        // The list is read once, whatever the number of secrets.
-        let (mut others, mut count) = ([Signature::default(); list::MAX_ENTRIES], 0);
-        for entry in list::entries(header) {
-            if let Entry::Hmac(signature) = entry {
-                others[count] = signature;
-                count += 1;
-            }
+        if plan.next.secrets == 0 {
+            return None;
         }
+        let listed = HmacSignatures::of(listed, header)?;
         let secrets = self.verifier.inner().secrets.iter().enumerate();
         let mut live = secrets.filter(|(_, secret)| secret.is_live(self.arrived));
-        // One tag for a secret, however many signatures are listed: a list costs its sender more than us.
-        let matching = live.find(|(_, secret)| {
-            let tag = secret.key().tag(signed);
-            tag.matches(&first) || others[..count].iter().any(|signature| tag.matches(signature))
+        let (index, _) = live.find(|(_, secret)| listed.were_made_with(secret, signed))?;
+        Some((Scheme::V1, MatchedKey::Secret(index)))
+    }
+
+    /// Whether the delivery would have passed with a secret that has expired. It explains a mismatch, and lets
+    /// nothing through. Secrets are tried only as far as the bound on the cost of a rejection leaves room.
+    fn fits_expired_secret(&self, signed: &[&[u8]], listed: &Listed, header: &[u8], plan: &Plan) -> bool {
+        let secrets = self.verifier.inner().secrets.iter();
+        let mut expired: Vec<_> = secrets.filter(|secret| !secret.is_live(self.arrived)).collect();
+        if expired.is_empty() {
+            return false;
+        }
+        let Some(listed) = HmacSignatures::of(listed, header) else { return false };
+        expired.sort_by_key(|secret| Reverse(secret.expires_at()));
+        let body = signed.last().map_or(0, |body| body.len());
+        let before = if plan.tried.is_some() { MAX_EXPIRED_TRIALS } else { 0 };
+        let affordable = expired.iter().take(MAX_EXPIRED_TRIALS).zip(before + 1..).take_while(|(_, extra)| {
+            let work = Work { secrets: plan.total.secrets + extra, ..plan.total };
+            work.body_limit().is_none_or(|limit| body <= limit)
         });
-        matching.map(|(index, _)| (Scheme::V1, MatchedKey::Secret(index)))
+        affordable.into_iter().any(|(secret, _)| listed.were_made_with(secret, signed))
     }
 
     fn matching_public_key(&self, signed: &[&[u8]], listed: &Listed, plan: &Plan) -> Option<(Scheme, MatchedKey)> {
@@ -311,6 +331,33 @@ impl Attempt {
             is_new && signatures.any(|signature| trials.next().is_some() && key.key().verifies(signed, signature))
         });
         key.map(|key| (Scheme::V1a, MatchedKey::Public(key.shared_label())))
+    }
+}
+
+/// The `v1` signatures of a list, decoded once, whatever the number of secrets.
+struct HmacSignatures {
+    first: Signature,
+    all: [Signature; list::MAX_ENTRIES],
+    count: usize,
+}
+
+impl HmacSignatures {
+    fn of(listed: &Listed, header: &[u8]) -> Option<Self> {
+        let mut signatures = Self { first: listed.first_hmac?, all: Default::default(), count: 0 };
+        for entry in list::entries(header) {
+            if let Entry::Hmac(signature) = entry {
+                signatures.all[signatures.count] = signature;
+                signatures.count += 1;
+            }
+        }
+        Some(signatures)
+    }
+
+    /// Whether one of them was made with this secret. One tag, however many signatures are listed: a list costs
+    /// its sender more than us.
+    fn were_made_with(&self, secret: &Secret, signed: &[&[u8]]) -> bool {
+        let tag = secret.key().tag(signed);
+        tag.matches(&self.first) || self.all[..self.count].iter().any(|signature| tag.matches(signature))
     }
 }
 
