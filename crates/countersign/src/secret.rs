@@ -1,5 +1,7 @@
 //! Signing secrets: read strictly, labelled, expiring, never shown.
 
+mod doubt;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
+
+pub use doubt::Doubt;
 
 use crate::clock::UnixTime;
 use crate::crypto::MacKey;
@@ -47,6 +51,7 @@ pub struct Secret {
     len: usize,
     label: Option<String>,
     expires_at: Option<UnixTime>,
+    doubt: Option<Doubt>,
 }
 
 impl Secret {
@@ -56,7 +61,9 @@ impl Secret {
     /// What looks like something else is refused with a word on what it looks like: a secret that
     /// decodes to less than it should is a secret that an attacker can guess.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
-        Self::from_bytes(&decode(text)?)
+        let secret = Self::from_bytes(&decode(text)?)?;
+        let doubt = doubt::about_text(text.strip_prefix(PREFIX).unwrap_or(text)).or(secret.doubt);
+        Ok(Self { doubt, ..secret })
     }
 
     /// Takes the bytes of a secret, already decoded; at least [`MIN_LEN`] of them.
@@ -64,7 +71,8 @@ impl Secret {
         if bytes.len() < MIN_LEN {
             return Err(SecretError::TooShort { len: bytes.len() });
         }
-        Ok(Self { key: MacKey::new(bytes), len: bytes.len(), label: None, expires_at: None })
+        let doubt = doubt::about_bytes(bytes);
+        Ok(Self { key: MacKey::new(bytes), len: bytes.len(), label: None, expires_at: None, doubt })
     }
 
     /// Names the secret, for the verdict, logs and headers. Visible ASCII; never the secret itself.
@@ -94,6 +102,11 @@ impl Secret {
     /// Whether it has fewer than the [`RECOMMENDED_LEN`] bytes: worth a warning to whoever set it.
     pub fn is_short(&self) -> bool {
         self.len < RECOMMENDED_LEN
+    }
+
+    /// Why it is probably not the secret that was meant, or is known to others: worth a warning to whoever set it.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
     }
 
     pub(crate) fn is_live(&self, now: UnixTime) -> bool {
@@ -258,6 +271,35 @@ mod tests {
             let refused = Secret::parse(&text).expect_err("must be refused");
             assert_eq!(refused, error, "{text:?}");
             assert!(text.trim().is_empty() || !refused.to_string().contains(text.trim()));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_probably_not_the_one_that_was_meant_raises_a_doubt() {
+        for (text, doubt) in [
+            ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", Doubt::Published),
+            ("NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM", Doubt::Published),
+            ("whsec_your_webhook_signing_secret_here", Doubt::Placeholder),
+            ("whsec_YOUR+SIGNING+SECRET+FOR+GEMINI==", Doubt::Placeholder),
+            ("whsec_changemechangemechangeme", Doubt::Placeholder),
+            ("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Doubt::Regular),
+            ("whsec_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", Doubt::Regular),
+            ("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", Doubt::Regular),
+        ] {
+            assert_eq!(Secret::parse(text).expect("base64").doubt(), Some(doubt), "{text}");
+        }
+        for (text, doubt) in [
+            ("whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
+            ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Some(Doubt::EncodedText)),
+            ("pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTvbCTvbCTvbCQ=", Some(Doubt::EncodedText)),
+            // As Gemini makes them: 32 letters and digits.
+            ("8wkq2z5937j9v6mqpf83odvqs5cpzq9r", None),
+            ("Pq7kZm2WtR9vXc4LhJ8nYb3FdG6sQa1E", None),
+        ] {
+            assert_eq!(Secret::parse(&encode(text.as_bytes())).expect("base64").doubt(), doubt, "{text}");
+        }
+        for text in ["whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", "whsec_q+3kf0PZc1c2nV6gTg0Lsw=="] {
+            assert_eq!(Secret::parse(text).expect("base64").doubt(), None, "{text}");
         }
     }
 

@@ -1,0 +1,99 @@
+use std::fmt;
+
+/// Why a secret that can be read is probably not the one that was meant, or is known to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// It was published, as an example: everybody can sign with it.
+    Published,
+    /// Its text is that of a placeholder.
+    Placeholder,
+    /// It repeats a few bytes, or counts: no generator makes that.
+    Regular,
+    /// It decodes to another `whsec_…`: it was encoded twice.
+    EncodedTwice,
+    /// It decodes to the text of a key in hex or base64, which then should have been decoded once more.
+    EncodedText,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Published => "a published example, so everybody can sign with it: rotate it",
+            Self::Placeholder => "a placeholder: put the sender's secret in its place",
+            Self::Regular => "a regular pattern, which can be guessed: use the sender's secret, of random bytes",
+            Self::EncodedTwice => {
+                "base64 of another `whsec_…`: configure what it decodes to, unless the sender signs with that text itself"
+            }
+            Self::EncodedText => {
+                "base64 of what looks like hex or base64: decode it once more, unless the sender signs with that text itself"
+            }
+        })
+    }
+}
+
+/// What follows `whsec_` in the examples of the specification, of Gemini's documentation and of Svix.
+const PUBLISHED: [&str; 5] = [
+    "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=",
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "plJ3nmyCDGBKInavdOK15jsl",
+    "5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH",
+];
+/// Seven characters at least, so that random text does not hold one.
+const PLACEHOLDERS: [&str; 11] = [
+    "changeme",
+    "example",
+    "insertsecret",
+    "placeholder",
+    "replaceme",
+    "replacewith",
+    "secrethere",
+    "signingsecret",
+    "supersecret",
+    "webhooksecret",
+    "yoursecret",
+];
+/// Random bytes, even 16 of them, have more different ones.
+const FEW: usize = 6;
+
+pub(super) fn about_text(encoded: &str) -> Option<Doubt> {
+    let bare = encoded.trim_end_matches('=');
+    if PUBLISHED.iter().any(|known| known.trim_end_matches('=') == bare) {
+        return Some(Doubt::Published);
+    }
+    let letters: String =
+        bare.chars().filter(char::is_ascii_alphanumeric).map(|char| char.to_ascii_lowercase()).collect();
+    let is_placeholder = PLACEHOLDERS.iter().any(|words| letters.contains(words))
+        || (letters.starts_with("your") && letters.contains("secret"));
+    is_placeholder.then_some(Doubt::Placeholder)
+}
+
+pub(super) fn about_bytes(bytes: &[u8]) -> Option<Doubt> {
+    let step = |pair: &[u8]| pair[1].wrapping_sub(pair[0]);
+    let steps = bytes.windows(2).map(step);
+    let counts = bytes.len() > 1 && steps.clone().all(|other| Some(other) == steps.clone().next());
+    let different = bytes.iter().enumerate().filter(|(at, byte)| !bytes[..*at].contains(byte)).count();
+    if bytes.starts_with(b"whsec_") {
+        Some(Doubt::EncodedTwice)
+    } else if counts || different < FEW {
+        Some(Doubt::Regular)
+    } else if is_hex(bytes) || is_base64(bytes) {
+        Some(Doubt::EncodedText)
+    } else {
+        None
+    }
+}
+
+fn is_hex(bytes: &[u8]) -> bool {
+    bytes.len().is_multiple_of(2) && bytes.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Base64 that no text of letters and digits could be, as some senders' secrets are.
+fn is_base64(bytes: &[u8]) -> bool {
+    let bare = bytes.strip_suffix(b"==").or(bytes.strip_suffix(b"=")).unwrap_or(bytes);
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    bytes.len().is_multiple_of(4)
+        && bare.iter().all(allowed)
+        && (bare.len() < bytes.len() || bytes.iter().any(|byte| matches!(byte, b'+' | b'/')))
+}
