@@ -2,11 +2,11 @@
 //! route → method → head → body → verify → filter → claim → forward → settle → answer → record.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{BodyBudget, OnReport, Outcome, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign_tower::{BodyBudget, OnReport, Outcome, Refusal, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -17,6 +17,7 @@ use tower_service::Service;
 use crate::config;
 use crate::forward::{self, Failure, Forward, Peer, Timeouts};
 use crate::keys::Keys;
+use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
 use crate::trust;
@@ -29,6 +30,7 @@ pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
 pub struct Gateway {
     routes: Table<Route>,
     metrics: Arc<Metrics>,
+    log: Log,
     no_route: Arc<String>,
 }
 
@@ -43,7 +45,12 @@ impl Gateway {
     /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
     ///
     /// All routes together hold no more bytes of bodies than this budget has.
-    pub fn new(routes: Vec<config::Route>, budget: &BodyBudget, metrics: &Arc<Metrics>) -> (Self, Vec<Arc<Upstreams>>) {
+    pub fn new(
+        routes: Vec<config::Route>,
+        budget: &BodyBudget,
+        metrics: &Arc<Metrics>,
+        log: &Log,
+    ) -> (Self, Vec<Arc<Upstreams>>) {
         let mut watched = Vec::new();
         let entries = routes.into_iter().map(|route| {
             let upstreams = Upstreams::new(route.upstream.clone());
@@ -51,7 +58,8 @@ impl Gateway {
             (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
-        (Self { routes, metrics: Arc::clone(metrics), no_route: Arc::new("none".into()) }, watched)
+        let (metrics, log) = (Arc::clone(metrics), log.clone());
+        (Self { routes, metrics, log, no_route: Arc::new("none".into()) }, watched)
     }
 
     /// Answers one request. It runs to its end even if the sender hangs up: a delivery that reached
@@ -69,11 +77,20 @@ impl Gateway {
             Some(_) if head.method != Method::POST => method_not_allowed(),
             Some(route) => route.verify(Request::from_parts(head, body)).await,
         };
-        self.record(route, peer.as_ref(), &response, SystemClock.instant().saturating_duration_since(arrived));
+        self.record(route, peer.as_ref(), &response, arrived, SystemClock.instant());
         response
     }
 
-    fn record(&self, route: Option<&Route>, peer: Option<&Peer>, response: &Response<Body>, took: Duration) {
+    /// Counts and logs what became of a request. Without a verified delivery, it may have come from anybody: then
+    /// the rate of lines is bounded.
+    fn record(
+        &self,
+        route: Option<&Route>,
+        peer: Option<&Peer>,
+        response: &Response<Body>,
+        arrived: Instant,
+        ended: Instant,
+    ) {
         let report = response.extensions().get::<Report>();
         let (outcome, reason) = outcome_of(response, report);
         let name = route.map_or(&self.no_route, |route| &route.name);
@@ -88,10 +105,22 @@ impl Gateway {
             route.metrics.verification.observe(time.as_secs_f64());
         }
         let verified = report.and_then(Report::verified);
+        let expired = match report.and_then(Report::refusal) {
+            Some(Refusal::Unverified(rejection)) => rejection.fits_expired_secret(),
+            _ => false,
+        };
+        if let (Some(route), true) = (route, expired) {
+            route.metrics.expired_secret.inc();
+        }
+        if verified.is_none() && !self.log.admits_unverified(reason, ended) {
+            return;
+        }
+        let took = ended.saturating_duration_since(arrived);
         tracing::info!(
             route = name.as_str(),
             outcome,
             reason = (!reason.is_empty()).then_some(reason),
+            expired_secret = expired.then_some(true),
             status = response.status().as_u16(),
             peer = peer.map(tracing::field::display),
             message_id = verified.map(|verified| verified.message_id().as_str()),

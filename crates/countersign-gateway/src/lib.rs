@@ -16,6 +16,7 @@ mod finish;
 pub mod forward;
 pub mod fullness;
 pub mod keys;
+pub mod log;
 pub mod metrics;
 pub mod route;
 pub mod server;

@@ -1,15 +1,23 @@
 //! `countersign-gateway --config FILE`
 
+use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use countersign_gateway::config::{Capacity, Config};
+use countersign_gateway::log::{self, Log};
 use countersign_gateway::server;
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long the end of the process waits for a reader of what it wrote.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Forwards only verified webhooks to backends that know nothing of them.
 #[derive(Parser)]
@@ -37,46 +45,55 @@ enum LogFormat {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let filter = std::env::var_os("RUST_LOG");
     let config = match Config::load(&cli.config) {
         Ok(config) => config,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failure(&error),
     };
     if cli.check {
-        return report(&cli, &config);
+        // A reader that went away changes nothing of the outcome.
+        let _ = report(&cli, &config, filter.as_deref());
+        return ExitCode::SUCCESS;
     }
-    log_to_stdout(cli.log);
-    match server::run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let format = match cli.log {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    };
+    let log = match Log::start(format, filter.as_deref()) {
+        Ok(log) => log,
+        Err(error) => return failure(&format!("the log cannot be started: {error}")),
+    };
+    let ended = server::run(config, &log);
+    log.flush(LAST_WORDS);
+    ended.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
 }
 
-fn report(cli: &Cli, config: &Config) -> ExitCode {
+fn report(cli: &Cli, config: &Config, filter: Option<&OsStr>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
     for warning in &config.warnings {
-        println!("warning: {warning}");
+        writeln!(out, "warning: {warning}")?;
+    }
+    if let Some(doubt) = log::doubt_about_filter(filter) {
+        writeln!(out, "warning: {doubt}")?;
     }
     for (name, source) in &config.sources {
-        println!("source \"{name}\": {}", Capacity::of(&source.store));
+        writeln!(out, "source \"{name}\": {}", Capacity::of(&source.store))?;
     }
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (routes, sources) = (counted(config.routes.len(), "route"), counted(config.sources.len(), "source"));
-    println!("{}: good, with {routes} and {sources}", cli.config.display());
-    ExitCode::SUCCESS
+    writeln!(out, "{}: good, with {routes} and {sources}", cli.config.display())
 }
 
-fn log_to_stdout(format: LogFormat) {
-    // Pingora tells of its own start and stop at `info`; the gateway says what matters of that itself.
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,pingora_core=warn,pingora_load_balancing=warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    match format {
-        LogFormat::Text => subscriber.with_ansi(false).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+/// Says why it could not run: to standard error, though not for longer than somebody may be expected to read it.
+fn failure(error: &dyn std::fmt::Display) -> ExitCode {
+    let text = format!("error: {error}\n");
+    let (done, written) = mpsc::channel();
+    let writing = thread::Builder::new().spawn(move || {
+        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = done.send(());
+    });
+    if writing.is_ok() {
+        let _ = written.recv_timeout(LAST_WORDS);
     }
+    ExitCode::FAILURE
 }

@@ -19,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::config::Source;
 use crate::keys::RemoteSet;
+use crate::log::Log;
 
 /// All that `/metrics` shows.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     verification: Family<RouteLabels, Histogram, Buckets>,
     upstream: Family<RouteLabels, Histogram, Buckets>,
+    expired_secret: Family<RouteLabels, Counter>,
     claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     store_capacity: Family<SourceLabels, Gauge<i64, AtomicI64>>,
@@ -80,6 +82,7 @@ impl Metrics {
             requests: Family::default(),
             verification,
             upstream,
+            expired_secret: Family::default(),
             claims_held: Family::default(),
             ids_remembered: Family::default(),
             store_capacity: Family::default(),
@@ -106,6 +109,11 @@ impl Metrics {
             Unit::Seconds,
             self.upstream.clone(),
         );
+        registry.register(
+            "expired_secret_matches",
+            "Deliveries rejected as signature_mismatch whose signature fits a secret that has expired",
+            self.expired_secret.clone(),
+        );
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
         registry.register("store_capacity", "Ids that the replay store has room for", self.store_capacity.clone());
@@ -113,6 +121,14 @@ impl Metrics {
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
         }
+    }
+
+    /// Shows how many lines this log has left out, too.
+    pub fn show_log(&mut self, log: &Log) {
+        let dropped = "Log lines that were dropped: standard output was not read, or could not be written";
+        self.registry.register("log_lines_dropped", dropped, log.dropped());
+        let suppressed = "Rejected, unverified requests that got no log line of their own: there were too many";
+        self.registry.register("log_lines_suppressed", suppressed, log.suppressed());
     }
 
     /// What nearly every request of a route needs, to be kept at hand.
@@ -123,6 +139,7 @@ impl Metrics {
             confirmed: self.requests.get_or_create_owned(&confirmed),
             verification: self.verification.get_or_create_owned(&labels),
             upstream: self.upstream.get_or_create_owned(&labels),
+            expired_secret: self.expired_secret.get_or_create_owned(&labels),
         }
     }
 
@@ -155,4 +172,6 @@ pub struct RouteMetrics {
     pub verification: Histogram,
     /// The time until the head of the upstream's answer, in seconds.
     pub upstream: Histogram,
+    /// Deliveries that were signed with a secret that has expired.
+    pub expired_secret: Counter,
 }

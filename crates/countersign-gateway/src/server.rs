@@ -35,6 +35,7 @@ use crate::delivery::{self, Gateway};
 use crate::finish::in_tasks;
 use crate::forward::Peer;
 use crate::keys::{Awaited, Refresh};
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::upstream::{self, Watch};
 
@@ -67,7 +68,9 @@ impl Handle for Gateway {
 }
 
 /// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
-pub fn run(config: Config) -> Result<(), ServerError> {
+///
+/// How much of it is logged, and left out, is shown of this log.
+pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -81,19 +84,21 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(config, &tasks, &runtime);
+    let server = build(config, &tasks, &runtime, log);
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
     // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
+    runtime.spawn(log.clone().report_regularly());
     runtime.block_on(async {
         listeners_closed(phases).await?;
         finish(&tasks, timeout).await;
+        log.report_suppressed();
         Ok(())
     })
 }
 
-fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
+fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime, log: &Log) -> Server {
     let config::Server { listen, admin, threads, body_budget, shutdown_timeout } = config.server;
     let mut server = Server::new_with_opt_and_conf(
         None,
@@ -105,11 +110,13 @@ fn build(config: Config, tasks: &TaskTracker, runtime: &Runtime) -> Server {
         },
     );
     let budget = BodyBudget::new(body_budget);
-    let metrics = Arc::new(Metrics::new(&config.sources, budget.clone()));
+    let mut metrics = Metrics::new(&config.sources, budget.clone());
+    metrics.show_log(log);
+    let metrics = Arc::new(metrics);
     let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
-    let (gateway, upstreams) = Gateway::new(config.routes, &budget, &metrics);
+    let (gateway, upstreams) = Gateway::new(config.routes, &budget, &metrics, log);
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(upstream::resolve(&upstreams));
 

@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -52,7 +52,7 @@ impl Gateway {
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
         // Between the choice of a port and its use somebody else may take it.
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, 200).await {
+            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, 200, files).await {
                 return gateway;
             }
         }
@@ -62,19 +62,36 @@ impl Gateway {
     /// With these sources and routes, of which one lacks its keys; not ready when this returns.
     pub(crate) async fn start_without_keys(sources_and_routes: &str) -> Self {
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start("", sources_and_routes, &["--log", "text"], 503).await {
+            if let Some(gateway) = Self::try_start("", sources_and_routes, &["--log", "text"], 503, files).await {
                 return gateway;
             }
         }
         panic!("no port stays free")
     }
 
-    async fn try_start(server: &str, sources_and_routes: &str, arguments: &[&str], ready: u16) -> Option<Self> {
+    /// Logs JSON, and writes to these instead of files: standard output and error. Ready when this returns.
+    pub(crate) async fn start_writing_to(outputs: impl Fn() -> [Stdio; 2], sources_and_routes: &str) -> Self {
+        for _ in 0..5 {
+            let arguments = &["--log", "json"];
+            if let Some(gateway) = Self::try_start("", sources_and_routes, arguments, 200, |_| outputs()).await {
+                return gateway;
+            }
+        }
+        panic!("no port stays free")
+    }
+
+    async fn try_start(
+        server: &str,
+        sources_and_routes: &str,
+        arguments: &[&str],
+        ready: u16,
+        outputs: impl Fn(&Path) -> [Stdio; 2],
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, admin) = (free_address(), free_address());
         let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
-        let mut gateway = Self { child: spawn(&file, arguments), folder, address, admin };
+        let mut gateway = Self { child: spawn(&file, arguments, outputs(&file)), folder, address, admin };
         let mut clash = false;
         until("the gateway is up", async || {
             if gateway.child.try_wait().expect("a child").is_some() {
@@ -98,7 +115,8 @@ impl Gateway {
 
     /// Starts it anew, as it was, once it has been killed; ready when this returns.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(&self.folder.path().join("gateway.toml"), &[]);
+        let config = self.folder.path().join("gateway.toml");
+        self.child = spawn(&config, &[], files(&config));
         let admin = self.admin;
         until("the gateway is up again", async || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200))
             .await;
@@ -106,7 +124,7 @@ impl Gateway {
 
     /// All that it has written so far.
     pub(crate) fn output(&self) -> String {
-        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).expect("a file of text");
+        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         read("stdout") + &read("stderr")
     }
 
@@ -171,7 +189,6 @@ pub(crate) fn run(folder: &Path, config: &str, arguments: &[&str]) -> Output {
 
 /// Runs a command to its end, which is to be near.
 pub(crate) fn finished(command: &mut Command) -> Output {
-    use std::process::Stdio;
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     for _ in 0..1000 {
         if child.try_wait().expect("a child").is_some() {
@@ -183,14 +200,16 @@ pub(crate) fn finished(command: &mut Command) -> Output {
     panic!("it does not end: {:?}", child.wait_with_output())
 }
 
-/// Appends what it writes to what an earlier run wrote.
-fn spawn(config: &Path, arguments: &[&str]) -> Child {
-    let output = |name: &str| {
+fn spawn(config: &Path, arguments: &[&str], [stdout, stderr]: [Stdio; 2]) -> Child {
+    binary(config).args(arguments).stdout(stdout).stderr(stderr).spawn().expect("the binary runs")
+}
+
+/// Files beside the configuration, to which it appends what it writes.
+fn files(config: &Path) -> [Stdio; 2] {
+    ["stdout", "stderr"].map(|name| {
         let file = config.with_file_name(name);
-        File::options().create(true).append(true).open(file).expect("a file")
-    };
-    let mut command = binary(config);
-    command.args(arguments).stdout(output("stdout")).stderr(output("stderr")).spawn().expect("the binary runs")
+        File::options().create(true).append(true).open(file).expect("a file").into()
+    })
 }
 
 fn write(folder: &Path, config: &str) -> std::path::PathBuf {
@@ -199,7 +218,7 @@ fn write(folder: &Path, config: &str) -> std::path::PathBuf {
     file
 }
 
-fn binary(config: &Path) -> Command {
+pub(crate) fn binary(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-gateway"));
     command.arg("--config").arg(config).env_remove("RUST_LOG");
     command.env("TEST_SECRET", SECRET).env("OTHER_SECRET", OTHER_SECRET);

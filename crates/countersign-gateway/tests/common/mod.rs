@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) use backend::{Answer, Backend, Seen};
 pub(crate) use client::{Connection, Raw, Reply, Wire, get, raw_answers, send};
 pub(crate) use delivery::{Delivery, OTHER_SECRET, SECRET, delivery, noise};
-pub(crate) use gateway::{Gateway, SOURCE, finished, free_address, route, route_to, run, secret_of};
+pub(crate) use gateway::{Gateway, SOURCE, binary, finished, free_address, route, route_to, run, secret_of};
 pub(crate) use jwks::{Authority, BODY, Issuer, Publish, Publisher, jwk, key, keys, signed_by, source};
 pub(crate) use upstream::{Peer, Upstream};
 

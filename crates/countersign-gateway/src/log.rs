@@ -1,0 +1,191 @@
+//! The log: events go through a bounded queue to a thread of their own, which alone writes.
+//!
+//! No request, no probe and no shutdown ever waits for a reader of standard output. Lines that find the
+//! [queue](queue) full are dropped and counted; [cleaned](line) lines cannot forge others; requests without a
+//! verified delivery are logged at a [bounded rate](throttle).
+
+mod line;
+mod queue;
+mod throttle;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::counter::Counter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+use queue::Queue;
+use throttle::Throttle;
+
+/// How often suppressed requests are reported.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// Pingora logs its own start and stop at `info`; the gateway logs those itself.
+const DEFAULT_FILTER: &str = "info,pingora_core=warn,pingora_load_balancing=warn";
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people: one line an event, with `key=value` fields.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The running log. A clone shares it.
+///
+/// The default one writes nothing by itself: it is for a process that has a subscriber of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    queue: Arc<Queue>,
+    unverified: Arc<Throttle>,
+}
+
+impl Log {
+    /// Sends the events of the whole process, and its panics, to standard output, through a queue and a thread
+    /// of its own. `filter` is the value of `RUST_LOG`, if it is set.
+    ///
+    /// Called once, before anything else logs.
+    pub fn start(format: Format, filter: Option<&OsStr>) -> io::Result<Self> {
+        // Not `std::io::stdout()`: its lock and its buffer would be held by a write that hangs.
+        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let queue = Queue::start(stdout)?;
+        let lines = Arc::clone(&queue);
+        let (filter, doubt) = parse_filter(filter);
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_target(false)
+            .log_internal_errors(false)
+            .with_writer(move || line::Lines::new(Arc::clone(&lines), format));
+        match format {
+            Format::Text => subscriber.with_ansi(false).init(),
+            Format::Json => subscriber.json().flatten_event(true).init(),
+        }
+        panic::set_hook(Box::new(log_panic));
+        if let Some(doubt) = doubt {
+            tracing::warn!("{doubt}");
+        }
+        Ok(Self { queue, unverified: Arc::default() })
+    }
+
+    /// Counts the lines that were dropped because the queue was full or could not be written.
+    pub fn dropped(&self) -> Counter {
+        self.queue.dropped()
+    }
+
+    /// Counts the requests without a verified delivery that were not logged.
+    pub fn suppressed(&self) -> Counter {
+        self.unverified.suppressed()
+    }
+
+    /// Whether a request that ends now, for this reason and without a verified delivery, gets a line of its own.
+    /// If not, it is counted, and the next [report](Self::report_suppressed) tells how many there were.
+    pub(crate) fn admits_unverified(&self, reason: &'static str, now: Instant) -> bool {
+        self.unverified.admits(reason, now)
+    }
+
+    /// Logs how many requests were not logged since the last report, one line a reason.
+    pub(crate) fn report_suppressed(&self) {
+        for (reason, suppressed) in self.unverified.take_suppressed() {
+            tracing::warn!(reason, suppressed, "unverified requests that were rejected, but not logged one by one");
+        }
+    }
+
+    /// Logs that regularly, for as long as it is polled.
+    pub(crate) async fn report_regularly(self) {
+        loop {
+            tokio::time::sleep(REPORT_EVERY).await;
+            self.report_suppressed();
+        }
+    }
+
+    /// Waits until all lines so far are written, for at most `limit`.
+    pub fn flush(&self, limit: Duration) {
+        self.queue.flush(limit);
+    }
+}
+
+/// What is wrong with this value of `RUST_LOG`, in whose place the default is used.
+pub fn doubt_about_filter(value: Option<&OsStr>) -> Option<String> {
+    parse_filter(value).1
+}
+
+fn parse_filter(value: Option<&OsStr>) -> (EnvFilter, Option<String>) {
+    let default = || EnvFilter::new(DEFAULT_FILTER);
+    let Some(value) = value else { return (default(), None) };
+    let parsed = value.to_str().filter(|text| names_level(text)).and_then(|text| EnvFilter::try_new(text).ok());
+    if let Some(filter) = parsed {
+        return (filter, None);
+    }
+    let shown: String = value.to_string_lossy().chars().take(64).collect();
+    let doubt = format!(
+        "RUST_LOG={shown:?} names no level, so the default stays, {DEFAULT_FILTER:?}: write error, warn, info, debug, \
+         trace or off, or TARGET=LEVEL"
+    );
+    (default(), Some(doubt))
+}
+
+/// Whether one of the directives has a level. A bare word would be read as the name of a module, and silence
+/// all others.
+fn names_level(filter: &str) -> bool {
+    let levels = filter.split(',').map(|directive| directive.rsplit('=').next().unwrap_or_default().trim());
+    levels.filter(|level| !level.is_empty()).any(|level| level.parse::<LevelFilter>().is_ok())
+}
+
+/// In place of the standard hook, which writes to standard error and waits for its reader.
+fn log_panic(info: &panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = std::backtrace::Backtrace::capture();
+    let is_captured = backtrace.status() == std::backtrace::BacktraceStatus::Captured;
+    tracing::error!(
+        thread = thread.name(),
+        location = info.location().map(tracing::field::display),
+        backtrace = is_captured.then(|| tracing::field::display(&backtrace)),
+        "panicked: {}",
+        info.payload_as_str().unwrap_or("with a value that is no text")
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_without_a_level_leaves_the_default() {
+        for value in
+            ["", " ", "verbose", "WARNING", "countersign_gateway", "a=b", "info=", "=", ",", "a=b=info", "info,a=loud"]
+        {
+            let (filter, doubt) = parse_filter(Some(OsStr::new(value)));
+            assert_eq!(filter.to_string(), EnvFilter::new(DEFAULT_FILTER).to_string(), "{value:?}");
+            assert!(doubt.is_some_and(|doubt| doubt.contains(&format!("RUST_LOG={value:?}"))), "{value:?}");
+        }
+        for value in
+            ["info", "DEBUG", "off", "hyper=warn", "hyper,info", " info ", "0", "[request]=debug", "a::b=trace,warn"]
+        {
+            assert_eq!(doubt_about_filter(Some(OsStr::new(value))), None, "{value:?}");
+        }
+        assert_eq!(doubt_about_filter(None), None);
+    }
+
+    #[test]
+    fn a_panic_becomes_a_line_of_the_log() {
+        let queue = Arc::new(Queue::default());
+        let lines = Arc::clone(&queue);
+        let writer = move || line::Lines::new(Arc::clone(&lines), Format::Text);
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+        let standard = panic::take_hook();
+        panic::set_hook(Box::new(log_panic));
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(panic::catch_unwind(|| panic!("a reason\nof two lines")).is_err());
+        });
+        panic::set_hook(standard);
+        let text = queue.take();
+        assert!(text.contains("ERROR") && text.contains("panicked: a reason\\nof two lines"), "{text}");
+        assert!(text.contains("log.rs:") && text.lines().count() == 1, "{text}");
+    }
+}
