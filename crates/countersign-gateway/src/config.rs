@@ -3,11 +3,17 @@
 //! [`file`] is what the operator writes; what is here is what the gateway works with, and cannot be
 //! wrong any more. An error names the line, and never repeats a value that could be a secret.
 
+mod addresses;
 mod capacity;
 mod error;
 mod file;
+mod hide;
 mod keys;
+mod limits;
+mod routes;
+mod secrets;
 mod source;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,25 +21,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytesize::ByteSize;
-use countersign::EventFilter;
+use countersign::{Clock, EventFilter, SystemClock, UnixTime};
 use countersign_tower::VerifyLayer;
-use http::Uri;
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use toml::Spanned;
 
 pub use capacity::Capacity;
-pub use error::ConfigError;
+pub use error::{ConfigError, Warning};
 use error::{Place, Problem};
 use keys::RemoteSets;
+use limits::{duration_or, size};
+use secrets::Secrets;
 pub use source::Source;
 
 use crate::keys::RemoteSet;
 use crate::route::{Host, PathPattern};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Shorter than the idle timeouts of common servers: gunicorn 2 s, Node.js, uvicorn and Apache 5 s.
-const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// What the gateway works with.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub struct Config {
     /// The routes, in the order in which they were written.
     pub routes: Vec<Route>,
     /// What is allowed, but deserves a second look.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// The process and its listeners.
@@ -98,23 +100,43 @@ impl Config {
     }
 
     fn parse(text: &str, place: &Place<'_>) -> Result<Self, ConfigError> {
-        let file: file::File = toml::from_str(text).map_err(|error| place.error(error.span(), error.message()))?;
-        file.resolve(place.file.parent().unwrap_or(Path::new(""))).map_err(|problem| place.problem(problem))
+        let file: file::File = toml::from_str(text).map_err(|error| place.error(misread(&error, place)))?;
+        let (folder, mut warnings) = (place.file.parent().unwrap_or(Path::new("")), Vec::new());
+        let config = file.resolve(folder, SystemClock.now(), &mut warnings).map_err(|problem| place.error(problem))?;
+        let mut warnings: Vec<_> = warnings.into_iter().map(|problem| place.warning(problem)).collect();
+        warnings.sort_by_key(Warning::line);
+        Ok(Self { warnings, ..config })
     }
 }
 
+/// What the parser found wrong. Of a key that is not one it says which was meant.
+fn misread(error: &toml::de::Error, place: &Place<'_>) -> Problem {
+    let Some(span) = error.span() else { return Problem::whole(error.message()) };
+    let number = place.line_of(&span);
+    let line = place.text.lines().nth(number - 1).unwrap_or_default();
+    let reworded = unknown::reworded(error.message(), line, unknown::table_of(place.text, number));
+    Problem::at(span, reworded.unwrap_or_else(|| error.message().to_owned()))
+}
+
 impl file::File {
-    fn resolve(self, folder: &Path) -> Result<Config, Problem> {
-        let mut warnings = Vec::new();
-        let (mut sources, mut sets) = (BTreeMap::new(), RemoteSets::new(folder));
-        for (name, source) in self.sources {
-            let source = source.resolve(&name, folder, &mut sets, &mut warnings)?;
+    fn resolve(self, folder: &Path, now: UnixTime, warnings: &mut Vec<Problem>) -> Result<Config, Problem> {
+        let (mut sets, mut secrets) = (RemoteSets::new(folder), Secrets::new(folder));
+        let mut sources = BTreeMap::new();
+        // In the order in which they are written, so that of two with the same secret the second is named.
+        let mut written: Vec<_> = self.sources.into_iter().collect();
+        written.sort_by_key(|(name, _)| name.span().start);
+        let mut names = BTreeMap::new();
+        for (name, source) in written {
+            let source = source.resolve(&name, now, &mut secrets, &mut sets, warnings)?;
+            names.insert(name.get_ref().clone(), name.span());
             sources.insert(name.into_inner(), Arc::new(source));
         }
         let mut routes: Vec<Route> = Vec::new();
+        let mut backends = Vec::new();
         for route in self.routes {
             let at = route.path.span();
-            let route = route.resolve(&sources)?;
+            backends.extend(route.upstream.get_ref().clone());
+            let route = route.resolve(&sources, warnings)?;
             if routes.iter().any(|other| (&other.host, &other.path) == (&route.host, &route.path)) {
                 return Err(Problem::at(at, "another route has the same host and path"));
             }
@@ -122,15 +144,22 @@ impl file::File {
         }
         for (name, source) in &sources {
             if !routes.iter().any(|route| Arc::ptr_eq(&route.source, source)) {
-                warnings.push(format!("no route uses the source `{name}`"));
+                warnings.push(Problem::at(names[name].clone(), format!("no route uses the source `{name}`")));
             }
         }
         if routes.is_empty() {
             return Err(Problem::whole("there is no [[routes]]: every request would be answered 404"));
         }
         let largest_body = routes.iter().map(|route| route.body_limit).max().unwrap_or_default();
-        let server = self.server.resolve(largest_body)?;
-        Ok(Config { server, sources, remote_sets: sets.into_sets(), routes, warnings })
+        let server = self.server.resolve(largest_body, warnings)?;
+        let own: Vec<_> = server.listen.iter().chain(&server.admin).copied().collect();
+        for (text, backend) in backends.iter().zip(routes.iter().flat_map(|route| &route.upstream)) {
+            if let Some(own) = addresses::loops_back(backend, &own) {
+                let message = format!("the upstream is the gateway itself, which listens on {own}: name the backend");
+                return Err(Problem::at(text.span(), message));
+            }
+        }
+        Ok(Config { server, sources, remote_sets: sets.into_sets(), routes, warnings: Vec::new() })
     }
 }
 
@@ -147,123 +176,28 @@ fn body_budget(given: Option<&Spanned<String>>, largest_body: usize) -> Result<u
 }
 
 impl file::Server {
-    fn resolve(self, largest_body: usize) -> Result<Server, Problem> {
+    fn resolve(self, largest_body: usize, warnings: &mut Vec<Problem>) -> Result<Server, Problem> {
         if self.listen.get_ref().is_empty() {
             return Err(Problem::at(self.listen.span(), "listen on one address at least, like \"127.0.0.1:8080\""));
         }
+        let (listen, admin) = addresses::listeners(&self, warnings)?;
+        let body_budget = body_budget(self.body_budget.as_ref(), largest_body)?;
+        if let Some(given) = &self.body_budget {
+            limits::warn_of_memory("body_budget", body_budget, given.span(), warnings);
+        }
+        let patience = Duration::ZERO..=Duration::from_hours(1);
+        let why = "a stop may take that long; service managers wait for 10 s to 90 s before they kill";
+        limits::warn_outside("shutdown_timeout", self.shutdown_timeout.as_ref(), patience, why, warnings)?;
         Ok(Server {
-            listen: self.listen.into_inner().iter().map(address).collect::<Result<_, _>>()?,
-            admin: self.admin.as_ref().map(address).transpose()?,
-            threads: match self.threads {
-                Some(threads) if *threads.get_ref() == 0 => {
-                    return Err(Problem::at(threads.span(), "one thread at least"));
-                }
-                Some(threads) => threads.into_inner(),
-                None => std::thread::available_parallelism().map_or(1, usize::from),
-            },
-            body_budget: body_budget(self.body_budget.as_ref(), largest_body)?,
+            listen,
+            admin,
+            threads: limits::threads(self.threads.as_ref(), warnings)?,
+            body_budget,
             shutdown_timeout: duration_or(self.shutdown_timeout.as_ref(), Duration::from_secs(15))?,
-        })
-    }
-}
-
-impl file::Route {
-    fn resolve(self, sources: &BTreeMap<String, Arc<Source>>) -> Result<Route, Problem> {
-        let Some(source) = sources.get(self.source.get_ref()) else {
-            let known: Vec<_> = sources.keys().map(|name| format!("`{name}`")).collect();
-            let message = format!("there is no source `{}`; there is {}", self.source.get_ref(), known.join(", "));
-            return Err(Problem::at(self.source.span(), message));
-        };
-        let upstream_timeout = duration_or(self.upstream_timeout.as_ref(), Duration::from_secs(30))?;
-        if source.lease < upstream_timeout {
-            let at = self.upstream_timeout.as_ref().map_or(self.source.span(), Spanned::span);
-            let message = format!(
-                "the upstream may take {upstream_timeout:?}, but the lease of the source `{}` ends after {:?}: \
-                 a retry in between would be forwarded too",
-                self.source.get_ref(),
-                source.lease
-            );
-            return Err(Problem::at(at, message));
-        }
-        let connect_timeout = duration_or(self.connect_timeout.as_ref(), CONNECT_TIMEOUT.min(upstream_timeout))?;
-        if let Some(given) = self.connect_timeout.as_ref().filter(|_| connect_timeout > upstream_timeout) {
-            let message = format!(
-                "a backend may take {connect_timeout:?} to accept a connection, but `upstream_timeout` ends the \
-                 attempt after {upstream_timeout:?}: use a shorter time here"
-            );
-            return Err(Problem::at(given.span(), message));
-        }
-        if self.upstream.get_ref().is_empty() {
-            return Err(Problem::at(
-                self.upstream.span(),
-                "name one upstream at least, like \"http://127.0.0.1:3000\"",
-            ));
-        }
-        if let Some(events) = self.events.as_ref().filter(|events| events.get_ref().is_empty()) {
-            return Err(Problem::at(
-                events.span(),
-                "no event would be forwarded: leave `events` out, or write [\"*\"], for all",
-            ));
-        }
-        let events = self.events.map(|events| {
-            EventFilter::new(events.get_ref()).map_err(|error| Problem::at(events.span(), error.to_string()))
-        });
-        Ok(Route {
-            host: self.host.as_ref().map(|text| parse(text, Host::parse)).transpose()?,
-            path: parse(&self.path, PathPattern::parse)?,
-            source: Arc::clone(source),
-            upstream: self.upstream.into_inner().iter().map(upstream).collect::<Result<_, _>>()?,
-            events: events.transpose()?,
-            body_limit: self.body_limit.as_ref().map_or(Ok(VerifyLayer::DEFAULT_BODY_LIMIT), size)?,
-            body_timeout: duration_or(self.body_timeout.as_ref(), VerifyLayer::DEFAULT_BODY_TIMEOUT)?,
-            upstream_timeout,
-            upstream_idle_timeout: duration_or(self.upstream_idle_timeout.as_ref(), UPSTREAM_IDLE_TIMEOUT)?,
-            connect_timeout,
         })
     }
 }
 
 fn parse<T>(text: &Spanned<String>, parse: impl FnOnce(&str) -> Result<T, &'static str>) -> Result<T, Problem> {
     parse(text.get_ref()).map_err(|message| Problem::at(text.span(), message))
-}
-
-fn address(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
-    parse(text, |text| {
-        text.parse().map_err(|_| "an address is an IP and a port, like \"127.0.0.1:8080\" or \"[::]:8080\"")
-    })
-}
-
-fn duration_or(text: Option<&Spanned<String>>, default: Duration) -> Result<Duration, Problem> {
-    text.map_or(Ok(default), |text| {
-        let duration = parse(text, |text| {
-            humantime::parse_duration(text).map_err(|_| "a time is a number and a unit, like \"30s\" or \"5m\"")
-        })?;
-        if duration.is_zero() { Err(Problem::at(text.span(), "the time is zero")) } else { Ok(duration) }
-    })
-}
-
-fn size(text: &Spanned<String>) -> Result<usize, Problem> {
-    parse(text, |text| {
-        let size: ByteSize = text.parse().map_err(|_| "a size is a number and a unit, like \"64KiB\" or \"1MiB\"")?;
-        usize::try_from(size.as_u64()).map_err(|_| "the size is larger than this machine can address")
-    })
-}
-
-fn upstream(text: &Spanned<String>) -> Result<Authority, Problem> {
-    parse(text, |text| {
-        let uri: Uri = text.parse().map_err(|_| "an upstream is a URL, like \"http://127.0.0.1:3000\"")?;
-        let parts = uri.into_parts();
-        match (parts.scheme, parts.authority, parts.path_and_query) {
-            (Some(scheme), _, _) if scheme == Scheme::HTTPS => {
-                Err("https to an upstream is not supported yet: put the gateway beside the backend and use http")
-            }
-            (Some(scheme), Some(authority), path)
-                if scheme == Scheme::HTTP && path.as_ref().is_none_or(|path| path == "/") =>
-            {
-                if authority.as_str().contains('@') { Err("an upstream has no user name") } else { Ok(authority) }
-            }
-            (Some(_), Some(_), Some(_)) => Err("an upstream has no path: a request keeps the path that it came with"),
-            _ => Err("an upstream is a URL, like \"http://127.0.0.1:3000\""),
-        }
-    })
 }

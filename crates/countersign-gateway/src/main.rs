@@ -81,7 +81,7 @@ fn report(cli: &Cli, config: &Config, filter: Option<&OsStr>) -> io::Result<()> 
     }
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (routes, sources) = (counted(config.routes.len(), "route"), counted(config.sources.len(), "source"));
-    writeln!(out, "{}: good, with {routes} and {sources}", cli.config.display())
+    writeln!(out, "{}: configuration OK ({routes}, {sources})", cli.config.display())
 }
 
 /// Says why it could not run: to standard error, though not for longer than somebody may be expected to read it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use countersign::MemoryStore;
+use countersign::{Clock, MemoryStore, SystemClock};
 use countersign_tower::BodyBudget;
 use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -32,6 +32,9 @@ pub struct Metrics {
     claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     store_capacity: Family<SourceLabels, Gauge<i64, AtomicI64>>,
+    secrets_live: Family<SourceLabels, Gauge<i64, AtomicI64>>,
+    secret_expiry: Family<SecretLabels, Gauge<i64, AtomicI64>>,
+    sources: Vec<(SourceLabels, Arc<Source>)>,
     stores: Vec<(SourceLabels, Arc<MemoryStore>)>,
     body_bytes: Gauge<i64, AtomicI64>,
     body_budget: BodyBudget,
@@ -53,6 +56,12 @@ struct RouteLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SourceLabels {
     source: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SecretLabels {
+    source: String,
+    key: String,
 }
 
 /// The first bucket of a histogram, and by how much each next one is wider.
@@ -86,6 +95,9 @@ impl Metrics {
             claims_held: Family::default(),
             ids_remembered: Family::default(),
             store_capacity: Family::default(),
+            secrets_live: Family::default(),
+            secret_expiry: Family::default(),
+            sources: sources.iter().map(|(name, source)| (labels(name), Arc::clone(source))).collect(),
             stores,
             body_bytes: Gauge::default(),
             body_budget,
@@ -117,6 +129,10 @@ impl Metrics {
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
         registry.register("store_capacity", "Ids that the replay store has room for", self.store_capacity.clone());
+        let live = "Secrets of the source that have not expired; its public keys are not counted";
+        registry.register("secrets_live", live, self.secrets_live.clone());
+        let expiry = "When a secret expires, in seconds since 1970; a secret that never does is not here";
+        registry.register("secret_expiry_timestamp_seconds", expiry, self.secret_expiry.clone());
         registry.register("body_bytes", "Bytes of bodies that are held, of all routes", self.body_bytes.clone());
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
@@ -152,6 +168,15 @@ impl Metrics {
     pub fn to_text(&self) -> Result<String, std::fmt::Error> {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.body_bytes.set(gauge(self.body_budget.in_use()));
+        for (labels, source) in self.sources.iter().filter(|(_, source)| !source.secrets.is_empty()) {
+            self.secrets_live.get_or_create(labels).set(gauge(source.live_secrets(SystemClock.now())));
+            for (key, expires_at) in &source.secrets {
+                if let Some(at) = expires_at {
+                    let labels = SecretLabels { source: labels.source.clone(), key: key.clone() };
+                    self.secret_expiry.get_or_create(&labels).set(i64::try_from(at.as_secs()).unwrap_or(i64::MAX));
+                }
+            }
+        }
         for (labels, store) in &self.stores {
             self.claims_held.get_or_create(labels).set(gauge(store.in_flight()));
             self.ids_remembered.get_or_create(labels).set(gauge(store.len()));

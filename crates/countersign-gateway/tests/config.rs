@@ -47,11 +47,26 @@ fn folder() -> TempDir {
         ("cut.secret", "whsec_...MnM=".to_owned()),
         ("short.secret", "whsec_AAAA".to_owned()),
         ("empty.secret", String::new()),
-        ("weak.secret", "whsec_AAAAAAAAAAAAAAAAAAAAAA==".to_owned()),
+        ("weak.secret", "whsec_q+3kf0PZc1c2nV6gTg0Lsw==".to_owned()),
+        ("same.secret", format!("{}\n", SECRET.trim_start_matches("whsec_"))),
+        ("url.secret", "whsec_-_vT0HUvS2uQ3eCk5mWJ0bq7t8XzYwA_".to_owned()),
+        ("standard.secret", "+/vT0HUvS2uQ3eCk5mWJ0bq7t8XzYwA/".to_owned()),
+        ("twice.secret", countersign::secret::encode(SECRET.as_bytes()).to_string()),
+        ("hex.secret", countersign::secret::encode(b"9f86d081884c7d659a2feaa0c55ad015").to_string()),
+        ("placeholder.secret", "whsec_your_webhook_signing_secret_here".to_owned()),
+        ("zeros.secret", format!("whsec_{}", "A".repeat(32))),
+        ("published.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        ("bom.secret", format!("\u{feff}{OTHER_SECRET}")),
+        ("large.secret", "A".repeat(70_000)),
     ];
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
+    let utf16: Vec<u8> = OTHER_SECRET.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(folder.path().join("utf16.secret"), [&[0xff, 0xfe], &utf16[..]].concat()).expect("a file");
+    std::fs::write(folder.path().join("utf16le.secret"), utf16).expect("a file");
+    std::fs::write(folder.path().join("binary.secret"), [0xc3, 0x28, 0xa0]).expect("a file");
+    std::fs::create_dir(folder.path().join("folder.secret")).expect("a folder");
     folder
 }
 
@@ -70,6 +85,13 @@ fn text_of(output: &Output, code: i32) -> String {
     }
     assert!(!text.contains("panicked"), "{text}");
     text
+}
+
+/// How many bytes of memory this machine has.
+fn memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").expect("the figures of Linux");
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).expect("the total");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
 /// Checks that this configuration is refused at this line, with these words.
@@ -102,7 +124,10 @@ fn a_good_configuration_passes_the_check() {
         change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
     ] {
         let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
-        assert!(text.contains("good, with 1 route and 1 source") && !text.contains("warning"), "{text}");
+        assert!(
+            text.contains("gateway.toml: configuration OK (1 route, 1 source)") && !text.contains("warning"),
+            "{text}"
+        );
     }
 }
 
@@ -127,20 +152,80 @@ fn the_check_says_how_many_deliveries_a_store_has_room_for() {
 #[test]
 fn what_deserves_a_second_look_is_a_warning() {
     let folder = folder();
-    for (config, words) in [
-        (change("{ env = \"TEST_SECRET\" }", "{ file = \"weak.secret\" }"), "weak.secret"),
-        (change("capacity = 100000", "retain = \"1h\""), "24 h"),
+    let secrets = |entries: &str| change("secrets = [{ env = \"TEST_SECRET\" }]", &format!("secrets = [{entries}]"));
+    let second = |secret: &str| {
+        GOOD.replacen("[[routes]]", &format!("[sources.unused]\nsecrets = [{{ {secret} }}]\n[[routes]]"), 1)
+    };
+    for (config, line, words) in [
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"weak.secret\" }"), 6, "weak.secret is shorter"),
+        (change("capacity = 100000", "retain = \"1h\""), 11, "24 h"),
+        (second("env = \"OTHER_SECRET\""), 13, "no route uses the source `unused`"),
         (
             change("capacity = 100000", "capacity = 1000"),
+            11,
             "1,000 ids for 25 h, which is enough for 40 deliveries an hour",
         ),
+        // secrets
         (
-            GOOD.replacen("[[routes]]", "[sources.unused]\nsecrets = [{ env = \"TEST_SECRET\" }]\n[[routes]]", 1),
-            "`unused`",
+            secrets("{ env = \"TEST_SECRET\" },\n{ env = \"TEST_SECRET\" }"),
+            7,
+            "TEST_SECRET is the same as the secret in TEST_SECRET",
         ),
+        (
+            secrets("{ env = \"TEST_SECRET\" },\n{ file = \"same.secret\" }"),
+            7,
+            "same.secret is the same as the secret in TEST_SECRET",
+        ),
+        (
+            secrets("{ file = \"url.secret\", expires_at = \"2999-01-01T00:00:00Z\" }, { file = \"standard.secret\" }"),
+            6,
+            "standard.secret is the same as the secret in ",
+        ),
+        (second("env = \"TEST_SECRET\""), 14, "of the source `gemini`"),
+        (
+            secrets("{ env = \"TEST_SECRET\", expires_at = \"2020-01-01T00:00:00Z\" }"),
+            6,
+            "all secrets of `gemini` have expired",
+        ),
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"twice.secret\" }"), 6, "another `whsec_…`"),
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"hex.secret\" }"), 6, "looks like hex"),
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"placeholder.secret\" }"), 6, "a placeholder"),
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"zeros.secret\" }"), 6, "a regular pattern"),
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"published.secret\" }"), 6, "a published example"),
+        // limits
+        (
+            change("tolerance = \"5m\"", "tolerance = \"2days\"").replace("capacity = 100000", "retain = \"5days\""),
+            7,
+            "`tolerance` is 2days",
+        ),
+        (change("tolerance = \"5m\"", "tolerance = \"1s\""), 7, "`tolerance` is only 1s"),
+        (change("admin =", "threads = 4000\nadmin ="), 3, "4000 threads"),
+        (change("admin =", "shutdown_timeout = \"2h\"\nadmin ="), 3, "`shutdown_timeout` is 2h"),
+        (change("admin =", "body_budget = \"1TiB\"\nadmin ="), 3, "`body_budget` may take"),
+        (change("body_limit = \"1MiB\"", "body_limit = \"1TiB\""), 19, "`body_limit` may take"),
+        (change("capacity = 100000", "capacity = 2147483648"), 11, "`capacity` may take"),
+        (change("lease = \"60s\"", "lease = \"48h\""), 10, "`lease` is 2days"),
+        (change("body_timeout = \"10s\"", "body_timeout = \"1ms\""), 20, "`body_timeout` is only 1ms"),
+        (change("body_timeout = \"10s\"", "body_timeout = \"3h\""), 20, "`body_timeout` is 3h"),
+        (change("upstream_timeout = \"30s\"", "upstream_timeout = \"1ms\""), 21, "`upstream_timeout` is only 1ms"),
+        // addresses
+        (change("127.0.0.1:19901", "0.0.0.0:19901"), 3, "not on loopback"),
+        (change("127.0.0.1:19901", "[::]:19901"), 3, "not on loopback"),
+        (change("\"http://127.0.0.1:3000\"", "\"http://A:80\", \"http://a\""), 17, "listed twice"),
+        // events
+        (change("[\"batch.*\"]", "[\"batch.*\", \"batch.succeeded\"]"), 18, "\"batch.succeeded\" are in \"batch.*\""),
+        (change("[\"batch.*\"]", "[\"batch.a.*\", \"batch.*\"]"), 18, "\"batch.a.*\" are in \"batch.*\""),
+        (change("[\"batch.*\"]", "[\"a\", \"*\"]"), 18, "\"a\" are in \"*\""),
+        (change("[\"batch.*\"]", "[\"a\", \"a\"]"), 18, "listed twice"),
+        (change("[\"batch.*\"]", "[\"batch..a\"]"), 18, "an empty part"),
     ] {
+        // On a machine that has so much of it, it is no mistake.
+        if words.ends_with("may take") && memory() > 100 << 30 {
+            continue;
+        }
         let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
-        assert!(text.starts_with("warning: ") && text.contains(words) && text.contains(": good"), "{text}");
+        assert!(text.contains(words) && text.contains("configuration OK"), "{text}");
+        assert!(text.starts_with("warning: ") && text.contains(&format!("gateway.toml:{line}: ")), "{text}");
     }
 }
 
@@ -150,11 +235,21 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
     for (from, to, line, words) in [
         // not TOML, or not this file's keys
         ("[server]", "[server", 1, &[][..]),
-        ("admin =", "admn =", 3, &["unknown field `admn`", "`admin`"]),
-        ("tolerance =", "tolerence =", 7, &["unknown field `tolerence`", "`tolerance`"]),
-        ("lease =", "leese =", 10, &["unknown field `leese`"]),
-        ("body_limit =", "bodylimit =", 19, &["unknown field `bodylimit`"]),
-        ("[sources.gemini.replay]", "[sources.gemini.reply]", 9, &["unknown field `reply`"]),
+        ("admin =", "admn =", 3, &["unknown key \"admn\" in [server]; did you mean \"admin\"?"]),
+        (
+            "tolerance =",
+            "tolerence =",
+            7,
+            &["unknown key \"tolerence\" in [sources.gemini]; did you mean \"tolerance\"?"],
+        ),
+        ("lease =", "leese =", 10, &["unknown key \"leese\" in [sources.gemini.replay]; did you mean \"lease\"?"]),
+        ("body_limit =", "bodylimit =", 19, &["unknown key \"bodylimit\" in [[routes]]; did you mean \"body_limit\"?"]),
+        (
+            "[sources.gemini.replay]",
+            "[sources.gemini.reply]",
+            9,
+            &["unknown key \"reply\"", "did you mean \"replay\"?"],
+        ),
         ("path = \"/gemini\"\n", "", 13, &["missing field `path`"]),
         ("source = \"gemini\"\n", "", 13, &["missing field `source`"]),
         ("capacity = 100000", "capacity = -1", 11, &[]),
@@ -176,6 +271,38 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("http://127.0.0.1:3000", "http://a/path", 17, &["no path"]),
         ("http://127.0.0.1:3000", "http://user:pass@a", 17, &["no user name"]),
         ("[\"http://127.0.0.1:3000\"]", "[]", 17, &["one upstream at least"]),
+        ("127.0.0.1:18080", "127.0.0.1:0", 2, &["port 0"]),
+        ("127.0.0.1:19901", "127.0.0.1:0", 3, &["port 0"]),
+        ("127.0.0.1:19901", "127.0.0.1:18080", 3, &["`admin`", "taken by `listen`"]),
+        ("127.0.0.1:19901", "0.0.0.0:18080", 3, &["overlaps with 127.0.0.1:18080"]),
+        ("127.0.0.1:19901", "[::]:18080", 3, &["overlaps with 127.0.0.1:18080"]),
+        ("127.0.0.1:19901", "[::ffff:127.0.0.1]:18080", 3, &["the same as 127.0.0.1:18080"]),
+        ("\"127.0.0.1:18080\"", "\"127.0.0.1:18080\",\n\"127.0.0.1:18080\"", 3, &["`listen`", "taken"]),
+        ("\"127.0.0.1:18080\"", "\"127.0.0.1:18080\",\n\"0.0.0.0:18080\"", 3, &["overlaps"]),
+        ("\"127.0.0.1:18080\"", "\"0.0.0.0:18080\", \"[::]:18080\"", 2, &["overlaps"]),
+        ("http://127.0.0.1:3000", "http://h:99999", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://h:65536", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://h:0", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://h:", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://[::1]:", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://256.0.0.1", 17, &["the host of an upstream"]),
+        ("http://127.0.0.1:3000", "http://a..b", 17, &["the host of an upstream"]),
+        ("http://127.0.0.1:3000", "http://a#b", 17, &["no path"]),
+        ("http://127.0.0.1:3000", "http://0.0.0.0:3000", 17, &["an address to listen on"]),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:18080", 17, &["the gateway itself", "127.0.0.1:18080"]),
+        ("http://127.0.0.1:3000", "http://LOCALHOST:18080/", 17, &["the gateway itself"]),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:19901", 17, &["the gateway itself", "127.0.0.1:19901"]),
+        ("\"1MiB\"", "\"10TB\"", 19, &["is the unit right"]),
+        ("\"1MiB\"", "\"0\"", 19, &["the size is zero"]),
+        ("admin =", "body_budget = \"10TB\"\nadmin =", 3, &["is the unit right"]),
+        ("admin =", "threads = 100000\nadmin =", 3, &["at most 4096"]),
+        ("admin =", "threads = 0\nadmin =", 3, &["one thread at least"]),
+        ("tolerance = \"5m\"", "tolerance = \"999ms\"", 7, &["whole seconds"]),
+        ("tolerance = \"5m\"", "tolerance = \"300years\"", 7, &["longer than a year"]),
+        ("lease = \"60s\"", "lease = \"100years\"", 10, &["longer than a year"]),
+        ("\"10s\"", "\"0s\"", 20, &["zero"]),
+        ("\"batch.*\"", "\" batch.succeeded\"", 18, &["white space"]),
+        ("\"batch.*\"", "\"\"", 18, &["not an event type"]),
         // values that do not go together
         ("source = \"gemini\"", "source = \"gemimi\"", 16, &["there is no source", "`gemini`"]),
         ("\"30s\"", "\"61s\"", 21, &["61s", "60s", "retry"]),
@@ -219,11 +346,27 @@ fn a_secret_that_cannot_be_used_is_refused_with_what_it_looks_like() {
         ("{ file = \"cut.secret\" }", &["cut.secret", "shortened"]),
         ("{ file = \"short.secret\" }", &["short.secret", "3 bytes"]),
         ("{ file = \"empty.secret\" }", &["empty.secret", "empty"]),
+        ("{ file = \"bom.secret\" }", &["bom.secret", "byte order mark"]),
+        ("{ file = \"utf16.secret\" }", &["utf16.secret", "UTF-16"]),
+        ("{ file = \"utf16le.secret\" }", &["utf16le.secret", "UTF-16"]),
+        ("{ file = \"binary.secret\" }", &["binary.secret", "not text"]),
+        ("{ file = \"folder.secret\" }", &["folder.secret", "a directory"]),
+        ("{ file = \"large.secret\" }", &["large.secret", "larger than 64 KiB"]),
+        ("{ file = \"/dev/zero\" }", &["/dev/zero", "larger than 64 KiB"]),
+        (
+            "{ file = \"/run/secrets/Gemini2026WebhookSecretKey\" }",
+            &["/run/secrets/Gemini2026WebhookSecretKey cannot be read"],
+        ),
+        ("{ file = \"Gemini2026WebhookSecretKey\" }", &["/Gemini2026WebhookSecretKey cannot be read"]),
+        ("{ env = \"GeminiWebhookSecret2026\" }", &["GeminiWebhookSecret2026 is not set"]),
         ("{ env = \"A\", file = \"b\" }", &["{ env = \"NAME\" } or { file = \"PATH\" }"]),
         ("{ label = \"a\" }", &["{ env = \"NAME\" } or { file = \"PATH\" }"]),
         ("{ env = \"\" }", &["`env` is a text"]),
         ("{ env = 7 }", &["`env` is a text"]),
-        ("{ env = \"TEST_SECRET\", expires = \"2999-01-01T00:00:00Z\" }", &["unknown key `expires`", "`expires_at`"]),
+        (
+            "{ env = \"TEST_SECRET\", expires = \"2999-01-01T00:00:00Z\" }",
+            &["unknown key \"expires\"; did you mean \"expires_at\"?"],
+        ),
         ("{ env = \"TEST_SECRET\", expires_at = \"soon\" }", &["a time in UTC"]),
         ("{ env = \"TEST_SECRET\", expires_at = 2999-01-01 }", &["a time in UTC"]),
     ] {
@@ -318,6 +461,19 @@ fn a_secret_that_was_pasted_into_the_configuration_is_never_shown_again() {
 }
 
 #[test]
+fn the_name_of_a_file_is_shown_whatever_it_looks_like() {
+    let folder = folder();
+    let name = "q7Vb1xN0c2Lk9sQe4Rz8Wm3Jp6Yt5Uh2";
+    std::fs::write(folder.path().join(name), "\"quoted\"").expect("a file");
+    let config = change("{ env = \"TEST_SECRET\" }", &format!("{{ file = \"{name}\" }}"));
+    assert_refused(&folder, &config, Some(6), &[name, "quotation marks"]);
+    std::fs::write(folder.path().join(name), SECRET).expect("a file");
+    let config = change("{ env = \"TEST_SECRET\" }", &format!("{{ file = \"{name}\" }}, {{ env = \"TEST_SECRET\" }}"));
+    let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
+    assert!(text.contains("TEST_SECRET is the same as the secret in /") && text.contains(name), "{text}");
+}
+
+#[test]
 fn a_name_that_would_be_shown_must_not_be_a_secret() {
     let folder = folder();
     let label = format!("{{ env = \"TEST_SECRET\", label = \"{SECRET}\" }}");
@@ -359,22 +515,5 @@ fn an_address_that_is_taken_is_named() {
         let config = change(key, &taken).replacen(other, &free_address().to_string(), 1);
         let text = text_of(&run(folder.path(), &config, &[]), 1);
         assert!(text.contains(&format!("cannot listen on {taken}")), "{text}");
-    }
-}
-
-#[test]
-fn an_address_that_is_listed_twice_is_refused() {
-    let folder = folder();
-    let (one, other) = (free_address().to_string(), free_address().to_string());
-    let config =
-        |listen: &str, admin: &str| change("\"127.0.0.1:18080\"", listen).replacen("127.0.0.1:19901", admin, 1);
-    let any = one.replace("127.0.0.1", "0.0.0.0");
-    for config in [
-        config(&format!("\"{one}\", \"{one}\""), &other),
-        config(&format!("\"{one}\", \"{any}\""), &other),
-        config(&format!("\"{one}\""), &one),
-    ] {
-        let text = text_of(&run(folder.path(), &config, &[]), 1);
-        assert!(text.contains("cannot listen on "), "{text}");
     }
 }

@@ -55,8 +55,9 @@ fn each_kind_of_key_is_enough() {
         format!("secrets = [{{ env = \"TEST_SECRET\" }}]\npublic_keys = [\"{one}\"]\n{}\n{token}", set("")),
         format!("[sources.a.jwks]\nurl = \"{URL}\"\n[sources.a.token]\naudience = [\"https://hooks.example.com\"]"),
     ] {
-        let text = check(&folder, &config(&keys, &keys.replace("sources.a", "sources.b")), 0);
-        assert!(text.contains("good, with 2 routes and 2 sources") && !text.contains("warning"), "{text}");
+        let others = keys.replace("sources.a", "sources.b").replace("TEST_SECRET", "OTHER_SECRET");
+        let text = check(&folder, &config(&keys, &others), 0);
+        assert!(text.contains("configuration OK (2 routes, 2 sources)") && !text.contains("warning"), "{text}");
     }
 }
 
@@ -64,7 +65,11 @@ fn each_kind_of_key_is_enough() {
 fn a_token_that_need_not_bind_the_body_is_named_as_a_danger() {
     let token = "token = { audience = [\"https://hooks.example.com\"], danger_body_binding = \"none\" }";
     let text = check(&folder(), &config(&[&set(""), token].join("\n"), &set("")), 0);
-    assert!(text.starts_with("warning: danger: `a` takes tokens that do not bind the body"), "{text}");
+    assert!(
+        text.starts_with("warning: ")
+            && text.contains("gateway.toml:5: danger: `a` takes tokens that do not bind the body"),
+        "{text}"
+    );
     assert!(!text.contains("`b`"), "{text}");
 }
 
@@ -81,7 +86,7 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
         (pinned(&weak), 4, &["weak"]),
         (pinned("7"), 4, &["\"whpk_…\""]),
         (pinned("{ label = \"a\" }"), 4, &["{ key = \"whpk_…\""]),
-        (pinned("{ value = \"a\" }"), 4, &["unknown key `value`"]),
+        (pinned("{ value = \"a\" }"), 4, &["unknown key \"value\""]),
         (labelled(SECRET), 4, &["looks like a secret"]),
         (labelled("two words"), 3, &["label"]),
         ("jwks = { url = \"http://keys.example.com/\" }".into(), 4, &["https", "could sign"]),
@@ -90,7 +95,7 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
         ("jwks = { url = 7 }".into(), 4, &["`url` is a text"]),
         ("jwks = \"https://keys.example.com/\"".into(), 4, &["{ url = \"https://…\" }"]),
         ("jwks = { max_stale = \"1h\" }".into(), 4, &["{ url = \"https://…\" }"]),
-        (set(", max_age = \"1h\""), 4, &["unknown key `max_age`", "`max_stale`"]),
+        (set(", max_age = \"1h\""), 4, &["unknown key \"max_age\"", "`max_stale`"]),
         (set(", max_stale = \"1 fortnight\""), 4, &["a number and a unit"]),
         (set(", max_stale = \"30s\""), 4, &["`max_stale`", "120s"]),
         (set(", ca = \"nowhere.pem\""), 4, &["nowhere.pem", "cannot be read"]),
@@ -101,7 +106,7 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
         (token("{ audience = \"a\" }"), 5, &["`audience` is a list of texts"]),
         (token("{ audience = [\"\"] }"), 5, &["`audience` is a list of texts"]),
         (token("{ audience = [\"a\"], issuer = [7] }"), 5, &["`issuer` is a list of texts"]),
-        (token("{ audience = [\"a\"], algorithm = \"HS256\" }"), 5, &["unknown key `algorithm`"]),
+        (token("{ audience = [\"a\"], algorithm = \"HS256\" }"), 5, &["unknown key \"algorithm\""]),
         (
             token("{ audience = [\"a\"], body_binding = \"none\" }"),
             5,
@@ -125,6 +130,18 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
             assert!(text.contains(word), "no {word:?} in: {text}");
         }
     }
+}
+
+#[test]
+fn a_key_that_is_pinned_twice_is_named() {
+    let (one, other) = (key(1).public(), key(2).public());
+    let keys = format!(
+        "public_keys = [\n\"{one}\",\n\"{other}\",\n{{ key = \"{}\", label = \"again\" }},\n]",
+        one.trim_end_matches('=')
+    );
+    let text = check(&folder(), &config(&keys, &set("")), 0);
+    assert!(text.contains("gateway.toml:7: this public key is listed twice"), "{text}");
+    assert_eq!(text.matches("warning").count(), 1, "{text}");
 }
 
 #[test]

@@ -2,12 +2,18 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The length of the shortest secret that is accepted, in base64 without padding.
-const SHORTEST: usize = 22;
+use super::hide::without_secrets;
 
-/// Why a configuration was not taken: where, and what to do.
+/// Why a configuration was rejected: where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct ConfigError(Located);
+
+/// What is allowed in a configuration, but deserves a second look: where, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning(Located);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Located {
     file: PathBuf,
     line: Option<usize>,
     message: String,
@@ -16,15 +22,22 @@ pub struct ConfigError {
 impl ConfigError {
     /// The line that it is about, counted from one; none if it is about the file as a whole.
     pub fn line(&self) -> Option<usize> {
-        self.line
+        self.0.line
     }
 
     pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
-        Self { file: file.into(), line: None, message: format!("cannot be read: {error}") }
+        Self(Located { file: file.into(), line: None, message: format!("cannot be read: {error}") })
     }
 }
 
-impl fmt::Display for ConfigError {
+impl Warning {
+    /// The line that it is about, counted from one; none if it is about the file as a whole.
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
+    }
+}
+
+impl fmt::Display for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
@@ -34,21 +47,41 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl std::error::Error for ConfigError {}
 
-/// What is wrong, at which bytes of the file.
+/// What is wrong, or doubtful, at which bytes of the file.
 pub(super) struct Problem {
     span: Option<Range<usize>>,
     message: String,
+    /// Parts of the message that are no secrets, whatever they look like.
+    shown: Vec<String>,
 }
 
 impl Problem {
     pub(super) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span: Some(span), message: message.into() }
+        Self { span: Some(span), message: message.into(), shown: Vec::new() }
     }
 
     pub(super) fn whole(message: impl Into<String>) -> Self {
-        Self { span: None, message: message.into() }
+        Self { span: None, message: message.into(), shown: Vec::new() }
+    }
+
+    /// The same, with this part of the message shown as it is: the path of a file, for example.
+    pub(super) fn showing(mut self, part: Option<String>) -> Self {
+        self.shown.extend(part.filter(|part| !part.is_empty()));
+        self
     }
 }
 
@@ -59,72 +92,31 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    pub(super) fn problem(&self, problem: Problem) -> ConfigError {
-        self.error(problem.span, &problem.message)
+    pub(super) fn error(&self, problem: Problem) -> ConfigError {
+        ConfigError(self.located(problem))
     }
 
-    pub(super) fn error(&self, span: Option<Range<usize>>, message: &str) -> ConfigError {
-        let before = |span: Range<usize>| &self.text.as_bytes()[..span.start.min(self.text.len())];
-        let line = span.map(|span| before(span).iter().filter(|byte| **byte == b'\n').count() + 1);
-        ConfigError { file: self.file.into(), line, message: without_secrets(message.trim_end()).replace('\n', "; ") }
+    pub(super) fn warning(&self, problem: Problem) -> Warning {
+        Warning(self.located(problem))
+    }
+
+    /// The line of a span's beginning, and its text.
+    pub(super) fn line_of(&self, span: &Range<usize>) -> usize {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    fn located(&self, problem: Problem) -> Located {
+        let message = hidden(problem.message.trim_end(), &problem.shown);
+        let line = problem.span.map(|span| self.line_of(&span));
+        Located { file: self.file.into(), line, message: message.replace('\n', "; ") }
     }
 }
 
-/// The message with each word left out that could be a secret: it may have been pasted anywhere, and
-/// the line says where.
-fn without_secrets(message: &str) -> String {
-    let words = message.split_inclusive(|char: char| !in_secrets(char));
-    words
-        .map(|word| {
-            let bare = word.trim_end_matches(|char| !in_secrets(char));
-            if could_be_secret(bare) { word.replacen(bare, "[hidden]", 1) } else { word.to_owned() }
-        })
-        .collect()
-}
-
-fn in_secrets(char: char) -> bool {
-    char.is_ascii_alphanumeric() || matches!(char, '+' | '/' | '-' | '_' | '=')
-}
-
-/// Whether it could be a secret: better a word too few in a message. Names of environment variables,
-/// in capitals, stay.
-fn could_be_secret(word: &str) -> bool {
-    is_like_a_secret(word)
-        || (word.len() >= SHORTEST
-            && word.bytes().any(|byte| byte.is_ascii_lowercase())
-            && word.bytes().any(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()))
-}
-
-/// Whether it looks so much like a secret that nothing should have it for its name.
-pub(super) fn is_like_a_secret(word: &str) -> bool {
-    let marked = ["whsec_", "whsk_"].iter().find_map(|prefix| word.split_once(prefix));
-    let kinds = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit];
-    marked.is_some_and(|(_, rest)| !rest.is_empty())
-        || (word.len() >= SHORTEST && kinds.iter().all(|kind| word.bytes().any(|byte| kind(&byte))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_that_could_be_a_secret_is_left_out_of_a_message() {
-        for secret in
-            ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=", "whsec_a"]
-        {
-            for (message, left) in [
-                (format!("invalid type: string \"{secret}\", expected"), "invalid type: string \"[hidden]\", expected"),
-                (format!("`{secret}`"), "`[hidden]`"),
-                (secret.to_owned(), "[hidden]"),
-            ] {
-                assert_eq!(without_secrets(&message), left);
-            }
-        }
-        for plain in [
-            "unknown field `a`, expected one of `upstream_timeout`, `interaction.requires_action`",
-            "the environment variable GEMINI_WEBHOOK_SIGNING_SECRET_2 is not set (it is `whsec_`, then base64)",
-        ] {
-            assert_eq!(without_secrets(plain), plain);
-        }
+/// The message without what could be a secret, but with these parts as they are.
+fn hidden(message: &str, shown: &[String]) -> String {
+    match shown.split_first() {
+        None => without_secrets(message),
+        Some((part, others)) => message.split(part).map(|rest| hidden(rest, others)).collect::<Vec<_>>().join(part),
     }
 }

@@ -7,8 +7,10 @@ use countersign::{PublicKey, SystemClock, TokenPolicy};
 use countersign_jwks::{self as jwks, HttpFetch, Jwks, JwksUrl};
 use toml::{Spanned, Table, Value};
 
-use super::duration_or;
-use super::error::{Problem, is_like_a_secret};
+use super::error::Problem;
+use super::hide::{is_like_a_secret, is_path};
+use super::limits::duration_or;
+use super::unknown::hint;
 use crate::keys::RemoteSet;
 
 const HOW_TO_PIN_A_KEY: &str = "a public key is \"whpk_…\", or { key = \"whpk_…\", label = \"NAME\" }";
@@ -88,15 +90,33 @@ impl Options {
             return Err(problem(message));
         }
         let ca = text("ca")?.map(|path| {
-            let path = folder.join(path);
-            std::fs::read(&path).map_err(|error| problem(format!("`ca`: {} cannot be read: {error}", path.display())))
+            let (at, shown) = (folder.join(path), is_path(path, folder));
+            std::fs::read(&at).map_err(|error| {
+                let at = at.display().to_string();
+                problem(format!("`ca`: {at} cannot be read: {error}")).showing(shown.then_some(at))
+            })
         });
         Ok(Self { url, max_stale, ca: ca.transpose()? })
     }
 }
 
-/// A pinned key.
-pub(super) fn public_key(entry: &Spanned<Value>) -> Result<PublicKey, Problem> {
+/// The pinned keys, each of which should be there once.
+pub(super) fn public_keys(entries: &[Spanned<Value>], warnings: &mut Vec<Problem>) -> Result<Vec<PublicKey>, Problem> {
+    let (mut keys, mut thumbprints) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let (key, thumbprint) = public_key(entry)?;
+        if thumbprints.contains(&thumbprint) {
+            warnings
+                .push(Problem::at(entry.span(), "this public key is listed twice: remove one, or paste the right one"));
+        }
+        thumbprints.push(thumbprint);
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+/// A pinned key, and its thumbprint.
+fn public_key(entry: &Spanned<Value>) -> Result<(PublicKey, String), Problem> {
     let problem = |message: String| Problem::at(entry.span(), message);
     let (key, label) = match entry.get_ref() {
         Value::String(key) => (key.as_str(), None),
@@ -108,12 +128,13 @@ pub(super) fn public_key(entry: &Spanned<Value>) -> Result<PublicKey, Problem> {
         _ => return Err(problem(HOW_TO_PIN_A_KEY.into())),
     };
     let key = PublicKey::parse(key).map_err(|error| problem(error.to_string()))?;
+    let thumbprint = key.label().to_owned();
     match label {
-        None => Ok(key),
+        None => Ok((key, thumbprint)),
         Some(label) if is_like_a_secret(label) => {
             Err(problem("a label is shown, and this one looks like a secret".into()))
         }
-        Some(label) => Ok(key.labelled(label)),
+        Some(label) => Ok((key.labelled(label), thumbprint)),
     }
 }
 
@@ -144,7 +165,7 @@ pub(super) fn token_policy(entry: &Spanned<Value>) -> Result<(TokenPolicy, bool)
 pub(super) fn table<'t>(entry: &'t Spanned<Value>, keys: &[&str], how: &str) -> Result<&'t Table, Problem> {
     let Value::Table(table) = entry.get_ref() else { return Err(Problem::at(entry.span(), how)) };
     match table.keys().find(|key| !keys.contains(&key.as_str())) {
-        Some(key) => Err(Problem::at(entry.span(), format!("unknown key `{key}`: {how}"))),
+        Some(key) => Err(Problem::at(entry.span(), format!("unknown key \"{key}\"; {}: {how}", hint(key, keys)))),
         None => Ok(table),
     }
 }

@@ -1,21 +1,21 @@
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::verifier::DEFAULT_TOLERANCE;
-use countersign::{MemoryStore, Secret, UnixTime, Verifier};
+use countersign::{MemoryStore, UnixTime, Verifier};
 use countersign_jwks::RemoteKeys;
 use countersign_tower::VerifyLayer;
-use toml::{Spanned, Value};
+use toml::Spanned;
 
 use super::capacity::Capacity;
-use super::error::{Problem, is_like_a_secret};
-use super::keys::{RemoteSets, public_key, table, text, token_policy};
-use super::{duration_or, file};
+use super::error::Problem;
+use super::file;
+use super::hide::is_like_a_secret;
+use super::keys::{RemoteSets, public_keys, token_policy};
+use super::limits::{duration_or, warn_of_capacity, warn_outside};
+use super::secrets::Secrets;
 use crate::fullness::Fullness;
 use crate::keys::Keys;
-
-const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
 
 /// Who signs: keys, and the memory of what was delivered.
 #[derive(Debug)]
@@ -30,15 +30,25 @@ pub struct Source {
     pub fullness: Fullness,
     /// How long a claim holds.
     pub lease: Duration,
+    /// The label of each secret, and when it expires, if it does.
+    pub secrets: Vec<(String, Option<UnixTime>)>,
+}
+
+impl Source {
+    /// How many secrets verify something at this time.
+    pub fn live_secrets(&self, now: UnixTime) -> usize {
+        self.secrets.iter().filter(|(_, expires_at)| expires_at.is_none_or(|at| now < at)).count()
+    }
 }
 
 impl file::Source {
     pub(super) fn resolve(
         self,
         name: &Spanned<String>,
-        folder: &Path,
+        now: UnixTime,
+        known: &mut Secrets<'_>,
         sets: &mut RemoteSets<'_>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Problem>,
     ) -> Result<Source, Problem> {
         if is_like_a_secret(name.get_ref()) {
             return Err(Problem::at(name.span(), "the name of a source is shown, and this one looks like a secret"));
@@ -51,8 +61,9 @@ impl file::Source {
             );
             return Err(Problem::at(name.span(), message));
         }
-        let tolerance = duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?;
-        let verifier = self.verifier(name, folder, tolerance, warnings)?;
+        let tolerance = self.tolerance(warnings)?;
+        let mut secrets = Vec::new();
+        let verifier = self.verifier(name, known, tolerance, &mut secrets, warnings)?;
         let retain = duration_or(self.replay.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
         let life = verifier.longest_life();
         // The default of one of them is long enough for the default of the other.
@@ -71,35 +82,57 @@ impl file::Source {
             );
             return Err(Problem::at(at.span(), message));
         }
-        let (store, lease) = self.replay.resolve(name.get_ref(), warnings)?;
+        let (store, lease) = self.replay.resolve(name, warnings)?;
         let keys = match &self.jwks {
             None => Keys::Fixed(verifier),
             Some(entry) => Keys::Remote(RemoteKeys::new(verifier, sets.named(entry)?)),
         };
         let store = Arc::new(store);
         let fullness = Fullness::new(name.get_ref().clone(), Arc::clone(&store));
-        Ok(Source { keys, depends_on_remote: !has_own_keys, store, fullness, lease })
+        let source = Source { keys, depends_on_remote: !has_own_keys, store, fullness, lease, secrets };
+        if source.live_secrets(now) == 0 && !source.secrets.is_empty() {
+            let at = self.secrets.first().map_or(name.span(), Spanned::span);
+            let message = format!(
+                "all secrets of `{}` have expired, so what is signed with them is rejected: add the current one",
+                name.get_ref()
+            );
+            warnings.push(Problem::at(at, message));
+        }
+        Ok(source)
+    }
+
+    fn tolerance(&self, warnings: &mut Vec<Problem>) -> Result<Duration, Problem> {
+        let tolerance = duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?;
+        if let Some(text) = self.tolerance.as_ref().filter(|_| tolerance.subsec_nanos() > 0) {
+            return Err(Problem::at(
+                text.span(),
+                "timestamps have whole seconds, and so has the tolerance: \"1s\" at least",
+            ));
+        }
+        let why = "it is how long somebody may keep a delivery and send it again elsewhere, and how far clocks may be \
+                   apart; the default is 5 minutes";
+        let range = Duration::from_secs(5)..=Duration::from_hours(1);
+        warn_outside("tolerance", self.tolerance.as_ref(), range, why, warnings)?;
+        Ok(tolerance)
     }
 
     /// What does not change by itself.
     fn verifier(
         &self,
         name: &Spanned<String>,
-        folder: &Path,
+        known: &mut Secrets<'_>,
         tolerance: Duration,
-        warnings: &mut Vec<String>,
+        secrets: &mut Vec<(String, Option<UnixTime>)>,
+        warnings: &mut Vec<Problem>,
     ) -> Result<Verifier, Problem> {
         let mut builder = Verifier::builder(name.get_ref().as_str()).tolerance(tolerance);
         for entry in &self.secrets {
-            let secret = secret(entry, folder)?;
-            if secret.is_short() {
-                let label = secret.label().unwrap_or_default();
-                warnings.push(format!("the secret `{label}` of `{}` is shorter than 24 bytes", name.get_ref()));
-            }
+            let secret = known.read(name.get_ref(), entry, warnings)?;
+            let label = secret.label().map_or_else(|| format!("secret-{}", secrets.len() + 1), str::to_owned);
+            secrets.push((label, secret.expires_at()));
             builder = builder.secret(secret);
         }
-        let pinned: Vec<_> = self.public_keys.iter().map(public_key).collect::<Result<_, _>>()?;
-        builder = builder.public_keys(pinned);
+        builder = builder.public_keys(public_keys(&self.public_keys, warnings)?);
         if let Some(entry) = &self.token {
             let (policy, leaves_body_open) = token_policy(entry)?;
             if self.jwks.is_none() {
@@ -107,11 +140,12 @@ impl file::Source {
                 return Err(Problem::at(entry.span(), message));
             }
             if leaves_body_open {
-                warnings.push(format!(
+                let message = format!(
                     "danger: `{}` takes tokens that do not bind the body (`danger_body_binding`): whoever sees one can \
                      send it again with any other body",
                     name.get_ref()
-                ));
+                );
+                warnings.push(Problem::at(entry.span(), message));
             }
             builder = builder.token(policy);
         }
@@ -120,97 +154,46 @@ impl file::Source {
 }
 
 impl file::Replay {
-    fn resolve(&self, source: &str, warnings: &mut Vec<String>) -> Result<(MemoryStore, Duration), Problem> {
+    fn resolve(
+        &self,
+        source: &Spanned<String>,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<(MemoryStore, Duration), Problem> {
         if let Some(store) = self.store.as_ref().filter(|store| store.get_ref() != "memory") {
             return Err(Problem::at(store.span(), "the only store is \"memory\""));
         }
         let retain = duration_or(self.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
         if retain < Duration::from_hours(24) {
-            warnings.push(format!(
-                "`{source}` remembers deliveries for {retain:?}, but senders retry for 24 h: what comes later is forwarded again"
-            ));
+            let message = format!(
+                "`{}` remembers deliveries for {retain:?}, but senders retry for 24 h: what comes later is forwarded again",
+                source.get_ref()
+            );
+            warnings.push(Problem::at(self.retain.as_ref().map_or(source.span(), Spanned::span), message));
         }
         let capacity = match &self.capacity {
             Some(capacity) if !(1..=1 << 31).contains(capacity.get_ref()) => {
                 return Err(Problem::at(capacity.span(), "the capacity is between 1 and 2147483648 ids"));
             }
-            Some(capacity) => *capacity.get_ref(),
+            Some(capacity) => {
+                warn_of_capacity(capacity, warnings);
+                *capacity.get_ref()
+            }
             None => MemoryStore::DEFAULT_CAPACITY,
         };
+        let why = "a delivery whose handling broke off is in flight for that long, and its retries get 409";
+        let range = Duration::ZERO..=Duration::from_hours(24);
+        warn_outside("lease", self.lease.as_ref(), range, why, warnings)?;
         let lease = duration_or(self.lease.as_ref(), VerifyLayer::DEFAULT_LEASE)?;
         let store = MemoryStore::builder().capacity(capacity).retain(retain).build();
         let room = Capacity::of(&store);
         if room.is_low() {
-            warnings.push(format!(
-                "source \"{source}\": {room}; more are rejected with 503 (store_full): raise `capacity`"
-            ));
+            let at = self.capacity.as_ref().map_or(source.span(), Spanned::span);
+            let message = format!(
+                "source \"{}\": {room}; more are rejected with 503 (store_full): raise `capacity`",
+                source.get_ref()
+            );
+            warnings.push(Problem::at(at, message));
         }
         Ok((store, lease))
     }
-}
-
-/// Where a secret is.
-enum Origin<'a> {
-    Env(&'a str),
-    File(&'a str),
-}
-
-fn secret(entry: &Spanned<Value>, folder: &Path) -> Result<Secret, Problem> {
-    let problem = |message: &str| Problem::at(entry.span(), message);
-    let table = table(entry, &["env", "file", "label", "expires_at"], HOW_TO_NAME_A_SECRET)?;
-    let origin = match (text(table, "env").map_err(|m| problem(&m))?, text(table, "file").map_err(|m| problem(&m))?) {
-        (Some(name), None) => Origin::Env(name),
-        (None, Some(path)) => Origin::File(path),
-        _ => return Err(problem(HOW_TO_NAME_A_SECRET)),
-    };
-    let mut secret = origin.read(folder).map_err(|message| problem(&message))?;
-    if let Some(label) = text(table, "label").map_err(|m| problem(&m))? {
-        if is_like_a_secret(label) {
-            return Err(problem("a label is shown, and this one looks like a secret"));
-        }
-        secret = secret.labelled(label);
-    }
-    match table.get("expires_at") {
-        None => Ok(secret),
-        Some(at) => Ok(secret.expiring_at(expiry(at).map_err(problem)?)),
-    }
-}
-
-impl Origin<'_> {
-    /// The secret, labelled with the name of what it was read from.
-    fn read(&self, folder: &Path) -> Result<Secret, String> {
-        let (found, text, label) = match self {
-            Self::Env(name) => {
-                let text = std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?;
-                (format!("in the environment variable {name}"), text, (*name).to_owned())
-            }
-            Self::File(path) => {
-                let path = folder.join(path);
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-                let label = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                (format!("in {}", path.display()), text, label.unwrap_or_default())
-            }
-        };
-        // Editors end a file with a newline; nothing else around a secret is forgiven.
-        let text = zeroize::Zeroizing::new(text);
-        let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
-        Ok(if label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic()) {
-            secret.labelled(label)
-        } else {
-            secret
-        })
-    }
-}
-
-fn expiry(value: &Value) -> Result<UnixTime, &'static str> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Datetime(time) => time.to_string(),
-        _ => String::new(),
-    };
-    humantime::parse_rfc3339(&text)
-        .map(UnixTime::from)
-        .map_err(|_| "`expires_at` is a time in UTC, like \"2026-11-21T12:00:00Z\"")
 }

@@ -5,9 +5,9 @@ use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What the source `test` signs with.
-pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub(crate) const SECRET: &str = "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai";
 /// What it does not sign with.
-pub(crate) const OTHER_SECRET: &str = "whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=";
+pub(crate) const OTHER_SECRET: &str = "whsec_Slij6fWWdjiVkP2MB2DFee8ASRsB0IPYdiaGx59Qd2Y=";
 
 /// What a sender sends.
 #[derive(Clone, Debug)]

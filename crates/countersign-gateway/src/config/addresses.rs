@@ -1,0 +1,232 @@
+//! Addresses to listen on, addresses of backends, and which of them cannot stand together.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use toml::Spanned;
+
+use super::error::Problem;
+use super::{file, parse};
+
+const A_URL: &str = "an upstream is a URL, like \"http://127.0.0.1:3000\"";
+
+/// Reads an address to listen on.
+pub(super) fn listener(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
+    parse(text, |text| {
+        let address: SocketAddr =
+            text.parse().map_err(|_| "an address is an IP and a port, like \"127.0.0.1:8080\" or \"[::]:8080\"")?;
+        if address.port() == 0 {
+            return Err("port 0 means any free port, which nobody would know: write a port from 1 to 65535");
+        }
+        Ok(address)
+    })
+}
+
+/// Reads all addresses of the server; no two may want the same port of the same interface.
+pub(super) fn listeners(
+    server: &file::Server,
+    warnings: &mut Vec<Problem>,
+) -> Result<(Vec<SocketAddr>, Option<SocketAddr>), Problem> {
+    let mut taken: Vec<(SocketAddr, &str)> = Vec::new();
+    let webhooks = server.listen.get_ref().iter().map(|text| (text, "listen"));
+    for (text, key) in webhooks.chain(server.admin.iter().map(|text| (text, "admin"))) {
+        let address = listener(text)?;
+        if let Some((other, of)) = taken.iter().find(|(other, _)| overlap(*other, address)) {
+            let why = if *other == address {
+                String::new()
+            } else if other.ip().is_unspecified() || address.ip().is_unspecified() {
+                format!(", which overlaps with {other}")
+            } else {
+                format!(", which is the same as {other}")
+            };
+            let message = format!("`{key}` is {address}{why}: that is taken by `{of}` already; use another port");
+            return Err(Problem::at(text.span(), message));
+        }
+        taken.push((address, key));
+    }
+    let admin = server.admin.as_ref().map(|text| Ok((listener(text)?, text.span()))).transpose()?;
+    if let Some((address, span)) = admin.clone().filter(|(address, _)| !address.ip().to_canonical().is_loopback()) {
+        let message = format!(
+            "`admin` listens on {address}, not on loopback: whoever reaches it reads the names of routes and sources, \
+             and how many deliveries each has; use 127.0.0.1, or keep others away from it"
+        );
+        warnings.push(Problem::at(span, message));
+    }
+    let webhooks = taken.iter().filter(|(_, key)| *key == "listen").map(|(address, _)| *address).collect();
+    Ok((webhooks, admin.map(|(address, _)| address)))
+}
+
+/// Whether both cannot be listened on at once. `[::]` takes IPv4 as well.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (first, second) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let covers =
+        |any: IpAddr, ip: IpAddr| any.is_unspecified() && (any.is_ipv6() || ip.is_ipv4() || ip.is_unspecified());
+    one.port() == other.port() && (first == second || covers(first, second) || covers(second, first))
+}
+
+/// Reads the address of a backend.
+pub(super) fn upstream(text: &Spanned<String>) -> Result<Authority, Problem> {
+    parse(text, |text| {
+        let uri: Uri = text.parse().map_err(|_| A_URL)?;
+        let parts = uri.into_parts();
+        match (parts.scheme, parts.authority, parts.path_and_query) {
+            (Some(scheme), _, _) if scheme == Scheme::HTTPS => {
+                Err("https to an upstream is not supported yet: put the gateway beside the backend and use http")
+            }
+            (Some(scheme), Some(authority), path)
+                if scheme == Scheme::HTTP && path.as_ref().is_none_or(|path| path == "/") && !text.contains('#') =>
+            {
+                check_authority(&authority).map(|()| authority)
+            }
+            (Some(_), Some(_), _) => Err("an upstream has no path: a request keeps the path that it came with"),
+            _ => Err(A_URL),
+        }
+    })
+}
+
+fn check_authority(authority: &Authority) -> Result<(), &'static str> {
+    if authority.as_str().contains('@') {
+        return Err("an upstream has no user name");
+    }
+    let host = authority.host();
+    if let Some(port) = authority.as_str().strip_prefix(host).filter(|port| !port.is_empty()) {
+        let digits = port.strip_prefix(':').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if !digits.is_some_and(|digits| matches!(digits.parse::<u16>(), Ok(1..))) {
+            return Err("the port of an upstream is a number from 1 to 65535; without one, leave out the colon for 80");
+        }
+    }
+    match ip_of(host) {
+        Some(ip) if ip.is_unspecified() => Err("this is an address to listen on: write that of the backend"),
+        Some(ip) if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => {
+            Err("this is the address of many: write that of the backend")
+        }
+        Some(_) => Ok(()),
+        None if is_host_name(host) => Ok(()),
+        None => Err("the host of an upstream is a name, like \"backend.internal\", or an IP address, IPv6 in brackets"),
+    }
+}
+
+/// The address that this host is, if it is one.
+fn ip_of(host: &str) -> Option<IpAddr> {
+    let ip = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(v6) => IpAddr::V6(v6.parse::<Ipv6Addr>().ok()?),
+        None => IpAddr::V4(host.parse().ok()?),
+    };
+    Some(ip.to_canonical())
+}
+
+/// A name as the DNS and container networks have them (RFC 1123, and `_`). A last label of digits would be half
+/// an IPv4 address.
+fn is_host_name(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit()) || label.starts_with("0x");
+    name.len() <= 253 && name.split('.').all(is_label) && !is_number(last)
+}
+
+/// Which of the gateway's own addresses a request to this backend would arrive at, if it would.
+pub(super) fn loops_back(backend: &Authority, listeners: &[SocketAddr]) -> Option<SocketAddr> {
+    let port = backend.port_u16().unwrap_or(80);
+    let name = backend.host().trim_end_matches('.').to_ascii_lowercase();
+    let ips = match ip_of(backend.host()) {
+        Some(ip) => vec![ip],
+        None if name == "localhost" || name.ends_with(".localhost") => {
+            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        }
+        None => return None,
+    };
+    let arrives = |listener: &&SocketAddr| {
+        let own = listener.ip().to_canonical();
+        let at = |ip: &IpAddr| own == *ip || (overlap(**listener, SocketAddr::new(*ip, port)) && is_local(*ip));
+        listener.port() == port && ips.iter().any(at)
+    };
+    listeners.iter().find(arrives).copied()
+}
+
+/// Whether this machine has this address.
+fn is_local(ip: IpAddr) -> bool {
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap_where_the_system_says_that_they_are_in_use() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for (one, other, overlaps) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "0.0.0.0:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "[::1]:80", false),
+        ] {
+            assert_eq!(overlap(address(one), address(other)), overlaps, "{one} {other}");
+            assert_eq!(overlap(address(other), address(one)), overlaps, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn a_backend_that_is_the_gateway_itself_is_known() {
+        let listeners = ["127.0.0.1:80", "0.0.0.0:8080", "[::1]:81"].map(|text| text.parse().unwrap());
+        let loops = |text: &str| loops_back(&text.parse().unwrap(), &listeners).is_some();
+        for backend in ["127.0.0.1", "localhost:80", "a.localhost.", "127.9.9.9:8080", "[::ffff:127.0.0.1]", "[::1]:81"]
+        {
+            assert!(loops(backend), "{backend}");
+        }
+        for backend in ["127.0.0.2", "127.0.0.1:81", "[::1]", "192.0.2.1:8080", "backend:8080"] {
+            assert!(!loops(backend), "{backend}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for host in
+            ["h", "localhost", "backend.internal.", "my_app-1", "127.0.0.1", "[::1]", "3com.example", "xn--e1afmkfd"]
+        {
+            assert_eq!(check_authority(&host.parse().unwrap()), Ok(()), "{host}");
+        }
+        let is_rejected =
+            |text: &str| text.parse::<Authority>().map_or(true, |authority| check_authority(&authority).is_err());
+        for host in [
+            "a..b",
+            ".a",
+            "-a",
+            "a-",
+            "a!b",
+            "256.0.0.1",
+            "1.2.3",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "[::g]",
+            "[1.2.3.4]",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:0.0.0.0]",
+            "224.0.0.1",
+            "[ff02::1]",
+            "255.255.255.255",
+            "$(HOST)",
+            "a~b",
+        ] {
+            assert!(is_rejected(host), "{host}");
+        }
+        for port in [":", ":0", ":65536", ":99999", ":00", ":18446744073709551617"] {
+            assert!(is_rejected(&format!("h{port}")), "{port}");
+        }
+    }
+}

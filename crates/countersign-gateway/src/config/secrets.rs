@@ -1,0 +1,186 @@
+//! Secrets: named in the configuration, read from where they are, and looked at twice.
+
+use std::io::Read;
+use std::path::Path;
+
+use countersign::{MessageId, Secret, Signer, UnixTime};
+use toml::{Spanned, Value};
+use zeroize::Zeroizing;
+
+use super::error::Problem;
+use super::hide::{is_like_a_secret, is_path, is_variable};
+use super::keys::{table, text};
+
+const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
+/// No secret is longer, in any spelling.
+const MAX_FILE: usize = 64 * 1024;
+
+/// Reads secrets, and knows those that were read before.
+pub(super) struct Secrets<'f> {
+    folder: &'f Path,
+    known: Vec<Known>,
+}
+
+struct Known {
+    fingerprint: Vec<u8>,
+    source: String,
+    named: String,
+    shown: Option<String>,
+}
+
+impl<'f> Secrets<'f> {
+    pub(super) fn new(folder: &'f Path) -> Self {
+        Self { folder, known: Vec::new() }
+    }
+
+    /// The secret that this entry of a source names.
+    pub(super) fn read(
+        &mut self,
+        source: &str,
+        entry: &Spanned<Value>,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<Secret, Problem> {
+        let problem = |message: &str| Problem::at(entry.span(), message);
+        let table = table(entry, &["env", "file", "label", "expires_at"], HOW_TO_NAME_A_SECRET)?;
+        let (env, file) = (text(table, "env").map_err(|m| problem(&m))?, text(table, "file").map_err(|m| problem(&m))?);
+        let origin = match (env, file) {
+            (Some(name), None) => Origin::Env(name),
+            (None, Some(path)) => Origin::File(path),
+            _ => return Err(problem(HOW_TO_NAME_A_SECRET)),
+        };
+        let shown = origin.shown(self.folder);
+        let mut secret = origin.read(self.folder).map_err(|message| problem(&message).showing(shown.clone()))?;
+        if let Some(label) = text(table, "label").map_err(|m| problem(&m))? {
+            if is_like_a_secret(label) {
+                return Err(problem("a label is shown, and this one looks like a secret"));
+            }
+            secret = secret.labelled(label);
+        }
+        if let Some(at) = table.get("expires_at") {
+            secret = secret.expiring_at(expiry(at).map_err(problem)?);
+        }
+        let mut doubts = Vec::new();
+        let named = shown.as_ref().map_or_else(|| "a secret".to_owned(), |name| format!("the secret in {name}"));
+        if secret.is_short() {
+            doubts.push((format!("{named} is shorter than 24 bytes: ask the sender for a longer one"), None));
+        }
+        if let Some(doubt) = secret.doubt() {
+            doubts.push((format!("{named} is {doubt}"), None));
+        }
+        doubts.extend(self.remember(source, &secret, &named, shown.as_ref()));
+        let doubts = doubts.into_iter().map(|(doubt, other)| problem(&doubt).showing(shown.clone()).showing(other));
+        warnings.extend(doubts);
+        Ok(secret)
+    }
+
+    /// Compares it with all others by what they sign, which shows nothing of them. Gives what there is to say of an
+    /// equal one, and the name of that.
+    fn remember(
+        &mut self,
+        source: &str,
+        secret: &Secret,
+        named: &str,
+        shown: Option<&String>,
+    ) -> Option<(String, Option<String>)> {
+        let fingerprint = fingerprint(secret)?;
+        let known = self.known.iter().find(|known| known.fingerprint == fingerprint);
+        let doubt = known.map(|Known { source: other, named: same, shown, .. }| {
+            let doubt = if other == source {
+                format!("{named} is the same as {same}: remove one, or read the right one")
+            } else {
+                format!("{named} is the same as {same}, of the source `{other}`: each of the two senders can sign as the other")
+            };
+            (doubt, shown.clone())
+        });
+        let (source, named) = (source.to_owned(), named.to_owned());
+        self.known.push(Known { fingerprint, source, named, shown: shown.cloned() });
+        doubt
+    }
+}
+
+/// What the secret signs: equal for equal secrets, however they are written.
+fn fingerprint(secret: &Secret) -> Option<Vec<u8>> {
+    let unlimited = secret.clone().expiring_at(UnixTime::from_secs(u64::MAX / 1000));
+    let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same")?, UnixTime::from_secs(0), b"");
+    Some(headers.get(countersign::header::WEBHOOK_SIGNATURE)?.as_bytes().to_vec())
+}
+
+/// Where a secret is.
+enum Origin<'a> {
+    Env(&'a str),
+    File(&'a str),
+}
+
+impl Origin<'_> {
+    /// Its name as it may be shown, if it may: a secret may stand in its place.
+    fn shown(&self, folder: &Path) -> Option<String> {
+        match self {
+            Self::Env(name) => is_variable(name).then(|| (*name).to_owned()),
+            Self::File(path) => is_path(path, folder).then(|| folder.join(path).display().to_string()),
+        }
+    }
+
+    /// The secret, labelled with the name of what it was read from.
+    fn read(&self, folder: &Path) -> Result<Secret, String> {
+        let (found, text, label) = match self {
+            Self::Env(name) => {
+                let wrong = |why: &str| format!("the environment variable {name} {why}");
+                let text = std::env::var(name).map_err(|error| match error {
+                    std::env::VarError::NotPresent => wrong("is not set"),
+                    std::env::VarError::NotUnicode(bytes) => {
+                        drop(Zeroizing::new(bytes.into_encoded_bytes()));
+                        wrong("is not text: a secret is base64")
+                    }
+                })?;
+                (format!("in the environment variable {name}"), Zeroizing::new(text), (*name).to_owned())
+            }
+            Self::File(path) => {
+                let path = folder.join(path);
+                let text = read_file(&path).map_err(|why| format!("{} {why}", path.display()))?;
+                let label = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                (format!("in {}", path.display()), text, label.unwrap_or_default())
+            }
+        };
+        // Editors end a file with a newline; nothing else around a secret is forgiven.
+        let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+        let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
+        Ok(if label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic()) {
+            secret.labelled(label)
+        } else {
+            secret
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().is_ok_and(|about| about.is_dir()) {
+        return Err("is a directory: name the file in it".into());
+    }
+    // Room for all of it from the start: a vector that grew would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE {
+        return Err("is larger than 64 KiB, so it is no secret".into());
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
+        return Err("is UTF-16 or binary: save the secret as plain text".into());
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err("begins with a byte order mark: save it as UTF-8 without one".into());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| "is not text: a secret is base64".to_owned())?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn expiry(value: &Value) -> Result<UnixTime, &'static str> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Datetime(time) => time.to_string(),
+        _ => String::new(),
+    };
+    humantime::parse_rfc3339(&text)
+        .map(UnixTime::from)
+        .map_err(|_| "`expires_at` is a time in UTC, like \"2026-11-21T12:00:00Z\"")
+}
