@@ -285,6 +285,7 @@ mod tests {
             ("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Doubt::Regular),
             ("whsec_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", Doubt::Regular),
             ("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", Doubt::Regular),
+            ("whsec_cGFzc3dvcmRwYXNzd29yZHBhc3N3b3Jk", Doubt::Regular),
         ] {
             assert_eq!(Secret::parse(text).expect("base64").doubt(), Some(doubt), "{text}");
         }

@@ -107,6 +107,11 @@ fn check_authority(authority: &Authority) -> Result<(), &'static str> {
     }
 }
 
+/// Whether a request may name this host: a name, or an IP address, IPv6 in brackets.
+pub(super) fn is_host(host: &str) -> bool {
+    ip_of(host).map_or_else(|| is_host_name(host), |ip| !ip.is_unspecified())
+}
+
 /// The address that this host is, if it is one.
 fn ip_of(host: &str) -> Option<IpAddr> {
     let ip = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
@@ -127,7 +132,9 @@ fn is_host_name(host: &str) -> bool {
             && !label.ends_with('-')
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit()) || label.starts_with("0x");
+    let is_number = |label: &str| {
+        label.bytes().all(|byte| byte.is_ascii_digit()) || label.starts_with("0x") || label.starts_with("0X")
+    };
     name.len() <= 253 && name.split('.').all(is_label) && !is_number(last)
 }
 
@@ -212,6 +219,7 @@ mod tests {
             "127.1",
             "2130706433",
             "0x7f000001",
+            "0X7F000001",
             "[::g]",
             "[1.2.3.4]",
             "0.0.0.0",

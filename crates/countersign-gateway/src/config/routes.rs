@@ -112,7 +112,12 @@ fn host(text: &Spanned<String>) -> Result<Host, Problem> {
     if !is_host(text.get_ref()) {
         return Err(Problem::at(text.span(), "a host is shown in metrics and logs, and this one looks like a secret"));
     }
-    parse(text, Host::parse)
+    let host = parse(text, Host::parse)?;
+    if !addresses::is_host(text.get_ref()) {
+        let message = "no request names this host: it is a name like \"hooks.example.com\", or an IP address";
+        return Err(Problem::at(text.span(), message));
+    }
+    Ok(host)
 }
 
 /// Reads the patterns of events; each should match what no other does.

@@ -73,10 +73,11 @@ pub(super) fn about_bytes(bytes: &[u8]) -> Option<Doubt> {
     let step = |pair: &[u8]| pair[1].wrapping_sub(pair[0]);
     let steps = bytes.windows(2).map(step);
     let counts = bytes.len() > 1 && steps.clone().all(|other| Some(other) == steps.clone().next());
+    let repeats = (1..=bytes.len() / 2).any(|period| bytes[period..] == bytes[..bytes.len() - period]);
     let different = bytes.iter().enumerate().filter(|(at, byte)| !bytes[..*at].contains(byte)).count();
     if bytes.starts_with(b"whsec_") {
         Some(Doubt::EncodedTwice)
-    } else if counts || different < FEW {
+    } else if counts || repeats || different < FEW {
         Some(Doubt::Regular)
     } else if is_hex(bytes) || is_base64(bytes) {
         Some(Doubt::EncodedText)
