@@ -15,10 +15,10 @@ fn the_configuration_in_the_readme_is_good() {
     let folder = tempfile::tempdir().expect("a folder");
     let named = shown.replace("env = \"GEMINI_WEBHOOK_SECRET\"", "file = \"secret\"");
     assert_ne!(named, shown, "the README names a secret");
-    fs::write(folder.path().join("secret"), "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n").expect("a secret");
+    fs::write(folder.path().join("secret"), "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai\n").expect("a secret");
     fs::write(folder.path().join("gateway.toml"), named).expect("a configuration");
 
     let config = Config::load(&folder.path().join("gateway.toml")).expect("the README's configuration is good");
-    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.warnings, []);
     assert_eq!((config.routes.len(), config.sources.len()), (1, 1));
 }
