@@ -8,7 +8,7 @@ use http::Uri;
 
 use crate::faults::Faults;
 use crate::schedule::Schedule;
-use crate::world::Dynamic;
+use crate::signing::Dynamic;
 
 /// How an [`Emulator`](crate::Emulator) behaves.
 ///

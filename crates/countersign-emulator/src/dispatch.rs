@@ -10,8 +10,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{Answer, Attempt};
-use crate::emulator::{Observer, Shared};
+use crate::report::Observer;
 use crate::sender::{Response, Sender};
+use crate::shared::Shared;
 use crate::world::{Outgoing, Step};
 
 /// As much of an answer that is no success is kept, in characters.

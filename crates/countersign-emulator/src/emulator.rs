@@ -3,14 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use countersign::SystemClock;
 use countersign::sign::TokenSignerError;
-use countersign::{SystemClock, UnixTime};
 use http::Uri;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -23,17 +21,15 @@ use crate::jobs;
 use crate::keys::PublishedKeys;
 use crate::listener;
 use crate::outbox::{self, Totals};
-use crate::report::Report;
+use crate::report::Observer;
 use crate::sender::Sender;
+use crate::shared::{JWKS_PATH, Shared};
 use crate::world::{Rules, World};
 
 /// How many jobs are kept, with those that run.
 const MAX_JOBS: usize = 10_000;
 /// How many bytes the bodies of deliveries may take, and how many the jobs.
 const MAX_BYTES: usize = 64 << 20;
-
-/// Is told of every attempt once it has ended. It is called where attempts are made: it is to be quick.
-pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
 
 /// The Gemini side of webhooks, on an address of this machine.
 ///
@@ -103,18 +99,11 @@ impl Emulator {
         let clock = EmulatedClock::new(SystemClock, config.time_scale);
         let register = |uri: Uri| (uri.clone(), world.register(Config::API_KEY, uri, clock.now()));
         let webhooks = config.webhooks.into_iter().map(register).collect();
-        let shared = Arc::new(Shared {
-            world: Mutex::new(world),
-            clock,
-            news: Notify::new(),
-            base_url: base_url.clone(),
-            seed,
-            generation: AtomicU32::new(1),
-            goes_by_any_name: config.danger_listen_beyond_loopback,
-        });
+        let any_host = config.danger_listen_beyond_loopback;
+        let shared = Arc::new(Shared::new(world, clock, base_url.clone(), seed, any_host));
         let stop = CancellationToken::new();
         let sender = Sender::new(config.timeout, config.concurrency);
-        let serving = listener::serve(listener, Arc::clone(&shared), stop.clone());
+        let serving = listener::serve(listener, api::router(Arc::clone(&shared)), stop.clone());
         let sending = dispatch::send(Arc::clone(&shared), sender, config.concurrency, observer, stop.clone());
         Ok(Self { base_url, seed, webhooks, shared, stop, tasks: [tokio::spawn(serving), tokio::spawn(sending)] })
     }
@@ -126,7 +115,7 @@ impl Emulator {
 
     /// Where the keys of dynamic webhooks are published.
     pub fn jwks_url(&self) -> String {
-        format!("{}{}", self.base_url, api::JWKS_PATH)
+        format!("{}{JWKS_PATH}", self.base_url)
     }
 
     /// What chance is made of: a run with the same seed makes the same names and secrets.
@@ -180,30 +169,5 @@ fn rules(config: &Config, base_url: &str) -> Rules {
             ended: config.keep_ended_deliveries,
             bytes: MAX_BYTES,
         },
-    }
-}
-
-/// What the API and the sending task share.
-pub(crate) struct Shared {
-    world: Mutex<World>,
-    pub(crate) clock: EmulatedClock<SystemClock>,
-    /// Something was done that may make something due.
-    pub(crate) news: Notify,
-    pub(crate) base_url: String,
-    pub(crate) seed: u64,
-    /// The newest generation of published keys that was begun.
-    pub(crate) generation: AtomicU32,
-    /// Whoever listens beyond this machine is reached under names that nobody here knows.
-    pub(crate) goes_by_any_name: bool,
-}
-
-impl Shared {
-    /// The world as it is now. Not to be held across an await.
-    pub(crate) fn world(&self) -> (MutexGuard<'_, World>, UnixTime) {
-        // A panic elsewhere leaves nothing half-done that matters to an emulator.
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
-        world.pass(now);
-        (world, now)
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign::UnixTime;
 
+use crate::audience::Audience;
 use crate::event::Event;
 use crate::job::{End, Job, State};
 use crate::project::ProjectId;
-use crate::world::Audience;
 
 /// As many as there is room for; the oldest that have ended make way.
 pub(crate) struct Jobs {
@@ -37,13 +37,13 @@ impl Jobs {
     /// Takes a job; `false` if there is no room for it.
     pub(crate) fn add(&mut self, job: Job) -> bool {
         while self.by_number.len() >= self.limits.jobs || self.bytes + job.size > self.limits.bytes {
-            let oldest = self.by_number.iter().find(|(_, job)| job.due().is_none()).map(|(number, _)| *number);
+            let oldest = self.by_number.iter().find(|(_, job)| job.record.due().is_none()).map(|(number, _)| *number);
             let Some(oldest) = oldest else { return false };
             self.remove_numbered(oldest);
         }
         self.bytes += job.size;
-        self.by_name.insert((job.project, job.name.clone()), self.next);
-        self.due.extend(job.due().map(|at| (at, self.next)));
+        self.by_name.insert((job.project, job.record.name.clone()), self.next);
+        self.due.extend(job.record.due().map(|at| (at, self.next)));
         self.by_number.insert(self.next, job);
         self.next += 1;
         true
@@ -73,7 +73,7 @@ impl Jobs {
         let (at, number) = *self.due.first().filter(|(at, _)| *at <= now)?;
         self.due.pop_first();
         let job = self.by_number.get_mut(&number)?;
-        let State::Running { end, .. } = job.state else { return None };
+        let State::Running { end, .. } = job.record.state else { return None };
         // It happened when it was due, also if nobody looked.
         Some((job.end(end, at), audience(job)))
     }
@@ -81,8 +81,8 @@ impl Jobs {
     /// Lets an open job come to this end; `None` if there is none of this name that can.
     pub(crate) fn end(&mut self, project: ProjectId, name: &str, end: End, now: UnixTime) -> Option<Consequence> {
         let number = self.number(project, name)?;
-        let job = self.by_number.get_mut(&number).filter(|job| job.is_open() && job.work.can(end))?;
-        if let Some(at) = job.due() {
+        let job = self.by_number.get_mut(&number).filter(|job| job.record.is_open() && job.work.can(end))?;
+        if let Some(at) = job.record.due() {
             self.due.remove(&(at, number));
         }
         Some((job.end(end, now), audience(job)))
@@ -94,11 +94,11 @@ impl Jobs {
 
     fn remove_numbered(&mut self, number: u64) -> bool {
         let Some(job) = self.by_number.remove(&number) else { return false };
-        if let Some(at) = job.due() {
+        if let Some(at) = job.record.due() {
             self.due.remove(&(at, number));
         }
         self.bytes -= job.size;
-        self.by_name.remove(&(job.project, job.name)).is_some()
+        self.by_name.remove(&(job.project, job.record.name)).is_some()
     }
 }
 

@@ -40,6 +40,7 @@
 #![deny(missing_docs)]
 
 mod api;
+mod audience;
 mod clock;
 mod config;
 mod delivery;
@@ -57,6 +58,7 @@ mod project;
 mod report;
 mod schedule;
 mod sender;
+mod shared;
 mod signing;
 mod time;
 mod webhook;
@@ -64,11 +66,11 @@ mod world;
 
 pub use config::{Config, ConfigError};
 pub use delivery::{Answer, Attempt, Ending};
-pub use emulator::{Emulator, Observer, StartError};
+pub use emulator::{Emulator, StartError};
 pub use event::Event;
 pub use faults::{Dose, Fault, Faults};
 pub use outbox::Totals;
-pub use report::Report;
+pub use report::{Observer, Report};
 pub use schedule::Schedule;
 pub use sender::{Response, Sender};
-pub use world::Dynamic;
+pub use signing::Dynamic;

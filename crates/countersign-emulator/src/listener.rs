@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::service_fn;
+use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-
-use crate::api;
-use crate::emulator::Shared;
 
 /// The most bytes that the head of a request may have.
 const MAX_HEAD: usize = 64 << 10;
@@ -20,7 +18,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CONNECTIONS: usize = 1024;
 
 /// Serves the API, on so many connections at a time.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, api: Router, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let serving = async {
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -34,9 +32,8 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
                 }
             };
             let _ = stream.set_nodelay(true);
-            let (shared, stop) = (Arc::clone(&shared), stop.clone());
+            let (service, stop) = (TowerToHyperService::new(api.clone()), stop.clone());
             tokio::spawn(async move {
-                let service = service_fn(|request| api::answer(Arc::clone(&shared), request));
                 let connection = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_TIMEOUT)

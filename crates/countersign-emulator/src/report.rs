@@ -1,6 +1,7 @@
 //! What whoever watches the emulator is told of an attempt.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::UnixTime;
@@ -8,6 +9,9 @@ use countersign::UnixTime;
 use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
 use crate::outbox::Totals;
 use crate::time;
+
+/// Called after every attempt, on the task that made it: it has to return quickly.
+pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
 
 /// One attempt, and what became of its delivery.
 #[derive(Clone, Debug)]

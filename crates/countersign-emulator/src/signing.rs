@@ -13,6 +13,17 @@ use crate::faults::Fault;
 /// How old a timestamp is that is to be refused: twice the usual tolerance.
 const STALE: Duration = Duration::from_mins(10);
 
+/// How dynamic webhooks are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dynamic {
+    /// As seen on live deliveries: Ed25519.
+    #[default]
+    V1a,
+    /// As documented: a token in place of the signature.
+    Rs256,
+}
+
 /// What signs an attempt.
 #[derive(Clone, Debug)]
 pub(crate) enum Signing {

@@ -9,6 +9,7 @@ use countersign::{Secret, UnixTime};
 use http::Uri;
 use zeroize::Zeroizing;
 
+use crate::audience::Audience;
 use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
 use crate::event::Event;
 use crate::faults::{Fault, Faults};
@@ -20,7 +21,7 @@ use crate::outbox::{self, Number, Outbox};
 use crate::project::{ProjectId, Projects};
 use crate::report::Report;
 use crate::schedule::Schedule;
-use crate::signing::Signing;
+use crate::signing::{Dynamic, Signing};
 use crate::webhook::{State, Webhook};
 
 /// A delivery that is to be overtaken is held back for no longer than this.
@@ -29,17 +30,6 @@ const HELD_BACK: Duration = Duration::from_secs(30);
 const BURST: usize = 10;
 /// The type of an event that nobody knows.
 const UNKNOWN_EVENT_TYPE: &str = "emulator.unheard_of";
-
-/// How dynamic webhooks are signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Dynamic {
-    /// As seen on live deliveries: Ed25519.
-    #[default]
-    V1a,
-    /// As documented: a token in place of the signature.
-    Rs256,
-}
 
 /// What does not change while the emulator runs.
 #[derive(Clone, Debug)]
@@ -84,17 +74,6 @@ pub(crate) struct Outgoing {
     pub(crate) body: bytes::Bytes,
     pub(crate) signing: Signing,
     pub(crate) fault: Option<Fault>,
-}
-
-/// Whom an event is told.
-#[derive(Clone, Debug)]
-pub(crate) enum Audience {
-    /// The webhooks of a project that asked for its type.
-    Subscribers(ProjectId),
-    /// One registered webhook, whatever it asked for.
-    Webhook(ProjectId, String),
-    /// These addresses, as a dynamic webhook.
-    Uris(ProjectId, Vec<Uri>),
 }
 
 impl World {

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::call::{self, Call, bounded, no_room};
 use super::error::ApiError;
-use super::{Call, Fields, Page, bounded, no_room};
+use super::fields::Fields;
+use super::page::Page;
 use crate::ids;
 use crate::job::batch::Source;
-use crate::job::{self, Batch, End, Job, State, Work};
+use crate::job::{self, Batch, End, Job, Record, State, Work};
 use crate::project::ProjectId;
 
 /// As many requests as are taken inline.
@@ -29,20 +31,18 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
     batch.pass_over(&["name", "model", "priority", "state"]);
     batch.done()?;
 
-    let mut state = job::running(&texts, call.now, call.world.rules.job_time);
+    let mut state = State::running(&texts, call.now, call.world.rules.job_time);
     if let State::Running { end, .. } = &mut state {
-        if texts.contains(job::EXPIRE) || display_name.contains(job::EXPIRE) {
+        if texts.contains(job::text::EXPIRE) || display_name.contains(job::text::EXPIRE) {
             *end = End::Expired;
-        } else if display_name.contains(job::FAIL) {
+        } else if display_name.contains(job::text::FAIL) {
             *end = End::Failed;
         }
     }
+    let name = format!("batches/{}", ids::resource(&mut call.world.rng, 36));
     let job = Job {
         project,
-        name: format!("batches/{}", ids::resource(&mut call.world.rng, 36)),
-        created: call.now,
-        updated: call.now,
-        state,
+        record: Record::new(name, call.now, state),
         size: source.memory() + call.body.len(),
         work: Work::Batch(Batch { model: model.into(), display_name, source }),
         webhook_config,
@@ -67,7 +67,16 @@ pub(super) fn get(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<V
     Ok(find(call, project, &format!("batches/{id}"))?.resource(call.now))
 }
 
-pub(super) fn cancel(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
+/// `{id}:cancel`.
+pub(super) fn verb(call: &mut Call<'_>, project: ProjectId, id_and_verb: &str) -> Result<Value, ApiError> {
+    match id_and_verb.split_once(':') {
+        Some((id, "cancel")) => cancel(call, project, id),
+        Some((_, verb)) => Err(call::no_verb(verb)),
+        None => Err(ApiError::method_not_allowed()),
+    }
+}
+
+fn cancel(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
     call.fields()?.done()?;
     let name = format!("batches/{id}");
     find(call, project, &name)?;
@@ -104,9 +113,9 @@ fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
             if requests.is_empty() || requests.len() > MAX_REQUESTS {
                 return Err(ApiError::invalid(path, format!("1 to {MAX_REQUESTS} requests are taken")));
             }
-            let texts = job::said(&Value::Array(requests.clone()));
+            let texts = job::text::said(&Value::Array(requests.clone()));
             let read = |request: Value| {
-                let words = request.get("request").and_then(|request| request.get("contents")).map(job::said);
+                let words = request.get("request").and_then(|request| request.get("contents")).map(job::text::said);
                 let words = words.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
                 (request.get("metadata").cloned(), words.chars().take(QUOTED).collect())
             };

@@ -1,77 +1,79 @@
 //! `/_emulator`: what the real service does not have. Sight of what is going on, and a hand in it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{Method, Uri};
+use axum::Router;
+use axum::routing::{any, get, post};
+use http::Uri;
 use serde_json::{Map, Value, json};
 
+use super::call::{self, Call};
 use super::error::ApiError;
-use super::{Call, Page, Query, fields};
-use crate::emulator::Shared;
+use super::fields::{self, Fields};
+use super::handler::{shared, world};
+use super::page::Page;
+use crate::audience::Audience;
 use crate::event::Event;
 use crate::faults::{Dose, Fault};
 use crate::ids;
 use crate::job::{End, State, Work};
 use crate::keys::PublishedKeys;
 use crate::project::ProjectId;
+use crate::shared::{JWKS_PATH, Shared};
 use crate::time;
-use crate::world::Audience;
 
 /// As many ids as an answer lists.
 const LISTED: usize = 100;
 /// The longest type of an event, in bytes.
 const MAX_EVENT_TYPE: usize = 256;
 
-pub(super) fn route(
-    shared: &Shared,
-    method: &Method,
-    path: &[&str],
-    query: Query,
-    body: &[u8],
-) -> Result<Value, ApiError> {
-    const GET: &Method = &Method::GET;
-    const POST: &Method = &Method::POST;
-    // These change what others wait for, so they do not hold on to the world.
-    match (method, path) {
-        (POST, ["keys:rotate"]) => return rotate_keys(shared, body),
-        (POST, ["clock:advance"]) => return advance(shared, body),
-        _ => {}
-    }
-    let (mut world, now) = shared.world();
-    let call = &mut Call { world: &mut world, now, query, body };
-    match (method, path) {
-        (GET, [] | [""]) => Ok(overview(shared, call)),
-        (GET, ["clock"]) => Ok(clock(shared)),
-        (GET, ["faults"]) => Ok(json!(call.world.faults)),
-        (POST, ["faults"]) => set_faults(call),
-        (GET, ["deliveries"]) => deliveries(call),
-        (GET, ["deliveries", id]) => delivery(call, id),
-        (POST, ["deliveries", id_and_verb]) => match id_and_verb.split_once(':') {
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    let overview = get(shared(|shared, _, ()| Ok(overview(shared))));
+    let delivery =
+        get(world(|call, id: String| delivery(call, &id))).post(world(|call, id: String| match id.split_once(':') {
             Some((id, "redeliver")) => redeliver(call, id),
-            _ => Err(super::no_verb(id_and_verb)),
-        },
-        (POST, ["events:emit"]) => emit(call),
-        (GET, ["jobs"]) => jobs(call),
-        (POST, ["jobs", rest @ ..]) => end_job(call, &rest.join("/")),
-        _ => Err(ApiError::not_found(
-            "there are GET /_emulator, deliveries, jobs, clock, faults; POST faults, events:emit, clock:advance, \
-             keys:rotate, deliveries/{id}:redeliver, jobs/{project}/{name}:{complete|fail|cancel|expire}",
-        )),
-    }
+            Some((_, verb)) => Err(call::no_verb(verb)),
+            None => Err(ApiError::method_not_allowed()),
+        }));
+    Router::new()
+        .route("/_emulator", overview.clone())
+        .route("/_emulator/", overview)
+        .route("/_emulator/clock", get(shared(|shared, _, ()| Ok(clock(shared)))))
+        .route("/_emulator/clock:advance", post(shared(|shared, input, ()| advance(shared, &input.body))))
+        .route("/_emulator/keys:rotate", post(shared(|shared, input, ()| rotate_keys(shared, &input.body))))
+        .route(
+            "/_emulator/faults",
+            get(world(|call, ()| Ok(json!(call.world.faults)))).post(world(|call, ()| set_faults(call))),
+        )
+        .route("/_emulator/deliveries", get(world(|call, ()| deliveries(call))))
+        .route("/_emulator/deliveries/{id}", delivery)
+        .route("/_emulator/events:emit", post(world(|call, ()| emit(call))))
+        .route("/_emulator/jobs", get(world(|call, ()| jobs(call))))
+        .route("/_emulator/jobs/{*job}", post(world(|call, job: String| end_job(call, &job))))
+        .route("/_emulator/{*path}", any(async || nothing_here()))
 }
 
-fn overview(shared: &Shared, call: &Call<'_>) -> Value {
-    let totals = call.world.outbox.totals();
+fn nothing_here() -> ApiError {
+    ApiError::not_found(
+        "there are GET /_emulator, deliveries, jobs, clock, faults; POST faults, events:emit, clock:advance, \
+         keys:rotate, deliveries/{id}:redeliver, jobs/{project}/{name}:{complete|fail|cancel|expire|require_action}",
+    )
+}
+
+fn overview(shared: &Shared) -> Value {
+    let (world, _) = shared.world();
+    let totals = world.outbox.totals();
     let ended: Map<_, _> =
         totals.ended.iter().map(|(ending, count)| (ending.as_str().into(), (*count).into())).collect();
     json!({
         "base_url": shared.base_url,
-        "jwks_url": format!("{}{}", shared.base_url, super::JWKS_PATH),
+        "jwks_url": format!("{}{}", shared.base_url, JWKS_PATH),
         "note": "the keys and secrets of this emulator are for testing",
         "seed": shared.seed,
         "clock": clock(shared),
-        "faults": call.world.faults,
-        "keys_generation": call.world.keys.generation(),
+        "faults": world.faults,
+        "keys_generation": world.keys.generation(),
         "deliveries": totals.deliveries,
         "attempts": totals.attempts,
         "open": totals.open,
@@ -89,7 +91,7 @@ fn clock(shared: &Shared) -> Value {
 }
 
 fn advance(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
-    let mut fields = super::Fields::parse(body)?;
+    let mut fields = Fields::parse(body)?;
     let by = fields.string("by")?.unwrap_or_default();
     fields.done()?;
     let by = humantime::parse_duration(&by)
@@ -99,7 +101,7 @@ fn advance(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
 }
 
 fn rotate_keys(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
-    super::Fields::parse(body)?.done()?;
+    Fields::parse(body)?.done()?;
     // RSA keys take a while to be found: nobody waits for them but who asked.
     let (generation, mut rng) = (shared.generation.fetch_add(1, Ordering::SeqCst) + 1, shared.world().0.rng.fork());
     let keys = PublishedKeys::generate(generation, &mut rng).map_err(|error| ApiError::internal(error.to_string()))?;
@@ -230,7 +232,7 @@ fn audiences(
     Ok(projects.into_iter().flat_map(of_project).collect())
 }
 
-fn whole(fields: &mut super::Fields, name: &str) -> Result<Option<u64>, ApiError> {
+fn whole(fields: &mut Fields, name: &str) -> Result<Option<u64>, ApiError> {
     match fields.take(name) {
         None => Ok(None),
         Some(value) => {
@@ -248,12 +250,12 @@ fn jobs(call: &mut Call<'_>) -> Result<Value, ApiError> {
             Work::Batch(_) => "batch",
             Work::Video(_) => "video",
         };
-        let ends = match job.state {
+        let ends = match job.record.state {
             State::Running { until, .. } => Some(time::to_the_millisecond(until)),
             State::Ended(_) => None,
         };
         let shown = json!({
-            "name": job.name,
+            "name": job.record.name,
             "project": job.project.number(),
             "kind": kind,
             "ends": ends,
@@ -274,7 +276,7 @@ fn end_job(call: &mut Call<'_>, path: &str) -> Result<Value, ApiError> {
     });
     let (project, name, verb) = parsed
         .ok_or_else(|| ApiError::not_found("write /_emulator/jobs/{project}/{name}:{verb}, as in the list of jobs"))?;
-    let end = End::parse(verb).ok_or_else(|| super::no_verb(verb))?;
+    let end = End::parse(verb).ok_or_else(|| call::no_verb(verb))?;
     if !call.world.end_job(project, name, end, call.now) {
         return Err(ApiError::precondition("there is no such job, it has ended, or it cannot end so"));
     }

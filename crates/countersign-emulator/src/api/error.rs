@@ -1,9 +1,12 @@
 //! Errors in the form that Google's APIs give them.
 
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// Why a request is not done.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -69,10 +72,6 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
     }
 
-    pub(crate) const fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// The body, as interactions have it: a code in words, and a message that names the fields.
     pub(crate) fn body_of_interactions(&self) -> Value {
         let code = match self.code {
@@ -96,5 +95,14 @@ impl ApiError {
                 json!([{ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations }]);
         }
         json!({ "error": error })
+    }
+}
+
+/// The status alone, with the error in the extensions: its body depends on the request, and is rendered last.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::call::{Call, bounded, no_room};
 use super::error::ApiError;
 use super::fields::Fields;
-use super::{Call, bounded, no_room};
 use crate::ids;
-use crate::job::{self, End, Interaction, Job, State, Work};
+use crate::job::{self, End, Interaction, Job, Record, State, Work};
 use crate::project::ProjectId;
 
 /// What a request may say besides, which makes no difference to an answer that nobody thinks about.
@@ -49,7 +49,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     fields.done()?;
 
     let input = steps(input);
-    let text = job::said(&Value::Array(input.clone()));
+    let text = job::text::said(&Value::Array(input.clone()));
     if let Some(previous) = &previous {
         continues(call, project, previous, &input)?;
     }
@@ -57,12 +57,12 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     let tool = if is_answer { None } else { wanted_tool(&tools, &text) };
     let call_id = format!("call_{}", ids::resource(&mut call.world.rng, 12));
     let takes = if is_in_background { call.world.rules.job_time } else { Duration::ZERO };
-    let mut state = job::running(&text, call.now, takes);
+    let mut state = State::running(&text, call.now, takes);
     if let (State::Running { end: end @ End::Succeeded, .. }, true) = (&mut state, tool.is_some()) {
         *end = End::RequiresAction;
     }
     // The text stands beside the input, and the tool is one of the body's.
-    let size = job::memory(&Value::Array(input.clone())) + call.body.len() * 3;
+    let size = job::text::memory(&Value::Array(input.clone())) + call.body.len() * 3;
     let interaction =
         Interaction { of, input, text, previous, call: tool.map(|tool| (call_id, tool)), webhook_config: shown_config };
     // Only what runs in the background has events: whoever waits is told by the answer.
@@ -72,10 +72,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     let name = format!("v1_{}", ids::resource(&mut call.world.rng, 32));
     let job = Job {
         project,
-        name,
-        created: call.now,
-        updated: call.now,
-        state,
+        record: Record::new(name, call.now, state),
         work: Work::Interaction(interaction),
         webhook_config,
         size,

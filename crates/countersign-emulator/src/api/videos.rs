@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::call::{Call, bounded, no_room};
 use super::error::ApiError;
-use super::{Call, bounded, no_room};
 use crate::ids;
-use crate::job::{self, Job, Video, Work};
+use crate::job::{self, Job, Record, State, Video, Work};
 use crate::project::ProjectId;
 
 pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Result<Value, ApiError> {
@@ -19,14 +19,12 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
     fields.pass_over(&["parameters", "labels"]);
     fields.done()?;
 
-    let texts = job::said(&Value::Array(instances));
+    let texts = job::text::said(&Value::Array(instances));
     let name = format!("models/{model}/operations/{}", ids::resource(&mut call.world.rng, 12));
+    let state = State::running(&texts, call.now, call.world.rules.job_time);
     let job = Job {
         project,
-        name: name.clone(),
-        created: call.now,
-        updated: call.now,
-        state: job::running(&texts, call.now, call.world.rules.job_time),
+        record: Record::new(name.clone(), call.now, state),
         work: Work::Video(Video { base_url: call.world.rules.base_url.clone() }),
         webhook_config,
         size: call.body.len() + name.len() * 2,

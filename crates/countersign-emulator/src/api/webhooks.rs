@@ -7,14 +7,15 @@ use http::Uri;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::call::{self, Call};
 use super::error::ApiError;
 use super::fields::{self, Fields};
-use super::{Call, Page};
+use super::page::Page;
+use crate::audience::Audience;
 use crate::event::Event;
 use crate::ids;
 use crate::project::ProjectId;
 use crate::webhook::{Revocation, State, Webhook};
-use crate::world::Audience;
 
 /// So many webhooks may a project have.
 const MAX_WEBHOOKS: usize = 100;
@@ -42,6 +43,16 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     resource["new_signing_secret"] = secret.as_str().into();
     call.world.projects.add_webhook(project, webhook);
     Ok(resource)
+}
+
+/// `{id}:ping` and `{id}:rotateSigningSecret`.
+pub(super) fn verb(call: &mut Call<'_>, project: ProjectId, id_and_verb: &str) -> Result<Value, ApiError> {
+    match id_and_verb.split_once(':') {
+        Some((id, "ping")) => ping(call, project, id),
+        Some((id, "rotateSigningSecret")) => rotate(call, project, id),
+        Some((_, verb)) => Err(call::no_verb(verb)),
+        None => Err(ApiError::method_not_allowed()),
+    }
 }
 
 pub(super) fn get(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
@@ -102,7 +113,7 @@ pub(super) fn delete(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
     Ok(json!({}))
 }
 
-pub(super) fn ping(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
+fn ping(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
     call.fields()?.done()?;
     if find(call, project, id)?.state != State::Enabled {
         return Err(ApiError::precondition("the webhook is disabled: enable it first (`state`: `enabled`)"));
@@ -136,8 +147,8 @@ pub(super) fn rotate(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
 }
 
 fn find<'c>(call: &'c mut Call<'_>, project: ProjectId, id: &str) -> Result<&'c mut Webhook, ApiError> {
-    // The SDKs put the id into the path, so that a full name comes there twice, in one of them encoded.
-    if id.starts_with("webhooks%2F") {
+    // The SDKs put the id into the path, one of them with its slash encoded.
+    if id.starts_with("webhooks/") {
         return Err(full_name());
     }
     call.world.projects.webhook(project, id).ok_or_else(|| {

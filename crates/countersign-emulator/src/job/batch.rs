@@ -5,7 +5,8 @@ use std::time::Duration;
 use countersign::UnixTime;
 use serde_json::{Value, json};
 
-use super::{End, FAILURE, Job, State, memory, short};
+use super::record::{End, FAILURE, Record, State, last_segment};
+use super::text::memory;
 use crate::time;
 
 /// How long a batch is pending before it is running.
@@ -42,18 +43,18 @@ impl Source {
 
 impl Batch {
     /// The resource with what came of it.
-    pub(crate) fn resource(&self, job: &Job, now: UnixTime) -> Value {
-        let mut resource = self.listed(job, now);
-        if let (State::Ended(End::Succeeded), Source::Inline(requests)) = (job.state, &self.source) {
+    pub(crate) fn resource(&self, record: &Record, now: UnixTime) -> Value {
+        let mut resource = self.listed(record, now);
+        if let (State::Ended(End::Succeeded), Source::Inline(requests)) = (record.state, &self.source) {
             resource["metadata"]["output"] = self.answers(requests);
         }
         resource
     }
 
     /// The resource without the answers to requests that came inline.
-    pub(crate) fn listed(&self, job: &Job, now: UnixTime) -> Value {
-        let state = match job.state {
-            State::Running { .. } if now < job.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
+    pub(crate) fn listed(&self, record: &Record, now: UnixTime) -> Value {
+        let state = match record.state {
+            State::Running { .. } if now < record.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
             State::Running { .. } => "BATCH_STATE_RUNNING",
             State::Ended(End::Succeeded | End::RequiresAction) => "BATCH_STATE_SUCCEEDED",
             State::Ended(End::Failed) => "BATCH_STATE_FAILED",
@@ -62,20 +63,20 @@ impl Batch {
         };
         let mut metadata = json!({
             "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
-            "name": job.name,
+            "name": record.name,
             "model": format!("models/{}", self.model),
             "displayName": self.display_name,
             "state": state,
-            "createTime": time::to_the_millisecond(job.created),
-            "updateTime": time::to_the_millisecond(job.updated),
+            "createTime": time::to_the_millisecond(record.created),
+            "updateTime": time::to_the_millisecond(record.updated),
         });
-        let mut resource = json!({ "name": job.name });
-        if let State::Ended(end) = job.state {
-            metadata["endTime"] = time::to_the_millisecond(job.updated).into();
+        let mut resource = json!({ "name": record.name });
+        if let State::Ended(end) = record.state {
+            metadata["endTime"] = time::to_the_millisecond(record.updated).into();
             resource["done"] = true.into();
             match (end, &self.source) {
                 (End::Succeeded, Source::File) => {
-                    metadata["output"] = json!({ "responsesFile": format!("files/batch-{}", short(&job.name)) });
+                    metadata["output"] = json!({ "responsesFile": format!("files/batch-{}", record.short_name()) });
                 }
                 (End::Failed, _) => resource["error"] = json!({ "code": 13, "message": FAILURE }),
                 _ => {}
@@ -107,5 +108,5 @@ impl Batch {
 
 /// Where an event says that the results are.
 pub(crate) fn output_uri(name: &str) -> String {
-    format!("gs://emulated-bucket/batch-{}.jsonl", short(name))
+    format!("gs://emulated-bucket/batch-{}.jsonl", last_segment(name))
 }

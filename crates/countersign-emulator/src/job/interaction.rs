@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{End, FAILURE, Job, State};
+use super::record::{End, FAILURE, Record, State};
 use crate::time;
 
 /// As much of the input as an answer repeats, in characters.
@@ -27,15 +27,15 @@ impl Interaction {
         self.call.is_some()
     }
 
-    pub(crate) fn resource(&self, job: &Job) -> Value {
+    pub(crate) fn resource(&self, record: &Record) -> Value {
         let mut resource = json!({
-            "id": job.name,
+            "id": record.name,
             "object": "interaction",
-            "status": status(job.state),
+            "status": status(record.state),
             self.of.0: self.of.1,
-            "created": time::to_the_second(job.created),
-            "updated": time::to_the_second(job.updated),
-            "steps": self.steps(job.state),
+            "created": time::to_the_second(record.created),
+            "updated": time::to_the_second(record.updated),
+            "steps": self.steps(record.state),
         });
         if let Some(previous) = &self.previous {
             resource["previous_interaction_id"] = previous.as_str().into();
@@ -43,7 +43,7 @@ impl Interaction {
         if let Some(config) = &self.webhook_config {
             resource["webhook_config"] = config.clone();
         }
-        match job.state {
+        match record.state {
             State::Ended(End::Succeeded) => resource["usage"] = self.usage(),
             State::Ended(End::Failed) => {
                 resource["errors"] = json!([{ "code": "internal", "message": FAILURE }]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{End, FAILURE, Job, State, short};
+use super::record::{End, FAILURE, Record, State, last_segment};
 
 /// What was asked for is of no matter: no pixel of it is made.
 pub(crate) struct Video {
@@ -11,16 +11,16 @@ pub(crate) struct Video {
 }
 
 impl Video {
-    pub(crate) fn resource(&self, job: &Job) -> Value {
+    pub(crate) fn resource(&self, record: &Record) -> Value {
         let mut operation = json!({
-            "name": job.name,
+            "name": record.name,
             "metadata": { "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningMetadata" },
         });
-        let State::Ended(end) = job.state else { return operation };
+        let State::Ended(end) = record.state else { return operation };
         operation["done"] = true.into();
         match end {
             End::Succeeded => {
-                let uri = format!("{}/v1beta/{}:download?alt=media", self.base_url, file_name(&job.name));
+                let uri = format!("{}/v1beta/{}:download?alt=media", self.base_url, file_name(&record.name));
                 operation["response"] = json!({
                     "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse",
                     "generateVideoResponse": { "generatedSamples": [{ "video": { "uri": uri } }] },
@@ -35,10 +35,10 @@ impl Video {
 
 /// The file that a video is in.
 pub(crate) fn file_name(operation: &str) -> String {
-    format!("files/video-{}", short(operation))
+    format!("files/video-{}", last_segment(operation))
 }
 
 /// Where an event says that it is.
 pub(crate) fn output_uri(operation: &str) -> String {
-    format!("gs://emulated-bucket/video-{}.mp4", short(operation))
+    format!("gs://emulated-bucket/video-{}.mp4", last_segment(operation))
 }
