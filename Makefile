@@ -2,7 +2,7 @@ CARGO ?= cargo
 # Both nextest and cargo test run the same targets; the builds before it have the same features.
 TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 # What others build on. Only the core and the layer have features.
-LIBRARIES = -p countersign -p countersign-jwks -p countersign-tower -p countersign-emulator
+LIBRARIES = -p countersign -p countersign-client -p countersign-jwks -p countersign-tower -p countersign-emulator
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -1,7 +1,7 @@
-//! When to fetch, and what to serve: decided from the time that is passed in.
+//! Decides when to fetch, and which set to use, from the time that is passed in.
 //!
-//! No clock, no network, no runtime. Time is an [`Instant`]: a clock that is set back must not stop the
-//! refreshes, and one that is set forward must not make the keys too old.
+//! No clock, no network, no runtime. Time is an [`Instant`]: setting the clock back must not stop refreshes, and
+//! setting it forward must not make the keys too old.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@
 //! let now = Instant::now();
 //! let mut cache = Cache::new(Config::default(), now);
 //! assert_eq!(cache.poll(now), Action::Fetch);
-//! assert_eq!(cache.poll(now), Action::Join); // whoever asks meanwhile shares it
+//! assert_eq!(cache.poll(now), Action::Join); // concurrent callers share the fetch
 //! cache.finished(now, Err(FetchError::Status(503)));
 //! assert_eq!(cache.poll(now), Action::Wait(Duration::from_secs(1)));
 //! assert_eq!(cache.state(now), State::Empty);
@@ -27,19 +27,19 @@ use countersign::KeySet;
 
 use crate::fetch::{Document, FetchError};
 
-/// A set is not fetched again sooner than this by the background; it is also the longest pause between
-/// two tries while the source is down.
+/// The shortest time between two fetches in the background, and the longest pause between two attempts while the
+/// publisher is down.
 pub const MIN_REFRESH: Duration = Duration::from_mins(1);
-/// A set is fetched again after this time at the latest.
+/// The longest time between two fetches.
 pub const MAX_REFRESH: Duration = Duration::from_hours(24);
-/// For how long a set is good whose publisher does not say (in `Cache-Control`, RFC 9111).
+/// The time between two fetches if the publisher sends no `Cache-Control` (RFC 9111).
 pub const DEFAULT_REFRESH: Duration = Duration::from_mins(10);
-/// Deliveries cause at most one fetch in this time, so that forged ones cannot drive it.
+/// Deliveries cause at most one fetch in this time, so that forged ones cannot cause many.
 pub const DEMAND_INTERVAL: Duration = Duration::from_secs(30);
-/// The pause after the first failure; it doubles up to [`MIN_REFRESH`].
+/// The pause after the first failure. It doubles up to [`MIN_REFRESH`].
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
-/// What may be chosen about a key set.
+/// The settings of a key set.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Config {
@@ -47,12 +47,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The age up to which a set serves unless set.
+    /// The default of [`max_stale`](Self::max_stale).
     pub const DEFAULT_MAX_STALE: Duration = Duration::from_hours(24);
 
-    /// The age, since it was last fetched, up to which a set serves while its source is down. A key that
-    /// was withdrawn serves no longer than this either, whoever keeps us from hearing of it. Two minutes
-    /// at least; a set is refreshed at half this age at the latest.
+    /// How long a set may be used after its last fetch while its publisher is down. This also limits how long a
+    /// withdrawn key is trusted if somebody blocks the fetches. At least 2 min; the set is refreshed after half of
+    /// this time at the latest. Default: 24 h.
     pub fn max_stale(mut self, max_stale: Duration) -> Self {
         self.max_stale = max_stale.max(2 * MIN_REFRESH);
         self
@@ -73,28 +73,28 @@ impl Default for Config {
     }
 }
 
-/// What whoever asks the cache is to do.
+/// What the caller of the cache has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a fetch that was asked for has to be made, and to be told of by `finished`"]
+#[must_use = "`Action::Fetch` must be followed by a fetch, and its result passed to `finished`"]
 pub enum Action {
-    /// Fetch, and tell the outcome to [`Cache::finished`]. Nobody else is told to until then.
+    /// Fetch, and pass the result to [`Cache::finished`]. No other caller gets this action until then.
     Fetch,
-    /// Wait for the fetch that is being made.
+    /// Wait for the running fetch.
     Join,
     /// Ask again after this time.
     Wait(Duration),
 }
 
-/// How it stands with the keys.
+/// The state of the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// No set was fetched yet.
+    /// No set has been fetched yet.
     Empty,
-    /// The set is the one that the source published last.
+    /// The set was fetched successfully the last time.
     Fresh,
-    /// The source is down, and the last good set serves.
+    /// The publisher is down, and the last good set is used.
     Stale,
-    /// The source is down, and the last good set is too old to serve.
+    /// The publisher is down, and the last good set is too old to use.
     TooOld,
 }
 
@@ -110,41 +110,41 @@ impl State {
     }
 }
 
-/// What has become different, to be logged: each comes once, however many attempts it takes.
+/// A change of state, for the log. Each is reported once, however many attempts it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// There is a first set, or the source is back.
+    /// The first set was fetched, or the publisher is up again.
     Up {
         /// How many usable keys the set has.
         keys: usize,
     },
-    /// The source published another set.
+    /// The publisher changed the set.
     Rotated {
         /// How many usable keys the set has.
         keys: usize,
     },
-    /// The source is down, or publishes what is no key set.
+    /// The publisher is down, or its document is not a key set.
     Down(FetchError),
-    /// The last good set is too old to serve.
+    /// The last good set is too old to use.
     TooOld,
 }
 
-/// The figures of a key set, for metrics and readiness.
+/// The numbers of a key set, for metrics and readiness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// How it stands with the keys.
+    /// The state of the keys.
     pub state: State,
     /// The time since the set was last fetched.
     pub age: Option<Duration>,
     /// How many usable keys the set has.
     pub keys: usize,
-    /// How many fetches were made.
+    /// How many fetches were started.
     pub fetches: u64,
     /// How many of them failed, by [`FetchError::kind`].
     pub failures: BTreeMap<&'static str, u64>,
 }
 
-/// One key set: what is known of it, and when to look again.
+/// One key set, and when to fetch it again.
 #[derive(Debug)]
 pub struct Cache {
     config: Config,
@@ -152,10 +152,10 @@ pub struct Cache {
     fetching: bool,
     /// When a delivery last caused a fetch.
     demanded: Option<Instant>,
-    /// When the background is to fetch next.
+    /// When the next background fetch is due.
     due: Instant,
     failures_in_a_row: u32,
-    said_too_old: bool,
+    reported_too_old: bool,
     fetches: u64,
     failures: BTreeMap<&'static str, u64>,
 }
@@ -175,7 +175,7 @@ impl Held {
 }
 
 impl Cache {
-    /// A cache that holds nothing, and whose first fetch is due.
+    /// An empty cache, whose first fetch is due.
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
             config,
@@ -184,13 +184,13 @@ impl Cache {
             demanded: None,
             due: now,
             failures_in_a_row: 0,
-            said_too_old: false,
+            reported_too_old: false,
             fetches: 0,
             failures: BTreeMap::new(),
         }
     }
 
-    /// What the background is to do.
+    /// What the background task has to do.
     pub fn poll(&mut self, now: Instant) -> Action {
         if self.fetching {
             return Action::Join;
@@ -199,12 +199,12 @@ impl Cache {
         if wait.is_zero() {
             return self.start();
         }
-        let held = self.held.as_ref().filter(|_| !self.said_too_old);
+        let held = self.held.as_ref().filter(|_| !self.reported_too_old);
         let serves = held.map(|held| self.config.max_stale.saturating_sub(held.age(now)));
         Action::Wait(serves.filter(|serves| !serves.is_zero()).map_or(wait, |serves| serves.min(wait)))
     }
 
-    /// What to do for a delivery that a newer key could have made genuine.
+    /// What to do for a delivery that a newer key might verify.
     pub fn demand(&mut self, now: Instant) -> Action {
         if self.fetching {
             return Action::Join;
@@ -225,8 +225,8 @@ impl Cache {
         Action::Fetch
     }
 
-    /// Takes the outcome of a fetch. A document without usable keys is a failure like any other: the
-    /// last good set goes on serving.
+    /// Takes the result of a fetch. A document without usable keys is a failure like any other: the last good set
+    /// stays in use.
     pub fn finished(&mut self, now: Instant, outcome: Result<Document, FetchError>) -> Option<Change> {
         self.fetching = false;
         match outcome.and_then(|document| self.take(now, document)) {
@@ -238,7 +238,7 @@ impl Cache {
     fn take(&mut self, now: Instant, Document { body, max_age }: Document) -> Result<Option<Change>, FetchError> {
         let same = self.held.as_ref().filter(|held| held.document == body).map(|held| Arc::clone(&held.set));
         let rotated = same.is_none();
-        // The same document stays the same set: verifiers that were made from it are kept.
+        // The same document keeps the same set, and with it the verifiers built from it.
         let set = match same {
             Some(set) => set,
             None => Arc::new(KeySet::parse(&body)?),
@@ -247,26 +247,26 @@ impl Cache {
             return Err(FetchError::NoUsableKey);
         }
         let keys = set.len();
-        let up = self.held.is_none() || self.failures_in_a_row > 0 || self.said_too_old;
+        let up = self.held.is_none() || self.failures_in_a_row > 0 || self.reported_too_old;
         self.held = Some(Held { set, fetched: now, document: body });
         self.due = now + self.config.refresh_after(max_age);
-        (self.failures_in_a_row, self.said_too_old) = (0, false);
+        (self.failures_in_a_row, self.reported_too_old) = (0, false);
         Ok(if up { Some(Change::Up { keys }) } else { rotated.then_some(Change::Rotated { keys }) })
     }
 
     fn failed(&mut self, now: Instant, why: FetchError) -> Option<Change> {
         *self.failures.entry(why.kind()).or_default() += 1;
-        // Doubling stops mattering long before this many.
+        // The limit is reached long before this exponent.
         let doubled = FIRST_RETRY * (1 << self.failures_in_a_row.min(16));
         self.due = now + doubled.min(MIN_REFRESH);
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         (self.failures_in_a_row == 1).then_some(Change::Down(why))
     }
 
-    /// Says, once, that the last good set has become too old.
+    /// Reports, once, that the last good set has become too old.
     pub fn expired(&mut self, now: Instant) -> Option<Change> {
-        let expired = self.state(now) == State::TooOld && !self.said_too_old;
-        self.said_too_old |= expired;
+        let expired = self.state(now) == State::TooOld && !self.reported_too_old;
+        self.reported_too_old |= expired;
         expired.then_some(Change::TooOld)
     }
 
@@ -275,7 +275,7 @@ impl Cache {
         self.held.as_ref().filter(|held| !self.config.is_too_old(held.age(now))).map(|held| &held.set)
     }
 
-    /// How it stands with the keys.
+    /// The state of the keys.
     pub fn state(&self, now: Instant) -> State {
         match &self.held {
             None => State::Empty,
@@ -285,7 +285,7 @@ impl Cache {
         }
     }
 
-    /// The figures.
+    /// The numbers for metrics and readiness.
     pub fn stats(&self, now: Instant) -> Stats {
         Stats {
             state: self.state(now),

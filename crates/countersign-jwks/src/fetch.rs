@@ -1,11 +1,11 @@
-//! What gets a document, and how it fails.
+//! Where key sets come from, and how a fetch fails.
 //!
 //! ```
 //! use std::borrow::Cow;
 //!
 //! use countersign_jwks::{Document, Fetch, FetchError};
 //!
-//! /// Keys that somebody else puts into a file.
+//! /// Keys that another program writes to a file.
 //! struct File(&'static str);
 //!
 //! impl Fetch for File {
@@ -26,23 +26,23 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::KeySet;
 use countersign::key::KeySetError;
 
-/// Gets the document of a key set.
+/// Fetches the document of a key set.
 ///
-/// Whoever answers it decides whose deliveries are trusted: it asks a place that configuration names,
-/// never one that a request names, and it proves whom it talks to. It ends in bounded time and reads at
-/// most [`KeySet::MAX_DOCUMENT`] bytes; nobody else sees to that.
+/// Whoever controls the document decides whose deliveries are trusted. An implementation therefore fetches
+/// only from a place that the configuration names, never from one that a request names, and verifies the
+/// server's identity. It must end in bounded time and read at most [`KeySet::MAX_DOCUMENT`] bytes: the caller
+/// checks neither.
 pub trait Fetch: Send + Sync + 'static {
-    /// Gets the document as it is now.
+    /// Fetches the current document.
     fn fetch(&self) -> impl Future<Output = Result<Document, FetchError>> + Send;
 
-    /// Where it comes from, for the log.
+    /// The document's address, for the log.
     fn location(&self) -> Cow<'_, str>;
 }
 
@@ -51,45 +51,61 @@ pub trait Fetch: Send + Sync + 'static {
 pub struct Document {
     /// Its bytes.
     pub body: Bytes,
-    /// For how long it is good, if its publisher says so: `max-age` less `Age` (RFC 9111).
+    /// How long it may be cached, if the publisher says: `max-age` less `Age` (RFC 9111).
     pub max_age: Option<Duration>,
 }
 
-/// Why a fetch brought no key set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a fetch returned no usable key set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// Nobody could be connected to.
+    /// The server cannot be connected to.
+    #[error("cannot connect: {0}")]
     Connect(String),
-    /// Whoever answered could not prove who they are, or speaks no TLS.
+    /// The proxy cannot be connected to, or opened no tunnel.
+    #[error("{0}")]
+    Proxy(String),
+    /// The server did not prove its identity, or does not speak TLS.
+    #[error("the server's identity is not proven: {0}")]
     Tls(String),
-    /// It took too long.
+    /// The fetch took too long.
+    #[error("no complete response within {0:?}")]
     Timeout(Duration),
-    /// The answer has another status than 200.
+    /// The response has a status other than 200.
+    #[error("the response has status {0}; 200 is expected")]
     Status(u16),
-    /// The answer sends elsewhere, and keys come from where configuration says.
+    /// The response is a redirect. Keys come only from the configured address.
+    #[error("the response is a redirect ({0}), and redirects are not followed: configure the final URL")]
     Redirect(u16),
-    /// The document is compressed, which was not asked for.
+    /// The response is compressed, which was not requested.
+    #[error("the response is compressed, which was not requested")]
     Encoding,
     /// The document has more than [`KeySet::MAX_DOCUMENT`] bytes.
+    #[error("the response has more than {} bytes", KeySet::MAX_DOCUMENT)]
     TooLarge,
-    /// The connection failed before the document was there.
+    /// The connection failed before the response was complete.
+    #[error("the connection failed before the response was complete: {0}")]
     Interrupted(String),
     /// The document is not a key set, or lists too many keys.
-    Document(KeySetError),
-    /// The key set has no key that could be used.
+    #[error(transparent)]
+    Document(#[from] KeySetError),
+    /// The key set has no usable key.
+    #[error("the key set has no usable key")]
     NoUsableKey,
-    /// The fetch ended without an outcome: it panicked, or its runtime shut down.
+    /// The fetch ended without a result: it panicked, or its runtime shut down.
+    #[error("the fetch ended without a result")]
     Abandoned,
-    /// What another implementation of [`Fetch`] has to say.
+    /// An error of another implementation of [`Fetch`].
+    #[error("{0}")]
     Other(String),
 }
 
 impl FetchError {
-    /// The stable name of its kind, to count by.
+    /// The stable name of the error's kind, for metrics.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Connect(_) => "connect",
+            Self::Proxy(_) => "proxy",
             Self::Tls(_) => "tls",
             Self::Timeout(_) => "timeout",
             Self::Status(_) => "status",
@@ -105,30 +121,3 @@ impl FetchError {
         }
     }
 }
-
-impl From<KeySetError> for FetchError {
-    fn from(error: KeySetError) -> Self {
-        Self::Document(error)
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(why) => write!(f, "cannot connect: {why}"),
-            Self::Tls(why) => write!(f, "the server's identity is not proven: {why}"),
-            Self::Timeout(after) => write!(f, "no complete answer within {after:?}"),
-            Self::Status(status) => write!(f, "the answer has status {status}, and 200 was expected"),
-            Self::Redirect(status) => write!(f, "the answer is a redirect ({status}), and those are not followed"),
-            Self::Encoding => f.write_str("the answer is compressed, which was not asked for"),
-            Self::TooLarge => write!(f, "the answer has more than {} bytes", KeySet::MAX_DOCUMENT),
-            Self::Interrupted(why) => write!(f, "the connection failed before the answer was complete: {why}"),
-            Self::Document(error) => error.fmt(f),
-            Self::NoUsableKey => f.write_str("the key set has no key that could be used"),
-            Self::Abandoned => f.write_str("the fetch ended without an outcome"),
-            Self::Other(why) => f.write_str(why),
-        }
-    }
-}
-
-impl std::error::Error for FetchError {}

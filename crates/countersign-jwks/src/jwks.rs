@@ -1,4 +1,4 @@
-//! One key set, shared by all who verify with it.
+//! One key set, shared by everything that verifies with it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use crate::cache::{Action, Cache, Change, Config, Held, Stats};
 use crate::fetch::{Document, Fetch, FetchError};
 
-/// How many deliveries may wait for one fetch, each with its body in memory.
+/// The most deliveries that wait for one fetch, each with its body in memory.
 const MAX_WAITING: usize = 1024;
 
-/// A key set at hand, and its upkeep. A clone is cheap and shares it.
+/// A key set in memory, and its refreshes. A clone is cheap and shares it.
 ///
-/// Spawn [`run`](Self::run), once for all clones: without it nothing is fetched until a delivery lacks a
-/// key, and a key that was withdrawn serves for longer.
+/// Spawn [`run`](Self::run) once for all clones. Without it, nothing is fetched until a delivery needs a missing
+/// key, and a key that was withdrawn is trusted for longer.
 pub struct Jwks<F, C = SystemClock>(Arc<Inner<F, C>>);
 
 struct Inner<F, C> {
@@ -24,23 +24,23 @@ struct Inner<F, C> {
     clock: C,
     config: Config,
     cache: Mutex<Cache>,
-    /// The cache's set, to be read without its lock.
+    /// The cache's set, readable without its lock.
     held: ArcSwapOption<Held>,
     landed: watch::Sender<()>,
 }
 
-/// What comes of asking for a fetch.
+/// The result of asking for a fetch.
 pub(crate) enum Demand {
-    /// One is under way; this tells when it has ended.
+    /// A fetch is running; this signals its end.
     UnderWay(watch::Receiver<()>),
-    /// It is too soon for another.
+    /// It is too soon for another fetch.
     TooSoon,
-    /// One is under way, and too many wait for it.
+    /// A fetch is running, and too many deliveries wait for it.
     Crowded,
 }
 
 impl<F: Fetch, C: Clock> Jwks<F, C> {
-    /// Keeps what `fetch` gets. Nothing is fetched yet.
+    /// A key set that `fetch` loads. Nothing is fetched yet.
     pub fn new(fetch: F, config: Config, clock: C) -> Self {
         let cache = Mutex::new(Cache::new(config.clone(), clock.instant()));
         let (held, landed) = (ArcSwapOption::empty(), watch::Sender::new(()));
@@ -52,25 +52,25 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
         self.serving().as_ref().map(|held| Arc::clone(&held.set))
     }
 
-    /// The figures, for metrics and readiness.
+    /// The numbers for metrics and readiness.
     pub fn stats(&self) -> Stats {
         self.0.cache().stats(self.0.clock.instant())
     }
 
-    /// Looks for newer keys, unless a delivery caused that less than 30 s ago, and gives the last good
-    /// set afterwards. All who ask at a time share one fetch, which goes on if they do not wait for it.
+    /// Fetches newer keys, unless a delivery caused a fetch less than 30 s ago, and returns the last good set.
+    /// Concurrent callers share one fetch, which continues if they stop waiting.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
     pub async fn refresh(&self) -> Option<Arc<KeySet>> {
         if let Demand::UnderWay(mut landed) = self.demand() {
-            // The sender lives in `self`.
+            // `self` keeps the sender alive.
             let _ = landed.changed().await;
         }
         self.current()
     }
 
-    /// Keeps the set fresh, and says in the log when it cannot; to be spawned. It never ends.
+    /// Refreshes the set in the background, and logs failures. Spawn it: it never ends.
     pub fn run(&self) -> impl Future<Output = ()> + Send + use<F, C> {
         let jwks = self.clone();
         async move {
@@ -85,7 +85,7 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
                 match action {
                     Action::Fetch => jwks.start(),
                     Action::Join => _ = landed.changed().await,
-                    // A fetch that a delivery caused may have moved the next one.
+                    // A fetch that a delivery caused may have changed when the next one is due.
                     Action::Wait(pause) => tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         _ = landed.changed() => {}
@@ -109,7 +109,7 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
         let (mut cache, now) = (self.0.cache(), self.0.clock.instant());
         self.0.tell(cache.expired(now));
         let action = cache.demand(now);
-        // Before the lock is let go, so that it cannot land unseen.
+        // Subscribed before the lock is released, so that the end of the fetch cannot be missed.
         let landed = self.0.landed.subscribe();
         drop(cache);
         match action {
@@ -121,7 +121,7 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
         Demand::UnderWay(landed)
     }
 
-    /// Fetches in a task of its own: whoever asked for it may hang up.
+    /// Fetches in a task of its own, because the caller may be dropped.
     fn start(&self) {
         let flight = Flight(Some(Arc::clone(&self.0)));
         tokio::spawn(flight.fly());
@@ -161,21 +161,21 @@ impl<F: Fetch, C: Clock> Inner<F, C> {
         let location = self.fetch.location();
         match change {
             None => {}
-            Some(Change::Up { keys }) => tracing::info!(%location, keys, "the key set is there"),
+            Some(Change::Up { keys }) => tracing::info!(%location, keys, "the key set is loaded"),
             Some(Change::Rotated { keys }) => tracing::info!(%location, keys, "the key set has changed"),
             Some(Change::Down(error)) => {
                 let serving = self.held.load().is_some();
                 tracing::warn!(%location, %error, kind = error.kind(), serving, "the key set cannot be fetched");
             }
             Some(Change::TooOld) => {
-                tracing::error!(%location, max_stale = ?self.config.max_stale, "the last good key set is too old to serve");
+                tracing::error!(%location, max_stale = ?self.config.max_stale, "the last good key set is too old and no longer used");
             }
         }
     }
 }
 
-/// A fetch under way. Dropped early, by a panic or the end of its runtime, it has failed: the next may
-/// start.
+/// A running fetch. If it is dropped early, by a panic or the end of its runtime, it counts as failed, and the next
+/// one may start.
 struct Flight<F: Fetch, C: Clock>(Option<Arc<Inner<F, C>>>);
 
 impl<F: Fetch, C: Clock> Flight<F, C> {

@@ -1,9 +1,9 @@
-//! Public keys for [`countersign`] that live, rotate and fail.
+//! Public keys for [`countersign`] from a JWKS endpoint, through rotations and outages.
 //!
-//! Senders publish their keys as a JWKS document (RFC 7517). [`Jwks`] keeps one such set at hand: it
-//! fetches it in the background, serves it while the source is down, and looks for newer keys when a
-//! delivery was signed with none that it knows, at most once in 30 seconds whoever asks.
-//! [`RemoteKeys`] makes a [`KeySource`](countersign::KeySource) of it.
+//! Senders publish their keys as a JWKS document (RFC 7517). [`Jwks`] holds one such set: it fetches the set in the
+//! background, continues with the last one while the publisher is down, and looks for newer keys when a
+//! delivery is signed with an unknown key, at most once in 30 s. [`RemoteKeys`] turns it into a
+//! [`KeySource`](countersign::KeySource).
 //!
 //! ```no_run
 //! use countersign::{SystemClock, Verifier};
@@ -19,8 +19,7 @@
 //! # }
 //! ```
 //!
-//! What decides is [`Cache`], a state machine without clock, network or runtime; what fetches is behind
-//! [`Fetch`].
+//! [`Cache`] decides when to fetch: a state machine without clock, network or runtime. [`Fetch`] does the fetching.
 
 #![deny(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! A verifier whose public keys are a key set that is kept up to date.
+//! A verifier whose public keys come from a key set that is kept up to date.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -12,32 +12,31 @@ use countersign::{Clock, KeySource, Refreshed, SystemClock, Verifier};
 use crate::fetch::Fetch;
 use crate::jwks::{Demand, Jwks};
 
-/// The secrets, pinned keys and policy of a verifier, with the keys of a [`Jwks`]. A clone is cheap and
-/// shares them.
+/// The secrets, pinned keys and policy of a verifier, with the keys of a [`Jwks`]. A clone is cheap and shares them.
 ///
-/// Several may share one [`Jwks`]: sources that trust the same keys.
+/// Sources that trust the same keys may share one [`Jwks`].
 pub struct RemoteKeys<F, C = SystemClock>(Arc<Inner<F, C>>);
 
 struct Inner<F, C> {
     base: Verifier,
     jwks: Jwks<F, C>,
-    /// Made once for each set: it remembers which key matched last.
+    /// Built once for each set, because it remembers which key matched last.
     combined: ArcSwap<Verifier>,
 }
 
 impl<F: Fetch, C: Clock> RemoteKeys<F, C> {
-    /// Adds the keys of `jwks` to what `base` trusts. A key set of its own is replaced.
+    /// Adds the keys of `jwks` to the keys of `base`. A key set in `base` is replaced.
     pub fn new(base: Verifier, jwks: Jwks<F, C>) -> Self {
         let combined = ArcSwap::from_pointee(base.clone());
         Self(Arc::new(Inner { base, jwks, combined }))
     }
 
-    /// The key set, for its figures.
+    /// The key set, for its numbers.
     pub fn jwks(&self) -> &Jwks<F, C> {
         &self.0.jwks
     }
 
-    /// The verifier with the keys at hand, if there are any that are not too old.
+    /// The verifier with the current keys, unless there are none, or they are too old.
     fn combined(&self) -> Option<Verifier> {
         let held = self.0.jwks.serving();
         let set = &held.as_ref()?.set;
@@ -54,7 +53,7 @@ impl<F: Fetch, C: Clock> RemoteKeys<F, C> {
         self.combined().filter(|combined| !Arc::ptr_eq(combined.key_set(), tried.key_set()))
     }
 
-    /// The answer when there is nothing newer.
+    /// The result when there is no newer set.
     fn verdict(&self) -> Refreshed {
         if self.0.jwks.serving().is_some() { Refreshed::Unchanged } else { Refreshed::Unavailable }
     }
@@ -67,7 +66,7 @@ impl<F: Fetch, C: Clock> KeySource for RemoteKeys<F, C> {
         self.combined().unwrap_or_else(|| self.0.base.clone())
     }
 
-    /// To be called in a Tokio runtime.
+    /// Must be called in a Tokio runtime.
     fn refresh(&self, tried: &Verifier) -> Refreshing {
         if let Some(newer) = self.newer_than(tried) {
             return Refreshing::now(Refreshed::Newer(newer));
@@ -77,8 +76,8 @@ impl<F: Fetch, C: Clock> KeySource for RemoteKeys<F, C> {
             Demand::Crowded => Refreshing::now(Refreshed::Unavailable),
             Demand::UnderWay(mut landed) => {
                 let (keys, tried) = (self.clone(), tried.clone());
-                Refreshing(Answer::Later(Box::pin(async move {
-                    // The sender lives in `keys`.
+                Refreshing(Progress::Later(Box::pin(async move {
+                    // `keys` keeps the sender alive.
                     let _ = landed.changed().await;
                     keys.newer_than(&tried).map_or_else(|| keys.verdict(), Refreshed::Newer)
                 })))
@@ -99,19 +98,19 @@ impl<F: Fetch, C: Clock> fmt::Debug for RemoteKeys<F, C> {
     }
 }
 
-/// What comes of looking for newer keys; see [`RemoteKeys`].
-#[must_use = "nothing comes of it unless it is awaited"]
-pub struct Refreshing(Answer);
+/// The future of [`RemoteKeys::refresh`](KeySource::refresh).
+#[must_use = "futures do nothing unless awaited"]
+pub struct Refreshing(Progress);
 
-/// Most answers are there at once: only who waits for a fetch pays for a box.
-enum Answer {
+/// Most results are ready at once: only waiting for a fetch costs a box.
+enum Progress {
     Now(Ready<Refreshed>),
     Later(Pin<Box<dyn Future<Output = Refreshed> + Send>>),
 }
 
 impl Refreshing {
     fn now(refreshed: Refreshed) -> Self {
-        Self(Answer::Now(ready(refreshed)))
+        Self(Progress::Now(ready(refreshed)))
     }
 }
 
@@ -120,8 +119,8 @@ impl Future for Refreshing {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Refreshed> {
         match &mut self.0 {
-            Answer::Now(answer) => Pin::new(answer).poll(context),
-            Answer::Later(answer) => answer.as_mut().poll(context),
+            Progress::Now(ready) => Pin::new(ready).poll(context),
+            Progress::Later(later) => later.as_mut().poll(context),
         }
     }
 }

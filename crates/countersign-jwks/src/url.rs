@@ -1,4 +1,4 @@
-//! Where a key set may be fetched from.
+//! The URL of a key set.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use http::Uri;
 
-/// The address of a JWKS document: https, or http to this machine.
+/// The URL of a JWKS document: https, or http to this machine.
 ///
-/// It comes from configuration, and never from a request: whoever chooses it signs as they like.
+/// It must come from configuration, never from a request: whoever chooses it can sign anything.
 ///
 /// ```
 /// use countersign_jwks::JwksUrl;
@@ -24,9 +24,12 @@ pub struct JwksUrl {
 }
 
 impl JwksUrl {
-    /// Reads an address.
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// A URL that is not https, nor http to a loopback address, and one with a user name or a fragment.
     pub fn parse(text: &str) -> Result<Self, JwksUrlError> {
-        // The parser drops a fragment in silence.
+        // The parser drops a fragment silently.
         if text.contains('#') {
             return Err(JwksUrlError::Fragment);
         }
@@ -61,7 +64,7 @@ impl JwksUrl {
     }
 }
 
-/// Spellings that a resolver would take for an address, such as `127.1`, are none here.
+/// Only canonical addresses count, not other spellings that a resolver accepts, such as `127.1`.
 fn is_loopback(host: &str) -> bool {
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(host) => host.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
@@ -85,45 +88,36 @@ impl FromStr for JwksUrl {
     }
 }
 
-/// Why a text was not taken as the address of a key set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text is not the URL of a key set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksUrlError {
     /// It is not an absolute URL.
+    #[error("this is not a URL of the form `https://host/path`")]
     Malformed,
     /// It is neither https nor http.
+    #[error("a key set must be fetched by https")]
     Scheme,
-    /// It is http, and not to this machine.
+    /// It is http to another machine.
+    #[error(
+        "a key set must be fetched by https: over http, anyone on the way could replace the keys \
+         (http is allowed to 127.0.0.0/8, [::1] and localhost)"
+    )]
     Insecure,
     /// It has a user name or a password.
+    #[error("the URL of a key set must not have a user name or password")]
     UserInfo,
     /// It has a fragment.
+    #[error("the URL of a key set must not have a fragment (`#`)")]
     Fragment,
 }
-
-impl fmt::Display for JwksUrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "this is not a URL of the form `https://host/path`",
-            Self::Scheme => "a key set is fetched by https",
-            Self::Insecure => {
-                "a key set is fetched by https: by http, whoever is on the way could sign deliveries \
-                 (http is allowed to 127.0.0.0/8, [::1] and localhost)"
-            }
-            Self::UserInfo => "the URL of a key set has no user name and no password",
-            Self::Fragment => "the URL of a key set has no fragment (`#`)",
-        })
-    }
-}
-
-impl std::error::Error for JwksUrlError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn takes_https_and_http_to_this_machine() {
+    fn accepts_https_and_http_to_this_machine() {
         let good = [
             "https://generativelanguage.googleapis.com/.well-known/jwks.json",
             "https://example.com",
@@ -141,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_all_else_and_says_why() {
+    fn rejects_everything_else_and_says_why() {
         use JwksUrlError::{Fragment, Insecure, Malformed, Scheme, UserInfo};
         let bad = [
             ("", Malformed),

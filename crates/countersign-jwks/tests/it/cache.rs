@@ -1,16 +1,13 @@
 //! The cache: time in, action out.
-#![expect(clippy::unwrap_used, reason = "what a test cannot do is its failure")]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
+use crate::support::{document, document_for};
 use countersign::{Clock, ManualClock, UnixTime};
 use countersign_jwks::cache::{
     Action, Cache, Change, Config, DEFAULT_REFRESH, DEMAND_INTERVAL, MAX_REFRESH, MIN_REFRESH, State,
 };
 use countersign_jwks::{Document, FetchError};
-use support::{document, document_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);

@@ -1,4 +1,4 @@
-//! A source that does as it is told, in the time of a runtime.
+//! A publisher that does what a test tells it to, in the time of a runtime.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +11,9 @@ use tokio::time::sleep;
 
 use super::{SIGNED, document};
 
-/// A source that answers as it is told to.
+/// A publisher that the test controls.
 #[derive(Clone, Default)]
-pub(crate) struct Source(Arc<Told>);
+pub(crate) struct Source(Arc<Told>, &'static str);
 
 #[derive(Default)]
 struct Told {
@@ -23,6 +23,11 @@ struct Told {
 }
 
 impl Source {
+    /// A publisher whose lines in the log can be told from those of other tests.
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self(Arc::default(), name)
+    }
+
     pub(crate) fn with(keys: &[u8]) -> Self {
         let source = Self::default();
         source.publish(keys);
@@ -57,7 +62,7 @@ impl Fetch for Source {
     }
 
     fn location(&self) -> Cow<'_, str> {
-        "a test".into()
+        self.1.into()
     }
 }
 

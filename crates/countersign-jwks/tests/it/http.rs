@@ -1,18 +1,16 @@
 //! The client against servers that misbehave, on loopback.
-#![expect(clippy::unwrap_used, reason = "what a test cannot do is its failure")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::support::{SIGNED, delivery, jwk, key_set, verify};
 use countersign::{KeySource, ManualClock, Refreshed, Verifier};
 use countersign_jwks::cache::DEMAND_INTERVAL;
+use countersign_jwks::http::Proxy;
 use countersign_jwks::{Config, Fetch, FetchError, HttpFetch, Jwks, JwksUrl, RemoteKeys, State};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
-use support::{SIGNED, delivery, jwk, key_set, verify};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -342,6 +340,24 @@ async fn https_proves_whom_it_talks_to() {
     let server = Server::start(Some(ours.server("localhost", false))).await;
     let outcome = HttpFetch::new(server.url("https")).fetch().await;
     assert_eq!(kind(&outcome), "tls", "a private authority is not trusted unasked: {outcome:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_for_https_and_never_for_this_machine_by_http() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let proxy = || Some(Proxy::parse(&nobody).unwrap());
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.server("localhost", false))).await;
+    let fetch = HttpFetch::with_ca(server.url("https"), authority.pem().as_bytes()).unwrap();
+    let outcome = fetch.clone().proxy(proxy()).fetch().await;
+    assert_eq!((kind(&outcome), server.requests()), ("proxy", 0), "nothing goes around the proxy: {outcome:?}");
+    // The order of the settings makes no difference.
+    let outcome = fetch.proxy(proxy()).timeout(Duration::from_secs(5)).proxy(None).fetch().await;
+    assert_eq!(kind(&outcome), "ok", "{outcome:?}");
+
+    let plain = Server::start(None).await;
+    let outcome = plain.fetch().proxy(proxy()).fetch().await;
+    assert_eq!(kind(&outcome), "ok", "whoever runs the proxy could replace the keys: {outcome:?}");
 }
 
 #[tokio::test]

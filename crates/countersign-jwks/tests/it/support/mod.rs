@@ -1,5 +1,4 @@
 //! Keys, documents and deliveries that are signed with them.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 pub(crate) mod source;
 

@@ -1,17 +1,14 @@
 //! A key set that is shared, refreshed and asked for, on a runtime whose time is paused.
-#![expect(clippy::unwrap_used, reason = "what a test cannot do is its failure")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::source::{RuntimeClock, Source};
+use crate::support::{delivery, verify};
 use countersign::{KeySource, Reason, Refreshed, Secret, Verifier};
 use countersign_jwks::cache::{DEFAULT_REFRESH, DEMAND_INTERVAL, MIN_REFRESH};
 use countersign_jwks::{Config, Jwks, RemoteKeys, State};
 use http::HeaderMap;
-use support::source::{RuntimeClock, Source};
-use support::{delivery, verify};
 use tokio::time::{sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
