@@ -1,4 +1,4 @@
-//! A captured request: headers and body, from the forms in which people have them.
+//! A captured request: headers and body, in the usual forms of captures.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::input;
 
-/// Where the request is. `-` is stdin.
+/// The options for the request. `-` is stdin.
 #[derive(Args, Debug)]
 #[group(skip)]
 #[command(group = ArgGroup::new("capture").required(true))]
@@ -34,7 +34,7 @@ pub(crate) struct CaptureArgs {
 
 const REQUEST_HELP: &str = r#"JSON: {"headers": {…} or [[name, value], …], "body": "text" or "body_base64": "…"}"#;
 
-/// A request as it was captured.
+/// A captured request.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
     pub(crate) headers: HeaderMap,
@@ -71,7 +71,7 @@ struct RequestDocument {
     headers: Value,
     body: Option<String>,
     body_base64: Option<String>,
-    /// As in the events that AWS hands to a function.
+    /// As in the events of AWS Lambda.
     #[serde(default, rename = "isBase64Encoded")]
     body_is_base64: bool,
 }
@@ -89,7 +89,7 @@ fn from_json(bytes: &[u8]) -> Result<Capture, String> {
         (None, Some(text)) => decode(text)?,
         (Some(text), None) if document.body_is_base64 => decode(text)?,
         (Some(text), None) => text.into_bytes(),
-        (None, None) => return Err("has neither `body` (text) nor `body_base64`".into()),
+        (None, None) => return Err("has neither `body` (text) nor `body_base64`: add one".into()),
     };
     Ok(Capture { headers: json_headers(&document.headers)?, body: body.into() })
 }
@@ -121,7 +121,7 @@ fn line_headers(text: &str) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match line.split_once(':') {
-            // A request line; `POST http://…` has a colon too, and no header's name has a space.
+            // A request line. `POST http://…` has a colon too, but no header name has a space.
             _ if number == 0 && line.split(' ').count() == 3 && line.contains(" HTTP/") => {}
             Some((name, value)) => append(&mut headers, name, value.trim_matches([' ', '\t']))?,
             None => return Err(format!("line {} is not `name: value`", number + 1)),
@@ -157,7 +157,7 @@ fn json_headers(value: &Value) -> Result<HeaderMap, String> {
 
 fn append(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
     let shown = crate::output::shown(name);
-    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| format!("`{shown}` is no header's name"))?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| format!("`{shown}` is not a header name"))?;
     let value = HeaderValue::from_bytes(value.as_bytes())
         .map_err(|_| format!("the value of `{name}` has a line break or control character, which HTTP cannot carry"))?;
     headers.try_append(name, value).map(drop).map_err(|_| "more headers than a request can have".into())

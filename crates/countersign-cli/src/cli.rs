@@ -1,4 +1,4 @@
-//! The command line: its verbs, and how a run ends.
+//! The command line: its verbs, and the exit code.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
 use crate::verbs::{emulate, explain, jwks, secret, send, sign, verify};
 
-/// Makes, signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
+/// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, after_help = exit::HELP, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -19,24 +19,24 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Makes signing secrets
+    /// Creates signing secrets
     Secret(secret::Args),
-    /// Looks at key sets
+    /// Shows key sets
     Jwks(jwks::Args),
     /// Prints the three headers that sign a body
     Sign(sign::Args),
     /// Signs an event or a file and posts it to a URL
     Send(send::Args),
-    /// Plays the sending side of Gemini API webhooks on this machine: API, jobs, retries, faults
+    /// Emulates the sending side of Gemini API webhooks: API, jobs, retries, faults
     Emulate(Box<emulate::Args>),
     /// Verifies a captured request
     Verify(verify::Args),
-    /// Says why a captured request fails, by trying what usually goes wrong
+    /// Explains why a captured request fails, by trying the usual mistakes
     Explain(explain::Args),
 }
 
 impl Cli {
-    /// Does what was asked, and says how it ended.
+    /// Runs the verb, and returns the exit code.
     pub(crate) fn run(self) -> ExitCode {
         let mut out = Output::stdout();
         match self.verb.run(&mut out) {

@@ -1,93 +1,94 @@
-//! What can be wrong with the arguments and files of a run: expected, and told with a way out.
+//! Invalid arguments, unreadable files, and other failures that end a run with exit code 2.
 
-use std::fmt;
 use std::io;
 
 use countersign::key::{KeySetError, PublicKeyError};
 use countersign::secret::SecretError;
 use countersign::sign::{PrivateKeyError, TokenSignerError};
 use countersign::verifier::VerifierError;
+use countersign_client::{CaError, ProxyError};
 use countersign_emulator::{ConfigError, StartError};
 use countersign_jwks::FetchError;
 
-/// Why a run could not do what it was asked to. It never repeats a secret.
-#[derive(Debug)]
+/// Why a run could not do its work. The message never contains a secret.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A file or stdin cannot be read.
+    #[error("{what}: cannot be read: {error}")]
     Read { what: String, error: io::Error },
-    /// A file or stdin holds more than is looked at.
+    /// A file or stdin is too large.
+    #[error("{what}: more than {} MiB, which no webhook has", limit >> 20)]
     TooLarge { what: String, limit: u64 },
-    /// Stdin can be read once.
+    /// Stdin is named twice.
+    #[error("`-` (stdin) is given more than once, but can be read only once: use a file")]
     StdinTwice,
-    /// What was read is not what it should be.
+    /// The contents of a file are not what they should be.
+    #[error("{what}: {problem}")]
     Unusable { what: String, problem: String },
-    /// An environment variable is not set, or is not text.
+    /// An environment variable is not set, or is not UTF-8.
+    #[error("the environment variable `{0}` is not set, or is not UTF-8: export it")]
     Env(String),
-    /// A secret cannot be used.
+    /// A secret is invalid.
+    #[error("the secret `{label}` cannot be used: {error}")]
     Secret { label: String, error: SecretError },
-    /// An expiry names a secret that was not given.
+    /// An expiry names an unknown secret.
+    #[error("--secret-expires names `{label}`, but the secrets are called: {}", labels.join(", "))]
     NoSuchSecret { label: String, labels: Vec<String> },
-    /// A public key cannot be used.
+    /// A public key is invalid.
+    #[error("--public-key, number {number}: {error}")]
     PublicKey { number: usize, error: PublicKeyError },
-    /// A private key cannot be used.
+    /// A private key is invalid.
+    #[error("the private key `{label}` cannot be used: {error}")]
     PrivateKey { label: String, error: PrivateKeyError },
-    /// A token is not signed.
+    /// A token cannot be signed.
+    #[error(transparent)]
     Token(TokenSignerError),
     /// A document is not a key set.
+    #[error("{what}: {error}")]
     KeySet { what: String, error: KeySetError },
     /// A key set cannot be fetched.
+    #[error("{what}: cannot be fetched: {error}")]
     Fetch { what: String, error: FetchError },
+    /// A file holds no certificate authorities.
+    #[error("{what}: {error}")]
+    Ca { what: String, error: CaError },
+    /// The environment's proxy cannot be used.
+    #[error("--proxy-from-env: HTTPS_PROXY: {0}")]
+    Proxy(ProxyError),
     /// The keys make no verifier.
+    #[error(transparent)]
     Verifier(VerifierError),
-    /// More keys than can sign.
+    /// There are more keys than can sign.
+    #[error("more than {limit} secrets and private keys: leave out those that have expired")]
     TooManySecrets { limit: usize },
-    /// The system gives no random bytes.
+    /// The system provides no random bytes.
+    #[error("the system provides no random bytes: {0}")]
     Random(getrandom::Error),
-    /// The URL cannot be posted to.
+    /// The URL cannot be requested.
+    #[error("{0}")]
     Url(String),
-    /// An argument is not what it should be.
+    /// An argument is invalid.
+    #[error("{name}: {problem}")]
     Argument { name: &'static str, problem: String },
-    /// The emulator does not run.
+    /// The emulator cannot start.
+    #[error("{}", describe_start(.0))]
     Emulator(StartError),
     /// The runtime cannot be started.
+    #[error("the runtime cannot be started: {0}")]
     Runtime(io::Error),
     /// Stdout cannot be written.
+    #[error("stdout cannot be written: {0}")]
     Write(io::Error),
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read { what, error } => write!(f, "{what}: cannot be read: {error}"),
-            Self::TooLarge { what, limit } => write!(f, "{what}: more than {} MiB, which no webhook is", limit >> 20),
-            Self::StdinTwice => f.write_str("`-` (stdin) is given more than once, and can be read once: use a file"),
-            Self::Unusable { what, problem } => write!(f, "{what}: {problem}"),
-            Self::Env(name) => write!(f, "the environment variable `{name}` is not set, or is not text: export it"),
-            Self::Secret { label, error } => write!(f, "the secret `{label}` cannot be used: {error}"),
-            Self::NoSuchSecret { label, labels } => {
-                write!(f, "--secret-expires names `{label}`, and the secrets are called: {}", labels.join(", "))
-            }
-            Self::PublicKey { number, error } => write!(f, "--public-key, the one at place {number}: {error}"),
-            Self::PrivateKey { label, error } => write!(f, "the private key `{label}` cannot be used: {error}"),
-            Self::Token(error) => error.fmt(f),
-            Self::KeySet { what, error } => write!(f, "{what}: {error}"),
-            Self::Fetch { what, error } => write!(f, "{what}: cannot be fetched: {error}"),
-            Self::Verifier(error) => error.fmt(f),
-            Self::TooManySecrets { limit } => {
-                write!(f, "more than {limit} secrets and private keys: leave out those that have expired")
-            }
-            Self::Random(error) => write!(f, "the system gives no random bytes: {error}"),
-            Self::Url(problem) => f.write_str(problem),
-            Self::Argument { name, problem } => write!(f, "{name}: {problem}"),
-            Self::Emulator(StartError::Config(ConfigError::BeyondLoopback(_))) => f.write_str(
-                "--listen: other machines could reach the emulator, and whoever does can have it post anything to any \
-                 address: listen on 127.0.0.1, or add --danger-listen-beyond-loopback",
-            ),
-            Self::Emulator(error) => error.fmt(f),
-            Self::Runtime(error) => write!(f, "the runtime cannot be started: {error}"),
-            Self::Write(error) => write!(f, "stdout cannot be written: {error}"),
+/// Names the options, where the library names its own settings.
+fn describe_start(error: &StartError) -> String {
+    match error {
+        StartError::Config(ConfigError::BeyondLoopback(_)) => {
+            "--listen: other machines could reach the emulator and make it send requests to any address: listen on \
+             127.0.0.1, or add --danger-listen-beyond-loopback"
+                .into()
         }
+        error => error.to_string(),
     }
 }
-
-impl std::error::Error for Error {}

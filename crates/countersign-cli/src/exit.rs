@@ -2,24 +2,25 @@
 
 use std::process::ExitCode;
 
-/// How a run ended that could do what it was asked to.
+/// How a run ended that could do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// 0: it verified, or it was done.
+    /// 0: verified, or done.
     Done,
-    /// 1: it was rejected, or it was not answered with 2xx.
+    /// 1: rejected, or a response other than 2xx.
     Rejected,
 }
 
-/// 2: the arguments or the files that they name are of no use.
+/// 2: invalid arguments or unreadable files.
 pub(crate) const USAGE: u8 = 2;
 
-/// What `--help` says of them.
+/// The text about them in `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  verified; `sign`, `secret`, `jwks`: done; `emulate`: ended as asked; `send`: every answer was 2xx
-  1  rejected; `send`: an answer was not 2xx, or there was none; `jwks`: no key can be used
-  2  the arguments, or the files that they name, are of no use";
+  0  verified; `sign`, `secret`: done; `jwks`: a key is usable; `emulate`: stopped by a signal;
+     `send`: every response was 2xx
+  1  rejected; `send`: a response was missing or not 2xx; `jwks`: no key is usable
+  2  invalid arguments or unreadable files";
 
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {

@@ -1,4 +1,4 @@
-//! Files and stdin, read whole and never without a limit.
+//! Reads whole files and stdin, up to a limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The longest body that is looked at.
+/// The largest body, in bytes.
 pub(crate) const BODY_LIMIT: u64 = 64 << 20;
-/// The longest file of headers or of a secret.
+/// The largest file of headers, a secret, keys or certificates, in bytes.
 pub(crate) const TEXT_LIMIT: u64 = 1 << 20;
-/// The longest file with both: a body in base64 takes a third more.
+/// The largest file with headers and body, in bytes: base64 makes the body a third larger.
 pub(crate) const REQUEST_LIMIT: u64 = 96 << 20;
 
 /// Reads a file, or stdin for `-`.
@@ -27,7 +27,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Refuses a command line that would read stdin more than once.
+/// Rejects a command line that would read stdin more than once.
 pub(crate) fn stdin_once<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Error> {
     match paths.into_iter().filter(|path| is_stdin(path)).nth(1) {
         None => Ok(()),
@@ -35,7 +35,7 @@ pub(crate) fn stdin_once<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Re
     }
 }
 
-/// What errors call it.
+/// The name of a file in errors.
 pub(crate) fn name(path: &Path) -> String {
     if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
 }

@@ -1,4 +1,4 @@
-//! Public keys and what is asked of tokens, from the command line.
+//! Public keys and the token policy, from the command line.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,31 +9,32 @@ use countersign::verifier::MAX_ED25519_KEYS;
 use countersign::{KeySet, PublicKey, Secret, TokenPolicy, Verifier};
 
 use crate::error::Error;
-use crate::jwks;
+use crate::key_set;
+use crate::network::NetworkArgs;
 use crate::output::complain;
 
-/// Where the public keys are.
+/// The options for public keys and tokens.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub(crate) struct KeyArgs {
-    /// A public key of a sender that signs `v1a`
+    /// A sender's public key, which verifies `v1a`
     #[arg(long, value_name = "whpk_…", group = "keys")]
     public_key: Vec<String>,
     /// A sender's key set: a file, or a URL (https, or http to this machine)
     #[arg(long, value_name = "FILE|URL", group = "keys")]
     jwks: Option<PathBuf>,
-    /// Take tokens, if they were issued for this audience: the URL that the sender was given
+    /// Accept tokens that were issued for this audience: the URL that the sender was given
     #[arg(long, value_name = "URL")]
     audience: Vec<String>,
-    /// Take tokens of this issuer only
+    /// Accept only tokens of this issuer
     #[arg(long, value_name = "URL", requires = "audience")]
     issuer: Vec<String>,
-    /// Take tokens that say nothing of the body, which may then be anybody's
+    /// Accept tokens that do not bind the body: anyone who saw such a token can send it with another body
     #[arg(long, requires = "audience")]
     danger_accept_unbound_body: bool,
 }
 
-/// The keys that were given beside secrets, and the policy for tokens.
+/// The given public keys, and the policy for tokens.
 pub(crate) struct Trust {
     pinned: Vec<PublicKey>,
     set: Arc<KeySet>,
@@ -44,15 +45,15 @@ pub(crate) struct Trust {
 }
 
 impl KeyArgs {
-    pub(crate) fn trust(&self) -> Result<Trust, Error> {
-        // By number: whoever confuses the arguments has put a secret there.
+    pub(crate) fn trust(&self, network: &NetworkArgs) -> Result<Trust, Error> {
+        // Named by number, because the text may be a secret that was passed by mistake.
         let read = |(number, text): (usize, &String)| {
             PublicKey::parse(text.trim()).map_err(|error| Error::PublicKey { number, error })
         };
         let pinned = (1..).zip(&self.public_key).map(read).collect::<Result<_, _>>()?;
-        let set = self.jwks.as_deref().map(jwks::key_set).transpose()?;
+        let set = self.jwks.as_deref().map(|source| key_set::load(source, network)).transpose()?;
         if set.as_ref().is_some_and(KeySet::is_empty) {
-            complain(&"warning: the key set has no key that can be used: `countersign jwks show` says why");
+            complain(&"warning: the key set has no usable key: `countersign jwks show` says why");
         }
         Ok(Trust {
             pinned,
@@ -70,7 +71,7 @@ impl KeyArgs {
 }
 
 impl Trust {
-    /// Verifies with these keys and secrets.
+    /// A verifier with these keys and secrets.
     pub(crate) fn verifier(
         &self,
         secrets: impl IntoIterator<Item = Secret>,
@@ -85,12 +86,12 @@ impl Trust {
         builder.build().map_err(Error::Verifier)
     }
 
-    /// Verifies `v1a` alone; `None` without a key for that.
+    /// A verifier for `v1a` alone; `None` without an Ed25519 key.
     pub(crate) fn ed25519_verifier(&self) -> Option<Verifier> {
         self.has_ed25519().then(|| self.builder().build().ok()).flatten()
     }
 
-    /// Whether there is anything to verify with but secrets.
+    /// Whether public keys or a key set were given.
     pub(crate) fn is_given(&self) -> bool {
         self.has_set() || !self.pinned.is_empty()
     }
@@ -108,7 +109,7 @@ impl Trust {
         self.labels("v1a").take(MAX_ED25519_KEYS).count()
     }
 
-    /// The labels of the keys that serve this scheme.
+    /// The labels of the keys for this scheme.
     pub(crate) fn labels(&self, scheme: &str) -> impl Iterator<Item = &str> {
         let pinned = self.pinned.iter().filter(move |_| scheme == "v1a").map(PublicKey::label);
         let listed = self.set.labels().filter(move |(_, serves)| *serves == scheme).map(|(label, _)| label);

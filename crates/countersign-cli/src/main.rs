@@ -1,15 +1,16 @@
-//! `countersign`: makes, signs, sends, emulates, verifies and explains webhooks on the command line.
+//! `countersign`: signs, sends, emulates, verifies and explains webhooks on the command line.
 
 mod capture;
 mod cli;
-mod client;
 mod error;
 mod exit;
 mod explain;
 mod input;
-mod jwks;
+mod key_set;
 mod keys;
+mod network;
 mod output;
+mod post;
 mod progress;
 mod random;
 mod secrets;

@@ -1,4 +1,4 @@
-//! What is printed: plain text, without colour, and nothing in it that a terminal would obey.
+//! Output: plain text without colours, and without control characters from outside.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
@@ -7,28 +7,28 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// Text from outside is cut to this many characters.
+/// Text from outside is truncated to this many characters.
 const SHOWN: usize = 300;
 
-/// Stdout. A reader that has gone away is no error, and does not change the exit code.
+/// Stdout. A closed pipe is not an error, and does not change the exit code.
 #[derive(Debug)]
 pub(crate) struct Output {
     stdout: io::Stdout,
-    gone: bool,
+    is_closed: bool,
 }
 
 impl Output {
     pub(crate) fn stdout() -> Self {
-        Self { stdout: io::stdout(), gone: false }
+        Self { stdout: io::stdout(), is_closed: false }
     }
 
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Error> {
-        if self.gone {
+        if self.is_closed {
             return Ok(());
         }
         match self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                self.gone = true;
+                self.is_closed = true;
                 Ok(())
             }
             result => result.map_err(Error::Write),
@@ -42,12 +42,12 @@ impl Output {
     }
 }
 
-/// Says on stderr what is wrong; if nobody reads that either, the exit code is left.
+/// Prints a problem to stderr. If that fails as well, the exit code remains.
 pub(crate) fn complain(problem: &dyn fmt::Display) {
     let _ = writeln!(io::stderr(), "countersign: {problem}");
 }
 
-/// Text from outside, made harmless to a terminal.
+/// Escapes text from outside, so that a terminal shows it and does nothing else.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(visible).collect();
     if text.chars().nth(SHOWN).is_some() {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn control_characters_are_escaped() {
         assert_eq!(shown("a \"b\" é\u{1b}[31m\u{9b}\n"), "a \"b\" é\\u{1b}[31m\\u{9b}\\n");
         assert_eq!(shown(&"x".repeat(SHOWN + 1)), format!("{}…", "x".repeat(SHOWN)));
     }

@@ -1,19 +1,19 @@
-//! What an emulator says while it runs: a line for each attempt, and on a terminal one line for a burst.
+//! The output of a running emulator: a line for each attempt, and on a terminal one line for a burst.
 
-use countersign_emulator::{Ending, Report, Totals};
+use countersign_emulator::{AttemptReport, Ending, Totals};
 
 use crate::output::shown;
 
 /// More open deliveries than this are a burst.
 const BURST: u64 = 100;
-/// Every so many attempts the line of a burst is written anew.
+/// The line of a burst is updated after this many attempts.
 const STEP: u64 = 50;
 
-/// What has been said so far.
+/// The state of the output.
 #[derive(Debug)]
 pub(crate) struct Progress {
     is_terminal: bool,
-    /// What had happened before the burst that is going on.
+    /// The totals before the current burst.
     burst: Option<Totals>,
 }
 
@@ -22,8 +22,8 @@ impl Progress {
         Self { is_terminal, burst: None }
     }
 
-    /// What there is to say after an attempt.
-    pub(crate) fn after(&mut self, report: &Report) -> String {
+    /// The text to print after an attempt.
+    pub(crate) fn after(&mut self, report: &AttemptReport) -> String {
         let totals = &report.totals;
         if self.is_terminal && self.burst.is_none() && totals.open > BURST {
             self.burst = Some(before(report));
@@ -41,8 +41,8 @@ impl Progress {
     }
 }
 
-/// What had happened before this attempt, which is the burst's first that is told.
-fn before(report: &Report) -> Totals {
+/// The totals before this attempt, which is the first of a burst.
+fn before(report: &AttemptReport) -> Totals {
     let mut before = report.totals.clone();
     before.attempts -= 1;
     if let Some(count) = report.ending.and_then(|ending| before.ended.get_mut(&ending)) {
@@ -59,7 +59,7 @@ fn burst(before: &Totals, now: &Totals) -> String {
     let delivered = ended(Ending::Delivered);
     let others: u64 = [Ending::GivenUp, Ending::Gone, Ending::Dropped].into_iter().map(ended).sum();
     let (attempts, all) = (now.attempts - before.attempts, delivered + others + now.open);
-    // To a fixed width, so that a shorter line covers a longer one.
+    // Padded, so that a shorter line covers a longer one.
     let line = format!(
         "burst: {delivered} of {all} delivered, {} open, {others} not delivered, {attempts} attempts",
         now.open

@@ -1,4 +1,4 @@
-//! Secrets from the command line, the environment and files: named, and never printed.
+//! Secrets from the command line, the environment and files. They have labels, and are never printed.
 
 use std::path::PathBuf;
 
@@ -11,34 +11,34 @@ use crate::input;
 use crate::output;
 use crate::time;
 
-/// A label goes into verdicts; one that does not fit is replaced by a number.
+/// The longest label, in bytes. A longer one is replaced by a number.
 const MAX_LABEL_LEN: usize = 64;
 
-/// Where the secrets are. One at least, or a key in their place.
+/// The options for secrets. At least one secret or key is required.
 #[derive(Args, Debug)]
 #[group(skip)]
 #[command(group = ArgGroup::new("keys").required(true).multiple(true))]
 pub(crate) struct SecretArgs {
-    /// A secret, `whsec_…`; others on this machine can read it in the list of processes
+    /// A secret, `whsec_…`. Other users of this machine can read it in the process list
     #[arg(long, value_name = "TEXT", group = "keys")]
     secret: Vec<String>,
     /// The environment variable that holds a secret
     #[arg(long, value_name = "NAME", group = "keys")]
     secret_env: Vec<String>,
-    /// The file that holds a secret; a newline at its end is passed over
+    /// The file that holds a secret; a newline at its end is ignored
     #[arg(long, value_name = "FILE", group = "keys")]
     secret_file: Vec<PathBuf>,
-    /// When a secret expires, as KEY=TIME: KEY is the variable, the file's name or `secret-1` for the
-    /// first --secret, TIME is Unix seconds or RFC 3339
+    /// When a secret expires: KEY is the variable, the file name, or `secret-1` for the first --secret; TIME is
+    /// Unix seconds or RFC 3339
     #[arg(long, value_name = "KEY=TIME", value_parser = parse_expiry)]
     secret_expires: Vec<(String, UnixTime)>,
 }
 
-/// Secrets that are tried, and not trusted.
+/// Secrets that are tried, but not trusted.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_field_names, reason = "they are the names of the arguments")]
 pub(crate) struct OtherSecretArgs {
-    /// Another environment's or an older secret that it may have been signed with
+    /// Another secret that may have been used, for example an older one or another environment's
     #[arg(long, value_name = "TEXT")]
     try_secret: Vec<String>,
     /// The environment variable that holds such a secret
@@ -49,7 +49,7 @@ pub(crate) struct OtherSecretArgs {
     try_secret_file: Vec<PathBuf>,
 }
 
-/// A secret as it was given: perhaps none.
+/// The text of a secret, as given: it may be invalid.
 #[derive(Clone)]
 pub(crate) struct SecretText {
     pub(crate) label: String,
@@ -58,12 +58,12 @@ pub(crate) struct SecretText {
 }
 
 impl SecretArgs {
-    /// The secrets, if all of them can be used.
+    /// The secrets, if all of them are valid.
     pub(crate) fn secrets(&self) -> Result<Vec<Secret>, Error> {
         let secrets = self.texts()?.iter().map(SecretText::read).collect::<Result<Vec<_>, _>>()?;
         for secret in secrets.iter().filter(|secret| secret.is_short()) {
             let label = secret.label().unwrap_or_default();
-            output::complain(&format_args!("warning: the secret `{label}` has fewer than 24 bytes: make a longer one"));
+            output::complain(&format_args!("warning: the secret `{label}` has fewer than 24 bytes: use a longer one"));
         }
         Ok(secrets)
     }
@@ -110,7 +110,7 @@ impl SecretText {
     }
 }
 
-/// Reads what is to be kept from eyes: as given, from variables, from files.
+/// Loads secret texts: from arguments, environment variables and files.
 pub(crate) fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathBuf]) -> Result<Vec<SecretText>, Error> {
     let mut loaded = Vec::new();
     let mut add = |label: Option<&str>, text| {
@@ -128,7 +128,7 @@ pub(crate) fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathB
     for file in files {
         let bytes = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
         let problem =
-            || Error::Unusable { what: input::name(file), problem: "a secret is text, and this is not".into() };
+            || Error::Unusable { what: input::name(file), problem: "this is not text, so it is not a secret".into() };
         let text = str::from_utf8(&bytes).map_err(|_| problem())?;
         let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         add(file.file_name().and_then(|name| name.to_str()), Zeroizing::new(line.into()));

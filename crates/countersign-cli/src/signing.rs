@@ -1,4 +1,4 @@
-//! What signs: secrets, private keys, or a key that issues tokens.
+//! Signing: with secrets, private keys, or a token key.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,10 @@ use crate::input;
 use crate::output::shown;
 use crate::secrets::{self, SecretArgs};
 
-/// What says something of a token, and nothing of the event (RFC 7519, 4.1).
+/// The claims about the token itself, not the event (RFC 7519, 4.1).
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// Where the keys are that sign.
+/// The options for signing keys.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub(crate) struct SigningArgs {
@@ -32,23 +32,23 @@ pub(crate) struct SigningArgs {
     /// The file that holds a private key, `whsk_…`, which signs `v1a`
     #[arg(long, value_name = "FILE", group = "keys")]
     private_key_file: Vec<PathBuf>,
-    /// The RSA key that signs a token (RS256) in place of signatures: PKCS#1, in DER or PEM, as `openssl
-    /// genrsa -traditional` writes it. The body, a JSON object, becomes the token's claims
+    /// The RSA key that signs a token (RS256) instead: PKCS#1 in DER or PEM, as written by `openssl genrsa
+    /// -traditional`. The body, a JSON object, becomes the claims
     #[arg(long, value_name = "FILE", group = "keys", requires = "kid", requires = "audience")]
     #[arg(conflicts_with_all = ["secret", "secret_env", "secret_file", "private_key_env", "private_key_file"])]
     token_key_file: Option<PathBuf>,
-    /// The id that the token names its key by
+    /// The key id (`kid`) in the token
     #[arg(long, value_name = "ID", requires = "token_key_file")]
     kid: Option<String>,
-    /// Whom the token is for: the URL that it is sent to, as its receiver knows it
+    /// The token's audience: the URL that it is sent to, as the receiver knows it
     #[arg(long, value_name = "URL", requires = "token_key_file")]
     audience: Vec<String>,
-    /// Who issues the token
+    /// The token's issuer
     #[arg(long, value_name = "URL", requires = "token_key_file")]
     issuer: Option<String>,
 }
 
-/// Signs deliveries, in one way or the other.
+/// Signs deliveries, with a list of signatures or a token.
 #[derive(Clone)]
 pub(crate) enum Signing {
     List(Signer),
@@ -96,25 +96,25 @@ impl Signing {
     }
 }
 
-/// The event as claims that bind it, which they do if they are the same JSON.
+/// The event as claims. They bind the event only if they are the same JSON.
 fn event(body: &[u8]) -> Result<Map<String, Value>, String> {
     let object = serde_json::from_slice(body).ok().zip(str::from_utf8(body).ok());
     let (event, text): (Map<_, _>, _) =
-        object.ok_or("the claims of a token are the body, which is not a JSON object")?;
+        object.ok_or("a token takes its claims from the body, which is not a JSON object")?;
     if let Some(name) = REGISTERED.iter().find(|name| event.contains_key(**name)) {
-        return Err(format!("the body has a `{}`, which in a token is said of the token itself", shown(name)));
+        return Err(format!("the body has `{}`, which is a claim about the token itself", shown(name)));
     }
     let written = serde_json::to_string(&event).map_err(|error| error.to_string())?;
     if shape(&written) == shape(text) {
         Ok(event)
     } else {
-        Err("the body has a name twice, or a number that would be written differently (1.10, 1e3, 20 digits): \
-             no receiver would take it for the same event"
+        Err("the body has a duplicate name, or a number that would be written differently (1.10, 1e3, 20 digits): \
+             receivers would not accept the claims as the same event"
             .into())
     }
 }
 
-/// What may get lost when JSON is read and written: how many members there are, and the digits of numbers.
+/// What parsing and serializing JSON may change: the number of members, and the digits of numbers.
 fn shape(text: &str) -> (usize, Vec<String>) {
     let (mut in_text, mut is_escaped) = (false, false);
     let outside: String = text
@@ -140,7 +140,7 @@ fn der(key: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
     }
     let read = PrivatePkcs1KeyDer::from_pem_slice(&key);
     let read = read.map_err(|_| {
-        "there is no `RSA PRIVATE KEY` (PKCS#1) in it: `openssl rsa -traditional -in FILE` writes one".to_owned()
+        "it holds no `RSA PRIVATE KEY` (PKCS#1): `openssl rsa -traditional -in FILE` writes one".to_owned()
     })?;
     Ok(Zeroizing::new(read.secret_pkcs1_der().to_vec()))
 }
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_its_claims_would_not_bind_is_refused() {
+    fn an_event_that_its_claims_would_not_bind_is_rejected() {
         for body in [r#"{"a": [1, -2.5, {"b:\"[1.10": "1.10\\"}]}"#, "{}", r#"{"b":1,"a":2}"#] {
             assert!(event(body.as_bytes()).is_ok(), "{body}");
         }

@@ -1,4 +1,4 @@
-//! Moments as people write and read them.
+//! Times in the forms that people write and read.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,31 +6,31 @@ use countersign::UnixTime;
 
 /// The last second of the year 9999: later ones have no RFC 3339 form.
 const LAST_WRITTEN: u64 = 253_402_300_799;
-/// Seconds from here on are thousands of years away: whoever writes such a number means milliseconds.
+/// Seconds from here on are thousands of years away: such a number is in milliseconds.
 const SURELY_NOT_SECONDS: u64 = 100_000_000_000;
 const DAY: u64 = 86_400;
 const WEEK: u64 = 7 * DAY;
 
-/// Reads Unix seconds or RFC 3339, for the command line.
+/// Parses Unix seconds or RFC 3339, for the command line.
 pub(crate) fn parse(text: &str) -> Result<UnixTime, String> {
     if let Ok(secs) = text.parse::<u64>() {
         return if secs < SURELY_NOT_SECONDS {
             Ok(UnixTime::from_secs(secs))
         } else {
-            Err("not seconds since 1970: is it in milliseconds? divide it by 1000".into())
+            Err("this is not in seconds since 1970: if it is in milliseconds, divide it by 1000".into())
         };
     }
     let time = humantime::parse_rfc3339_weak(text);
     time.map(UnixTime::from).map_err(|_| "write Unix seconds (1790661946) or RFC 3339 (2026-09-29T06:05:46Z)".into())
 }
 
-/// Reads a length of time such as `5m`, for the command line.
+/// Parses a duration such as `5m`, for the command line.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "write a number and a unit: 300s, 5m, 1h".into())
+    humantime::parse_duration(text).map_err(|_| "write a number and a unit, for example 300s, 5m or 1h".into())
 }
 
-/// The moment `secs` seconds after the epoch, as RFC 3339.
-pub(crate) fn written(secs: u64) -> Option<String> {
+/// The time `secs` seconds after the epoch, as RFC 3339.
+pub(crate) fn format(secs: u64) -> Option<String> {
     (secs <= LAST_WRITTEN)
         .then(|| humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(secs)).to_string())
 }
@@ -39,7 +39,7 @@ pub(crate) fn written(secs: u64) -> Option<String> {
 pub(crate) fn distance(secs: u64, now: UnixTime) -> String {
     let now = now.as_secs();
     let apart = now.abs_diff(secs);
-    // Whoever is weeks off does not care for seconds.
+    // For weeks, seconds do not matter.
     let apart = if apart < WEEK { apart } else { apart - apart % DAY };
     let length = humantime::format_duration(Duration::from_secs(apart));
     match secs.cmp(&now) {
@@ -51,8 +51,8 @@ pub(crate) fn distance(secs: u64, now: UnixTime) -> String {
 
 /// Seconds, their RFC 3339 form and how far they lie from `now`.
 pub(crate) fn described(secs: u64, now: UnixTime) -> String {
-    match written(secs) {
-        Some(written) => format!("{secs} ({written}, {})", distance(secs, now)),
+    match format(secs) {
+        Some(text) => format!("{secs} ({text}, {})", distance(secs, now)),
         None => format!("{secs} ({})", distance(secs, now)),
     }
 }

@@ -1,14 +1,14 @@
-//! Emulated time: the machine's, perhaps faster, perhaps moved on.
+//! Emulated time: the machine's, optionally faster, optionally advanced.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign::{Clock, UnixTime};
 
-/// The time that jobs, schedules and secrets live in.
+/// The clock of jobs, schedules and secrets.
 ///
-/// It begins as the machine's, passes `scale` times as fast, and can be moved forward. What receivers
-/// compare with their own clocks, the timestamp of a signature, is the machine's time.
+/// It starts at the machine's time, runs `scale` times as fast, and can be moved forward. Signed timestamps use the
+/// machine's time instead, because receivers compare them with their own clocks.
 #[derive(Debug)]
 pub(crate) struct EmulatedClock<C> {
     machine: C,
@@ -36,18 +36,18 @@ impl<C: Clock> EmulatedClock<C> {
         self.machine.now()
     }
 
-    /// The machine's time that only goes forward.
+    /// The machine's monotonic time.
     pub(crate) fn instant(&self) -> Instant {
         self.machine.instant()
     }
 
-    /// How long the machine has to wait until it is `at`.
+    /// How long to wait, by the machine's clock, until the emulated time is `at`.
     pub(crate) fn until(&self, at: UnixTime) -> Duration {
         let left = Duration::from_millis(at.as_millis().saturating_sub(self.now().as_millis()));
         scaled(left, self.scale.recip())
     }
 
-    /// How many emulated seconds pass in one of the machine's.
+    /// Emulated seconds per second of the machine's clock.
     pub(crate) fn scale(&self) -> f64 {
         self.scale
     }
@@ -55,7 +55,7 @@ impl<C: Clock> EmulatedClock<C> {
     /// Moves the emulated time forward.
     pub(crate) fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        // Saturates: whoever advances by ages twice has come to the end of time.
+        // Saturates at the end of time.
         let add = |advanced: u64| Some(advanced.saturating_add(by));
         let _ = self.advanced_millis.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
     }

@@ -1,9 +1,9 @@
-//! What can be set, and what is not unless it is.
+//! The settings of an emulator, and their defaults.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use countersign_client::{Client, ClientBuilder};
 use http::Uri;
 
 use crate::faults::Faults;
@@ -20,43 +20,46 @@ use crate::signing::Dynamic;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the API is. An address that is not of this machine alone is refused, unless
-    /// [`danger_listen_beyond_loopback`](Self::danger_listen_beyond_loopback) is set.
+    /// The address of the API. Default: `127.0.0.1:8790`. An address that other machines can reach is an error,
+    /// unless [`danger_listen_beyond_loopback`](Self::danger_listen_beyond_loopback) is set.
     pub listen: SocketAddr,
-    /// Lets machines other than this one reach the API. Whoever can reach it can have it post anything
-    /// to any address.
+    /// Allows other machines to reach the API. Anyone who can reach it can make it send requests to any
+    /// address.
     pub danger_listen_beyond_loopback: bool,
-    /// What chance, names, secrets and Ed25519 keys are made of: the same seed, the same ones. Unless
-    /// set, it is chosen by chance.
+    /// The seed of everything random: ids, secrets, Ed25519 keys, jitter and faults. Default: a random seed.
     pub seed: Option<u64>,
-    /// How many emulated seconds pass in one of the machine's; more than 0, and at most a million.
+    /// Emulated seconds per second of the machine's clock, more than 0 and at most a million. Default: 1.
     pub time_scale: f64,
-    /// How long a job takes, in emulated time.
+    /// How long a job takes, in emulated time. Default: 2 s.
     pub job_time: Duration,
-    /// How dynamic webhooks are signed.
+    /// How dynamic webhooks are signed. Default: [`Dynamic::V1a`].
     pub dynamic: Dynamic,
-    /// Whom tokens are for; each delivery's own address unless set.
+    /// The audience of tokens. Default: the address of each delivery.
     pub audience: Option<String>,
-    /// What goes wrong on purpose, to begin with.
+    /// The faults that are active from the start. Default: none.
     pub faults: Faults,
-    /// When deliveries are attempted again.
+    /// When failed deliveries are retried.
     pub schedule: Schedule,
-    /// Addresses that are registered from the start, for all events, in the project of [`API_KEY`](Self::API_KEY).
+    /// Addresses that are registered from the start, for all events, in the project of
+    /// [`API_KEY`](Self::API_KEY).
     pub webhooks: Vec<Uri>,
-    /// How long an attempt waits for its answer, in the machine's time.
+    /// How long an attempt waits for its response, by the machine's clock. Default: 10 s.
     pub timeout: Duration,
-    /// After how many deliveries in a row that were given up a webhook is disabled; at least 1.
+    /// How deliveries are sent: certificate authorities and proxy. Its timeouts and limits are replaced.
+    /// Default: the Mozilla root certificates, no proxy.
+    pub client: ClientBuilder,
+    /// After how many given-up deliveries in a row a webhook is disabled; at least 1. Default: 3.
     pub disable_after: u32,
-    /// How many attempts are made at a time.
+    /// The most attempts at a time; at least 1. Default: 64.
     pub concurrency: usize,
-    /// How many deliveries may be waiting or in flight. Past it, what would lead to more is refused (429).
+    /// The most open deliveries. Requests that would lead to more are rejected with 429. Default: 100,000.
     pub max_open_deliveries: usize,
-    /// How many deliveries that have ended are kept to be looked at.
+    /// How many ended deliveries are kept for inspection. Default: 10,000.
     pub keep_ended_deliveries: usize,
 }
 
 impl Default for Config {
-    /// Loopback, the machine's own time, jobs of two seconds, `v1a`, no faults.
+    /// Loopback, real time, jobs of two seconds, `v1a`, no faults.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8790)),
@@ -70,6 +73,7 @@ impl Default for Config {
             schedule: Schedule::default(),
             webhooks: Vec::new(),
             timeout: Duration::from_secs(10),
+            client: Client::builder(),
             disable_after: 3,
             concurrency: 64,
             max_open_deliveries: 100_000,
@@ -79,7 +83,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The key of the project that has the webhooks which are registered from the start.
+    /// The API key of the project with the webhooks that are registered from the start.
     pub const API_KEY: &str = "emulator";
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
@@ -96,32 +100,20 @@ impl Config {
     }
 }
 
-/// Why no emulator runs with a configuration.
-#[derive(Clone, Debug, PartialEq)]
+/// Why a configuration is invalid.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It would be reachable from other machines, and that was not asked for in so many words.
+    /// Other machines could reach the emulator, and the configuration does not say that this is intended.
+    #[error(
+        "{0} can be reached from other machines, and anyone who reaches the emulator can make it send requests to \
+         any address: listen on 127.0.0.1, or set `danger_listen_beyond_loopback`"
+    )]
     BeyondLoopback(SocketAddr),
-    /// Time would stand still, or fly.
+    /// The time scale is out of range.
+    #[error("the time scale {0} is out of range: it must be more than 0, and at most 1000000")]
     TimeScale(f64),
-    /// There would be no attempts, or no deliveries.
+    /// `concurrency` or `disable_after` is 0.
+    #[error("`concurrency` and `disable_after` must be at least 1")]
     Zero,
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BeyondLoopback(address) => write!(
-                f,
-                "{address} can be reached from other machines, and whoever reaches the emulator can have it post \
-                 anything to any address: listen on 127.0.0.1, or say that this danger is meant"
-            ),
-            Self::TimeScale(scale) => write!(f, "time cannot pass {scale} times as fast: more than 0, at most 1000000"),
-            Self::Zero => {
-                f.write_str("at least one attempt at a time, and one failed delivery before a webhook is disabled")
-            }
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}

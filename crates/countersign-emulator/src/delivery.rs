@@ -1,4 +1,4 @@
-//! One event on its way to one endpoint: its attempts, and how it ended.
+//! A delivery: one event on its way to one endpoint, its attempts, and how it ended.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use crate::faults::Fault;
 use crate::project::ProjectId;
 use crate::time;
 
-/// What the emulator knows of a delivery.
+/// A delivery and its attempts so far.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) id: MessageId,
     pub(crate) project: ProjectId,
     pub(crate) event_type: String,
     pub(crate) uri: Uri,
-    /// The registered webhook that it goes to; a dynamic one has none.
+    /// The id of the registered webhook; `None` for a dynamic one.
     pub(crate) webhook: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) created: UnixTime,
     pub(crate) status: Status,
-    /// To be sent once more after it succeeded.
+    /// Whether to send it once more after it succeeded.
     pub(crate) is_repeated: bool,
     pub(crate) attempts: Vec<Attempt>,
 }
 
-/// Where a delivery is.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// It is to be attempted then.
+    /// The next attempt is due then.
     Waiting { until: UnixTime },
-    /// It is being attempted.
+    /// An attempt is being made.
     InFlight,
-    /// It ended so.
+    /// It has ended like this.
     Ended(Ending),
 }
 
@@ -43,13 +43,13 @@ pub(crate) enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Ending {
-    /// It was answered 2xx.
+    /// The receiver responded with 2xx.
     Delivered,
-    /// Its time was over.
+    /// The schedule's window ended before an attempt succeeded.
     GivenUp,
-    /// It was answered 410: the endpoint does not want any.
+    /// The receiver responded with 410: it wants no more events.
     Gone,
-    /// Its webhook was disabled or deleted meanwhile.
+    /// Its webhook was disabled or deleted in the meantime.
     Dropped,
 }
 
@@ -75,52 +75,52 @@ impl Status {
     }
 }
 
-/// One attempt, once it has ended.
+/// An attempt that has ended.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The emulated time at which it was made.
     pub at: UnixTime,
-    /// The timestamp that was signed, in seconds of the machine's time.
+    /// The signed timestamp, in Unix seconds of the machine's clock.
     pub timestamp: u64,
-    /// How it was signed.
+    /// The signature scheme: `v1`, `v1a` or `rs256`.
     pub scheme: &'static str,
-    /// With which keys: shortened secrets, or a published key's id.
+    /// The signing keys: truncated secrets, or the id of a published key.
     pub keys: Vec<String>,
-    /// What went wrong with it on purpose.
+    /// The fault that was injected, if any.
     pub fault: Option<Fault>,
-    /// What the receiver said.
-    pub answer: Answer,
-    /// How long that took, in the machine's time.
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// How long the response took, by the machine's clock.
     pub latency: Duration,
 }
 
-/// What a receiver said to an attempt.
+/// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Answer {
-    /// This status.
-    Status {
-        /// The status.
+pub enum AttemptOutcome {
+    /// The receiver responded.
+    Response {
+        /// The status code.
         status: u16,
-        /// `Retry-After`, if it was there and could be read.
+        /// `Retry-After`, if the response has one that can be parsed.
         retry_after: Option<Duration>,
-        /// The beginning of what it said besides, if it was no success. Of a delivery's attempts the last
-        /// one keeps it.
-        said: Option<String>,
+        /// The beginning of the body, unless the attempt succeeded. Only the last attempt of a delivery
+        /// keeps it.
+        excerpt: Option<String>,
     },
-    /// None, and why.
-    None(String),
+    /// There was no response, for this reason.
+    NoResponse(String),
 }
 
-impl Answer {
-    /// Whether the delivery is done: 2xx, and nothing else. A redirect is none: it is not followed.
+impl AttemptOutcome {
+    /// Whether the delivery is done: only 2xx is. A redirect is not followed, and is a failure.
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Status { status: 200..=299, .. })
+        matches!(self, Self::Response { status: 200..=299, .. })
     }
 }
 
 impl Delivery {
-    /// What became of it, without its attempts.
+    /// Its state as JSON, without the attempts.
     pub(crate) fn summary(&self) -> Value {
         let mut shown = json!({
             "id": self.id.as_str(),
@@ -131,7 +131,7 @@ impl Delivery {
             "created": time::to_the_millisecond(self.created),
             "status": self.status.as_str(),
             "attempts": self.attempts.len(),
-            "last_answer": self.attempts.last().map(|attempt| attempt.answer.shown()),
+            "last_answer": self.attempts.last().map(|attempt| attempt.outcome.to_json()),
         });
         if let Status::Waiting { until } = self.status {
             shown["next_attempt"] = time::to_the_millisecond(until).into();
@@ -139,43 +139,43 @@ impl Delivery {
         shown
     }
 
-    /// All that is known of it.
+    /// Everything about it as JSON.
     pub(crate) fn details(&self) -> Value {
         let mut shown = self.summary();
         shown["body"] = String::from_utf8_lossy(&self.body).into();
-        shown["attempts"] = self.attempts.iter().map(Attempt::shown).collect();
+        shown["attempts"] = self.attempts.iter().map(Attempt::to_json).collect();
         shown
     }
 }
 
 impl Attempt {
-    fn shown(&self) -> Value {
+    fn to_json(&self) -> Value {
         json!({
             "at": time::to_the_millisecond(self.at),
             "webhook_timestamp": self.timestamp,
             "scheme": self.scheme,
             "keys": self.keys,
             "fault": self.fault,
-            "answer": self.answer.shown(),
+            "answer": self.outcome.to_json(),
             "latency_ms": u64::try_from(self.latency.as_millis()).unwrap_or(u64::MAX),
         })
     }
 }
 
-impl Answer {
-    fn shown(&self) -> Value {
+impl AttemptOutcome {
+    fn to_json(&self) -> Value {
         match self {
-            Self::Status { status, retry_after, said } => {
+            Self::Response { status, retry_after, excerpt } => {
                 let mut shown = json!({ "status": status });
                 if let Some(after) = retry_after {
                     shown["retry_after_seconds"] = after.as_secs().into();
                 }
-                if let Some(said) = said {
-                    shown["said"] = said.as_str().into();
+                if let Some(excerpt) = excerpt {
+                    shown["said"] = excerpt.as_str().into();
                 }
                 shown
             }
-            Self::None(why) => json!({ "error": why }),
+            Self::NoResponse(why) => json!({ "error": why }),
         }
     }
 }

@@ -1,46 +1,47 @@
-//! The sending task: what is due is signed, sent and settled, so many attempts at a time.
+//! The sending task: signs and sends each delivery when it is due, and records the result.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use countersign::UnixTime;
+use countersign_client::{Client, Error};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::{Answer, Attempt};
+use crate::delivery::{Attempt, AttemptOutcome};
 use crate::report::Observer;
-use crate::sender::{Response, Sender};
 use crate::shared::Shared;
 use crate::world::{Outgoing, Step};
 
-/// As much of an answer that is no success is kept, in characters.
-const MAX_SAID: usize = 200;
+/// How much of a response body is kept if the attempt failed, in characters.
+const MAX_EXCERPT: usize = 200;
 
-/// Sends what is due, so many at a time.
+/// Sends deliveries as they become due, at most `concurrency` at a time.
 pub(crate) async fn send(
     shared: Arc<Shared>,
-    sender: Sender,
+    client: Client,
     concurrency: usize,
     observer: Option<Observer>,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(concurrency));
+    let permits = Arc::new(Semaphore::new(concurrency));
     let sending = async {
-        // A semaphore that nobody closes always gives a place.
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        // Acquiring never fails: nobody closes this semaphore.
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
             let outgoing = next(&shared).await;
-            let (shared, sender, observer) = (Arc::clone(&shared), sender.clone(), observer.clone());
+            let (shared, client, observer) = (Arc::clone(&shared), client.clone(), observer.clone());
             tokio::spawn(async move {
                 let number = outgoing.number;
-                let attempt = attempt(&shared, &sender, outgoing).await;
+                let attempt = attempt(&shared, &client, outgoing).await;
                 let report = {
                     let (mut world, now) = shared.world();
                     world.settle(number, attempt, now)
                 };
                 shared.news.notify_one();
-                drop(place);
+                drop(permit);
                 if let (Some(observer), Some(report)) = (observer, report) {
                     observer(&report);
                 }
@@ -53,10 +54,10 @@ pub(crate) async fn send(
     }
 }
 
-/// What is to be sent next, once it is due.
+/// Waits until a delivery is due.
 async fn next(shared: &Shared) -> Outgoing {
     loop {
-        // Before the look, so that nothing new is missed in between.
+        // Created before the check, so that no notification is missed in between.
         let news = shared.news.notified();
         let step = {
             let (mut world, now) = shared.world();
@@ -72,38 +73,60 @@ async fn next(shared: &Shared) -> Outgoing {
     }
 }
 
-async fn attempt(shared: &Shared, sender: &Sender, outgoing: Outgoing) -> Attempt {
+async fn attempt(shared: &Shared, client: &Client, outgoing: Outgoing) -> Attempt {
     let Outgoing { number: _, id, uri, body, signing, fault } = outgoing;
     let (at, signed_at, began) = (shared.clock.now(), shared.clock.machine_now(), shared.clock.instant());
     let (scheme, keys) = (signing.scheme(), signing.keys());
-    let (timestamp, answer) = match signing.sign(&id, signed_at, &body, fault) {
-        Err(why) => (signed_at.as_secs(), Answer::None(format!("not sent, for it cannot be signed: {why}"))),
+    let (timestamp, outcome) = match signing.sign(&id, signed_at, &body, fault) {
+        Err(why) => {
+            (signed_at.as_secs(), AttemptOutcome::NoResponse(format!("not sent, because signing failed: {why}")))
+        }
         Ok(signed) => {
             let mut headers = HeaderMap::from_iter([
                 (CONTENT_TYPE, HeaderValue::from_static("application/json")),
                 (USER_AGENT, HeaderValue::from_static(concat!("countersign-emulator/", env!("CARGO_PKG_VERSION")))),
             ]);
             headers.extend(signed.headers);
-            (signed.timestamp, answer(sender.post(uri, headers, signed.body).await, signed_at))
+            let outcome = post(client, uri, headers, signed.body, signed_at).await;
+            (signed.timestamp, outcome.unwrap_or_else(|error| AttemptOutcome::NoResponse(describe(&error))))
         }
     };
     let latency = shared.clock.instant().saturating_duration_since(began);
-    Attempt { at, timestamp, scheme, keys, fault, answer, latency }
+    Attempt { at, timestamp, scheme, keys, fault, outcome, latency }
 }
 
-fn answer(response: Result<Response, String>, now: UnixTime) -> Answer {
-    match response {
-        Err(why) => Answer::None(why),
-        Ok(response) => Answer::Status {
-            status: response.status.as_u16(),
-            retry_after: retry_after(&response.headers, now),
-            said: response.body.filter(|_| !response.status.is_success()).and_then(|body| said(&body)),
-        },
+async fn post(
+    client: &Client,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    now: UnixTime,
+) -> Result<AttemptOutcome, Error> {
+    let mut request = Request::post(uri).body(body).map_err(|_| Error::Url)?;
+    *request.headers_mut() = headers;
+    let (head, body) = client.send(request).await?.into_parts();
+    let body = match body.bytes().await {
+        Ok(body) => Some(body),
+        Err(error @ Error::Timeout(_)) => return Err(error),
+        // A response whose body is too long or breaks off is still a response.
+        Err(_) => None,
+    };
+    Ok(AttemptOutcome::Response {
+        status: head.status.as_u16(),
+        retry_after: retry_after(&head.headers, now),
+        excerpt: body.filter(|_| !head.status.is_success()).and_then(|body| excerpt(&body)),
+    })
+}
+
+fn describe(error: &Error) -> String {
+    match error {
+        Error::Timeout(after) => format!("no response within {}", humantime::format_duration(*after)),
+        error => error.to_string(),
     }
 }
 
-/// The reason that a problem document gives (RFC 9457), or else how the answer begins.
-fn said(body: &[u8]) -> Option<String> {
+/// The code and detail of a problem document (RFC 9457), or else the beginning of the body.
+fn excerpt(body: &[u8]) -> Option<String> {
     let problem = serde_json::from_slice::<serde_json::Value>(body).ok();
     let member = |name: &str| problem.as_ref()?.get(name)?.as_str().map(str::to_owned);
     let text = match (member("code"), member("detail").or_else(|| member("title"))) {
@@ -111,11 +134,11 @@ fn said(body: &[u8]) -> Option<String> {
         (code, detail) => code.or(detail).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()),
     };
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let beginning: String = words.chars().take(MAX_SAID).collect();
+    let beginning: String = words.chars().take(MAX_EXCERPT).collect();
     (!beginning.is_empty()).then_some(beginning)
 }
 
-/// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
+/// `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -130,12 +153,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_answer_its_reason_is_kept_or_its_beginning() {
-        assert_eq!(said(br#"{"code":"x","detail":"y"}"#).as_deref(), Some("x: y"));
-        assert_eq!(said(br#"{"title":"y"}"#).as_deref(), Some("y"));
-        assert_eq!(said(b"<h1>\n  no </h1>").as_deref(), Some("<h1> no </h1>"));
-        assert_eq!(said(b" \n"), None);
-        assert_eq!(said(&[b'x'; 5000]).map(|said| said.len()), Some(MAX_SAID));
+    fn the_excerpt_is_the_problem_or_the_beginning() {
+        assert_eq!(excerpt(br#"{"code":"x","detail":"y"}"#).as_deref(), Some("x: y"));
+        assert_eq!(excerpt(br#"{"title":"y"}"#).as_deref(), Some("y"));
+        assert_eq!(excerpt(b"<h1>\n  no </h1>").as_deref(), Some("<h1> no </h1>"));
+        assert_eq!(excerpt(b" \n"), None);
+        assert_eq!(excerpt(&[b'x'; 5000]).map(|excerpt| excerpt.len()), Some(MAX_EXCERPT));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The running emulator: a listener for the API, and a task that sends what is due.
+//! The running emulator: the API's listener, and the task that sends deliveries.
 
 use std::fmt;
 use std::io;
@@ -22,16 +22,17 @@ use crate::keys::PublishedKeys;
 use crate::listener;
 use crate::outbox::{self, Totals};
 use crate::report::Observer;
-use crate::sender::Sender;
 use crate::shared::{JWKS_PATH, Shared};
 use crate::world::{Rules, World};
 
-/// How many jobs are kept, with those that run.
+/// The most jobs, running and ended.
 const MAX_JOBS: usize = 10_000;
-/// How many bytes the bodies of deliveries may take, and how many the jobs.
+/// The most bytes of a response that are read.
+const MAX_RESPONSE: usize = 64 << 10;
+/// The most bytes that the bodies of deliveries may take, and the most that jobs may.
 const MAX_BYTES: usize = 64 << 20;
 
-/// The Gemini side of webhooks, on an address of this machine.
+/// The sending side of Gemini API webhooks, on an address of this machine.
 ///
 /// ```
 /// use countersign_emulator::{Config, Emulator};
@@ -55,38 +56,30 @@ pub struct Emulator {
 }
 
 /// Why an emulator did not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The configuration is of no use.
-    Config(ConfigError),
+    /// The configuration is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
+        #[source]
         error: io::Error,
     },
-    /// No keys could be made.
-    Keys(TokenSignerError),
+    /// No RSA key could be generated.
+    #[error("cannot generate an RSA key: the system provides no random bytes")]
+    Keys(#[source] TokenSignerError),
 }
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
-            Self::Keys(_) => f.write_str("no RSA key can be made: the system gives no random bytes"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 impl Emulator {
-    /// Starts an emulator, which runs until it is stopped or dropped.
+    /// Starts an emulator, which runs until it is stopped or dropped. The observer is called after every attempt.
     pub async fn start(config: Config, observer: Option<Observer>) -> Result<Self, StartError> {
-        config.check().map_err(StartError::Config)?;
+        config.check()?;
         let bind = |error| StartError::Bind { address: config.listen, error };
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -102,42 +95,43 @@ impl Emulator {
         let any_host = config.danger_listen_beyond_loopback;
         let shared = Arc::new(Shared::new(world, clock, base_url.clone(), seed, any_host));
         let stop = CancellationToken::new();
-        let sender = Sender::new(config.timeout, config.concurrency);
+        let client = config.client.timeout(config.timeout).connect_timeout(config.timeout).max_body(MAX_RESPONSE);
+        let client = client.max_idle_connections(config.concurrency).build();
         let serving = listener::serve(listener, api::router(Arc::clone(&shared)), stop.clone());
-        let sending = dispatch::send(Arc::clone(&shared), sender, config.concurrency, observer, stop.clone());
+        let sending = dispatch::send(Arc::clone(&shared), client, config.concurrency, observer, stop.clone());
         Ok(Self { base_url, seed, webhooks, shared, stop, tasks: [tokio::spawn(serving), tokio::spawn(sending)] })
     }
 
-    /// What an SDK takes as its base URL.
+    /// The base URL to configure in an SDK.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Where the keys of dynamic webhooks are published.
+    /// The URL at which the public keys of dynamic webhooks are published.
     pub fn jwks_url(&self) -> String {
         format!("{}{JWKS_PATH}", self.base_url)
     }
 
-    /// What chance is made of: a run with the same seed makes the same names and secrets.
+    /// The seed: another run with it creates the same ids and secrets.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The webhooks that were registered from the start, each with its secret.
+    /// The webhooks that are registered from the start, each with its secret.
     pub fn webhooks(&self) -> impl Iterator<Item = (&Uri, &str)> {
         self.webhooks.iter().map(|(uri, secret)| (uri, secret.as_str()))
     }
 
-    /// What has happened since the start.
+    /// Counters since the start.
     pub fn totals(&self) -> Totals {
         self.shared.world().0.outbox.totals().clone()
     }
 
-    /// Stops it, and waits until it has. What is in flight is left to the receivers.
+    /// Stops the emulator, and waits until it has stopped. Attempts in flight are aborted.
     pub async fn stop(mut self) {
         self.stop.cancel();
         for task in &mut self.tasks {
-            // A task ends by itself; if it panicked, that has been said.
+            // A panic of a task has been reported already.
             let _ = task.await;
         }
     }

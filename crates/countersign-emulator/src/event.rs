@@ -1,4 +1,4 @@
-//! Events as Gemini API webhooks send them: thin, a status and pointers, never the results.
+//! Events in the form of Gemini API webhooks: a status and pointers, never the results.
 
 use countersign::UnixTime;
 use countersign::event::EventKind;
@@ -7,22 +7,22 @@ use serde_json::{Map, Value, json};
 
 use crate::time;
 
-/// Something that happened, to be told.
+/// An event to publish.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The type, `batch.succeeded` say.
+    /// The type, for example `batch.succeeded`.
     pub event_type: String,
     /// When it happened.
     pub happened: UnixTime,
-    /// What it happened to, and where the results are.
+    /// The id of the job, and where its results are.
     pub data: Map<String, Value>,
-    /// What the request asked to have returned; it goes into `data.user_metadata`.
+    /// The metadata of the request, returned as `data.user_metadata`.
     pub user_metadata: Option<Map<String, Value>>,
 }
 
 impl Event {
-    /// An event of this type with the fields that the type is documented to have, about something of
-    /// this name. A type that is not known gets an `id` alone.
+    /// An example of this type, with the fields that are documented for it. An unknown type gets only an `id`.
+    /// The ids and file names contain `name`.
     ///
     /// ```
     /// use countersign_emulator::Event;
@@ -56,20 +56,20 @@ impl Event {
         Self::new(event_type, happened, data)
     }
 
-    /// `data` is an object; anything else is none.
+    /// An event with this data; a value that is not an object counts as an empty one.
     pub(crate) fn new(event_type: &str, happened: UnixTime, data: Value) -> Self {
         let data = if let Value::Object(data) = data { data } else { Map::new() };
         Self { event_type: event_type.into(), happened, data, user_metadata: None }
     }
 
-    /// The same, with what is to be returned.
+    /// Sets the metadata to return.
     #[must_use]
     pub fn with_user_metadata(mut self, metadata: Option<Map<String, Value>>) -> Self {
         self.user_metadata = metadata;
         self
     }
 
-    /// The body of its deliveries.
+    /// The body of the event's deliveries.
     pub fn to_body(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Envelope<'a> {
@@ -92,7 +92,7 @@ impl Event {
             timestamp: time::to_the_second(self.happened),
             data: Data { data: &self.data, user_metadata: self.user_metadata.as_ref() },
         };
-        #[expect(clippy::expect_used, reason = "strings and JSON values are JSON")]
+        #[expect(clippy::expect_used, reason = "strings and JSON values always serialize")]
         serde_json::to_vec(&envelope).expect("an event is JSON")
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: how often, and which attempt it hits.
+//! Faults that are injected into deliveries, and how often.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,31 +6,31 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A way in which a delivery can go wrong.
+/// A fault of a sender or of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fault {
-    /// The body that is sent is not the one that was signed.
+    /// The body is changed after it was signed.
     TamperedBody,
-    /// The body is written anew after it was signed, as by a proxy that parses it: the same JSON, other bytes.
+    /// The body is reserialized after it was signed, as by a proxy that parses it: the same JSON, other bytes.
     ReserializedBody,
-    /// The timestamp is ten minutes old, and signed so.
+    /// The signed timestamp is ten minutes old.
     StaleTimestamp,
-    /// It is signed with a key that is not the webhook's, or not published.
+    /// It is signed with a key that is not the webhook's, or is not published.
     WrongKey,
-    /// It is sent once more after it succeeded, as a sender does that missed the answer.
+    /// It is sent again after it succeeded, as by a sender that missed the response.
     Duplicate,
-    /// Its first attempt is held back, so that later events overtake it.
+    /// The first attempt is delayed, so that later events overtake it.
     Reordered,
-    /// Its event comes ten times over, each with an id of its own.
+    /// The event is published ten times, each time with another message id.
     Burst,
-    /// Its event is of a type that nobody knows.
+    /// The event has an unknown type.
     UnknownEventType,
 }
 
 impl Fault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 8] = [
         Self::TamperedBody,
         Self::ReserializedBody,
@@ -41,7 +41,7 @@ impl Fault {
         Self::Burst,
         Self::UnknownEventType,
     ];
-    /// Those that hit a single attempt. The others hit an event when it happens.
+    /// The faults of single attempts. The others apply to an event when it is published.
     pub(crate) const OF_ATTEMPTS: [Self; 4] =
         [Self::TamperedBody, Self::ReserializedBody, Self::StaleTimestamp, Self::WrongKey];
 
@@ -74,20 +74,20 @@ impl FromStr for Fault {
     }
 }
 
-/// How often a fault occurs: to the next so many (`3`), or by chance (`10%`).
+/// How often a fault occurs: the next few times (`3`), or at random (`10%`).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Dose {
-    /// To each of the next so many, and then no more.
+pub enum Frequency {
+    /// Each of the next times, and then no more.
     Next(u32),
-    /// To each with this probability, between 0 and 1.
+    /// Each time with this probability, between 0 and 1.
     Rate(f64),
 }
 
-impl FromStr for Dose {
+impl FromStr for Frequency {
     type Err = FaultsError;
 
     fn from_str(text: &str) -> Result<Self, FaultsError> {
-        let fail = || FaultsError::Dose(text.into());
+        let fail = || FaultsError::Frequency(text.into());
         match text.strip_suffix('%') {
             Some(percent) => {
                 let percent: f64 = percent.parse().map_err(|_| fail())?;
@@ -98,17 +98,17 @@ impl FromStr for Dose {
     }
 }
 
-impl fmt::Display for Dose {
+impl fmt::Display for Frequency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Next(number) => number.fmt(f),
-            // Through the shortest form, so that what was written as 0.1% is shown so.
+            // Rounded, so that 0.1% is printed as it was written.
             Self::Rate(rate) => write!(f, "{}%", (rate * 1e8).round() / 1e6),
         }
     }
 }
 
-impl Serialize for Dose {
+impl Serialize for Frequency {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Next(number) => serializer.serialize_u32(*number),
@@ -117,7 +117,7 @@ impl Serialize for Dose {
     }
 }
 
-/// The faults that are set.
+/// The active faults, each with its frequency.
 ///
 /// ```
 /// use countersign_emulator::Faults;
@@ -128,34 +128,34 @@ impl Serialize for Dose {
 /// # Ok::<(), countersign_emulator::faults::FaultsError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Faults(BTreeMap<Fault, Dose>);
+pub struct Faults(BTreeMap<Fault, Frequency>);
 
 impl Faults {
-    /// Sets one; a dose of nothing takes it away.
-    pub fn set(&mut self, fault: Fault, dose: Dose) {
-        match dose {
-            Dose::Next(0) => self.0.remove(&fault),
-            Dose::Rate(rate) if rate <= 0.0 => self.0.remove(&fault),
-            dose => self.0.insert(fault, dose),
+    /// Sets a fault; a frequency of zero removes it.
+    pub fn set(&mut self, fault: Fault, frequency: Frequency) {
+        match frequency {
+            Frequency::Next(0) => self.0.remove(&fault),
+            Frequency::Rate(rate) if rate <= 0.0 => self.0.remove(&fault),
+            frequency => self.0.insert(fault, frequency),
         };
     }
 
-    /// Whether there is none.
+    /// Whether no fault is active.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this fault may hit.
+    /// Whether this fault is active.
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.0.contains_key(&fault)
     }
 
-    /// Whether this fault hits now, which uses up one of its dose.
-    pub(crate) fn strikes(&mut self, fault: Fault, rng: &mut fastrand::Rng) -> bool {
+    /// Whether this fault occurs now. That uses up one of its next times.
+    pub(crate) fn applies(&mut self, fault: Fault, rng: &mut fastrand::Rng) -> bool {
         match self.0.get_mut(&fault) {
             None => false,
-            Some(Dose::Rate(rate)) => rng.f64() < *rate,
-            Some(Dose::Next(left)) => {
+            Some(Frequency::Rate(rate)) => rng.f64() < *rate,
+            Some(Frequency::Next(left)) => {
                 *left -= 1;
                 if *left == 0 {
                     self.0.remove(&fault);
@@ -172,8 +172,8 @@ impl FromStr for Faults {
     fn from_str(text: &str) -> Result<Self, FaultsError> {
         let mut faults = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (fault, dose) = part.split_once('=').ok_or_else(|| FaultsError::Form(part.into()))?;
-            faults.set(fault.trim().parse()?, dose.trim().parse()?);
+            let (fault, frequency) = part.split_once('=').ok_or_else(|| FaultsError::Form(part.into()))?;
+            faults.set(fault.trim().parse()?, frequency.trim().parse()?);
         }
         Ok(faults)
     }
@@ -181,41 +181,28 @@ impl FromStr for Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (fault, dose)) in self.0.iter().enumerate() {
+        for (index, (fault, frequency)) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            write!(f, "{comma}{fault}={dose}")?;
+            write!(f, "{comma}{fault}={frequency}")?;
         }
         Ok(())
     }
 }
 
-/// Why a text does not say which faults to set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a text is not a list of faults.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FaultsError {
     /// There is no such fault.
+    #[error("there is no fault `{0}`; the faults are {all}", all = Fault::ALL.map(Fault::as_str).join(", "))]
     Unknown(String),
-    /// This is no dose.
-    Dose(String),
-    /// This is not `fault=dose`.
+    /// The frequency cannot be parsed.
+    #[error("`{0}` is not a frequency: write `3` for the next three, or `10%`")]
+    Frequency(String),
+    /// It is not `fault=frequency`.
+    #[error("`{0}` is not `fault=frequency`: write for example `duplicate=10%`")]
     Form(String),
 }
-
-impl fmt::Display for FaultsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(text) => {
-                write!(f, "there is no fault `{text}`; there are ")?;
-                let names = Fault::ALL.map(Fault::as_str);
-                f.write_str(&names.join(", "))
-            }
-            Self::Dose(text) => write!(f, "`{text}` is not how often: write `3` for the next three, or `10%`"),
-            Self::Form(text) => write!(f, "`{text}` is not `fault=dose`, such as `duplicate=10%`"),
-        }
-    }
-}
-
-impl std::error::Error for FaultsError {}
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +212,7 @@ mod tests {
     fn the_next_three_are_three() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut faults: Faults = "wrong_key=3".parse().expect("faults");
-        let struck: Vec<_> = (0..5).map(|_| faults.strikes(Fault::WrongKey, &mut rng)).collect();
+        let struck: Vec<_> = (0..5).map(|_| faults.applies(Fault::WrongKey, &mut rng)).collect();
         assert_eq!(struck, [true, true, true, false, false]);
         assert!(faults.is_empty());
     }
@@ -234,9 +221,9 @@ mod tests {
     fn a_rate_is_met_by_and_large() {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut faults: Faults = "duplicate=10%".parse().expect("faults");
-        let struck = (0..10_000).filter(|_| faults.strikes(Fault::Duplicate, &mut rng)).count();
+        let struck = (0..10_000).filter(|_| faults.applies(Fault::Duplicate, &mut rng)).count();
         assert!((900..1100).contains(&struck), "{struck}");
-        assert!(!faults.strikes(Fault::WrongKey, &mut rng));
+        assert!(!faults.applies(Fault::WrongKey, &mut rng));
     }
 
     #[test]
@@ -247,10 +234,10 @@ mod tests {
         for (text, error) in [
             ("burst", FaultsError::Form("burst".into())),
             ("burts=1", FaultsError::Unknown("burts".into())),
-            ("burst=-1", FaultsError::Dose("-1".into())),
-            ("burst=101%", FaultsError::Dose("101%".into())),
-            ("burst=NaN%", FaultsError::Dose("NaN%".into())),
-            ("burst=many", FaultsError::Dose("many".into())),
+            ("burst=-1", FaultsError::Frequency("-1".into())),
+            ("burst=101%", FaultsError::Frequency("101%".into())),
+            ("burst=NaN%", FaultsError::Frequency("NaN%".into())),
+            ("burst=many", FaultsError::Frequency("many".into())),
         ] {
             assert_eq!(text.parse::<Faults>(), Err(error));
         }

@@ -1,30 +1,27 @@
-//! Names and secrets, made of the emulator's random numbers: the same seed, the same names.
+//! Ids and secrets from the emulator's random numbers: the same seed gives the same ones.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::MessageId;
 use fastrand::Rng;
 
-/// A message id as Gemini makes them: `msg_` and a UUID.
+/// A message id in Gemini's form: `msg_` and a UUID.
 pub(crate) fn message(rng: &mut Rng) -> MessageId {
-    // RFC 9562: version 4, variant 1.
-    let bits = rng.u128(..) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{bits:032x}");
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+    let uuid = uuid::Builder::from_random_bytes(rng.u128(..).to_be_bytes()).into_uuid();
     #[expect(clippy::expect_used, reason = "letters, digits and hyphens make an id")]
-    MessageId::parse(&format!("msg_{uuid}")).expect("a good id")
+    MessageId::parse(&format!("msg_{uuid}")).expect("a valid id")
 }
 
-/// The length of a webhook's id, and of a batch's.
+/// The length of the id of a webhook or a batch.
 pub(crate) const WEBHOOK: usize = 36;
 
-/// A resource id as the API makes them: lower-case letters and digits.
+/// A resource id in the API's form: lower-case letters and digits.
 pub(crate) fn resource(rng: &mut Rng, len: usize) -> String {
     const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     (0..len).map(|_| char::from(LETTERS[rng.usize(..LETTERS.len())])).collect()
 }
 
-/// A signing secret as the API makes them: base64 of 32 ASCII letters and digits.
+/// A signing secret in the API's form: base64 of 32 ASCII letters and digits.
 pub(crate) fn secret(rng: &mut Rng) -> String {
     format!("whsec_{}", STANDARD.encode(resource(rng, 32)))
 }

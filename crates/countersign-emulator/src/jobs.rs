@@ -1,4 +1,4 @@
-//! The jobs, in the order in which they came and in that in which they end.
+//! The jobs, in the order of creation and in the order in which they end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::job::{End, Job, State};
 use crate::project::ProjectId;
 
-/// As many as there is room for; the oldest that have ended make way.
+/// A bounded collection of jobs: the oldest ended ones are forgotten to make room.
 pub(crate) struct Jobs {
     by_number: BTreeMap<u64, Job>,
     by_name: HashMap<(ProjectId, String), u64>,
@@ -19,14 +19,14 @@ pub(crate) struct Jobs {
     limits: Limits,
 }
 
-/// How many jobs there may be, and how many bytes they may take.
+/// The most jobs, and the most bytes that they may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) jobs: usize,
     pub(crate) bytes: usize,
 }
 
-/// What a job's end leads to: an event, if anybody is told of it, and whom.
+/// What follows from a job's end: its event, if there is one, and the audience.
 pub(crate) type Consequence = (Option<Event>, Audience);
 
 impl Jobs {
@@ -34,7 +34,7 @@ impl Jobs {
         Self { by_number: BTreeMap::new(), by_name: HashMap::new(), due: BTreeSet::new(), next: 1, bytes: 0, limits }
     }
 
-    /// Takes a job; `false` if there is no room for it.
+    /// Adds a job; `false` if there is no room for it.
     pub(crate) fn add(&mut self, job: Job) -> bool {
         while self.by_number.len() >= self.limits.jobs || self.bytes + job.size > self.limits.bytes {
             let oldest = self.by_number.iter().find(|(_, job)| job.record.due().is_none()).map(|(number, _)| *number);
@@ -53,12 +53,12 @@ impl Jobs {
         self.by_number.get(&self.number(project, name)?)
     }
 
-    /// Forgets a job; `false` if there is none of this name.
+    /// Removes a job; `false` if there is none of this name.
     pub(crate) fn remove(&mut self, project: ProjectId, name: &str) -> bool {
         self.number(project, name).is_some_and(|number| self.remove_numbered(number))
     }
 
-    /// Those that come before `before`, the newest first.
+    /// The jobs numbered below `before`, newest first.
     pub(crate) fn newest_first(&self, before: u64) -> impl Iterator<Item = (u64, &Job)> {
         self.by_number.range(..before).rev().map(|(number, job)| (*number, job))
     }
@@ -68,17 +68,17 @@ impl Jobs {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Lets the first job end that is due by now.
+    /// Ends the first job that is due by now.
     pub(crate) fn end_next(&mut self, now: UnixTime) -> Option<Consequence> {
         let (at, number) = *self.due.first().filter(|(at, _)| *at <= now)?;
         self.due.pop_first();
         let job = self.by_number.get_mut(&number)?;
         let State::Running { end, .. } = job.record.state else { return None };
-        // It happened when it was due, also if nobody looked.
+        // It ended when it was due, even if that is noticed later.
         Some((job.end(end, at), audience(job)))
     }
 
-    /// Lets an open job come to this end; `None` if there is none of this name that can.
+    /// Ends an open job like this; `None` if there is no such job, or it cannot end like this.
     pub(crate) fn end(&mut self, project: ProjectId, name: &str, end: End, now: UnixTime) -> Option<Consequence> {
         let number = self.number(project, name)?;
         let job = self.by_number.get_mut(&number).filter(|job| job.record.is_open() && job.work.can(end))?;

@@ -1,10 +1,10 @@
-//! The keys that dynamic webhooks are signed with, and the document that publishes them.
+//! The keys that sign dynamic webhooks, and the JWKS document that publishes them.
 
 use countersign::sign::TokenSignerError;
 use countersign::{PrivateKey, TokenSigner};
 use serde_json::{Value, json};
 
-/// How many Ed25519 keys are published at a time, as seen at the real sender.
+/// How many Ed25519 keys are published at a time: as many as the real sender has.
 const ED25519_KEYS: usize = 3;
 
 /// One generation of keys. A rotation replaces all of them.
@@ -13,13 +13,13 @@ pub(crate) struct PublishedKeys {
     generation: u32,
     ed25519: [(String, PrivateKey); ED25519_KEYS],
     rsa: TokenSigner,
-    /// Never published: what is signed with it must be refused.
-    stranger: TokenSigner,
+    /// Never published: receivers must reject its signatures.
+    unpublished_rsa: TokenSigner,
 }
 
 impl PublishedKeys {
-    /// The keys of this generation. The Ed25519 keys are the same for the same random numbers; RSA keys
-    /// are new each time.
+    /// Generates the keys of a generation. The same random numbers give the same Ed25519 keys; RSA keys are new
+    /// each time.
     pub(crate) fn generate(generation: u32, rng: &mut fastrand::Rng) -> Result<Self, TokenSignerError> {
         let mut letters = 'a'..;
         let ed25519 = std::array::from_fn(|_| {
@@ -27,7 +27,7 @@ impl PublishedKeys {
             (format!("ed25519-{generation}{letter}"), private_key(rng))
         });
         let rsa = TokenSigner::generate(format!("rsa-{generation}"))?;
-        Ok(Self { generation, ed25519, rsa, stranger: TokenSigner::generate("nobody-publishes-this-key")? })
+        Ok(Self { generation, ed25519, rsa, unpublished_rsa: TokenSigner::generate("nobody-publishes-this-key")? })
     }
 
     pub(crate) fn generation(&self) -> u32 {
@@ -43,8 +43,8 @@ impl PublishedKeys {
         &self.rsa
     }
 
-    pub(crate) fn stranger(&self) -> &TokenSigner {
-        &self.stranger
+    pub(crate) fn unpublished_rsa(&self) -> &TokenSigner {
+        &self.unpublished_rsa
     }
 
     /// The JWKS document (RFC 7517).
@@ -54,7 +54,7 @@ impl PublishedKeys {
     }
 }
 
-/// A key that is published nowhere, or not yet.
+/// A new private key, which is not published.
 pub(crate) fn private_key(rng: &mut fastrand::Rng) -> PrivateKey {
     let mut seed = [0; 32];
     rng.fill(&mut seed);
@@ -78,6 +78,6 @@ mod tests {
         assert_eq!(labels, [("ed25519-1a", "v1a"), ("ed25519-1b", "v1a"), ("ed25519-1c", "v1a"), ("rsa-1", "rs256")]);
         let public = |keys: &PublishedKeys| keys.ed25519.each_ref().map(|(_, key)| key.public());
         assert_eq!(public(&one), public(&again));
-        assert!(!one.document().to_string().contains(one.stranger().kid()));
+        assert!(!one.document().to_string().contains(one.unpublished_rsa().kid()));
     }
 }

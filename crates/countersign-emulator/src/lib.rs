@@ -1,28 +1,28 @@
-//! The sending side of Gemini API webhooks, on this machine: what a receiver is tried with.
+//! An emulator of the sending side of Gemini API webhooks, for testing receivers on one machine.
 //!
 //! An [`Emulator`] serves the `WebhookService` API and the jobs that end in events, as the official SDKs
-//! call them, delivers signed events with retries, and goes wrong when asked to. Its keys and secrets
-//! are for testing.
+//! call them. It delivers signed events, retries failed deliveries, and injects faults on request. Its keys
+//! and secrets are for testing only.
 //!
-//! - **API**, under `/v1` and `/v1beta`: `webhooks`, `interactions`, `batches`, videos
-//!   (`:predictLongRunning` and its operations). Any key that is not empty is a project of its own.
-//! - **Deliveries**: `v1` with each secret of a registered webhook that is valid, `v1a` or an RS256 token for the
-//!   addresses of a job's `webhook_config`, at least once, by a [`Schedule`] over 24 hours. Keys are at
-//!   `/.well-known/jwks.json`.
-//! - **Sight and control**, under `/_emulator`: deliveries and their attempts, redelivery, events by
-//!   hand and in bursts, [`Faults`], the clock, key rotation.
+//! - **API**, under `/v1` and `/v1beta`: `webhooks`, `interactions`, `batches` and videos
+//!   (`:predictLongRunning` and its operations). Every API key that is not empty has a project of its own.
+//! - **Deliveries**, at least once, by a [`Schedule`] over 24 hours. Registered webhooks are signed (`v1`) with
+//!   each of their valid secrets. The addresses of a job's `webhook_config` are signed with `v1a` or an
+//!   RS256 token; the public keys are at `/.well-known/jwks.json`.
+//! - **Inspection and control**, under `/_emulator`: deliveries and their attempts, redelivery, single events and
+//!   bursts, [`Faults`], the clock, key rotation.
 //!
-//! Jobs are asked for their end in words: a text that holds `[[fail]]` makes its job fail, `[[expire]]` its batch
-//! expire, and the name of a declared tool makes an interaction require action.
+//! The text of a request decides how its job ends: `[[fail]]` makes it fail, `[[expire]]` makes a batch expire,
+//! and the name of a declared tool makes an interaction require action.
 //!
-//! Time is emulated: it passes [`time_scale`](Config::time_scale) times as fast as the machine's, and
-//! can be advanced. Jobs, schedules, `Retry-After` and the grace of secrets live in it; the timestamp
-//! that is signed is the machine's, for receivers compare it with their own clock, and so is the time
-//! that an answer may take.
+//! Time is emulated: it runs [`time_scale`](Config::time_scale) times as fast as the machine's clock, and
+//! can be advanced. Jobs, schedules, `Retry-After` and the grace period of rotated secrets use emulated time.
+//! Signed timestamps and response timeouts use the machine's clock, because receivers compare the timestamp
+//! with their own.
 //!
-//! What is not known of the real service is chosen here, and may differ: the body of a ping, where
-//! `user_metadata` stands (`data.user_metadata`), the `id` in the data of a job's event (the name that
-//! the job is asked for by), the codes of interactions' errors, and when a webhook is disabled.
+//! Some details of the real service are not documented, and the emulator's choice may differ: the body of a
+//! ping, the place of `user_metadata` (`data.user_metadata`), the `id` in the data of a job's event (the job's
+//! name), the error codes of interactions, and when a webhook is disabled.
 //!
 //! ```
 //! use countersign_emulator::{Config, Emulator};
@@ -57,7 +57,6 @@ mod outbox;
 mod project;
 mod report;
 mod schedule;
-mod sender;
 mod shared;
 mod signing;
 mod time;
@@ -65,12 +64,11 @@ mod webhook;
 mod world;
 
 pub use config::{Config, ConfigError};
-pub use delivery::{Answer, Attempt, Ending};
+pub use delivery::{Attempt, AttemptOutcome, Ending};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
-pub use faults::{Dose, Fault, Faults};
+pub use faults::{Fault, Faults, Frequency};
 pub use outbox::Totals;
-pub use report::{Observer, Report};
+pub use report::{AttemptReport, Observer};
 pub use schedule::Schedule;
-pub use sender::{Response, Sender};
 pub use signing::Dynamic;

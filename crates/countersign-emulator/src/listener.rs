@@ -1,4 +1,4 @@
-//! The listener of the API: HTTP/1.1 on each connection, bounded in head, time and number.
+//! The API's listener: HTTP/1.1, with limits on heads, time and connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// The most bytes that the head of a request may have.
+/// The largest request head, in bytes.
 const MAX_HEAD: usize = 64 << 10;
-/// How long a head may take to arrive.
+/// How long a request head may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many connections the API has at a time; more wait until one ends.
+/// The most connections at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Serves the API, on so many connections at a time.
+/// Serves the API until `stop`.
 pub(crate) async fn serve(listener: TcpListener, api: Router, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let serving = async {
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, most likely: connections that end give theirs back.
+                    // Probably out of file descriptors: wait until connections end.
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -47,7 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, api: Router, stop: Cancellation
                     }
                     () = stop.cancelled() => {}
                 }
-                drop(place);
+                drop(permit);
             });
         }
     };

@@ -1,55 +1,55 @@
-//! The deliveries on their way, in the order in which they are due, and the last ones that ended.
+//! The open deliveries, in the order in which they are due, and the last ones that ended.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
 use countersign::{MessageId, UnixTime};
 
-use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
+use crate::delivery::{Attempt, AttemptOutcome, Delivery, Ending, Status};
 
-/// So many attempts of a delivery are kept; a schedule makes 14, and anybody can redeliver by hand.
+/// How many attempts of a delivery are kept. A schedule makes 14; redelivery by hand adds more.
 const MAX_ATTEMPTS: usize = 100;
 
-/// What counts deliveries from the first: the order in which they came.
+/// The number of a delivery, in the order of creation.
 pub(crate) type Number = u64;
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
     deliveries: BTreeMap<Number, Delivery>,
     by_id: HashMap<MessageId, Number>,
-    /// May name a delivery that has been dealt with since.
+    /// May hold entries that are out of date: the delivery decides.
     due: BinaryHeap<Reverse<(UnixTime, Number)>>,
     ended: VecDeque<Number>,
-    /// Of all bodies; one that several deliveries share is counted for each.
+    /// The size of all bodies. A body that several deliveries share counts once for each.
     bytes: usize,
     limits: Limits,
     next: Number,
     totals: Totals,
 }
 
-/// How much there may be.
+/// The limits of an outbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Deliveries that have not ended.
+    /// The most open deliveries.
     pub(crate) open: usize,
-    /// Deliveries that have.
+    /// The most ended deliveries that are kept.
     pub(crate) ended: usize,
-    /// Bytes of bodies.
+    /// The most bytes of bodies.
     pub(crate) bytes: usize,
 }
 
-/// What has happened since the start.
+/// Counters since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Deliveries that were made.
+    /// Deliveries created.
     pub deliveries: u64,
-    /// Attempts that have ended.
+    /// Attempts made.
     pub attempts: u64,
-    /// Events of which nobody was told, for too many deliveries were open.
+    /// Events that were dropped because too many deliveries were open.
     pub events_without_room: u64,
-    /// Deliveries that are waiting for an attempt, or in one.
+    /// Deliveries that have not ended.
     pub open: u64,
-    /// Deliveries by how they ended. One that was redelivered counts once for each time.
+    /// Ended deliveries by ending. A redelivered one counts each time it ends.
     pub ended: BTreeMap<Ending, u64>,
 }
 
@@ -71,20 +71,20 @@ impl Outbox {
         &self.totals
     }
 
-    /// Whether there is room for so many deliveries more, with bodies of so many bytes each.
+    /// Whether there is room for this many more deliveries, with bodies of `bytes` bytes each.
     pub(crate) fn has_room(&self, deliveries: usize, bytes: usize) -> bool {
         let open = self.deliveries.len() - self.ended.len();
         let bytes = self.bytes.saturating_add(bytes.saturating_mul(deliveries));
-        // What has ended makes way at the latest when more ends.
+        // Ended deliveries still count here; they are removed when the next one ends.
         open.saturating_add(deliveries) <= self.limits.open && bytes <= self.limits.bytes.saturating_mul(2)
     }
 
-    /// Notes an event that there is no room for.
-    pub(crate) fn refuse_event(&mut self) {
+    /// Counts an event that there was no room for.
+    pub(crate) fn count_dropped_event(&mut self) {
         self.totals.events_without_room += 1;
     }
 
-    /// Takes a delivery that is waiting.
+    /// Adds a waiting delivery.
     pub(crate) fn add(&mut self, delivery: Delivery) {
         let number = self.next;
         self.next += 1;
@@ -109,7 +109,7 @@ impl Outbox {
         None
     }
 
-    /// The next delivery that is due by now, which is in flight from here on.
+    /// Takes the next delivery that is due by now, and marks it as in flight.
     pub(crate) fn start(&mut self, now: UnixTime) -> Option<Number> {
         if self.next_due()? > now {
             return None;
@@ -127,21 +127,21 @@ impl Outbox {
         self.by_id.get(&MessageId::parse(id)?).copied()
     }
 
-    /// Notes what an attempt came to.
+    /// Records an attempt.
     pub(crate) fn record(&mut self, number: Number, attempt: Attempt) {
         let Some(delivery) = self.deliveries.get_mut(&number) else { return };
         if delivery.attempts.len() >= MAX_ATTEMPTS {
             delivery.attempts.remove(0);
         }
-        // For many attempts of many deliveries it would add up.
-        if let Some(Attempt { answer: Answer::Status { said, .. }, .. }) = delivery.attempts.last_mut() {
-            *said = None;
+        // Excerpts of all attempts would add up.
+        if let Some(Attempt { outcome: AttemptOutcome::Response { excerpt, .. }, .. }) = delivery.attempts.last_mut() {
+            *excerpt = None;
         }
         delivery.attempts.push(attempt);
         self.totals.attempts += 1;
     }
 
-    /// Lets a delivery wait until then.
+    /// Schedules the next attempt of a delivery.
     pub(crate) fn wait(&mut self, number: Number, until: UnixTime) {
         let Some(delivery) = self.deliveries.get_mut(&number) else { return };
         if matches!(delivery.status, Status::Ended(_)) {
@@ -152,8 +152,8 @@ impl Outbox {
         self.due.push(Reverse((until, number)));
     }
 
-    /// A delivery that is to be sent once more is not, from now on.
-    pub(crate) fn repeat_no_more(&mut self, number: Number) {
+    /// Clears the mark that a delivery is to be sent once more.
+    pub(crate) fn clear_repeat(&mut self, number: Number) {
         if let Some(delivery) = self.deliveries.get_mut(&number) {
             delivery.is_repeated = false;
         }
@@ -168,7 +168,7 @@ impl Outbox {
         *self.totals.ended.entry(ending).or_default() += 1;
     }
 
-    /// Forgets those that ended first, if there are too many.
+    /// Forgets the deliveries that ended first, if there are too many.
     pub(crate) fn trim(&mut self) {
         while self.ended.len() > self.limits.ended || self.bytes > self.limits.bytes {
             let Some(oldest) = self.ended.pop_front().and_then(|oldest| self.deliveries.remove(&oldest)) else { break };
@@ -177,7 +177,7 @@ impl Outbox {
         }
     }
 
-    /// Those that come before `before`, the newest first.
+    /// The deliveries numbered below `before`, newest first.
     pub(crate) fn newest_first(&self, before: Number) -> impl Iterator<Item = (Number, &Delivery)> {
         self.deliveries.range(..before).rev().map(|(number, delivery)| (*number, delivery))
     }
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!((outbox.next_due(), outbox.start(at(9))), (Some(at(10)), None));
         assert_eq!((outbox.start(at(30)), outbox.start(at(30)), outbox.start(at(30))), (Some(soon), Some(late), None));
         outbox.wait(late, at(40));
-        // What is in flight is not due, and an entry that was overtaken is passed over.
+        // A delivery in flight is not due, and an outdated entry is skipped.
         outbox.wait(soon, at(35));
         outbox.wait(soon, at(50));
         assert_eq!((outbox.start(at(60)), outbox.start(at(60)), outbox.start(at(60))), (Some(late), Some(soon), None));

@@ -1,39 +1,39 @@
-//! Projects: any key that is not empty has one of its own.
+//! Projects: every API key that is not empty has one of its own.
 
 use std::collections::HashMap;
 
 use crate::webhook::Webhook;
 
-/// So many keys get a project.
+/// The most API keys that get a project.
 const MAX_PROJECTS: usize = 1000;
 
-/// Which project. It says nothing of the key.
+/// Identifies a project without revealing its API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ProjectId(usize);
 
 impl ProjectId {
     #[cfg(test)]
     pub(crate) const FIRST: Self = Self(0);
-    /// The project of a key that nothing was made with yet: it has nothing, and takes no room.
+    /// The project of a key that has created nothing yet: it is empty, and takes no memory.
     pub(crate) const EMPTY: Self = Self(usize::MAX);
 
-    /// What it is called in `/_emulator`: the first that was used is 1.
+    /// Its number in `/_emulator`, in the order of first use, from 1.
     pub(crate) const fn number(self) -> usize {
         self.0.saturating_add(1)
     }
 }
 
-/// All projects, with their webhooks in the order in which they were made.
+/// All projects, with their webhooks in the order of creation.
 #[derive(Default)]
 pub(crate) struct Projects {
     by_key: HashMap<String, ProjectId>,
-    /// Each with the number that orders them.
+    /// Each webhook with its number, which orders them.
     webhooks: Vec<Vec<(u64, Webhook)>>,
     last_webhook: u64,
 }
 
 impl Projects {
-    /// The project of this key; `None` if there are too many.
+    /// The project of this key, created if necessary; `None` if there are too many.
     pub(crate) fn of_key(&mut self, key: &str) -> Option<ProjectId> {
         if let Some(project) = self.by_key.get(key) {
             return Some(*project);
@@ -47,7 +47,7 @@ impl Projects {
         Some(project)
     }
 
-    /// The project of this key, if something was made with it.
+    /// The project of this key if it exists, else the empty one.
     pub(crate) fn known(&self, key: &str) -> ProjectId {
         self.by_key.get(key).copied().unwrap_or(ProjectId::EMPTY)
     }
@@ -62,7 +62,7 @@ impl Projects {
         (0..self.webhooks.len()).map(ProjectId)
     }
 
-    /// Its webhooks, each with the number that orders them.
+    /// The webhooks of a project, each with its number, which orders them.
     pub(crate) fn webhooks(&self, project: ProjectId) -> &[(u64, Webhook)] {
         self.webhooks.get(project.0).map_or(&[], Vec::as_slice)
     }

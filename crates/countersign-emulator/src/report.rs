@@ -1,4 +1,4 @@
-//! What whoever watches the emulator is told of an attempt.
+//! What an observer of the emulator learns about each attempt.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,36 +6,36 @@ use std::time::Duration;
 
 use countersign::UnixTime;
 
-use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
+use crate::delivery::{Attempt, AttemptOutcome, Delivery, Ending, Status};
 use crate::outbox::Totals;
 use crate::time;
 
 /// Called after every attempt, on the task that made it: it has to return quickly.
-pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(&AttemptReport) + Send + Sync>;
 
-/// One attempt, and what became of its delivery.
+/// One attempt, and the state of its delivery afterwards.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Report {
-    /// The message's id: the same for every attempt.
+pub struct AttemptReport {
+    /// The message id, the same for every attempt.
     pub id: String,
     /// The event's type.
     pub event_type: String,
-    /// Where it went.
+    /// The address that it was sent to.
     pub uri: String,
-    /// The how-manieth attempt it was.
+    /// The number of the attempt, from 1.
     pub number: usize,
     /// The attempt.
     pub attempt: Attempt,
-    /// How its delivery ended, if it did.
+    /// How the delivery ended, if it has.
     pub ending: Option<Ending>,
-    /// In how much emulated time the next attempt comes, if one does.
+    /// The emulated time until the next attempt, if there will be one.
     pub next: Option<Duration>,
-    /// What had happened by then.
+    /// The emulator's totals after this attempt.
     pub totals: Totals,
 }
 
-impl Report {
+impl AttemptReport {
     pub(crate) fn new(delivery: &Delivery, totals: &Totals, now: UnixTime) -> Option<Self> {
         let (ending, next) = match delivery.status {
             Status::Ended(ending) => (Some(ending), None),
@@ -57,18 +57,18 @@ impl Report {
     }
 }
 
-/// A line for people.
-impl fmt::Display for Report {
+/// One line for people to read.
+impl fmt::Display for AttemptReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, event_type, uri, number, attempt, .. } = self;
         let at = time::to_the_second(attempt.at);
         write!(f, "{at} {id} {event_type} → {uri} attempt {number} ({}): ", attempt.scheme)?;
-        match &attempt.answer {
-            Answer::Status { status, said, .. } => {
+        match &attempt.outcome {
+            AttemptOutcome::Response { status, excerpt, .. } => {
                 write!(f, "{status} in {} ms", attempt.latency.as_millis())?;
-                said.iter().try_for_each(|said| write!(f, " ({said})"))?;
+                excerpt.iter().try_for_each(|excerpt| write!(f, " ({excerpt})"))?;
             }
-            Answer::None(why) => f.write_str(why)?,
+            AttemptOutcome::NoResponse(why) => f.write_str(why)?,
         }
         if let Some(fault) = attempt.fault {
             write!(f, ", fault {fault}")?;

@@ -1,9 +1,9 @@
-//! When a delivery is attempted again: a pure function of how often it was, and of chance.
+//! When a failed delivery is retried: a pure function of the number of attempts and a random number.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Exponential backoff with jitter, until a delivery's time is over.
+/// Exponential backoff with jitter, within a time window.
 ///
 /// ```
 /// use countersign_emulator::Schedule;
@@ -18,35 +18,35 @@ use std::time::Duration;
 pub struct Schedule {
     /// The delay after the first attempt.
     pub first: Duration,
-    /// By how much each delay is longer than the one before.
+    /// The factor by which each delay is longer than the one before.
     pub factor: f64,
-    /// How far a delay may be off, as a part of it: 0.2 is 20 percent, up or down.
+    /// The largest random change of a delay, as a fraction of it: 0.2 is 20 percent, up or down.
     pub jitter: f64,
-    /// How long after its event a delivery may be attempted.
+    /// How long after its event a delivery is attempted.
     pub window: Duration,
 }
 
 impl Default for Schedule {
-    /// 10 seconds, then twice as long each time, 20 percent up or down, for 24 hours: 13 or 14 attempts.
+    /// 10 s, doubled after each attempt, with 20 percent of jitter, for 24 h: 13 or 14 attempts.
     fn default() -> Self {
         Self { first: Duration::from_secs(10), factor: 2.0, jitter: 0.2, window: Duration::from_hours(24) }
     }
 }
 
 impl Schedule {
-    /// The delay after this many attempts; `chance` lies between 0 and 1, and 0.5 is no jitter.
+    /// The delay after this many attempts. `chance` is between 0 and 1; 0.5 means no jitter.
     pub fn delay(&self, attempts: u32, chance: f64) -> Duration {
         let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
         let jitter = 1.0 + self.jitter * chance.clamp(0.0, 1.0).mul_add(2.0, -1.0);
         let seconds = self.first.as_secs_f64() * self.factor.powi(exponent) * jitter;
-        // To the millisecond, as all emulated time is.
+        // To the millisecond, like all emulated time.
         let delay = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// How long after its event a delivery is attempted next, if it was last attempted `elapsed` after
-    /// it, for the `attempts`-th time; `None` if its time is over by then. A receiver that asks for more
-    /// patience (`Retry-After`) gets it.
+    /// The time of the next attempt, counted from the event, if the `attempts`-th attempt was made `elapsed`
+    /// after the event. A longer `Retry-After` of the receiver is honoured. `None` if the next attempt would
+    /// be outside the window.
     pub fn next(
         &self,
         attempts: u32,
@@ -58,7 +58,7 @@ impl Schedule {
         elapsed.checked_add(delay).filter(|next| *next <= self.window)
     }
 
-    /// How long after its event each attempt of a delivery comes that never succeeds.
+    /// The times of all attempts of a delivery that never succeeds, counted from the event.
     pub fn plan(&self, chance: f64) -> Vec<Duration> {
         let mut attempts = 0;
         let next = |elapsed: &Duration| {
@@ -69,20 +69,24 @@ impl Schedule {
     }
 }
 
-/// A table of the attempts, and how early and late jitter can make them.
+/// A table of the attempts, with the earliest and latest times that jitter allows.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (early, plan, late) = (self.plan(0.0), self.plan(0.5), self.plan(1.0));
-        writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", "attempt", "after", "at the soonest", "at the latest")?;
+        writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", "attempt", "after", "earliest", "latest")?;
         for (index, soonest) in early.iter().enumerate() {
-            let shown = |plan: &[Duration]| plan.get(index).map_or_else(|| "-".into(), |after| written(*after));
-            writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", index + 1, shown(&plan), written(*soonest), shown(&late))?;
+            let shown = |plan: &[Duration]| plan.get(index).map_or_else(|| "-".into(), |after| format(*after));
+            writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", index + 1, shown(&plan), format(*soonest), shown(&late))?;
         }
-        write!(f, "then it is given up: the next attempt would come more than {} after the event", written(self.window))
+        write!(
+            f,
+            "then the delivery is given up: the next attempt would be more than {} after the event",
+            format(self.window)
+        )
     }
 }
 
-fn written(duration: Duration) -> String {
+fn format(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 

@@ -44,7 +44,7 @@ impl Shared {
         // A panic while the lock was held leaves nothing half-done that matters to an emulator.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        world.pass(now);
+        world.advance_to(now);
         (world, now)
     }
 }

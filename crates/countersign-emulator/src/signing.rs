@@ -1,4 +1,4 @@
-//! How one attempt is signed, and what goes wrong with it on purpose.
+//! How an attempt is signed, and how faults change it.
 
 use std::time::Duration;
 
@@ -10,37 +10,37 @@ use serde_json::{Map, Value};
 
 use crate::faults::Fault;
 
-/// How old a timestamp is that is to be refused: twice the usual tolerance.
+/// The age of a stale timestamp: twice the usual tolerance.
 const STALE: Duration = Duration::from_mins(10);
 
 /// How dynamic webhooks are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dynamic {
-    /// As seen on live deliveries: Ed25519.
+    /// Ed25519 signatures, as seen on live deliveries.
     #[default]
     V1a,
-    /// As documented: a token in place of the signature.
+    /// An RS256 token in place of the signature, as documented.
     Rs256,
 }
 
-/// What signs an attempt.
+/// The scheme and keys that sign an attempt.
 #[derive(Clone, Debug)]
 pub(crate) enum Signing {
-    /// `v1`, with each secret.
+    /// `v1`, with each of these secrets.
     Secrets(Vec<Secret>),
-    /// `v1a`, with the key of this id.
+    /// `v1a`, with the private key of this id.
     Ed25519(String, PrivateKey),
     /// A token, for this audience.
     Token(TokenSigner, String),
 }
 
-/// An attempt as it goes out.
+/// A signed attempt, as it is sent.
 #[derive(Debug)]
 pub(crate) struct Signed {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// The timestamp that was signed.
+    /// The signed timestamp, in Unix seconds.
     pub(crate) timestamp: u64,
 }
 
@@ -53,7 +53,7 @@ impl Signing {
         }
     }
 
-    /// The names of the keys: shortened secrets, or a published key's id.
+    /// The labels of the keys: truncated secrets, or the id of a published key.
     pub(crate) fn keys(&self) -> Vec<String> {
         match self {
             Self::Secrets(secrets) => secrets.iter().filter_map(|secret| secret.label().map(str::to_owned)).collect(),
@@ -62,7 +62,7 @@ impl Signing {
         }
     }
 
-    /// Signs an attempt that is made at `now`. The body is an object of JSON.
+    /// Signs an attempt made at `now`. The body must be a JSON object.
     pub(crate) fn sign(
         self,
         id: &MessageId,
@@ -97,13 +97,13 @@ fn list(
     signer.map(|signer| signer.sign(id, now, body)).map_err(|error| error.to_string())
 }
 
-/// Still an event, and not the one that was signed.
+/// A body that is still an event, but not the signed one.
 fn tampered(body: &Bytes) -> Bytes {
     let open = body.strip_suffix(b"}").unwrap_or(body);
     [open, br#","tampered":true}"#].concat().into()
 }
 
-/// The same JSON in other bytes.
+/// The same JSON value in other bytes.
 fn reserialized(body: &Bytes) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     serde_json::to_vec_pretty(&value).map(Bytes::from).map_err(|error| error.to_string())
@@ -163,7 +163,7 @@ mod tests {
         }
         let wrong = Signing::Ed25519(kid, keys::private_key(&mut rng));
         assert_eq!(verdict(&verifier, wrong, Some(Fault::WrongKey)), Err(Reason::SignatureMismatch));
-        assert_eq!(verdict(&verifier, token(keys.stranger()), None), Err(Reason::UnknownKey));
+        assert_eq!(verdict(&verifier, token(keys.unpublished_rsa()), None), Err(Reason::UnknownKey));
     }
 
     #[test]

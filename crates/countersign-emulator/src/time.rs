@@ -1,10 +1,10 @@
-//! Moments as the API writes them.
+//! Times in the API's text form.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use countersign::UnixTime;
 
-/// The last second of the year 9999: later ones have no RFC 3339 form, and are written as this one.
+/// The last second of the year 9999. Later times have no RFC 3339 form, and are written as this one.
 const LAST_WRITTEN_MILLIS: u64 = 253_402_300_799_000;
 
 /// RFC 3339, to the second.

@@ -1,4 +1,4 @@
-//! A registered webhook: where its events go, which ones, and the secrets that sign them.
+//! A registered webhook: its address, its subscriptions, and the secrets that sign its deliveries.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::time;
 
-/// How long the secrets before a rotation stay valid, unless they are revoked at once.
+/// How long replaced secrets stay valid, unless they are revoked at once.
 const GRACE: Duration = Duration::from_hours(24);
 
 /// A resource of the `WebhookService` API.
@@ -18,18 +18,18 @@ pub(crate) struct Webhook {
     pub(crate) id: String,
     pub(crate) name: Option<String>,
     pub(crate) uri: Uri,
-    /// In the order in which they were given.
+    /// In the order of the request.
     pub(crate) subscribed_events: Vec<String>,
     pub(crate) state: State,
     pub(crate) created: UnixTime,
     pub(crate) updated: UnixTime,
-    /// The current one last.
+    /// The current secret is the last.
     secrets: Vec<SigningSecret>,
-    /// How many deliveries in a row were given up.
+    /// How many deliveries in a row have been given up.
     given_up: u32,
 }
 
-/// Whether it is sent anything.
+/// Whether events are delivered to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Enabled,
@@ -49,7 +49,7 @@ impl State {
     }
 }
 
-/// What becomes of the secrets that a rotation replaces.
+/// When the secrets that a rotation replaces become invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Revocation {
     AfterADay,
@@ -77,7 +77,7 @@ impl SigningSecret {
     fn new(text: &str) -> Self {
         let truncated = format!("whsec_...{}", &text[text.len() - 4..]);
         #[expect(clippy::expect_used, reason = "`ids::secret` makes base64 of 32 bytes")]
-        let secret = Secret::parse(text).expect("a good secret").labelled(&truncated);
+        let secret = Secret::parse(text).expect("a valid secret").labelled(&truncated);
         Self { secret, expires: None, truncated }
     }
 
@@ -87,7 +87,7 @@ impl SigningSecret {
 }
 
 impl Webhook {
-    /// A new one, enabled, with this secret.
+    /// An enabled webhook with this secret.
     pub(crate) fn new(
         id: String,
         uri: Uri,
@@ -110,7 +110,7 @@ impl Webhook {
         }
     }
 
-    /// Replaces the secret; `false` if too many would be valid at once.
+    /// Rotates the secret; `false` if too many secrets would be valid at once.
     pub(crate) fn rotate(&mut self, secret: &Zeroizing<String>, revocation: Revocation, now: UnixTime) -> bool {
         self.secrets.retain(|secret| secret.is_live(now));
         match revocation {
@@ -118,7 +118,7 @@ impl Webhook {
             Revocation::AfterADay if self.secrets.len() >= MAX_SECRETS => return false,
             Revocation::AfterADay => {
                 for secret in &mut self.secrets {
-                    // One that ends sooner does not live longer for it.
+                    // A secret that expires sooner keeps its expiry.
                     secret.expires.get_or_insert(now.saturating_add(GRACE));
                 }
             }
@@ -128,34 +128,34 @@ impl Webhook {
         true
     }
 
-    /// The secrets that sign now, the current one first.
+    /// The valid secrets, the current one first.
     pub(crate) fn live_secrets(&self, now: UnixTime) -> Vec<Secret> {
         self.secrets.iter().rev().filter(|secret| secret.is_live(now)).map(|secret| secret.secret.clone()).collect()
     }
 
-    pub(crate) fn takes(&self, event_type: &str) -> bool {
+    pub(crate) fn accepts(&self, event_type: &str) -> bool {
         self.state == State::Enabled && self.subscribed_events.iter().any(|name| name == event_type)
     }
 
-    /// Sets the state; enabled anew, it starts with a clean record.
+    /// Sets the state, and resets the count of failures.
     pub(crate) fn set_state(&mut self, state: State) {
         self.state = state;
         self.given_up = 0;
     }
 
-    pub(crate) fn succeeded(&mut self) {
+    pub(crate) fn record_success(&mut self) {
         self.given_up = 0;
     }
 
-    /// Notes a delivery that was given up; after `limit` in a row there are no more.
-    pub(crate) fn gave_up(&mut self, limit: u32, now: UnixTime) {
+    /// Records a delivery that was given up. After `limit` of them in a row the webhook is disabled.
+    pub(crate) fn record_failure(&mut self, limit: u32, now: UnixTime) {
         self.given_up += 1;
         if self.given_up >= limit && self.state == State::Enabled {
             self.disable_for_failures(now);
         }
     }
 
-    /// Ends it: it failed too often, or said that it is gone (410).
+    /// Disables the webhook: too many deliveries failed, or the receiver responded with 410.
     pub(crate) fn disable_for_failures(&mut self, now: UnixTime) {
         self.set_state(State::DisabledDueToFailedDeliveries);
         self.updated = now;
@@ -234,16 +234,16 @@ mod tests {
     fn a_run_of_failures_disables_it_and_one_success_breaks_the_run() {
         let mut webhook = webhook(&secret(1));
         let now = UnixTime::from_secs(5000);
-        webhook.gave_up(2, now);
-        webhook.succeeded();
-        webhook.gave_up(2, now);
+        webhook.record_failure(2, now);
+        webhook.record_success();
+        webhook.record_failure(2, now);
         assert_eq!(webhook.state, State::Enabled);
-        webhook.gave_up(2, now);
+        webhook.record_failure(2, now);
         assert_eq!(webhook.state, State::DisabledDueToFailedDeliveries);
-        assert!(!webhook.takes("batch.failed"));
+        assert!(!webhook.accepts("batch.failed"));
         webhook.set_state(State::Enabled);
-        webhook.gave_up(2, now);
-        assert!(webhook.takes("batch.failed") && !webhook.takes("batch.expired"));
+        webhook.record_failure(2, now);
+        assert!(webhook.accepts("batch.failed") && !webhook.accepts("batch.expired"));
     }
 
     #[test]

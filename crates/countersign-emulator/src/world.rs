@@ -1,6 +1,6 @@
-//! All that the emulator knows, and what follows from time: jobs end, events happen, deliveries are due.
+//! The emulator's state, and how it changes with time: jobs end, events happen, deliveries become due.
 //!
-//! No clock, no network: the time is a parameter, and what is to be sent is a value.
+//! No clock, no network: the time is a parameter, and an attempt to make is a return value.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use http::Uri;
 use zeroize::Zeroizing;
 
 use crate::audience::Audience;
-use crate::delivery::{Answer, Attempt, Delivery, Ending, Status};
+use crate::delivery::{Attempt, AttemptOutcome, Delivery, Ending, Status};
 use crate::event::Event;
 use crate::faults::{Fault, Faults};
 use crate::ids;
@@ -19,19 +19,19 @@ use crate::jobs::{self, Consequence, Jobs};
 use crate::keys::{self, PublishedKeys};
 use crate::outbox::{self, Number, Outbox};
 use crate::project::{ProjectId, Projects};
-use crate::report::Report;
+use crate::report::AttemptReport;
 use crate::schedule::Schedule;
 use crate::signing::{Dynamic, Signing};
 use crate::webhook::{State, Webhook};
 
-/// A delivery that is to be overtaken is held back for no longer than this.
+/// How long the first attempt of a reordered delivery is held back at most.
 const HELD_BACK: Duration = Duration::from_secs(30);
-/// How many events come in place of one in a burst that is a fault.
+/// How many events the fault `burst` makes of one.
 const BURST: usize = 10;
-/// The type of an event that nobody knows.
+/// The type that the fault `unknown_event_type` gives an event.
 const UNKNOWN_EVENT_TYPE: &str = "emulator.unheard_of";
 
-/// What does not change while the emulator runs.
+/// The settings that do not change while the emulator runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) base_url: String,
@@ -54,18 +54,18 @@ pub(crate) struct World {
     pub(crate) jobs: Jobs,
 }
 
-/// What is to be done next.
+/// What the sending task has to do next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Send this.
+    /// Make this attempt.
     Send(Box<Outgoing>),
-    /// Nothing until then.
+    /// Wait until then.
     Wait(UnixTime),
-    /// Nothing until something new happens.
+    /// Wait until something changes.
     Idle,
 }
 
-/// An attempt that is to be made.
+/// An attempt to make.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) number: Number,
@@ -82,7 +82,7 @@ impl World {
         Self { rules, rng, projects: Projects::default(), faults, keys, outbox, jobs }
     }
 
-    /// Registers a webhook for all events, and gives its secret.
+    /// Registers a webhook for all events, and returns its secret.
     pub(crate) fn register(&mut self, api_key: &str, uri: Uri, now: UnixTime) -> Zeroizing<String> {
         let events = EventKind::KNOWN.iter().filter_map(|kind| kind.name()).map(str::to_owned).collect();
         let secret = Zeroizing::new(ids::secret(&mut self.rng));
@@ -93,44 +93,45 @@ impl World {
         secret
     }
 
-    /// Lets the jobs end whose time has come.
-    pub(crate) fn pass(&mut self, now: UnixTime) {
+    /// Ends the jobs that are due by now.
+    pub(crate) fn advance_to(&mut self, now: UnixTime) {
         while let Some(consequence) = self.jobs.end_next(now) {
-            self.follow(consequence, now);
+            self.publish_consequence(consequence, now);
         }
     }
 
-    /// Lets an event happen, and everybody have it who is to have it.
+    /// Publishes an event: creates a delivery for each endpoint of its audience.
     ///
-    /// Where there is no room for its deliveries it is lost, and counted. Who can be told so is refused before.
-    pub(crate) fn tell(&mut self, event: &Event, audience: &Audience, now: UnixTime) {
-        let times = if self.strikes(Fault::Burst) { BURST } else { 1 };
+    /// An event whose deliveries there is no room for is dropped and counted. API calls check for room first, and
+    /// return an error instead.
+    pub(crate) fn publish(&mut self, event: &Event, audience: &Audience, now: UnixTime) {
+        let times = if self.applies(Fault::Burst) { BURST } else { 1 };
         for _ in 0..times {
-            self.tell_once(event, audience, now);
+            self.publish_once(event, audience, now);
         }
     }
 
-    /// How many deliveries an event of this type leads to at most.
+    /// The most deliveries that an event of this type leads to.
     pub(crate) fn reach(&mut self, audience: &Audience, event_type: &str) -> usize {
         let times = if self.faults.has(Fault::Burst) { BURST } else { 1 };
         self.targets(audience, event_type).len() * times
     }
 
-    fn tell_once(&mut self, event: &Event, audience: &Audience, now: UnixTime) {
+    fn publish_once(&mut self, event: &Event, audience: &Audience, now: UnixTime) {
         let targets = self.targets(audience, &event.event_type);
-        let strange = self
-            .strikes(Fault::UnknownEventType)
+        let renamed = self
+            .applies(Fault::UnknownEventType)
             .then(|| Event { event_type: UNKNOWN_EVENT_TYPE.into(), ..event.clone() });
-        let event = strange.as_ref().unwrap_or(event);
+        let event = renamed.as_ref().unwrap_or(event);
         let body = bytes::Bytes::from(event.to_body());
         if !self.outbox.has_room(targets.len(), body.len()) {
-            self.outbox.refuse_event();
+            self.outbox.count_dropped_event();
             return;
         }
         let (Audience::Subscribers(project) | Audience::Webhook(project, _) | Audience::Uris(project, _)) = audience;
         for (uri, webhook) in &targets {
-            let held_back = if self.strikes(Fault::Reordered) { self.up_to(HELD_BACK) } else { Duration::ZERO };
-            let is_repeated = self.strikes(Fault::Duplicate);
+            let held_back = if self.applies(Fault::Reordered) { self.up_to(HELD_BACK) } else { Duration::ZERO };
+            let is_repeated = self.applies(Fault::Duplicate);
             self.outbox.add(Delivery {
                 id: ids::message(&mut self.rng),
                 project: *project,
@@ -155,14 +156,14 @@ impl World {
             }
             Audience::Subscribers(project) => {
                 let webhooks = self.projects.webhooks(*project).iter().map(|(_, webhook)| webhook);
-                let wanted = webhooks.filter(|webhook| webhook.takes(event_type));
+                let wanted = webhooks.filter(|webhook| webhook.accepts(event_type));
                 wanted.map(|webhook| (webhook.uri.clone(), Some(webhook.id.clone()))).collect()
             }
         }
     }
 
-    /// What is to be done next, once time has [passed](Self::pass). An attempt that is given out is in
-    /// flight, and is to be settled.
+    /// What to do next, after [`advance_to`](Self::advance_to). An attempt that is returned is in flight until it
+    /// is [settled](Self::settle).
     pub(crate) fn next(&mut self, now: UnixTime) -> Step {
         while let Some(number) = self.outbox.start(now) {
             if let Some(outgoing) = self.attempt(number, now) {
@@ -175,12 +176,12 @@ impl World {
         due.into_iter().flatten().min().map_or(Step::Idle, Step::Wait)
     }
 
-    /// `None` if its webhook is gone, or is not to be sent anything.
+    /// The next attempt of a delivery; `None` if its webhook was deleted or disabled.
     fn attempt(&mut self, number: Number, now: UnixTime) -> Option<Outgoing> {
         let delivery = self.outbox.get(number)?;
         let (id, uri, body) = (delivery.id.clone(), delivery.uri.clone(), delivery.body.clone());
         let (project, webhook) = (delivery.project, delivery.webhook.clone());
-        let fault = Fault::OF_ATTEMPTS.into_iter().find(|fault| self.faults.strikes(*fault, &mut self.rng));
+        let fault = Fault::OF_ATTEMPTS.into_iter().find(|fault| self.faults.applies(*fault, &mut self.rng));
         let is_wrong_key = fault == Some(Fault::WrongKey);
         let signing = match webhook {
             Some(webhook) => {
@@ -188,7 +189,7 @@ impl World {
                 if webhook.state != State::Enabled {
                     return None;
                 }
-                Signing::Secrets(if is_wrong_key { vec![self.stranger()] } else { webhook.live_secrets(now) })
+                Signing::Secrets(if is_wrong_key { vec![self.wrong_secret()] } else { webhook.live_secrets(now) })
             }
             None => self.dynamic(&uri, is_wrong_key),
         };
@@ -203,48 +204,48 @@ impl World {
                 Signing::Ed25519(kid.clone(), key.clone())
             }
             Dynamic::Rs256 => {
-                let signer = if is_wrong_key { self.keys.stranger() } else { self.keys.rsa() };
+                let signer = if is_wrong_key { self.keys.unpublished_rsa() } else { self.keys.rsa() };
                 let audience = self.rules.audience.clone().unwrap_or_else(|| uri.to_string());
                 Signing::Token(signer.clone(), audience)
             }
         }
     }
 
-    fn stranger(&mut self) -> Secret {
+    fn wrong_secret(&mut self) -> Secret {
         #[expect(clippy::expect_used, reason = "`ids::secret` makes base64 of 32 bytes")]
-        Secret::parse(&ids::secret(&mut self.rng)).expect("a good secret").labelled("a-stranger's")
+        Secret::parse(&ids::secret(&mut self.rng)).expect("a valid secret").labelled("wrong-key")
     }
 
-    /// Notes what an attempt came to, and what becomes of its delivery.
-    pub(crate) fn settle(&mut self, number: Number, attempt: Attempt, now: UnixTime) -> Option<Report> {
-        let answer = attempt.answer.clone();
+    /// Records an attempt, and decides what becomes of its delivery.
+    pub(crate) fn settle(&mut self, number: Number, attempt: Attempt, now: UnixTime) -> Option<AttemptReport> {
+        let outcome = attempt.outcome.clone();
         self.outbox.record(number, attempt);
         let delivery = self.outbox.get(number)?;
         let (project, webhook) = (delivery.project, delivery.webhook.clone());
         let (attempts, is_repeated) = (delivery.attempts.len(), delivery.is_repeated);
         let elapsed = Duration::from_millis(now.as_millis().saturating_sub(delivery.created.as_millis()));
         let webhook = webhook.and_then(|webhook| self.projects.webhook(project, &webhook));
-        let retry_after = match answer {
-            Answer::Status { retry_after, .. } => retry_after,
-            Answer::None(_) => None,
+        let retry_after = match outcome {
+            AttemptOutcome::Response { retry_after, .. } => retry_after,
+            AttemptOutcome::NoResponse(_) => None,
         };
         let chance = self.rng.f64();
         let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
         let next = self.rules.schedule.next(attempts, elapsed, retry_after, chance);
         let created = delivery.created;
 
-        if answer.is_success() {
+        if outcome.is_success() {
             if let Some(webhook) = webhook {
-                webhook.succeeded();
+                webhook.record_success();
             }
             match next.filter(|_| is_repeated) {
                 Some(next) => {
-                    self.outbox.repeat_no_more(number);
+                    self.outbox.clear_repeat(number);
                     self.outbox.wait(number, created.saturating_add(next));
                 }
                 None => self.outbox.end(number, Ending::Delivered),
             }
-        } else if matches!(answer, Answer::Status { status: 410, .. }) {
+        } else if matches!(outcome, AttemptOutcome::Response { status: 410, .. }) {
             if let Some(webhook) = webhook {
                 webhook.disable_for_failures(now);
             }
@@ -253,34 +254,34 @@ impl World {
             self.outbox.wait(number, created.saturating_add(next));
         } else {
             if let Some(webhook) = webhook {
-                webhook.gave_up(self.rules.disable_after, now);
+                webhook.record_failure(self.rules.disable_after, now);
             }
             self.outbox.end(number, Ending::GivenUp);
         }
-        let report = Report::new(self.outbox.get(number)?, self.outbox.totals(), now);
+        let report = AttemptReport::new(self.outbox.get(number)?, self.outbox.totals(), now);
         self.outbox.trim();
         report
     }
 
-    /// Lets an open job come to this end now; `false` if there is none of this name that can.
+    /// Ends an open job like this; `false` if there is no such job, or it cannot end like this.
     pub(crate) fn end_job(&mut self, project: ProjectId, name: &str, end: End, now: UnixTime) -> bool {
         let consequence = self.jobs.end(project, name, end, now);
-        consequence.map(|consequence| self.follow(consequence, now)).is_some()
+        consequence.map(|consequence| self.publish_consequence(consequence, now)).is_some()
     }
 
-    /// Takes a job; `false` if there is no room for it, or for what may come of it.
+    /// Adds a job; `false` if there is no room for it, or for the delivery of its event.
     pub(crate) fn add_job(&mut self, job: Job) -> bool {
         self.outbox.has_room(1, job.size) && self.jobs.add(job)
     }
 
-    fn follow(&mut self, (event, audience): Consequence, now: UnixTime) {
+    fn publish_consequence(&mut self, (event, audience): Consequence, now: UnixTime) {
         if let Some(event) = event {
-            self.tell(&event, &audience, now);
+            self.publish(&event, &audience, now);
         }
     }
 
-    fn strikes(&mut self, fault: Fault) -> bool {
-        self.faults.strikes(fault, &mut self.rng)
+    fn applies(&mut self, fault: Fault) -> bool {
+        self.faults.applies(fault, &mut self.rng)
     }
 
     fn up_to(&mut self, limit: Duration) -> Duration {

@@ -1,75 +1,75 @@
-//! What goes wrong with time, beside a signature that may well be genuine.
+//! Mistakes with time. The signature may well be authentic.
 
 use countersign::UnixTime;
 use countersign::header::WEBHOOK_TIMESTAMP;
 
 use super::case::Case;
-use super::finding::{Finding, Looks};
+use super::finding::{Explanation, Finding};
 use super::trial::{Budget, Trial};
 use crate::time;
 
-const MILLISECONDS: Looks = Looks {
+const MILLISECONDS: Explanation = Explanation {
     code: "timestamp_in_another_unit",
     title: "the timestamp is not in seconds",
     advice: "The sender must write, and sign, whole seconds since 1970: `Math.floor(Date.now() / 1000)`, not `Date.now()`.",
 };
 
-/// A timestamp that would fit if it were divided.
+/// A timestamp in milliseconds or a smaller unit.
 pub(super) fn milliseconds(case: &Case) -> Option<Finding> {
     let (number, secs) = in_other_unit(case)?;
-    let evidence = format!("{number} divided to seconds is {}.", time::described(secs, case.now));
-    Some(if is_genuine(case) {
-        MILLISECONDS.certain(format!("{evidence} The signature, over the number as it is, matches."))
+    let evidence = format!("{number}, converted to seconds, is {}.", time::described(secs, case.now));
+    Some(if is_authentic(case) {
+        MILLISECONDS.certain(format!("{evidence} The signature over the unconverted number matches."))
     } else {
         MILLISECONDS.likely(evidence)
     })
 }
 
-const TOO_NEW: Looks = Looks {
+const TOO_NEW: Explanation = Explanation {
     code: "clock_behind",
-    title: "it was signed in the future, by the clock that it is compared with",
-    advice: "Set the clock of the receiver, or of the sender, by NTP; whole hours point at a time zone taken for UTC.",
+    title: "the timestamp is in the future, according to the receiver's clock",
+    advice: "Synchronise the receiver's clock, or the sender's, by NTP. A difference of whole hours suggests that local time was taken for UTC.",
 };
 
-/// A clock that is off.
+/// A clock that is wrong.
 pub(super) fn too_new(case: &Case) -> Option<Finding> {
     let secs = timestamp(case).filter(|_| in_other_unit(case).is_none())?;
     let is_too_new = secs > case.now.saturating_add(case.tolerance).as_secs();
     is_too_new.then(|| off(&TOO_NEW, secs, case))
 }
 
-const TOO_OLD: Looks = Looks {
+const TOO_OLD: Explanation = Explanation {
     code: "delivery_too_old",
-    title: "it was signed too long before it arrived",
-    advice: "If the delivery was slow or queued, verify it where it arrives, with the time at which it arrived. If the \
-             sender's clock is behind, or the receiver's ahead, set it by NTP. If it was sent again by somebody else, \
-             the refusal is right.",
+    title: "the delivery was signed too long before it arrived",
+    advice: "If the delivery was slow or queued, verify it on arrival, with the time of arrival. If the sender's clock \
+             is behind, or the receiver's ahead, synchronise it by NTP. If somebody replayed the delivery, the \
+             rejection is correct.",
 };
-const LOOKED_AT_LATER: Looks = Looks {
+const LOOKED_AT_LATER: Explanation = Explanation {
     code: "now_not_given",
-    title: "the request is an old capture, and is compared with the time of today",
-    advice: "Give the time at which it arrived: `--now`, in Unix seconds or RFC 3339.",
+    title: "the request is an old capture, and is compared with the current time",
+    advice: "Give the time of arrival: `--now`, in Unix seconds or RFC 3339.",
 };
 
-/// A late one, or one that was captured earlier.
+/// A late delivery, or an old capture.
 pub(super) fn too_old(case: &Case) -> Option<Finding> {
     let secs = timestamp(case)?;
     let is_too_old = secs < case.now.saturating_sub(case.tolerance).as_secs();
     is_too_old.then(|| off(if case.now_is_given { &TOO_OLD } else { &LOOKED_AT_LATER }, secs, case))
 }
 
-fn off(looks: &Looks, secs: u64, case: &Case) -> Finding {
+fn off(explanation: &Explanation, secs: u64, case: &Case) -> Finding {
     let tolerance = humantime::format_duration(case.tolerance);
-    let mut evidence = format!("Signed {}, and {tolerance} are allowed.", time::distance(secs, case.now));
-    if is_genuine(case) {
-        evidence.push_str(" The signature matches: id, timestamp, body and secret are right.");
-        looks.certain(evidence)
+    let mut evidence = format!("Signed {}; the tolerance is {tolerance}.", time::distance(secs, case.now));
+    if is_authentic(case) {
+        evidence.push_str(" The signature matches: id, timestamp, body and secret are correct.");
+        explanation.certain(evidence)
     } else {
-        looks.likely(evidence)
+        explanation.likely(evidence)
     }
 }
 
-fn is_genuine(case: &Case) -> bool {
+fn is_authentic(case: &Case) -> bool {
     Trial::of(case).matching_key(&Budget::default()).is_some()
 }
 
@@ -77,7 +77,7 @@ fn timestamp(case: &Case) -> Option<u64> {
     case.header(&WEBHOOK_TIMESTAMP).parse().ok()
 }
 
-/// The number, and the seconds that it means, if those are within a day of now.
+/// The number, and its value in seconds in another unit, if that is within a day of now.
 fn in_other_unit(case: &Case) -> Option<(u64, u64)> {
     const DAY: u64 = 86_400;
     let number = timestamp(case)?;

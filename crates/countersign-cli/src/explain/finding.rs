@@ -1,27 +1,27 @@
-//! What is looked for, and what was found.
+//! Known mistakes, repairs and findings.
 
 use serde::Serialize;
 
 use super::trial::Change;
 
-/// Something that goes wrong: its stable code, what it is, and what to do.
+/// A known mistake: its stable code, what it is, and what to do.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(super) struct Explanation {
     pub(super) code: &'static str,
     pub(super) title: &'static str,
     pub(super) advice: &'static str,
 }
 
-/// One thing to undo before the signature is tried again.
+/// One change to try the signature with.
 #[derive(Debug)]
 pub(super) struct Repair {
-    pub(super) looks: &'static Looks,
+    pub(super) explanation: &'static Explanation,
     /// Completes "the signature matches once …".
     pub(super) once: String,
     pub(super) change: Change,
 }
 
-/// What the request looks like.
+/// A likely cause of the rejection.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) code: &'static str,
@@ -31,15 +31,15 @@ pub(crate) struct Finding {
     pub(crate) advice: String,
 }
 
-/// How sure it is; what is certain is listed first.
+/// How certain a finding is. Certain findings are listed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Certainty {
-    /// Proved by trying, or plain to see.
+    /// Proved by a matching signature, or plainly visible.
     Certain,
-    /// Something speaks for it.
+    /// There is evidence for it.
     Likely,
-    /// Nothing speaks against it.
+    /// Nothing rules it out.
     Possible,
 }
 
@@ -53,9 +53,12 @@ impl Certainty {
     }
 }
 
-impl Looks {
+/// The repairs of one kind of mistake.
+pub(super) type Repairs<'c> = Box<dyn Iterator<Item = Repair> + 'c>;
+
+impl Explanation {
     pub(super) fn repair(&'static self, once: impl Into<String>, change: Change) -> Repair {
-        Repair { looks: self, once: once.into(), change }
+        Repair { explanation: self, once: once.into(), change }
     }
 
     pub(super) fn certain(&self, evidence: impl Into<String>) -> Finding {

@@ -1,7 +1,7 @@
-//! Other senders' conventions: an HMAC over other parts than id, timestamp and body.
+//! Other senders' conventions: an HMAC over parts other than id, timestamp and body.
 //!
-//! A [`Secret`](countersign::Secret) signs and verifies nothing of that kind, on purpose; so this is
-//! the one file that makes an HMAC of its own, to recognise and never to accept.
+//! [`Secret`](countersign::Secret) deliberately supports none of them. This is the one file that computes an HMAC
+//! itself, to recognise such signatures and never to accept them.
 
 use std::rc::Rc;
 
@@ -11,31 +11,32 @@ use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::case::{Case, Key};
-use super::finding::{Finding, Looks};
+use super::case::Case;
+use super::finding::{Explanation, Finding};
+use super::key::Key;
 use super::trial::{Budget, Change, listed};
 use super::{secret, signature};
 
-const BODY_ALONE: Looks = Looks {
+const BODY_ALONE: Explanation = Explanation {
     code: "signed_body_alone",
-    title: "the body alone is signed, without id and timestamp",
-    advice: "That is another convention (GitHub's, for one): anybody can send such a delivery again. The sender must sign \
+    title: "only the body is signed, without id and timestamp",
+    advice: "This is another convention (GitHub's, for example), and anyone can replay such a delivery. The sender must sign \
              `id.timestamp.body`.",
 };
-const OTHER_PARTS: Looks = Looks {
+const OTHER_PARTS: Explanation = Explanation {
     code: "signed_other_parts",
-    title: "something else than `id.timestamp.body` is signed",
-    advice: "The sender must sign the id, a dot, the timestamp, a dot and the body, each exactly as it is sent.",
+    title: "something other than `id.timestamp.body` is signed",
+    advice: "The sender must sign the id, a dot, the timestamp, a dot and the body, each exactly as sent.",
 };
-const NOT_ACCEPTED: Looks = Looks {
+const NOT_ACCEPTED: Explanation = Explanation {
     code: "signed_malformed",
-    title: "the signature is genuine, and the id or the timestamp is of a form that is refused",
+    title: "the signature is authentic, but the id or the timestamp has a form that is rejected",
     advice: "The sender must use an id of visible ASCII without dots, and a timestamp of plain digits: with a dot in an \
-             id, two deliveries could have the same signed bytes.",
+             id, two different deliveries could have the same signed bytes.",
 };
 
-/// What is hashed: its parts, joined by dots.
-type Convention = (&'static Looks, &'static str, fn(&str, &str) -> String, bool);
+/// What is signed: the explanation, the description, the part before the body, and whether the body is included.
+type Convention = (&'static Explanation, &'static str, fn(&str, &str) -> String, bool);
 
 const CONVENTIONS: &[Convention] = &[
     (&BODY_ALONE, "the body alone", |_, _| String::new(), true),
@@ -56,20 +57,21 @@ pub(super) fn other_parts(case: &Case) -> Option<Finding> {
     let signatures = signatures(case);
     let keys = keys(case);
     let budget = Budget::default();
-    CONVENTIONS.iter().find_map(|(looks, what, head, with_body)| {
+    CONVENTIONS.iter().find_map(|(explanation, what, head, with_body)| {
         let head = head(&id, &timestamp);
         let body: &[u8] = if *with_body { &case.capture.body } else { b"" };
         let matches =
             |key: &&Rc<Key>| budget.spend(body.len()) && signatures.contains(&mac(key, &[head.as_bytes(), body]));
         let key = keys.iter().find(matches)?;
-        // As it should be: the fault is somewhere else.
-        let is_standard = looks.code == NOT_ACCEPTED.code && countersign::MessageId::parse(&id).is_some();
+        // A valid delivery: the cause is elsewhere.
+        let is_standard = explanation.code == NOT_ACCEPTED.code && countersign::MessageId::parse(&id).is_some();
         let is_standard = is_standard && timestamp.parse::<u64>().is_ok_and(|secs| secs.to_string() == timestamp);
-        (!is_standard).then(|| looks.certain(format!("The signature matches, with `{}`, over {what}.", key.label)))
+        (!is_standard)
+            .then(|| explanation.certain(format!("The signature matches, with `{}`, over {what}.", key.label)))
     })
 }
 
-/// All that is listed, in every spelling, here and in other senders' headers.
+/// All listed signatures, in every spelling, including those in other senders' headers.
 fn signatures(case: &Case) -> Vec<String> {
     let mut signatures = listed(&case.header(&WEBHOOK_SIGNATURE));
     let names = case
@@ -83,7 +85,7 @@ fn signatures(case: &Case) -> Vec<String> {
     signatures
 }
 
-/// Such senders use the text of a secret as it is.
+/// The keys, including the undecoded text of each secret, which such senders use.
 fn keys(case: &Case) -> Vec<Rc<Key>> {
     let repaired = [secret::undecoded, secret::decorated].into_iter().flat_map(|hypothesis| hypothesis(case));
     let repaired = repaired.filter_map(|repair| match repair.change {

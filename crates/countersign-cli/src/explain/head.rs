@@ -1,27 +1,26 @@
-//! What goes wrong with the three headers.
+//! Mistakes with the three headers.
 
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use countersign::{Reason, UnixTime};
 use http::header::{DATE, HeaderName};
 use serde_json::Value;
 
-use super::Repairs;
 use super::case::Case;
-use super::finding::{Finding, Looks};
+use super::finding::{Explanation, Finding, Repairs};
 use super::trial::{Change, Head};
 use crate::time;
 
 const NAMES: [HeaderName; 3] = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
-/// A header that is there more often than this is not looked at.
+/// How many values of a header are tried at most.
 const MAX_VALUES: usize = 8;
-/// How far around its timestamp a delivery's own is looked for.
+/// How far around the captured timestamp others are tried, in seconds.
 const NEARBY_SECS: u64 = 3600;
 
-const RENAMED: Looks = Looks {
+const RENAMED: Explanation = Explanation {
     code: "headers_renamed",
-    title: "the three headers are there under other names",
+    title: "the three headers have other names",
     advice: "Verify them as `webhook-id`, `webhook-timestamp` and `webhook-signature`: a library's own prefix (`svix-`), \
-             or a server's variables (`HTTP_WEBHOOK_ID`), have to be mapped to them.",
+             or a server's variables (`HTTP_WEBHOOK_ID`), must be mapped to them.",
 };
 
 /// `svix-id`, `x-webhook-id`, `HTTP_WEBHOOK_ID`.
@@ -41,7 +40,7 @@ pub(super) fn renamed(case: &Case) -> Repairs<'_> {
         timestamp: value(timestamp, own_timestamp),
         signature: Some(value(signature, own_signature)),
     };
-    let once = format!("{} are taken for them", names.join(", "));
+    let once = format!("{} are used for them", names.join(", "));
     Box::new((!names.is_empty()).then(|| RENAMED.repair(once, Change::Head(head))).into_iter())
 }
 
@@ -52,11 +51,11 @@ fn canonical(name: &HeaderName) -> String {
     name.strip_prefix("svix-").map_or_else(|| name.to_owned(), |rest| format!("webhook-{rest}"))
 }
 
-const DUPLICATED: Looks = Looks {
+const DUPLICATED: Explanation = Explanation {
     code: "headers_duplicated",
-    title: "a header is there more than once, or its values were joined",
-    advice: "Find who adds it a second time: a proxy, or a client that sets what its library sets too. A verifier must \
-             not choose between two, so it refuses.",
+    title: "a header is present more than once, or its values were joined",
+    advice: "Find out what adds it a second time: a proxy, or a client that sets a header that its library sets too. A \
+             verifier must not choose between two values, so it rejects both.",
 };
 
 /// One of several values is the signed one.
@@ -71,13 +70,12 @@ pub(super) fn duplicated(case: &Case) -> Repairs<'_> {
         }
     }
     Box::new(heads.into_iter().map(|head| {
-        let once =
-            format!("only the id `{}` and the timestamp `{}` are taken", shown(&head.id), shown(&head.timestamp));
+        let once = format!("only the id `{}` and the timestamp `{}` are used", shown(&head.id), shown(&head.timestamp));
         DUPLICATED.repair(once, Change::Head(head))
     }))
 }
 
-/// Each value; signatures are a list, and ids and timestamps may have become one.
+/// Each value. Signatures are a list anyway; ids and timestamps may have been joined to one.
 fn values(case: &Case, name: &HeaderName) -> Vec<String> {
     let mut values = case.values(name);
     if *name != WEBHOOK_SIGNATURE {
@@ -88,11 +86,11 @@ fn values(case: &Case, name: &HeaderName) -> Vec<String> {
     values
 }
 
-const DECORATED: Looks = Looks {
+const DECORATED: Explanation = Explanation {
     code: "header_decorated",
-    title: "the id or the timestamp has something around it",
-    advice: "Pass the headers on as they are; quotes, white space, signs, zeros or fractions come from a log, a template \
-             or a number that was formatted again.",
+    title: "the id or the timestamp has extra characters around it",
+    advice: "Pass the headers on unchanged. Quotes, white space, signs, zeros or fractions come from a log, a template or a \
+             reformatted number.",
 };
 
 /// White space, quotes, a fraction, a leading zero.
@@ -109,26 +107,26 @@ fn undecorated(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'' | '`' | '<' | '>' | '[' | ']')).collect()
 }
 
-const SWAPPED: Looks = Looks {
+const SWAPPED: Explanation = Explanation {
     code: "id_and_timestamp_swapped",
-    title: "the id stands in the header of the timestamp, and the timestamp in that of the id",
-    advice: "Put them into the other's header, where the headers are written.",
+    title: "the id is in the timestamp header, and the timestamp in the id header",
+    advice: "Swap them where the headers are written.",
 };
 
 pub(super) fn swapped(case: &Case) -> Repairs<'_> {
     let (id, timestamp) = (case.header(&WEBHOOK_TIMESTAMP), case.header(&WEBHOOK_ID));
     let head = Head { id, timestamp, signature: None };
-    Box::new(std::iter::once(SWAPPED.repair("the two change places", Change::Head(head))))
+    Box::new(std::iter::once(SWAPPED.repair("the two are swapped", Change::Head(head))))
 }
 
-const OTHER_ID: Looks = Looks {
+const OTHER_ID: Explanation = Explanation {
     code: "id_from_another_delivery",
     title: "the id is not the one that was signed",
-    advice: "The signature covers the id: pass `webhook-id` on as received. A proxy that sets a request id of its own, or \
-             headers and signature from two deliveries, lead to this.",
+    advice: "The signature covers the id: pass `webhook-id` on as received. Possible causes are a proxy that sets its own request \
+             id, and headers from two different deliveries.",
 };
 
-/// Ids that were given to be tried, and those that stand elsewhere in the request.
+/// Ids that were given to try, and others in the request.
 pub(super) fn other_id(case: &Case) -> Repairs<'_> {
     let body: Option<Value> = serde_json::from_slice(&case.capture.body).ok();
     let pointers = ["/id", "/data/id", "/event_id", "/message_id"].into_iter();
@@ -145,14 +143,14 @@ pub(super) fn other_id(case: &Case) -> Repairs<'_> {
     )
 }
 
-const OTHER_TIMESTAMP: Looks = Looks {
+const OTHER_TIMESTAMP: Explanation = Explanation {
     code: "timestamp_from_another_delivery",
     title: "the timestamp is not the one that was signed",
-    advice: "The signature covers the timestamp, and each attempt has one of its own: take all three headers from the same \
-             request, and do not set the time anew where it is passed on.",
+    advice: "The signature covers the timestamp, and each attempt has its own: use all three headers of the same request, and do \
+             not set a new time when passing it on.",
 };
 
-/// Timestamps that were given to be tried, and those that stand elsewhere in the request.
+/// Timestamps that were given to try, and others in the request.
 pub(super) fn other_timestamp(case: &Case) -> Repairs<'_> {
     let body: Option<Value> = serde_json::from_slice(&case.capture.body).ok();
     let in_body =
@@ -175,13 +173,13 @@ fn timestamp_repair(secs: u64, case: &Case) -> super::finding::Repair {
     OTHER_TIMESTAMP.repair(once, Change::Timestamp(secs.to_string()))
 }
 
-const OTHER_UNIT: Looks = Looks {
+const OTHER_UNIT: Explanation = Explanation {
     code: "timestamp_in_another_unit",
-    title: "the timestamp is not in seconds, and what was signed was",
+    title: "the timestamp is not in seconds, but the signed one was",
     advice: "Write `webhook-timestamp` in whole seconds since 1970, exactly as it was signed.",
 };
 
-/// Milli-, micro- or nanoseconds, minutes' worth of RFC 3339, hexadecimal.
+/// Milli-, micro- or nanoseconds, RFC 3339, an HTTP date, hexadecimal.
 pub(super) fn other_unit(case: &Case) -> Repairs<'_> {
     let text = case.header(&WEBHOOK_TIMESTAMP);
     let number = text.trim().parse::<u64>().ok();
@@ -195,14 +193,14 @@ pub(super) fn other_unit(case: &Case) -> Repairs<'_> {
     }))
 }
 
-const MISSING: Looks = Looks {
+const MISSING: Explanation = Explanation {
     code: "header_missing",
     title: "a header is missing",
-    advice: "If it is missing in what the server sees, a proxy drops it (allow it there), or this is no delivery of a \
-             Standard Webhook. If it is only missing in the capture, capture all headers.",
+    advice: "If the server does not get it either, a proxy drops it (allow it there), or this is not a Standard Webhooks \
+             delivery. If only the capture lacks it, capture all headers.",
 };
 
-/// Nothing that was tried stands for it.
+/// A header that is missing under any name.
 pub(super) fn missing(case: &Case) -> Option<Finding> {
     let names = NAMES.into_iter().filter(|name| !case.capture.headers.contains_key(name));
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
@@ -210,7 +208,7 @@ pub(super) fn missing(case: &Case) -> Option<Finding> {
         .then(|| MISSING.likely(format!("There is no {}: {}.", names.join(", no "), Reason::MissingHeader)))
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, as the header `date` has it.
+/// An HTTP date, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn parse_date(text: &str) -> Option<UnixTime> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let mut words = text.split(' ').skip(1);

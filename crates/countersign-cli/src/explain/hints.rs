@@ -1,41 +1,41 @@
-//! What nothing proves: signs of a changed body, and what remains when nothing fits.
+//! Hints without proof: signs of a changed body, and the possibilities that remain.
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 
 use super::case::Case;
-use super::finding::{Finding, Looks};
+use super::finding::{Explanation, Finding};
 use super::scheme;
 
-const EMPTY_BODY: Looks = Looks {
+const EMPTY_BODY: Explanation = Explanation {
     code: "body_empty",
     title: "the body is empty",
-    advice: "Something read it before: a body can be read once. Take the bytes first, and give them to the verifier and to \
-             whoever parses them.",
+    advice: "Something read it before, and a body can be read only once. Read the bytes first, and pass them to both the \
+             verifier and the parser.",
 };
 
-/// Read by somebody else before.
+/// A body that was already read.
 pub(super) fn empty_body(case: &Case) -> Option<Finding> {
-    case.capture.body.is_empty().then(|| EMPTY_BODY.likely("There are 0 bytes, and no known event is empty."))
+    case.capture.body.is_empty().then(|| EMPTY_BODY.likely("The body has 0 bytes, and no known event is empty."))
 }
 
-const BODY_LENGTH: Looks = Looks {
+const BODY_LENGTH: Explanation = Explanation {
     code: "body_length_differs",
-    title: "the body is not as long as its head says",
-    advice: "It was cut off (a buffer's or a log's limit), or changed after it was received: capture the bytes as received.",
+    title: "the length of the body differs from `content-length`",
+    advice: "It was truncated (by the limit of a buffer or a log), or changed after it was received. Capture the bytes as received.",
 };
 
 /// Against `content-length`.
 pub(super) fn body_length(case: &Case) -> Option<Finding> {
     let said: usize = case.header(&CONTENT_LENGTH).trim().parse().ok()?;
     let len = case.capture.body.len();
-    (said != len).then(|| BODY_LENGTH.likely(format!("`content-length` says {said} bytes, and there are {len}.")))
+    (said != len).then(|| BODY_LENGTH.likely(format!("`content-length` is {said}, and the body has {len} bytes.")))
 }
 
-const COMPRESSED: Looks = Looks {
+const COMPRESSED: Explanation = Explanation {
     code: "body_compressed",
     title: "the body is, or was, compressed",
-    advice: "What is signed is the body as the sender wrote it: decompress it once, before it is verified, and do not let a \
-             proxy compress requests.",
+    advice: "The sender signs the uncompressed body. Decompress it once before verification, and do not let a proxy compress \
+             requests.",
 };
 
 /// By `content-encoding`, or by the first bytes of gzip and zstd.
@@ -43,7 +43,7 @@ pub(super) fn compressed(case: &Case) -> Option<Finding> {
     let encoding = case.header(&CONTENT_ENCODING);
     let magic = [&b"\x1f\x8b"[..], b"\x28\xb5\x2f\xfd"].iter().any(|magic| case.capture.body.starts_with(magic));
     if magic {
-        Some(COMPRESSED.likely("The body begins as gzip or zstd does."))
+        Some(COMPRESSED.likely("The body starts with the magic number of gzip or zstd."))
     } else {
         let is_compressed = !matches!(encoding.as_str(), "" | "identity");
         let encoding = crate::output::shown(&encoding);
@@ -51,40 +51,41 @@ pub(super) fn compressed(case: &Case) -> Option<Finding> {
     }
 }
 
-const LOST_CHARACTERS: Looks = Looks {
+const LOST_CHARACTERS: Explanation = Explanation {
     code: "body_characters_lost",
     title: "the body was decoded as text, and bytes were lost",
-    advice: "Verify bytes, not text: what is not UTF-8 becomes U+FFFD when it is decoded, and cannot be brought back.",
+    advice: "Verify bytes, not text: bytes that are not UTF-8 are replaced by U+FFFD in decoding, and are lost.",
 };
 
-/// The replacement character stands where bytes were.
+/// Replacement characters in place of bytes.
 pub(super) fn lost_characters(case: &Case) -> Option<Finding> {
     let count = case.body_text()?.matches('\u{fffd}').count();
     (count > 0).then(|| LOST_CHARACTERS.likely(format!("The body has {count} replacement characters (U+FFFD).")))
 }
 
-const WRONG_SECRET: Looks = Looks {
+const WRONG_SECRET: Explanation = Explanation {
     code: "wrong_secret",
-    title: "the secret is another one than the sender's",
-    advice: "Each environment, project and endpoint has its own; after a rotation there are two. Compare the last four \
-             characters with what the sender shows (`truncated_secret`), and give the others with `--try-secret-file`.",
+    title: "the secret is not the sender's",
+    advice: "Each environment, project and endpoint has its own secret, and two after a rotation. Compare the last four \
+             characters with the ones that the sender shows (`truncated_secret`), and try other secrets with \
+             `--try-secret-file`.",
 };
-const BODY_CHANGED: Looks = Looks {
+const BODY_CHANGED: Explanation = Explanation {
     code: "body_changed",
-    title: "the body was changed in a way that was not tried, or it is another delivery's",
-    advice: "Capture it anew, as received: the three headers of one request, and the bytes of its body before anything \
+    title: "the body was changed in an unknown way, or belongs to another delivery",
+    advice: "Capture the request again, as received: the three headers of one request, and the bytes of its body before anything \
              parses them (`tcpdump`, a proxy's raw dump, `request.get_data()` written in binary mode).",
 };
 
-const UNKNOWN_KEY: Looks = Looks {
+const UNKNOWN_KEY: Explanation = Explanation {
     code: "v1a_key_unknown",
-    title: "it is signed (`v1a`) with none of the public keys that were given",
-    advice: "The header names no key. If the sender rotated its keys, a copy of its set is out of date: give its URL, or \
-             fetch it anew (`countersign jwks show`); a pinned key is the sender's only as long as it says so. A \
-             capture from before the rotation can only be verified with the keys of its time.",
+    title: "the delivery is signed (`v1a`) with none of the given public keys",
+    advice: "The header names no key. If the sender rotated its keys, a copy of its key set is out of date: give its URL, \
+             or fetch it again (`countersign jwks show`). A pinned key may have been replaced. A capture from \
+             before the rotation can only be verified with the keys of that time.",
 };
 
-/// What is left when nothing is certain.
+/// The possibilities that remain when nothing is certain.
 pub(super) fn remaining(case: &Case) -> Vec<Finding> {
     let keys: Vec<_> = case.trust.labels("v1a").map(|label| format!("`{}`", crate::output::shown(label))).collect();
     let unknown_key = (!keys.is_empty() && scheme::lists(case, "v1a"))
@@ -93,6 +94,6 @@ pub(super) fn remaining(case: &Case) -> Vec<Finding> {
     let wrong_secret =
         (!labels.is_empty()).then(|| WRONG_SECRET.possible(format!("Nothing matches with {}.", labels.join(", "))));
     let bytes = case.capture.body.len();
-    let body_changed = BODY_CHANGED.possible(format!("Nothing that was tried on the {bytes} bytes matches."));
+    let body_changed = BODY_CHANGED.possible(format!("None of the changes tried on the {bytes} bytes matches."));
     unknown_key.into_iter().chain(wrong_secret).chain([body_changed]).collect()
 }

@@ -1,32 +1,35 @@
-//! JSON as other serialisers write it: the same value, in another text.
+//! JSON as other serializers write it: the same value in other bytes.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::io::{self, Write};
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
 
-/// A value that keeps the order of its names.
+/// A value that keeps the order of its members.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
     Object(Vec<(String, Json)>),
     Array(Vec<Json>),
     Text(String),
     /// `null`, `true`, `false` or a number.
-    Literal(String),
+    Literal(Value),
 }
 
 pub(super) fn parse(text: &str) -> Option<Json> {
     serde_json::from_str(text).ok()
 }
 
-/// Every text that is tried, with what is said of it, the most likely first.
+/// Every text to try, with its description, most likely first.
 pub(super) fn spellings(value: Json) -> impl Iterator<Item = (String, String)> {
     let orders = Order::ALL.iter().filter_map(move |order| Some((order, order.of(&value)?)));
     orders.flat_map(|(order, value)| {
         Layout::ALL.iter().flat_map(move |layout| {
             let value = value.clone();
             Escapes::ALL.iter().flat_map(move |escapes| {
-                let mut text = String::new();
-                write_value(&value, layout, *escapes, 0, &mut text);
+                let text = Style::write(&value, layout, *escapes).unwrap_or_default();
                 let how = format!("{}{}{}", layout.name, escapes.name(), order.name());
                 let ended = (format!("{text}\n"), format!("{how}, with a newline at its end"));
                 [(text, how), ended]
@@ -39,7 +42,7 @@ pub(super) fn spellings(value: Json) -> impl Iterator<Item = (String, String)> {
 enum Order {
     AsIs,
     Sorted,
-    /// As the documentation writes Gemini's envelope.
+    /// The order of Gemini's documentation.
     Documented,
 }
 
@@ -65,11 +68,11 @@ impl Order {
         match self {
             Self::AsIs => "",
             Self::Sorted => ", with its names sorted",
-            Self::Documented => ", with its names in the order of the documentation",
+            Self::Documented => ", with its names in the documented order",
         }
     }
 
-    /// `None` if this changes nothing.
+    /// `None` if the order stays the same.
     fn of(self, value: &Json) -> Option<Json> {
         let ordered = match self {
             Self::AsIs => return Some(value.clone()),
@@ -113,13 +116,6 @@ impl Layout {
         Self { name: "indented by 4 spaces", comma: ",", colon: ": ", indent: Some("    ") },
         Self { name: "indented by tabs", comma: ",", colon: ": ", indent: Some("\t") },
     ];
-
-    fn line(&self, depth: usize, text: &mut String) {
-        if let Some(indent) = self.indent {
-            text.push('\n');
-            (0..depth).for_each(|_| text.push_str(indent));
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,64 +150,116 @@ impl Escapes {
     }
 }
 
-fn write_value(value: &Json, layout: &Layout, escapes: Escapes, depth: usize, text: &mut String) {
-    match value {
-        Json::Literal(literal) => text.push_str(literal),
-        Json::Text(string) => write_string(string, escapes, text),
-        Json::Array(items) => list(items, ['[', ']'], layout, depth, text, |item, text| {
-            write_value(item, layout, escapes, depth + 1, text);
-        }),
-        Json::Object(members) => list(members, ['{', '}'], layout, depth, text, |(name, value), text| {
-            write_string(name, escapes, text);
-            text.push_str(layout.colon);
-            write_value(value, layout, escapes, depth + 1, text);
-        }),
-    }
-}
-
-fn list<T>(
-    items: &[T],
-    brackets: [char; 2],
-    layout: &Layout,
+/// Writes JSON in one layout and one way of escaping.
+struct Style<'l> {
+    layout: &'l Layout,
+    escapes: Escapes,
     depth: usize,
-    text: &mut String,
-    mut write_item: impl FnMut(&T, &mut String),
-) {
-    text.push(brackets[0]);
-    for (number, item) in items.iter().enumerate() {
-        if number > 0 {
-            text.push_str(layout.comma);
-        }
-        layout.line(depth + 1, text);
-        write_item(item, text);
-    }
-    if !items.is_empty() {
-        layout.line(depth, text);
-    }
-    text.push(brackets[1]);
+    /// Whether the innermost list or object has an element.
+    has_element: bool,
 }
 
-fn write_string(string: &str, escapes: Escapes, text: &mut String) {
-    text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '/' if escapes == Escapes::AsciiAndSlash => text.push_str("\\/"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{c}' => text.push_str("\\f"),
-            c if c < ' ' || escapes.escapes(c) => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(text, "\\u{unit:04x}");
+impl Style<'_> {
+    fn write(value: &Json, layout: &Layout, escapes: Escapes) -> Option<String> {
+        let style = Style { layout, escapes, depth: 0, has_element: false };
+        let mut text = Vec::new();
+        value.serialize(&mut Serializer::with_formatter(&mut text, style)).ok()?;
+        String::from_utf8(text).ok()
+    }
+
+    fn open(&mut self, to: &mut (impl Write + ?Sized), bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.has_element = false;
+        to.write_all(bracket)
+    }
+
+    fn element(&mut self, to: &mut (impl Write + ?Sized), is_first: bool) -> io::Result<()> {
+        if !is_first {
+            to.write_all(self.layout.comma.as_bytes())?;
+        }
+        self.line(to)
+    }
+
+    fn close(&mut self, to: &mut (impl Write + ?Sized), bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        if self.has_element {
+            self.line(to)?;
+        }
+        to.write_all(bracket)
+    }
+
+    fn line(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        let Some(indent) = self.layout.indent else { return Ok(()) };
+        to.write_all(b"\n")?;
+        (0..self.depth).try_for_each(|_| to.write_all(indent.as_bytes()))
+    }
+}
+
+impl Formatter for Style<'_> {
+    fn begin_array<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.open(to, b"[")
+    }
+
+    fn end_array<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.close(to, b"]")
+    }
+
+    fn begin_array_value<W: Write + ?Sized>(&mut self, to: &mut W, is_first: bool) -> io::Result<()> {
+        self.element(to, is_first)
+    }
+
+    fn end_array_value<W: Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.has_element = true;
+        Ok(())
+    }
+
+    fn begin_object<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.open(to, b"{")
+    }
+
+    fn end_object<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        self.close(to, b"}")
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(&mut self, to: &mut W, is_first: bool) -> io::Result<()> {
+        self.element(to, is_first)
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        to.write_all(self.layout.colon.as_bytes())
+    }
+
+    fn end_object_value<W: Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.has_element = true;
+        Ok(())
+    }
+
+    /// The part of a string that needs no escape by the rules of JSON.
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        for character in fragment.chars() {
+            if character == '/' && self.escapes == Escapes::AsciiAndSlash {
+                to.write_all(b"\\/")?;
+            } else if self.escapes.escapes(character) {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(to, "\\u{unit:04x}")?;
                 }
+            } else {
+                to.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
             }
-            c => text.push(c),
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Object(members) => serializer.collect_map(members.iter().map(|(name, value)| (name, value))),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Literal(value) => value.serialize(serializer),
         }
     }
-    text.push('"');
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -230,19 +278,19 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Literal(value.to_string()))
+        Ok(Json::Literal(value.into()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Literal(value.to_string()))
+        Ok(Json::Literal(value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Literal(value.to_string()))
+        Ok(Json::Literal(value.into()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Literal(serde_json::Value::from(value).to_string()))
+        Ok(Json::Literal(value.into()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -250,7 +298,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Literal("null".into()))
+        Ok(Json::Literal(Value::Null))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
@@ -275,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_serialiser_is_imitated() {
+    fn every_serializer_is_imitated() {
         let source = r#"{"b": [1, {}, []], "a": "é/<\"\n😀", "c": -1.5}"#;
         let all: Vec<_> = spellings(parse(source).expect("JSON")).map(|(text, _)| text).collect();
         for expected in [

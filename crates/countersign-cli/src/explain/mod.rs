@@ -1,8 +1,8 @@
-//! Why a request fails: each thing that usually goes wrong is undone, and the signature tried again.
+//! Why a request fails: each common mistake is undone, and the signature tried again.
 //!
-//! A [`Repair`] undoes one thing (`secret`, `signature`, `body`, `head`); one after which the
-//! signature matches is proof. An observation (`clock`, `scheme`, `token`, `foreign`, `hints`) is what can be
-//! seen without undoing anything.
+//! A [`Repair`] undoes one mistake (`secret`, `signature`, `body`, `head`). If the signature matches afterwards, that
+//! proves the mistake. An observation (`clock`, `scheme`, `token`, `foreign`, `hints`) is visible without undoing
+//! anything.
 
 mod body;
 mod case;
@@ -12,6 +12,7 @@ mod foreign;
 mod head;
 mod hints;
 mod json;
+mod key;
 mod scheme;
 mod secret;
 mod signature;
@@ -22,12 +23,10 @@ pub(crate) use case::Case;
 pub(crate) use finding::{Certainty, Finding};
 pub(crate) use token::Token;
 
-use finding::Repair;
+use finding::{Repair, Repairs};
 use trial::{Budget, Trial};
 
-type Repairs<'c> = Box<dyn Iterator<Item = Repair> + 'c>;
-
-/// What may have to be undone, the most likely first.
+/// The mistakes to undo, most likely first.
 const REPAIRS: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[
     secret::decorated,
     secret::undecoded,
@@ -52,10 +51,10 @@ const REPAIRS: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[
     head::other_unit,
 ];
 
-/// Too many to be tried together with others.
+/// Repairs with too many variants to combine with others.
 const EXHAUSTIVE: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[head::nearby_timestamp];
 
-/// What can be seen as it is, the most likely first.
+/// The observations, most likely first.
 const OBSERVATIONS: &[fn(&Case) -> Option<Finding>] = &[
     scheme::v1a,
     scheme::v1,
@@ -74,22 +73,22 @@ const OBSERVATIONS: &[fn(&Case) -> Option<Finding>] = &[
     hints::lost_characters,
 ];
 
-/// What was found out.
+/// The findings, and how much was tried.
 #[derive(Debug)]
 pub(crate) struct Diagnosis {
-    /// The most likely first.
+    /// Most likely first.
     pub(crate) findings: Vec<Finding>,
     /// How many signatures were computed.
     pub(crate) trials: u64,
-    /// Whether there was more to try than is worth waiting for.
+    /// Whether the search stopped early because it would have taken too long.
     pub(crate) gave_up: bool,
 }
 
-/// Finds out what a rejected request looks like.
+/// Finds likely causes of a rejection.
 pub(crate) fn diagnose(case: &Case) -> Diagnosis {
     let budget = Budget::default();
     let captured = Trial::of(case);
-    // If the signature matches as it is, the fault is somewhere else.
+    // If the signature matches as it is, the cause is elsewhere.
     let mut findings = if captured.matching_key(&budget).is_some() {
         Vec::new()
     } else {
@@ -110,11 +109,11 @@ fn one_repair(case: &Case, captured: &Trial, budget: &Budget) -> Option<Vec<Find
     repairs.take_while(|_| !budget.is_exhausted()).find_map(|repair| {
         let repaired = captured.with(&repair.change)?;
         let key = repaired.matching_key(budget)?;
-        Some(vec![repair.looks.certain(format!("The signature matches, with `{key}`, once {}.", repair.once))])
+        Some(vec![repair.explanation.certain(format!("The signature matches, with `{key}`, once {}.", repair.once))])
     })
 }
 
-/// Two things can be wrong at once, in different places.
+/// Two mistakes at once, in different places.
 fn two_repairs(case: &Case, captured: &Trial, budget: &Budget) -> Option<Vec<Finding>> {
     let is_body = |repair: &Repair| matches!(repair.change, trial::Change::Body(_));
     let repairs = || REPAIRS.iter().flat_map(|hypothesis| hypothesis(case)).take_while(|_| !budget.is_exhausted());
@@ -123,12 +122,12 @@ fn two_repairs(case: &Case, captured: &Trial, budget: &Budget) -> Option<Vec<Fin
         let repaired = captured.with(&one.change)?.with(&other.change)?;
         let key = repaired.matching_key(budget)?;
         let once = format!("The signature matches, with `{key}`, once {}, and {}.", one.once, other.once);
-        Some(vec![one.looks.certain(once.clone()), other.looks.certain(once)])
+        Some(vec![one.explanation.certain(once.clone()), other.explanation.certain(once)])
     };
     let mut pairs =
         small.iter().enumerate().flat_map(|(at, one)| small[at + 1..].iter().map(move |other| (one, other)));
     let apart = |one: &Repair, other: &Repair| one.change.is_apart_from(&other.change);
-    // Bodies are large: one at a time is kept.
+    // Bodies are large: only one at a time is kept in memory.
     pairs
         .find_map(|(one, other)| apart(one, other).then(|| both(one, other))?)
         .or_else(|| repairs().filter(is_body).find_map(|body| small.iter().find_map(|other| both(&body, other))))

@@ -1,4 +1,4 @@
-//! What goes wrong with tokens (JWT) in the place of signatures.
+//! Mistakes with tokens (JWT) in place of signatures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,103 +6,102 @@ use countersign::header::{WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use countersign::{Reason, Rejection};
 use serde_json::Value;
 
-use super::Repairs;
 use super::body;
 use super::case::Case;
-use super::finding::{Finding, Looks};
+use super::finding::{Explanation, Finding, Repairs};
 use super::trial::Change;
 use crate::output::shown;
 use crate::time;
 
-const NOT_EXPECTED: Looks = Looks {
+const NOT_EXPECTED: Explanation = Explanation {
     code: "token_delivery",
-    title: "it is signed with a token (JWT), and what verifies one was not given",
-    advice: "A dynamic Gemini webhook (`webhook_config` in a request) is documented to be signed so: give the sender's key \
+    title: "the delivery is signed with a token (JWT), and no keys for tokens were given",
+    advice: "A dynamic Gemini webhook (`webhook_config` in a request) is documented to be signed like this: give the sender's key \
              set (`--jwks`) and the URL that the sender was given (`--audience`), instead of a secret.",
 };
-const DECORATED: Looks = Looks {
+const DECORATED: Explanation = Explanation {
     code: "token_decorated",
-    title: "the token has something around it",
-    advice: "The header `webhook-signature` is the token and nothing else: no `Bearer`, no quotes, no white space.",
+    title: "the token has extra characters around it",
+    advice: "The header `webhook-signature` must be only the token: no `Bearer`, no quotes, no white space.",
 };
-const MALFORMED: Looks = Looks {
+const MALFORMED: Explanation = Explanation {
     code: "token_malformed",
-    title: "the token cannot be read, or asks for an extension (`crit`)",
-    advice: "Capture it anew, whole: three parts of base64url without padding, the first two of them JSON objects. What is \
-             in `crit` must be understood, and nothing is: ask the sender to issue tokens without it.",
+    title: "the token cannot be parsed, or requires an extension (`crit`)",
+    advice: "Capture the whole token again: three parts in base64url without padding, of which the first two are JSON \
+             objects. No extension in `crit` is supported: ask the sender to issue tokens without it.",
 };
-const UNSIGNED: Looks = Looks {
+const UNSIGNED: Explanation = Explanation {
     code: "token_unsigned",
-    title: "the token says of itself that it is not signed (alg `none`)",
-    advice: "Anybody can write such a token. If the sender really sends it, have that mended; else this is a forgery.",
+    title: "the token declares itself unsigned (alg `none`)",
+    advice: "Anyone can write such a token. If the sender really sends it, it must be fixed there; otherwise it is a forgery.",
 };
-const HMAC: Looks = Looks {
+const HMAC: Explanation = Explanation {
     code: "token_hmac",
     title: "the token is signed with a shared secret (HS256 and the like), not with a private key",
-    advice: "Only RS256 is accepted: a verifier that took HS256 would use the public key as the secret, and everybody has \
-             that. A forgery of this kind is a known attack; a sender of this kind must be given an RSA key.",
+    advice: "Only RS256 is accepted: a verifier that accepted HS256 would use the public key as the secret, and everybody \
+             has that. Forging such tokens is a known attack. A real sender of such tokens must use an RSA key instead.",
 };
-const OTHER_ALGORITHM: Looks = Looks {
+const OTHER_ALGORITHM: Explanation = Explanation {
     code: "token_algorithm",
     title: "the token is signed with an algorithm that is not accepted",
-    advice: "Only RS256 is accepted, which is what Gemini's dynamic webhooks are documented to use.",
+    advice: "Only RS256 is accepted, the documented algorithm of Gemini's dynamic webhooks.",
 };
-const UNKNOWN_KEY: Looks = Looks {
+const UNKNOWN_KEY: Explanation = Explanation {
     code: "token_key_unknown",
     title: "the token names a key that is not in the key set",
-    advice: "If the sender rotated its keys, a copy of its set is out of date: give its URL, or fetch it anew (`countersign \
-             jwks show`). A capture from before the rotation can only be verified with the set of its time.",
+    advice: "If the sender rotated its keys, a copy of its key set is out of date: give its URL, or fetch it again (`countersign \
+             jwks show`). A capture from before the rotation can only be verified with the key set of that time.",
 };
-const FORGED: Looks = Looks {
+const FORGED: Explanation = Explanation {
     code: "token_signature",
-    title: "the key that the token names did not sign it",
-    advice: "The token was cut, changed or put together from two, or another sender uses the same `kid`: compare the key \
-             set with the sender's, and capture the header anew.",
+    title: "the token was not signed by the key that it names",
+    advice: "The token was truncated, changed or assembled from two, or another sender uses the same `kid`. Compare the key \
+             set with the sender's, and capture the header again.",
 };
-const ISSUER: Looks = Looks {
+const ISSUER: Explanation = Explanation {
     code: "token_issuer",
-    title: "the token was issued by somebody else",
-    advice: "If that issuer is the one to trust, give it as `--issuer`, exactly as it is written in the token.",
+    title: "the token has another issuer",
+    advice: "If that issuer should be trusted, give it as `--issuer`, exactly as it is written in the token.",
 };
-const AUDIENCE: Looks = Looks {
+const AUDIENCE: Explanation = Explanation {
     code: "token_audience",
     title: "the token was issued for another audience",
-    advice: "The audience is the URL that the sender was given, to the letter: scheme, host, port, path and the slash at its \
-             end. If the delivery is meant for this endpoint, give it as `--audience`; else somebody passes on what \
-             was sent to another.",
+    advice: "The audience is exactly the URL that the sender was given: scheme, host, port, path and trailing slash. If the \
+             delivery is meant for this endpoint, give it as `--audience`; otherwise somebody forwards a delivery \
+             that was sent to another endpoint.",
 };
-const UNTIMED: Looks = Looks {
+const UNTIMED: Explanation = Explanation {
     code: "token_untimed",
-    title: "the token does not say when it was issued, nor that it expires within 24 hours",
-    advice: "It could be sent again and again: the sender must sign `iat`, or an `exp` that is near. The header `webhook-timestamp` beside a \
+    title: "the token has neither an issue time nor an expiry within 24 hours",
+    advice: "It could be replayed: the sender must sign `iat`, or an `exp` in the near future. The header `webhook-timestamp` beside a \
              token is not signed.",
 };
-const EXPIRED: Looks = Looks {
+const EXPIRED: Explanation = Explanation {
     code: "token_expired",
     title: "the token has expired, or was issued too long before it arrived",
-    advice: "For a capture, give the time at which it arrived (`--now`). Else the delivery was slow, it is sent again by \
-             somebody, or a clock is off: set it by NTP.",
+    advice: "For a capture, give the time of arrival (`--now`). Otherwise the delivery was slow or is a replay, or a clock is \
+             wrong: synchronise it by NTP.",
 };
-const NOT_YET_VALID: Looks = Looks {
+const NOT_YET_VALID: Explanation = Explanation {
     code: "token_not_yet_valid",
-    title: "the token was issued in the future, by the clock that it is compared with",
-    advice: "Set the clock of the receiver, or of the sender, by NTP; whole hours point at a time zone taken for UTC.",
+    title: "the token was issued in the future, according to the receiver's clock",
+    advice: "Synchronise the receiver's clock, or the sender's, by NTP. A difference of whole hours suggests that local time was taken for UTC.",
 };
-const BINDS_NO_BODY: Looks = Looks {
+const BINDS_NO_BODY: Explanation = Explanation {
     code: "token_binds_no_body",
-    title: "the token is genuine, and says nothing of the body",
-    advice: "Whoever has seen one such delivery can send its token with any other body. The sender must sign the event, or \
-             its hash (`body_sha256`). `--danger-accept-unbound-body` accepts it all the same: then read nothing from \
-             the body, and ask the sender's API for what happened.",
+    title: "the token is authentic, but does not bind the body",
+    advice: "Anyone who has seen such a delivery can send its token with another body. The sender must sign the event, or \
+             its hash (`body_sha256`). `--danger-accept-unbound-body` accepts it anyway: then do not trust the \
+             body, and ask the sender's API what happened.",
 };
-const OTHER_BODY: Looks = Looks {
+const OTHER_BODY: Explanation = Explanation {
     code: "token_for_another_body",
-    title: "the token is genuine, and signed for another body",
-    advice: "The body was changed on its way, or it is another delivery's: capture token and body from one request. If \
-             neither is so, somebody has put a token that they saw beside a body of their own.",
+    title: "the token is authentic, but signed for another body",
+    advice: "The body was changed on the way, or belongs to another delivery: capture token and body of the same request. If \
+             neither applies, somebody has combined a token that they saw with their own body.",
 };
 
-/// Repairs of the body after which it may be the one that the token binds.
+/// Repairs of the body that may restore the one that the token binds.
 const BODIES: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[
     body::trailing_newline,
     body::line_ends,
@@ -115,7 +114,7 @@ const BODIES: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 const HASHES: [&str; 2] = ["body_sha256", "request_body_sha256"];
 
-/// What a token says, which is to be shown and not to be trusted.
+/// The unverified contents of a token, to show and not to trust.
 pub(crate) struct Token {
     text: String,
     header: Value,
@@ -135,7 +134,7 @@ impl Token {
         Some(Self { text: text.to_owned(), header, claims: object(second).unwrap_or_default() })
     }
 
-    /// In one line: how it is signed, by whom, for whom.
+    /// Its algorithm, key and audience, in one line.
     pub(crate) fn summary(&self) -> String {
         let of = |name| self.header.get(name).map_or_else(|| "none".into(), written);
         format!("a token: alg {}, kid {}, aud {}", of("alg"), of("kid"), self.claim("aud"))
@@ -145,8 +144,8 @@ impl Token {
         self.claims.get(name).map_or_else(|| "none".into(), written)
     }
 
-    /// A claim that is a moment, with how far it lies from now.
-    fn moment(&self, name: &str, case: &Case) -> Option<String> {
+    /// A claim that is a time, with its distance from now.
+    fn time_claim(&self, name: &str, case: &Case) -> Option<String> {
         let secs = self.claims.get(name)?.as_f64()?;
         let secs = std::time::Duration::try_from_secs_f64(secs).ok()?.as_secs();
         Some(format!("{name} {}", time::described(secs, case.now)))
@@ -157,7 +156,7 @@ fn written(value: &Value) -> String {
     shown(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-/// A token, and why it is not accepted.
+/// Why a token is not accepted.
 pub(super) fn delivery(case: &Case) -> Option<Finding> {
     let header = case.header(&WEBHOOK_SIGNATURE);
     let token = Token::read(&header)?;
@@ -183,8 +182,8 @@ pub(super) fn delivery(case: &Case) -> Option<Finding> {
 fn explained(rejection: Rejection, token: &Token, case: &Case) -> Option<Finding> {
     let alg = token.header.get("alg").map_or_else(|| "none".into(), written);
     let moments = || {
-        let named = ["iat", "nbf", "exp"].iter().filter_map(|name| token.moment(name, case));
-        format!("The token says: {}. Its signature is genuine.", named.collect::<Vec<_>>().join(", "))
+        let named = ["iat", "nbf", "exp"].iter().filter_map(|name| token.time_claim(name, case));
+        format!("Its claims: {}. Its signature is authentic.", named.collect::<Vec<_>>().join(", "))
     };
     Some(match rejection.reason() {
         Reason::TokenMalformed => MALFORMED.certain(malformed(token)),
@@ -194,24 +193,24 @@ fn explained(rejection: Rejection, token: &Token, case: &Case) -> Option<Finding
         Reason::UnknownKey => UNKNOWN_KEY.certain(unknown_key(token, case)),
         Reason::SignatureMismatch => {
             let kid = token.header.get("kid").map(written).unwrap_or_default();
-            FORGED.certain(format!("The set has `{kid}`, and that key did not make this signature."))
+            FORGED.certain(format!("The key set has `{kid}`, but that key did not make this signature."))
         }
         Reason::TokenIssuer => ISSUER.certain(format!(
-            "The token is by {}, and accepted are: {}.",
+            "The issuer is {}; accepted are: {}.",
             token.claim("iss"),
             shown(&case.trust.issuer.join(", "))
         )),
         Reason::TokenAudience => AUDIENCE.certain(format!(
-            "The token is for {}, and accepted are: {}. Its signature is genuine.",
+            "The audience is {}; accepted are: {}. Its signature is authentic.",
             token.claim("aud"),
             shown(&case.trust.audience.join(", "))
         )),
-        Reason::TokenUntimed => UNTIMED.certain(match token.moment("exp", case) {
-            Some(exp) => format!("It has no `iat`, and it says: {exp}."),
+        Reason::TokenUntimed => UNTIMED.certain(match token.time_claim("exp", case) {
+            Some(exp) => format!("It has no `iat`, and its expiry is: {exp}."),
             None => "It has neither `iat` nor `exp`.".into(),
         }),
-        // The header beside the token is looked at elsewhere.
-        Reason::TimestampTooOld | Reason::TimestampTooNew if !is_header_fresh(case) => return None,
+        // Another observation explains the header beside the token.
+        Reason::TimestampTooOld | Reason::TimestampTooNew if !is_header_recent(case) => return None,
         Reason::TokenExpired | Reason::TimestampTooOld => EXPIRED.certain(moments()),
         Reason::TokenNotYetValid | Reason::TimestampTooNew => NOT_YET_VALID.certain(moments()),
         Reason::BodyNotBound => not_bound(token, case),
@@ -242,9 +241,9 @@ fn unknown_key(token: &Token, case: &Case) -> String {
     };
     let labels: Vec<_> = case.trust.labels("rs256").map(|label| format!("`{}`", shown(label))).collect();
     if labels.is_empty() {
-        format!("{named}, and the set has no RSA key that can be used.")
+        format!("{named}, and the key set has no usable RSA key.")
     } else {
-        format!("{named}, and the set has: {}.", labels.join(", "))
+        format!("{named}, and the key set has: {}.", labels.join(", "))
     }
 }
 
@@ -253,12 +252,12 @@ fn not_bound(token: &Token, case: &Case) -> Finding {
     let claims: Vec<_> =
         token.claims.as_object().into_iter().flat_map(|claims| claims.keys()).filter(|name| is_event(name)).collect();
     if claims.is_empty() {
-        return BINDS_NO_BODY.certain("It has no claims but those about itself, and no hash of a body.");
+        return BINDS_NO_BODY.certain("It has only claims about itself, and no hash of a body.");
     }
     let repairs = BODIES.iter().flat_map(|hypothesis| hypothesis(case));
     let mut repaired = repairs.filter_map(|repair| match &repair.change {
         Change::Body(body) => verify(case, body).is_ok().then(|| {
-            repair.looks.certain(format!("The token, which is genuine, binds the body once {}.", repair.once))
+            repair.explanation.certain(format!("The token is authentic, and binds the body once {}.", repair.once))
         }),
         _ => None,
     });
@@ -272,7 +271,7 @@ fn not_bound(token: &Token, case: &Case) -> Finding {
     })
 }
 
-/// The names at which the two are not the same.
+/// The names of the members that differ.
 fn differences(claims: &Value, body: &[u8]) -> String {
     let (Some(claims), Ok(Value::Object(body))) = (claims.as_object(), serde_json::from_slice(body)) else {
         return ": the body is not a JSON object".into();
@@ -284,7 +283,7 @@ fn differences(claims: &Value, body: &[u8]) -> String {
     names.dedup();
     names.truncate(8);
     if names.is_empty() {
-        " in the spelling of a number, or a name is there twice".into()
+        " in the form of a number, or by a duplicate name".into()
     } else {
         format!(" in {}", names.join(", "))
     }
@@ -294,7 +293,7 @@ fn verify(case: &Case, body: &bytes::Bytes) -> Result<(), Rejection> {
     case.verifier.begin(&case.capture.headers, case.now)?.finish(body.clone()).map(drop)
 }
 
-fn is_header_fresh(case: &Case) -> bool {
+fn is_header_recent(case: &Case) -> bool {
     let secs = case.header(&WEBHOOK_TIMESTAMP).parse().unwrap_or(0);
     case.now.as_secs().abs_diff(secs) <= case.tolerance.as_secs()
 }

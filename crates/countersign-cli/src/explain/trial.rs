@@ -1,4 +1,4 @@
-//! Trying a signature: a delivery as it may have been, signed with the keys that there are.
+//! Trying a signature: signs a changed delivery with the available keys, and compares.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,20 +8,21 @@ use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use countersign::{MessageId, Signer, UnixTime, Verifier};
 use http::{HeaderMap, HeaderValue};
 
-use super::case::{Case, Key};
+use super::case::Case;
+use super::key::Key;
 
-/// How long an Ed25519 signature is in base64.
+/// The length of an Ed25519 signature in base64.
 const ED25519_CHARS: usize = 88;
-/// More of them are not tried at once.
+/// How many of them are tried at most.
 const MAX_ED25519: usize = 4;
-/// A verification takes as long as hashing this many bytes, and more.
+/// The cost of one verification, as a number of hashed bytes.
 const ED25519_COST: usize = 32 << 10;
 
-/// A delivery as it may have been.
+/// A delivery, perhaps changed, to try the keys on.
 #[derive(Clone)]
 pub(super) struct Trial {
     keys: Vec<Rc<Key>>,
-    /// Verifies `v1a`, and with how many keys.
+    /// The verifier for `v1a`, and its number of keys.
     public: Option<(Verifier, usize)>,
     id: String,
     timestamp: String,
@@ -30,7 +31,7 @@ pub(super) struct Trial {
     body: Bytes,
 }
 
-/// What of a delivery is replaced.
+/// The part of a delivery that a repair replaces.
 pub(super) enum Change {
     Key(Rc<Key>),
     Id(String),
@@ -40,7 +41,7 @@ pub(super) enum Change {
     Body(Bytes),
 }
 
-/// The texts of the headers; without a signature, the one that is there.
+/// The values of the headers. Without a signature, the captured one is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) id: String,
@@ -49,7 +50,7 @@ pub(super) struct Head {
 }
 
 impl Trial {
-    /// The delivery as it was captured.
+    /// The captured delivery, unchanged.
     pub(super) fn of(case: &Case) -> Self {
         Self {
             keys: case.keys(),
@@ -61,7 +62,7 @@ impl Trial {
         }
     }
 
-    /// The same with one thing replaced; `None` if that replaces nothing.
+    /// The same with one change; `None` if it changes nothing.
     pub(super) fn with(&self, change: &Change) -> Option<Self> {
         let mut trial = self.clone();
         let changes = match change {
@@ -83,7 +84,7 @@ impl Trial {
         changes.then_some(trial)
     }
 
-    /// The label of the key that signed it like this.
+    /// The label of the key whose signature matches.
     pub(super) fn matching_key(&self, budget: &Budget) -> Option<String> {
         let mut keys = self.keys.iter();
         let matching = keys.find(|key| {
@@ -111,7 +112,7 @@ impl Trial {
         attempt.finish(self.body.clone()).ok().map(|verified| verified.key().to_owned())
     }
 
-    /// `None` if no sender can have signed such an id or timestamp.
+    /// `None` if the id or timestamp is invalid, so that no sender can have signed it.
     fn sign(&self, key: &Key) -> Option<String> {
         let id = MessageId::parse(&self.id)?;
         let secs = self.timestamp.parse::<u64>().ok().filter(|secs| secs.to_string() == self.timestamp)?;
@@ -121,7 +122,7 @@ impl Trial {
     }
 }
 
-/// The `v1` and `v1a` signatures of a header that is as it should be; their lengths tell them apart.
+/// The `v1` and `v1a` signatures of a well-formed header. Their lengths tell them apart.
 pub(super) fn listed(header: &str) -> Vec<String> {
     let signature = |word: &str| {
         let (version, encoded) = word.split_once(',')?;
@@ -139,7 +140,7 @@ fn replace<T: Clone + PartialEq>(old: &mut T, new: &T) -> bool {
 }
 
 impl Change {
-    /// Whether the two replace different things.
+    /// Whether the two changes are independent.
     pub(super) fn is_apart_from(&self, other: &Self) -> bool {
         let replaces = |change: &Self| match change {
             Self::Key(_) => [true, false, false, false, false],
@@ -166,7 +167,7 @@ impl std::fmt::Debug for Change {
     }
 }
 
-/// How much is tried: a few seconds' worth.
+/// A limit on the work: a few seconds.
 pub(super) struct Budget {
     trials: Cell<u64>,
     bytes: Cell<u64>,
@@ -176,7 +177,7 @@ impl Budget {
     const TRIALS: u64 = 200_000;
     const BYTES: u64 = 1 << 30;
 
-    /// Whether a body of this length may be hashed once more.
+    /// Spends the cost of hashing a body of this length; `false` if the limit is reached.
     pub(super) fn spend(&self, len: usize) -> bool {
         let cost = u64::try_from(len).unwrap_or(u64::MAX);
         let affordable = self.trials.get() < Self::TRIALS && self.bytes.get() < Self::BYTES;

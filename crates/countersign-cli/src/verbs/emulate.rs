@@ -12,10 +12,11 @@ use http::Uri;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client;
 use crate::error::Error;
 use crate::exit::Outcome;
+use crate::network::NetworkArgs;
 use crate::output::{self, Output};
+use crate::post;
 use crate::progress::Progress;
 use crate::time;
 
@@ -24,14 +25,15 @@ Example: try a handler that listens on port 3000
   countersign emulate --webhook http://127.0.0.1:3000/gemini --seed 7
   curl http://127.0.0.1:8790/_emulator/events:emit -d '{\"type\":\"batch.succeeded\"}'
 
-An SDK takes it as its base URL, with any API key. Jobs end as their texts ask for: `[[fail]]`,
-`[[expire]]` (batches), or the name of a declared tool (interactions: requires_action).
+Configure it as the base URL of an SDK, with any API key. The text of a request decides how its
+job ends: `[[fail]]`, `[[expire]]` (batches), or the name of a declared tool (interactions:
+requires_action).
 
 Faults, as `fault=3` (the next three) or `fault=10%`:
-  tampered_body reserialized_body stale_timestamp wrong_key   an attempt
-  duplicate reordered burst unknown_event_type                an event
+  of an attempt: tampered_body reserialized_body stale_timestamp wrong_key
+  of an event:   duplicate reordered burst unknown_event_type
 
-Look and control, all JSON:
+Inspection and control, all JSON:
   GET  /_emulator  /_emulator/deliveries[/ID]  /_emulator/jobs  /_emulator/clock  /_emulator/faults
   POST /_emulator/events:emit     {\"type\": …}, and count, data, user_metadata, uris
   POST /_emulator/faults          {\"wrong_key\": 3, \"duplicate\": \"10%\"}
@@ -42,42 +44,44 @@ Look and control, all JSON:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Where the API listens
+    /// The address that the API listens on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
     listen: SocketAddr,
-    /// Let other machines reach it, who can then have it post anything to any address
+    /// Let other machines reach it: they can make it send requests to any address
     #[arg(long)]
     danger_listen_beyond_loopback: bool,
     /// Register this address for all events, in the project of the API key `emulator`
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     webhook: Vec<Uri>,
-    /// The same names, secrets, Ed25519 keys and chances as in the last run with this number
+    /// The seed of ids, secrets, Ed25519 keys and faults: the same seed gives the same ones [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How many times as fast time passes: with 3600, a day takes 24 seconds
+    /// The speed of emulated time: with 3600, a day takes 24 seconds
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     time_scale: f64,
     /// How long a job takes, in emulated time
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time::parse_duration)]
     job_time: Duration,
-    /// How dynamic webhooks are signed: as seen on the wire, or as documented
+    /// How dynamic webhooks are signed: as seen on the wire (v1a), or as documented (rs256)
     #[arg(long, value_name = "SCHEME", default_value = "v1a")]
     dynamic: DynamicScheme,
-    /// Whom tokens are for, unless each address is its own audience
+    /// The audience of tokens [default: the address of each delivery]
     #[arg(long, value_name = "URL")]
     audience: Option<String>,
-    /// What goes wrong, to begin with: `tampered_body=10%,duplicate=3`
+    /// The faults at the start, for example `tampered_body=10%,duplicate=3`
     #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
     faults: Faults,
-    /// After how many deliveries in a row that were given up a webhook is disabled
+    /// Disable a webhook after this many given-up deliveries in a row
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     disable_after: u32,
-    /// How many attempts are made at a time
+    /// The most attempts at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     concurrency: u16,
-    /// Print when a delivery that fails is attempted again, and exit
+    /// Print the retry schedule, and exit
     #[arg(long)]
     print_schedule: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -104,25 +108,26 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         audience: args.audience,
         faults: args.faults,
         webhooks: args.webhook,
+        client: args.network.client()?,
         disable_after: args.disable_after,
         concurrency: args.concurrency.into(),
         ..Config::default()
     };
     let scale = config.time_scale;
     Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?.block_on(async {
-        // Before it runs, so that whoever is told that it runs can end it.
-        let ended = asked_to_end()?;
+        // Installed before the start is reported, so that a signal right after it is not missed.
+        let stop_signal = stop_signal()?;
         let lines = Mutex::new((Output::stdout(), Progress::new(std::io::stdout().is_terminal())));
         let observer = Arc::new(move |report: &_| {
             let (out, progress) = &mut *lines.lock().unwrap_or_else(PoisonError::into_inner);
-            // A log that nobody can write is no reason to stop.
+            // The emulator goes on if its log cannot be written.
             if let Err(error) = out.print(&progress.after(report)) {
                 output::complain(&error);
             }
         });
         let emulator = Emulator::start(config, Some(observer)).await.map_err(Error::Emulator)?;
         out.print(&introduction(&emulator, scale))?;
-        ended.await;
+        stop_signal.await;
         emulator.stop().await;
         Ok(Outcome::Done)
     })
@@ -131,8 +136,8 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
 fn introduction(emulator: &Emulator, scale: f64) -> String {
     let (base, seed) = (emulator.base_url(), emulator.seed());
     let mut text = format!(
-        "The sending side of Gemini API webhooks, emulated. Its keys and secrets are for testing.\n\
-         \x20 base URL  {base} (any API key is a project of its own)\n\
+        "An emulator of the sending side of Gemini API webhooks. Its keys and secrets are for testing only.\n\
+         \x20 base URL  {base} (each API key has its own project)\n\
          \x20 JWKS      {}\n\
          \x20 seed      {seed}\n",
         emulator.jwks_url(),
@@ -140,10 +145,14 @@ fn introduction(emulator: &Emulator, scale: f64) -> String {
     if (scale - 1.0).abs() > f64::EPSILON {
         let day = Duration::try_from_secs_f64(86_400.0 / scale).unwrap_or(Duration::MAX);
         let day = Duration::from_millis(u64::try_from(day.as_millis()).unwrap_or(u64::MAX));
-        let _ = writeln!(text, "  time      {scale} times as fast: a day takes {}", humantime::format_duration(day));
+        let _ = writeln!(
+            text,
+            "  time      {scale} times as fast as real time: a day takes {}",
+            humantime::format_duration(day)
+        );
     }
     for (uri, secret) in emulator.webhooks() {
-        // The secret ends its line, to be copied.
+        // The secret is alone on its line, easy to copy.
         let _ = writeln!(text, "  webhook   {uri}, of the API key `{}`\n  secret    {secret}", Config::API_KEY);
     }
     let _ = writeln!(text, "  emit      curl {base}/_emulator/events:emit -d '{{\"type\":\"batch.succeeded\"}}'");
@@ -151,8 +160,8 @@ fn introduction(emulator: &Emulator, scale: f64) -> String {
     text
 }
 
-/// Comes when the process is told to end.
-fn asked_to_end() -> Result<impl Future<Output = ()>, Error> {
+/// Resolves when the process gets SIGTERM or SIGINT.
+fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
     Ok(async move {
@@ -164,7 +173,7 @@ fn asked_to_end() -> Result<impl Future<Output = ()>, Error> {
 }
 
 fn parse_url(text: &str) -> Result<Uri, String> {
-    client::parse_url(text).map_err(|error| error.to_string())
+    post::parse_url(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

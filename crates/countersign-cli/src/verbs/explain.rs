@@ -12,11 +12,12 @@ use crate::error::Error;
 use crate::exit::Outcome;
 use crate::explain::{Case, Diagnosis, Token, diagnose};
 use crate::keys::KeyArgs;
+use crate::network::NetworkArgs;
 use crate::output::{Output, shown};
 use crate::secrets::{OtherSecretArgs, SecretArgs, SecretText};
 use crate::{input, time};
 
-/// More candidates than this would be guessing.
+/// The most candidates of one kind.
 const MAX_CANDIDATES: usize = 64;
 
 const EXAMPLE: &str = "\
@@ -27,7 +28,7 @@ Example:
   countersign explain --request captured.json --audience https://hooks.example.com/gemini \\
     --jwks https://generativelanguage.googleapis.com/.well-known/jwks.json
 
-Exit code: 0 if it verifies after all, 1 if it does not, 2 if it could not be tried.";
+Exit code: 0 if it verifies, 1 if it does not, 2 if it could not be checked.";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
@@ -42,21 +43,23 @@ pub(crate) struct Args {
     arrival: ArrivalArgs,
     #[command(flatten)]
     others: OtherSecretArgs,
-    /// The id of another delivery that this may be mixed up with
+    /// The id of another delivery, to check for a mix-up
     #[arg(long, value_name = "ID")]
     try_id: Vec<String>,
-    /// The timestamp of another delivery that this may be mixed up with
+    /// The timestamp of another delivery, to check for a mix-up
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     try_timestamp: Vec<UnixTime>,
     /// Print a JSON object instead of text
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
-    let keys = args.secrets.files().chain(args.keys.files()).chain(args.others.files());
+    let keys = args.secrets.files().chain(args.keys.files()).chain(args.others.files()).chain(args.network.files());
     input::stdin_once(args.capture.files().chain(keys))?;
-    let (secrets, trust) = (args.secrets.texts()?, args.keys.trust()?);
+    let (secrets, trust) = (args.secrets.texts()?, args.keys.trust(&args.network)?);
     let usable = secrets.iter().filter_map(|text| text.read().ok());
     let case = Case {
         verifier: trust.verifier(usable, args.arrival.tolerance())?,
@@ -96,7 +99,7 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
 enum Verdict {
     Verified(Verified),
     Rejected(Rejection),
-    /// None of the secrets can be used, which is part of what is to be explained.
+    /// None of the secrets is usable, which is part of the explanation.
     NoSecret,
 }
 
@@ -120,21 +123,21 @@ impl Verdict {
         match self {
             Self::Verified(_) => String::new(),
             Self::Rejected(rejection) => rejection.to_string(),
-            Self::NoSecret => "none of the secrets can be used".into(),
+            Self::NoSecret => "none of the secrets is usable".into(),
         }
     }
 }
 
 fn as_text(verdict: &Verdict, case: &Case, diagnosis: &Diagnosis) -> String {
-    let mut text = format!("rejected: {}\n  {}\n\nlooked at\n", verdict.reason(), verdict.detail());
+    let mut text = format!("rejected: {}\n  {}\n\nrequest\n", verdict.reason(), verdict.detail());
     for (name, value) in looked_at(case) {
         let _ = writeln!(text, "  {name:<11} {value}");
     }
     let _ = writeln!(text, "  {:<11} {} signatures computed", "tried", diagnosis.trials);
     if diagnosis.gave_up {
-        text.push_str("  There was more to try than is worth waiting for, with a body of this size.\n");
+        text.push_str("  The search was stopped early: with a body of this size it would take too long.\n");
     }
-    text.push_str("\nwhat it looks like\n");
+    text.push_str("\nlikely causes\n");
     for (number, finding) in (1..).zip(&diagnosis.findings) {
         let certainty = finding.certainty.as_str();
         let _ = writeln!(text, "{number:>2}. {certainty}: {} [{}]", finding.title, finding.code);
@@ -164,7 +167,7 @@ fn looked_at(case: &Case) -> Vec<(&'static str, String)> {
     };
     let id = |text: &str| match MessageId::parse(text) {
         Some(id) => id.to_string(),
-        None => format!("`{}`, which is not an id", shown(text)),
+        None => format!("`{}`, which is not a valid id", shown(text)),
     };
     let timestamp = |text: &str| match text.parse() {
         Ok(secs) => time::described(secs, case.now),
@@ -205,7 +208,7 @@ fn signatures(header: &str) -> String {
 
 fn describe_secret(secret: &SecretText, now: UnixTime) -> String {
     let state = match secret.read() {
-        Err(_) => " (cannot be used)",
+        Err(_) => " (unusable)",
         Ok(_) if secret.expires_at.is_some_and(|at| at <= now) => " (expired)",
         Ok(_) => "",
     };

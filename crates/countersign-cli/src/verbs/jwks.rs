@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::jwks;
+use crate::input;
+use crate::key_set;
+use crate::network::NetworkArgs;
 use crate::output::{Output, shown};
 
 #[derive(clap::Args, Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum JwksVerb {
-    /// Prints the keys of a set, and which of them can be used
+    /// Prints the keys of a set, and which of them are usable
     #[command(after_help = EXAMPLE)]
     Show {
         /// A file, `-` for stdin, or a URL (https, or http to this machine)
@@ -32,6 +34,8 @@ enum JwksVerb {
         /// Print a JSON object instead of a table
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        network: NetworkArgs,
     },
 }
 
@@ -40,26 +44,27 @@ Example:
   countersign jwks show https://generativelanguage.googleapis.com/.well-known/jwks.json
   countersign jwks show keys.json --json
 
-Exit code: 0 if a key can be used, 1 if none can, 2 if there is no such set.";
+Exit code: 0 if a key is usable, 1 if none is, 2 if the set cannot be read.";
 
-/// A key as it is listed, and what comes of it.
+/// A listed key, and whether it is usable.
 #[derive(Serialize)]
 struct Row {
     key: String,
-    /// What it serves, if it can be used.
+    /// The scheme that it verifies, if it is usable.
     scheme: Option<&'static str>,
-    /// Why it is passed over.
+    /// Why it is skipped.
     problem: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
-    let JwksVerb::Show { source, json } = &args.verb;
-    let document = jwks::read(source)?;
-    let is_usable = !jwks::parse(source, &document)?.is_empty();
+    let JwksVerb::Show { source, json, network } = &args.verb;
+    input::stdin_once(network.files().chain([source]))?;
+    let document = key_set::read(source, network)?;
+    let is_usable = !key_set::parse(source, &document)?.is_empty();
     let mut rows = rows(&document);
     let mut ed25519 = rows.iter_mut().filter(|row| row.scheme == Some("v1a"));
     for row in ed25519.by_ref().skip(MAX_ED25519_KEYS) {
-        row.problem = Some(format!("{MAX_ED25519_KEYS} Ed25519 keys stand before it, and no more are tried"));
+        row.problem = Some(format!("{MAX_ED25519_KEYS} Ed25519 keys come before it, and no more are tried"));
         row.scheme = None;
     }
     if *json {
@@ -76,18 +81,18 @@ fn rows(document: &[u8]) -> Vec<Row> {
     (1..).zip(keys).map(|(number, key)| row(number, key)).collect()
 }
 
-/// The verifier itself says whether a key can be used: it is asked with a set of that key alone.
+/// The core decides whether a key is usable: it parses a set of that key alone.
 fn row(number: usize, key: &Value) -> Row {
     let alone = KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap_or_default();
     if let Some((label, scheme)) = alone.labels().next() {
         return Row { key: label.into(), scheme: Some(scheme), problem: None };
     }
     let name = key.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty());
-    let name = name.map_or_else(|| format!("(the one at place {number})"), shown);
+    let name = name.map_or_else(|| format!("(key number {number})"), shown);
     Row { key: name, scheme: None, problem: Some(problem(key)) }
 }
 
-/// Why a key is passed over, in the order in which that is decided.
+/// Why a key is skipped, in the order of the core's checks.
 fn problem(key: &Value) -> String {
     let text = |name| key.get(name).and_then(Value::as_str);
     let ops = key.get("key_ops").and_then(Value::as_array);
@@ -96,15 +101,15 @@ fn problem(key: &Value) -> String {
         _ if !key.is_object() => "it is not a JSON object".into(),
         ("", _) => "it does not say what kind it is (`kty`)".into(),
         (_, Some(usage)) if usage != "sig" => {
-            format!("it is for something else than signatures: use is `{}`", shown(usage))
+            format!("it is not for signatures: use is `{}`", shown(usage))
         }
         _ if ops.is_some_and(|ops| !ops.iter().any(|op| op == "verify")) => {
             "it is not for verifying: `key_ops` says so".into()
         }
         ("OKP" | "EC", _) if curve != "Ed25519" => {
-            format!("its curve is `{}`, and Ed25519 is what `v1a` uses", shown(curve))
+            format!("its curve is `{}`, but `v1a` uses Ed25519", shown(curve))
         }
-        ("oct", _) => "it is a shared secret, which nobody should publish".into(),
+        ("oct", _) => "it is a shared secret, which must never be published".into(),
         ("OKP" | "RSA", _) if alg.is_some() => match (kind, alg) {
             ("OKP", Some("EdDSA" | "Ed25519")) => weak_ed25519(key),
             ("RSA", Some("RS256")) => weak_rsa(key),
@@ -119,7 +124,7 @@ fn problem(key: &Value) -> String {
 fn weak_ed25519(key: &Value) -> String {
     match bytes(key, "x") {
         Some(bytes) if bytes.len() == 32 => {
-            "it is no point of the curve, or one under which everybody could sign".into()
+            "it is not a point of the curve, or a weak one, under which everybody could sign".into()
         }
         _ => "its `x` is not base64url of 32 bytes".into(),
     }
@@ -132,11 +137,11 @@ fn weak_rsa(key: &Value) -> String {
     let n = &n[n.iter().take_while(|byte| **byte == 0).count()..];
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if !(2048..=8192).contains(&bits) {
-        format!("it has {bits} bits, and 2048 to 8192 are accepted")
+        format!("it has {bits} bits; 2048 to 8192 are accepted")
     } else if key.get("kid").is_none_or(|kid| !kid.is_string()) {
         "it has no `kid`, so no token can name it".into()
     } else {
-        "its numbers are those of no sound key".into()
+        "its numbers are not a sound key".into()
     }
 }
 
@@ -149,9 +154,9 @@ fn table(rows: &[Row]) -> String {
     let usable = rows.iter().filter(|row| row.scheme.is_some()).count();
     let lines = rows.iter().map(|row| {
         let scheme = row.scheme.unwrap_or("-");
-        let state = row.problem.as_ref().map_or_else(|| "usable".into(), |problem| format!("passed over: {problem}"));
+        let state = row.problem.as_ref().map_or_else(|| "usable".into(), |problem| format!("skipped: {problem}"));
         format!("{:<width$}  {scheme:<6}  {state}\n", row.key)
     });
     let head = format!("{:<width$}  SCHEME  STATE\n", "KEY");
-    [head].into_iter().chain(lines).chain([format!("{usable} of {} keys can be used\n", rows.len())]).collect()
+    [head].into_iter().chain(lines).chain([format!("{usable} of {} keys are usable\n", rows.len())]).collect()
 }

@@ -1,4 +1,4 @@
-//! One file a verb: its arguments, what it does, what it prints.
+//! One file for each verb: its arguments, what it does, and what it prints.
 
 pub(crate) mod emulate;
 pub(crate) mod explain;

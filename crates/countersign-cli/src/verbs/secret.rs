@@ -19,7 +19,7 @@ enum SecretVerb {
     /// Prints a new secret
     #[command(after_help = "Example:\n  countersign secret new > webhook.secret")]
     New {
-        /// How many random bytes it holds
+        /// The number of random bytes
         #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u8).range(24..=64))]
         bytes: u8,
     },

@@ -12,29 +12,33 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::client::{Answer, Client};
 use crate::error::Error;
 use crate::exit::Outcome;
+use crate::network::{self, NetworkArgs};
 use crate::output::{Output, shown};
+use crate::post::{Endpoint, Receipt};
 use crate::signing::{Signing, SigningArgs};
 use crate::verbs::sign::MessageArgs;
-use crate::{client, input, random, time};
+use crate::{input, random, time};
+
+/// How many connections are kept between attempts.
+const IDLE_CONNECTIONS: usize = 16;
 
 const EXAMPLE: &str = "\
 Example:
   countersign send http://127.0.0.1:8080/gemini --event batch.succeeded \\
     --secret-file webhook.secret
 
-Types of events:
+Event types:
   batch.succeeded batch.cancelled batch.expired batch.failed
   interaction.requires_action interaction.completed interaction.cancelled interaction.failed
   video.generated
-Any other type is sent with an id as its data.";
+Any other type is sent with only an id as its data.";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Where to post it, by http or https
+    /// The http or https URL to post to
     url: String,
     #[command(flatten)]
     signing: SigningArgs,
@@ -49,38 +53,41 @@ pub(crate) struct Args {
     body: Option<PathBuf>,
     #[command(flatten)]
     message: MessageArgs,
-    /// Another header, or another value for one that would be sent anyway
+    /// An additional header, or another value for a header that is sent anyway
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     header: Vec<(HeaderName, HeaderValue)>,
-    /// Send it this many times, with the same id, as retries are
+    /// Send it this many times, with the same id, like retries
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
     /// Send all of them at once
     #[arg(long, requires = "repeat")]
     concurrent: bool,
-    /// How long to wait for an answer
+    /// How long to wait for a response
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time::parse_duration)]
     timeout: Duration,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.signing.files().chain(&args.body))?;
-    let client = Client::new(&args.url, args.timeout)?;
+    input::stdin_once(args.signing.files().chain(&args.body).chain(args.network.files()))?;
+    let client = args.network.client()?.timeout(args.timeout).connect_timeout(args.timeout);
+    let endpoint = Endpoint::new(&args.url, client.max_idle_connections(IDLE_CONNECTIONS).build())?;
     let signing = args.signing.load()?;
     let id = args.message.id()?;
     let body: Bytes = match (&args.body, &args.event) {
         (Some(path), _) => input::read(path, input::BODY_LIMIT)?,
         (None, event) => {
             let event = event.as_deref().or(EventKind::BatchSucceeded.name()).unwrap_or_default();
-            let event = Event::example(event, &random::short()?, args.message.timestamp());
+            let event = Event::example(event, &random::short_name()?, args.message.timestamp());
             event.with_user_metadata(args.user_metadata.clone()).to_body()
         }
     }
     .into();
-    let delivery = Delivery { client, signing, id, body, message: args.message, extra: args.header };
-    // What cannot be signed is not sent, and that is no answer's fault.
+    let delivery = Delivery { endpoint, signing, id, body, message: args.message, extra: args.header };
+    // A delivery that cannot be signed is a usage error, not a missing response.
     delivery.signing.sign(&delivery.id, delivery.message.timestamp(), &delivery.body)?;
-    let runtime = client::runtime()?;
+    let runtime = network::runtime()?;
 
     out.print(&format!("{} to {}\n", delivery.id, shown(&args.url)))?;
     runtime.block_on(deliver(delivery, args.repeat, args.concurrent, out))
@@ -88,11 +95,11 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
 
 async fn deliver(delivery: Delivery, repeat: u32, concurrent: bool, out: &mut Output) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
-    let mut report = |attempt: u32, answer: Result<Answer, String>| {
-        if !answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+    let mut report = |attempt: u32, result: Result<Receipt, String>| {
+        if !result.as_ref().is_ok_and(|receipt| receipt.status.is_success()) {
             outcome = Outcome::Rejected;
         }
-        out.print(&format!("{attempt}: {}\n", line(&answer)))
+        out.print(&format!("{attempt}: {}\n", line(&result)))
     };
     if concurrent {
         let attempts: Vec<_> = (0..repeat)
@@ -114,7 +121,7 @@ async fn deliver(delivery: Delivery, repeat: u32, concurrent: bool, out: &mut Ou
 
 #[derive(Clone)]
 struct Delivery {
-    client: Client,
+    endpoint: Endpoint,
     signing: Signing,
     id: MessageId,
     body: Bytes,
@@ -123,8 +130,8 @@ struct Delivery {
 }
 
 impl Delivery {
-    /// Every attempt has a timestamp and a signature of its own.
-    async fn attempt(&self) -> Result<Answer, String> {
+    /// Each attempt has its own timestamp and signature.
+    async fn attempt(&self) -> Result<Receipt, String> {
         let mut headers = HeaderMap::from_iter([
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (USER_AGENT, HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")))),
@@ -134,20 +141,20 @@ impl Delivery {
         for (name, value) in &self.extra {
             headers.insert(name, value.clone());
         }
-        self.client.post(headers, self.body.clone()).await
+        self.endpoint.post(headers, self.body.clone()).await
     }
 }
 
-fn line(answer: &Result<Answer, String>) -> String {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return format!("no answer: {}", shown(error)),
+fn line(result: &Result<Receipt, String>) -> String {
+    let receipt = match result {
+        Ok(receipt) => receipt,
+        Err(error) => return format!("no response: {}", shown(error)),
     };
-    let mut line = answer.status.to_string();
-    if let Some(outcome) = &answer.outcome {
+    let mut line = receipt.status.to_string();
+    if let Some(outcome) = &receipt.outcome {
         let _ = write!(line, ", countersign-outcome: {}", shown(outcome));
     }
-    for part in answer.problem.iter().flat_map(|problem| [&problem.code, &problem.detail]).flatten() {
+    for part in receipt.problem.iter().flat_map(|problem| [&problem.code, &problem.detail]).flatten() {
         let _ = write!(line, ", {}", shown(part));
     }
     line
@@ -159,6 +166,6 @@ fn parse_object(text: &str) -> Result<Map<String, Value>, String> {
 
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
-    let name = name.trim().parse().map_err(|_| "that is no header's name")?;
-    Ok((name, value.trim().parse().map_err(|_| "that is no header's value")?))
+    let name = name.trim().parse().map_err(|_| "that is not a header name")?;
+    Ok((name, value.trim().parse().map_err(|_| "that is not a header value")?))
 }

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     curl: Option<String>,
 }
 
-/// What is signed beside the body.
+/// The options for what is signed beside the body.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct MessageArgs {
     /// The message id [default: a new one]
@@ -89,12 +89,12 @@ fn object(headers: &HeaderMap) -> Map<String, Value> {
 fn curl(url: &str, headers: &HeaderMap, body: &Path) -> String {
     let header = |(name, value)| [" \\\n  -H ", &quoted(&format!("{name}: {value}"))].concat();
     let headers: String = pairs(headers).map(header).collect();
-    // `-d` would drop newlines, and what was signed would not be what is sent.
+    // `-d` would drop newlines, so that the sent body would differ from the signed one.
     let body = quoted(&format!("@{}", body.display()));
     format!("curl -sS {} \\\n  -H 'content-type: application/json'{headers} \\\n  --data-binary {body}\n", quoted(url))
 }
 
-/// One word of a shell's command line.
+/// Quotes one word of a shell command.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -10,6 +10,7 @@ use crate::capture::{Capture, CaptureArgs};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::keys::KeyArgs;
+use crate::network::NetworkArgs;
 use crate::output::{Output, shown};
 use crate::secrets::SecretArgs;
 use crate::{input, time};
@@ -22,7 +23,7 @@ Example:
   countersign verify --request captured.json --audience https://hooks.example.com/gemini \\
     --jwks https://generativelanguage.googleapis.com/.well-known/jwks.json
 
-Exit code: 0 if it verifies, 1 if it is rejected, 2 if it could not be tried.";
+Exit code: 0 if it verifies, 1 if it is rejected, 2 if it could not be checked.";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     /// Print a JSON object instead of text
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 /// When the request arrived, and how far its timestamp may be off.
@@ -66,16 +69,18 @@ impl ArrivalArgs {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.capture.files().chain(args.secrets.files()).chain(args.keys.files()))?;
+    input::stdin_once(
+        args.capture.files().chain(args.secrets.files()).chain(args.keys.files()).chain(args.network.files()),
+    )?;
     let secrets = args.secrets.secrets()?;
-    let trusting = args.keys.trust()?.verifier(secrets, args.arrival.tolerance())?;
+    let trusting = args.keys.trust(&args.network)?.verifier(secrets, args.arrival.tolerance())?;
     let now = args.arrival.now();
     let verdict = verdict(&trusting, &args.capture.read()?, now);
     match &verdict {
         _ if args.json => out.print_json(&as_json(&verdict))?,
         Ok(verified) => out.print(&describe(verified, now))?,
         Err(rejection) => out.print(&format!(
-            "rejected: {}\n  {rejection}\n  `countersign explain`, with the same arguments, says what it looks like\n",
+            "rejected: {}\n  {rejection}\n  `countersign explain` with the same arguments looks for the cause\n",
             rejection.reason()
         ))?,
     }

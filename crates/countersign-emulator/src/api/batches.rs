@@ -1,4 +1,4 @@
-//! Batches.
+//! `batches`, and `models/{model}:batchGenerateContent`.
 
 use serde_json::{Value, json};
 
@@ -11,25 +11,25 @@ use crate::job::batch::Source;
 use crate::job::{self, Batch, End, Job, Record, State, Work};
 use crate::project::ProjectId;
 
-/// As many requests as are taken inline.
+/// The most inline requests.
 const MAX_REQUESTS: usize = 10_000;
-/// As much of a request as its answer repeats, in characters.
+/// How much of a request its response quotes, in characters.
 const QUOTED: usize = 100;
 
 pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Result<Value, ApiError> {
     let model = bounded("model", model)?;
     let mut fields = call.fields()?;
     let batch = fields.object("batch")?;
-    fields.done()?;
+    fields.reject_unknown()?;
     let mut batch = batch.ok_or_else(|| ApiError::invalid("batch", "the batch is missing"))?;
     let display_name = batch.string("display_name")?.unwrap_or_default();
     let webhook_config = batch.webhook_config()?;
     let input = batch.object("input_config")?;
     let mut input = input.ok_or_else(|| ApiError::invalid("batch.input_config", "the input is missing"))?;
     let (source, texts) = source(&mut input)?;
-    input.done()?;
-    batch.pass_over(&["name", "model", "priority", "state"]);
-    batch.done()?;
+    input.reject_unknown()?;
+    batch.ignore(&["name", "model", "priority", "state"]);
+    batch.reject_unknown()?;
 
     let mut state = State::running(&texts, call.now, call.world.rules.job_time);
     if let State::Running { end, .. } = &mut state {
@@ -52,7 +52,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
 }
 
 pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Value, ApiError> {
-    let page = Page::read(&mut call.query)?;
+    let page = Page::parse(&mut call.query)?;
     let jobs = call.world.jobs.newest_first(page.after.unwrap_or(u64::MAX));
     let batches = jobs.filter(|(_, job)| job.project == project && matches!(job.work, Work::Batch(_)));
     let (batches, next) = page.of(batches.map(|(number, job)| (number, job.listed(call.now))));
@@ -72,12 +72,12 @@ pub(super) fn verb(call: &mut Call<'_>, project: ProjectId, id_and_verb: &str) -
     match id_and_verb.split_once(':') {
         Some((id, "cancel")) => cancel(call, project, id),
         Some((_, verb)) => Err(call::no_verb(verb)),
-        None => Err(ApiError::method_not_allowed()),
+        None => Err(ApiError::no_post("GET,HEAD,DELETE")),
     }
 }
 
 fn cancel(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
-    call.fields()?.done()?;
+    call.fields()?.reject_unknown()?;
     let name = format!("batches/{id}");
     find(call, project, &name)?;
     if call.world.end_job(project, &name, End::Cancelled, call.now) {
@@ -88,7 +88,7 @@ fn cancel(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, Ap
 }
 
 pub(super) fn delete(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
-    call.fields()?.done()?;
+    call.fields()?.reject_unknown()?;
     let name = format!("batches/{id}");
     find(call, project, &name)?;
     call.world.jobs.remove(project, &name);
@@ -100,7 +100,7 @@ fn find<'c>(call: &'c Call<'_>, project: ProjectId, name: &str) -> Result<&'c Jo
     job.ok_or_else(|| ApiError::not_found(format!("this project has no batch `{name}`")))
 }
 
-/// Where the requests are, and all that is said in them.
+/// Where the requests are, and all of their text.
 fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
     let file = input.string("file_name")?;
     let inline = input.object("requests")?;
@@ -109,18 +109,18 @@ fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
         (None, Some(mut inline)) => {
             let path = inline.path("requests");
             let requests = inline.list("requests")?.unwrap_or_default();
-            inline.done()?;
+            inline.reject_unknown()?;
             if requests.is_empty() || requests.len() > MAX_REQUESTS {
-                return Err(ApiError::invalid(path, format!("1 to {MAX_REQUESTS} requests are taken")));
+                return Err(ApiError::invalid(path, format!("the batch must have 1 to {MAX_REQUESTS} requests")));
             }
-            let texts = job::text::said(&Value::Array(requests.clone()));
+            let texts = job::text::all_text(&Value::Array(requests.clone()));
             let read = |request: Value| {
-                let words = request.get("request").and_then(|request| request.get("contents")).map(job::text::said);
-                let words = words.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-                (request.get("metadata").cloned(), words.chars().take(QUOTED).collect())
+                let text = request.get("request").and_then(|request| request.get("contents")).map(job::text::all_text);
+                let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+                (request.get("metadata").cloned(), text.chars().take(QUOTED).collect())
             };
             Ok((Source::Inline(requests.into_iter().map(read).collect()), texts))
         }
-        _ => Err(ApiError::invalid(input.path("requests"), "either requests or the name of a file is needed")),
+        _ => Err(ApiError::invalid(input.path("requests"), "either `requests` or `file_name` is required")),
     }
 }

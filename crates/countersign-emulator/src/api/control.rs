@@ -1,4 +1,4 @@
-//! `/_emulator`: what the real service does not have. Sight of what is going on, and a hand in it.
+//! `/_emulator`: inspection and control, which the real service does not have.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use super::handler::{shared, world};
 use super::page::Page;
 use crate::audience::Audience;
 use crate::event::Event;
-use crate::faults::{Dose, Fault};
+use crate::faults::{Fault, Frequency};
 use crate::ids;
 use crate::job::{End, State, Work};
 use crate::keys::PublishedKeys;
@@ -23,7 +23,7 @@ use crate::project::ProjectId;
 use crate::shared::{JWKS_PATH, Shared};
 use crate::time;
 
-/// As many ids as an answer lists.
+/// The most ids in a response.
 const LISTED: usize = 100;
 /// The longest type of an event, in bytes.
 const MAX_EVENT_TYPE: usize = 256;
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         get(world(|call, id: String| delivery(call, &id))).post(world(|call, id: String| match id.split_once(':') {
             Some((id, "redeliver")) => redeliver(call, id),
             Some((_, verb)) => Err(call::no_verb(verb)),
-            None => Err(ApiError::method_not_allowed()),
+            None => Err(ApiError::no_post("GET,HEAD")),
         }));
     Router::new()
         .route("/_emulator", overview.clone())
@@ -93,16 +93,16 @@ fn clock(shared: &Shared) -> Value {
 fn advance(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
     let mut fields = Fields::parse(body)?;
     let by = fields.string("by")?.unwrap_or_default();
-    fields.done()?;
+    fields.reject_unknown()?;
     let by = humantime::parse_duration(&by)
-        .map_err(|_| ApiError::invalid("by", "write a number and a unit: `90s`, `3h`, `1d`"))?;
+        .map_err(|_| ApiError::invalid("by", "write a number and a unit, for example `90s`, `3h` or `1d`"))?;
     shared.clock.advance(by);
     Ok(clock(shared))
 }
 
 fn rotate_keys(shared: &Shared, body: &[u8]) -> Result<Value, ApiError> {
-    Fields::parse(body)?.done()?;
-    // RSA keys take a while to be found: nobody waits for them but who asked.
+    Fields::parse(body)?.reject_unknown()?;
+    // Generating an RSA key takes a while: the world is not locked meanwhile.
     let (generation, mut rng) = (shared.generation.fetch_add(1, Ordering::SeqCst) + 1, shared.world().0.rng.fork());
     let keys = PublishedKeys::generate(generation, &mut rng).map_err(|error| ApiError::internal(error.to_string()))?;
     let document = keys.document();
@@ -119,24 +119,28 @@ fn set_faults(call: &mut Call<'_>) -> Result<Value, ApiError> {
     for fault in Fault::ALL {
         let invalid =
             || ApiError::invalid(fault.as_str(), "write `3` for the next three, \"10%\" for a rate, `0` for none");
-        let dose = match fields.take(fault.as_str()) {
+        let frequency = match fields.take(fault.as_str()) {
             None => continue,
-            Some(Value::Number(number)) => {
-                number.as_u64().and_then(|number| u32::try_from(number).ok()).map(Dose::Next).ok_or_else(invalid)?
-            }
+            Some(Value::Number(number)) => number
+                .as_u64()
+                .and_then(|number| u32::try_from(number).ok())
+                .map(Frequency::Next)
+                .ok_or_else(invalid)?,
             Some(Value::String(text)) => text.parse().map_err(|_| invalid())?,
             Some(_) => return Err(invalid()),
         };
-        faults.set(fault, dose);
+        faults.set(fault, frequency);
     }
-    fields.done().map_err(|error| error.hint(&format!("; there are {}", Fault::ALL.map(Fault::as_str).join(", "))))?;
+    fields
+        .reject_unknown()
+        .map_err(|error| error.hint(&format!("; the faults are {}", Fault::ALL.map(Fault::as_str).join(", "))))?;
     call.world.faults = faults;
     Ok(json!(call.world.faults))
 }
 
 fn deliveries(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let status = call.query.take("status");
-    let page = Page::read(&mut call.query)?;
+    let page = Page::parse(&mut call.query)?;
     let all = call.world.outbox.newest_first(page.after.unwrap_or(u64::MAX));
     let wanted = all.filter(|(_, delivery)| status.as_ref().is_none_or(|status| delivery.status.as_str() == status));
     let (deliveries, next) = page.of(wanted.map(|(number, delivery)| (number, delivery.summary())));
@@ -150,25 +154,25 @@ fn delivery(call: &Call<'_>, id: &str) -> Result<Value, ApiError> {
 }
 
 fn redeliver(call: &mut Call<'_>, id: &str) -> Result<Value, ApiError> {
-    call.fields()?.done()?;
+    call.fields()?.reject_unknown()?;
     let outbox = &mut call.world.outbox;
     let number = outbox.find(id).ok_or_else(|| no_delivery(id))?;
     if outbox.get(number).is_some_and(|delivery| delivery.status == crate::delivery::Status::InFlight) {
-        return Err(ApiError::precondition("it is being attempted right now"));
+        return Err(ApiError::precondition("an attempt of this delivery is in flight: try again when it has ended"));
     }
     outbox.wait(number, call.now);
     delivery(call, id)
 }
 
 fn no_delivery(id: &str) -> ApiError {
-    ApiError::not_found(format!("there is no delivery `{id}`, or it has ended so long ago that it was forgotten"))
+    ApiError::not_found(format!("there is no delivery `{id}`; old ones are removed some time after they ended"))
 }
 
 fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let mut fields = call.fields()?;
     let event_type = fields.string("type")?.unwrap_or_default();
     if event_type.is_empty() || event_type.len() > MAX_EVENT_TYPE {
-        return Err(ApiError::invalid("type", "the type of the event is needed, `batch.succeeded` say"));
+        return Err(ApiError::invalid("type", "the type of the event is required, for example `batch.succeeded`"));
     }
     let data = fields.map("data")?;
     let user_metadata = fields.map("user_metadata")?;
@@ -176,11 +180,11 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let project = whole(&mut fields, "project")?;
     let uris = fields.strings("uris")?.unwrap_or_default();
     if uris.len() > fields::MAX_URIS {
-        return Err(ApiError::invalid("uris", format!("at most {} addresses are taken", fields::MAX_URIS)));
+        return Err(ApiError::invalid("uris", format!("there are more than {} addresses", fields::MAX_URIS)));
     }
     let uris = uris.iter().enumerate().map(|(index, text)| fields::uri(&format!("uris[{index}]"), text));
     let uris = uris.collect::<Result<Vec<_>, _>>()?;
-    fields.done()?;
+    fields.reject_unknown()?;
 
     let audiences = audiences(call, &event_type, project, &uris)?;
     let reached: usize = audiences.iter().map(|audience| call.world.reach(audience, &event_type)).sum();
@@ -194,7 +198,7 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
         };
         let event = event.with_user_metadata(user_metadata.clone());
         for audience in &audiences {
-            call.world.tell(&event, audience, call.now);
+            call.world.publish(&event, audience, call.now);
         }
     }
     let made = call.world.outbox.totals().deliveries - before;
@@ -203,7 +207,7 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     Ok(json!({ "deliveries": made, "ids": ids }))
 }
 
-/// Whom an event is told that was emitted by hand. One of a type that nobody can subscribe to goes to all.
+/// The audience of an event that was emitted by hand. An event of an unknown type goes to all webhooks.
 fn audiences(
     call: &mut Call<'_>,
     event_type: &str,
@@ -237,13 +241,13 @@ fn whole(fields: &mut Fields, name: &str) -> Result<Option<u64>, ApiError> {
         None => Ok(None),
         Some(value) => {
             let number = value.as_u64().filter(|number| *number > 0);
-            number.map(Some).ok_or_else(|| ApiError::invalid(name, "a number from 1 on is expected"))
+            number.map(Some).ok_or_else(|| ApiError::invalid(name, "expected a whole number of at least 1"))
         }
     }
 }
 
 fn jobs(call: &mut Call<'_>) -> Result<Value, ApiError> {
-    let page = Page::read(&mut call.query)?;
+    let page = Page::parse(&mut call.query)?;
     let shown = call.world.jobs.newest_first(page.after.unwrap_or(u64::MAX)).map(|(number, job)| {
         let kind = match job.work {
             Work::Interaction(_) => "interaction",
@@ -269,16 +273,19 @@ fn jobs(call: &mut Call<'_>) -> Result<Value, ApiError> {
 
 /// `{project}/{name}:{verb}`; the name has slashes of its own.
 fn end_job(call: &mut Call<'_>, path: &str) -> Result<Value, ApiError> {
-    call.fields()?.done()?;
+    call.fields()?.reject_unknown()?;
     let parsed = path.rsplit_once(':').and_then(|(job, verb)| {
         let (project, name) = job.split_once('/')?;
         Some((call.world.projects.numbered(project.parse().ok()?)?, name, verb))
     });
-    let (project, name, verb) = parsed
-        .ok_or_else(|| ApiError::not_found("write /_emulator/jobs/{project}/{name}:{verb}, as in the list of jobs"))?;
+    let (project, name, verb) = parsed.ok_or_else(|| {
+        ApiError::not_found(
+            "write /_emulator/jobs/{project}/{name}:{verb}, with the project and name from the list of jobs",
+        )
+    })?;
     let end = End::parse(verb).ok_or_else(|| call::no_verb(verb))?;
     if !call.world.end_job(project, name, end, call.now) {
-        return Err(ApiError::precondition("there is no such job, it has ended, or it cannot end so"));
+        return Err(ApiError::precondition("there is no such job, it has already ended, or it cannot end like this"));
     }
     let job = call.world.jobs.find(project, name);
     Ok(job.map(|job| job.resource(call.now)).unwrap_or_default())

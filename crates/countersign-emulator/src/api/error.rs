@@ -1,9 +1,10 @@
-//! Errors in the form that Google's APIs give them.
+//! Errors in the form of Google's APIs.
 
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::{ALLOW, HeaderValue};
 use serde_json::{Value, json};
 
 /// Why a request failed.
@@ -14,19 +15,21 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: String,
     violations: Vec<(String, String)>,
+    /// The methods of a resource that does not support this one (`Allow`), unless the router knows them.
+    allow: Option<&'static str>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), violations: Vec::new() }
+        Self { status, code, message: message.into(), violations: Vec::new(), allow: None }
     }
 
-    /// A field says something that it may not say.
+    /// A field has an invalid value.
     pub(crate) fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::violations(vec![(field.into(), description.into())])
     }
 
-    /// Several do.
+    /// Several fields have invalid values.
     pub(crate) fn violations(violations: Vec<(String, String)>) -> Self {
         let said = violations.iter().map(|(field, description)| match field.as_str() {
             "" => description.clone(),
@@ -36,13 +39,13 @@ impl ApiError {
         Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message) }
     }
 
-    /// Says more.
+    /// Appends to the message.
     pub(crate) fn hint(mut self, more: &str) -> Self {
         self.message.push_str(more);
         self
     }
 
-    /// The request is good, and cannot be done as things are.
+    /// The request is valid, but not in the current state.
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "FAILED_PRECONDITION", message)
     }
@@ -59,8 +62,14 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message)
     }
 
+    /// A `POST` to a resource without a verb, which supports only the methods in `allow`.
+    pub(crate) fn no_post(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::method_not_allowed() }
+    }
+
+    /// The error for a method that the router has no handler for. It adds `Allow` itself.
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNIMPLEMENTED", "this resource has no such method")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNIMPLEMENTED", "this resource does not support this method")
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -72,17 +81,17 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
     }
 
-    /// The body, as interactions have it: a code in words, and a message that names the fields.
+    /// The body in the form of interactions: a code in words, and a message that names the fields.
     pub(crate) fn body_of_interactions(&self) -> Value {
         let code = match self.code {
-            // Seen at the real service; the other codes are our guess, for the SDKs want a text there.
+            // As seen in the real service. The other codes are guesses: the SDKs expect a string.
             "INVALID_ARGUMENT" => "invalid_request".to_owned(),
             code => code.to_ascii_lowercase(),
         };
         json!({ "error": { "code": code, "message": self.message } })
     }
 
-    /// The body, as Google's APIs have it.
+    /// The body in the form of Google's APIs.
     pub(crate) fn body(&self) -> Value {
         let mut error = json!({ "code": self.status.as_u16(), "message": self.message, "status": self.code });
         if !self.violations.is_empty() {
@@ -102,6 +111,9 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
         response.extensions_mut().insert(Arc::new(self));
         response
     }

@@ -1,21 +1,22 @@
-//! The body of a request, field by field: each is taken once, and what nobody takes is unknown.
+//! The body of a request, field by field: each field is taken once, and the rest is unknown.
 
+use heck::ToLowerCamelCase as _;
 use http::Uri;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::job::WebhookConfig;
 
-/// As many addresses as one job may name.
+/// The most addresses of one job.
 pub(crate) const MAX_URIS: usize = 10;
-/// As much as is returned with each event, in bytes of JSON.
+/// The most user metadata, in bytes of JSON.
 const MAX_USER_METADATA: usize = 8 << 10;
-/// As many unknown fields are named.
+/// How many unknown fields an error lists.
 const MAX_UNKNOWN: usize = 20;
-/// The longest address that events are sent to.
+/// The longest address, in bytes.
 const MAX_URI: usize = 2048;
 
-/// The members of an object. A name may be written in snake case or in camel case, as Google's APIs take it.
+/// The members of an object. Names may be in snake case or in camel case, as in Google's APIs.
 #[derive(Debug)]
 pub(crate) struct Fields {
     path: String,
@@ -23,7 +24,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Reads a body; an empty one is an object without members.
+    /// Parses a body. An empty one counts as an empty object.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::of(Map::new()));
@@ -35,29 +36,29 @@ impl Fields {
         }
     }
 
-    /// The members of an object that was read before.
+    /// The fields of an object that is already parsed.
     pub(crate) fn of(members: Map<String, Value>) -> Self {
         Self { path: String::new(), members }
     }
 
-    /// The path of a field, as violations name it.
+    /// The path of a field, for errors.
     pub(crate) fn path(&self, name: &str) -> String {
         if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
     }
 
-    /// Takes a field of this snake-case name; `null` is as good as absent.
+    /// Takes the field of this snake-case name; `null` counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        let value = self.members.remove(name).or_else(|| self.members.remove(&camel_case(name)));
+        let value = self.members.remove(name).or_else(|| self.members.remove(&name.to_lower_camel_case()));
         value.filter(|value| !value.is_null())
     }
 
     /// Whether a field is there.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name) || self.members.contains_key(&camel_case(name))
+        self.members.contains_key(name) || self.members.contains_key(&name.to_lower_camel_case())
     }
 
-    /// Takes fields that may be there and say nothing here.
-    pub(crate) fn pass_over(&mut self, names: &[&str]) {
+    /// Drops fields that are allowed and have no effect.
+    pub(crate) fn ignore(&mut self, names: &[&str]) {
         for name in names {
             let _ = self.take(name);
         }
@@ -67,7 +68,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(ApiError::invalid(self.path(name), "a string is expected")),
+            Some(_) => Err(ApiError::invalid(self.path(name), "expected a string")),
         }
     }
 
@@ -75,7 +76,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(false),
             Some(Value::Bool(value)) => Ok(value),
-            Some(_) => Err(ApiError::invalid(self.path(name), "true or false is expected")),
+            Some(_) => Err(ApiError::invalid(self.path(name), "expected true or false")),
         }
     }
 
@@ -83,7 +84,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Array(values)) => Ok(Some(values)),
-            Some(_) => Err(ApiError::invalid(self.path(name), "a list is expected")),
+            Some(_) => Err(ApiError::invalid(self.path(name), "expected a list")),
         }
     }
 
@@ -91,7 +92,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Object(members)) => Ok(Some(members)),
-            Some(_) => Err(ApiError::invalid(self.path(name), "an object is expected")),
+            Some(_) => Err(ApiError::invalid(self.path(name), "expected an object")),
         }
     }
 
@@ -104,31 +105,31 @@ impl Fields {
         let path = self.path(name);
         let read = |(index, value)| match value {
             Value::String(text) => Ok(text),
-            _ => Err(ApiError::invalid(format!("{path}[{index}]"), "a string is expected")),
+            _ => Err(ApiError::invalid(format!("{path}[{index}]"), "expected a string")),
         };
         self.list(name)?.map(|values| values.into_iter().enumerate().map(read).collect()).transpose()
     }
 
-    /// What is to come with a job's events.
+    /// Takes `webhook_config`.
     pub(crate) fn webhook_config(&mut self) -> Result<Option<WebhookConfig>, ApiError> {
         let Some(mut config) = self.object("webhook_config")? else { return Ok(None) };
         let uris = config.strings("uris")?.unwrap_or_default();
         if uris.len() > MAX_URIS {
-            return Err(ApiError::invalid(config.path("uris"), format!("at most {MAX_URIS} addresses are taken")));
+            return Err(ApiError::invalid(config.path("uris"), format!("there are more than {MAX_URIS} addresses")));
         }
         let uris = uris.iter().enumerate().map(|(index, text)| uri(&config.path(&format!("uris[{index}]")), text));
         let uris = uris.collect::<Result<_, _>>()?;
         let user_metadata = config.map("user_metadata")?;
         if user_metadata.as_ref().is_some_and(|map| Value::Object(map.clone()).to_string().len() > MAX_USER_METADATA) {
-            let limit = format!("at most {MAX_USER_METADATA} bytes of JSON are returned");
+            let limit = format!("the metadata has more than {MAX_USER_METADATA} bytes of JSON");
             return Err(ApiError::invalid(config.path("user_metadata"), limit));
         }
-        config.done()?;
+        config.reject_unknown()?;
         Ok(Some(WebhookConfig { uris, user_metadata }))
     }
 
-    /// Refuses what nobody took.
-    pub(crate) fn done(self) -> Result<(), ApiError> {
+    /// Rejects the fields that are left.
+    pub(crate) fn reject_unknown(self) -> Result<(), ApiError> {
         if self.members.is_empty() {
             return Ok(());
         }
@@ -137,39 +138,25 @@ impl Fields {
     }
 }
 
-/// Reads an address that events can be sent to.
+/// Parses an address that events can be sent to.
 pub(crate) fn uri(field: &str, text: &str) -> Result<Uri, ApiError> {
     let problem = |problem: &str| Err(ApiError::invalid(field, problem));
     if text.len() > MAX_URI {
         return problem("the address is longer than 2048 bytes");
     }
     if text.contains('#') {
-        return problem("an address has no fragment (`#`)");
+        return problem("the address must not have a fragment (`#`)");
     }
     match text.parse::<Uri>() {
         Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => match uri.authority() {
             Some(authority) if authority.as_str().contains('@') => {
-                problem("an address has no user name and no password")
+                problem("the address must not have a user name or password")
             }
             Some(authority) if !authority.host().is_empty() => Ok(uri),
-            _ => problem("an address has a host"),
+            _ => problem("the address must have a host"),
         },
         _ => problem("write an address such as http://127.0.0.1:3000/gemini"),
     }
-}
-
-fn camel_case(snake: &str) -> String {
-    let mut camel = String::with_capacity(snake.len());
-    let mut is_upper = false;
-    for letter in snake.chars() {
-        if letter == '_' {
-            is_upper = true;
-        } else {
-            camel.extend(is_upper.then(|| letter.to_ascii_uppercase()).or(Some(letter)));
-            is_upper = false;
-        }
-    }
-    camel
 }
 
 #[cfg(test)]
@@ -181,7 +168,7 @@ mod tests {
     }
 
     fn message(result: Result<impl std::fmt::Debug, ApiError>) -> String {
-        result.expect_err("must be refused").body()["error"]["message"].as_str().expect("a message").to_owned()
+        result.expect_err("must be rejected").body()["error"]["message"].as_str().expect("a message").to_owned()
     }
 
     #[test]
@@ -190,21 +177,21 @@ mod tests {
         assert_eq!(fields.string("display_name").expect("a string").as_deref(), Some("a"));
         assert_eq!(fields.string("display_name").expect("a string").as_deref(), Some("b"));
         assert_eq!(fields.string("nothing").expect("absent"), None);
-        assert_eq!(message(fields.done()), "typo: there is no such field; uris: there is no such field");
+        assert_eq!(message(fields.reject_unknown()), "typo: there is no such field; uris: there is no such field");
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_path() {
         let config = |text: &str| message(parse(&format!(r#"{{"webhook_config":{text}}}"#)).webhook_config());
-        assert_eq!(config("7"), "webhook_config: an object is expected");
-        assert_eq!(config(r#"{"uris":"x"}"#), "webhook_config.uris: a list is expected");
-        assert_eq!(config(r#"{"uris":[1]}"#), "webhook_config.uris[0]: a string is expected");
+        assert_eq!(config("7"), "webhook_config: expected an object");
+        assert_eq!(config(r#"{"uris":"x"}"#), "webhook_config.uris: expected a list");
+        assert_eq!(config(r#"{"uris":[1]}"#), "webhook_config.uris[0]: expected a string");
         assert_eq!(config(r#"{"url":"x"}"#), "webhook_config.url: there is no such field");
         assert!(config(r#"{"uris":["http://a/","ftp://b/"]}"#).starts_with("webhook_config.uris[1]: write an address"));
         let large = format!(r#"{{"userMetadata":{{"a":"{}"}}}}"#, "x".repeat(MAX_USER_METADATA));
-        assert!(config(&large).contains("at most 8192 bytes"));
+        assert!(config(&large).contains("more than 8192 bytes"));
         let many = format!(r#"{{"uris":[{}]}}"#, [r#""http://a/""#; 11].join(","));
-        assert!(config(&many).contains("at most 10 addresses"));
+        assert!(config(&many).contains("more than 10 addresses"));
     }
 
     #[test]
@@ -222,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_body_is_an_object_or_nothing() {
-        assert!(Fields::parse(b" \n").is_ok_and(|fields| fields.done().is_ok()));
+        assert!(Fields::parse(b" \n").is_ok_and(|fields| fields.reject_unknown().is_ok()));
         assert_eq!(message(Fields::parse(b"[]")), "the body is JSON, but not an object");
         assert!(message(Fields::parse(b"{")).starts_with("the body is not JSON: "));
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, HOST, ORIGIN};
+use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 
 use super::error::ApiError;
 use super::handler::Reply;
@@ -29,9 +29,6 @@ pub(super) async fn guard(State(shared): State<Arc<Shared>>, request: Request, n
         let (head, body) = rendered.into_parts();
         response.headers_mut().extend(head.headers);
         *response.body_mut() = body;
-    }
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED && !response.headers().contains_key(ALLOW) {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, PATCH, DELETE"));
     }
     response
 }

@@ -1,4 +1,4 @@
-//! Interactions.
+//! `interactions`.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::ids;
 use crate::job::{self, End, Interaction, Job, Record, State, Work};
 use crate::project::ProjectId;
 
-/// What a request may say besides, which makes no difference to an answer that nobody thinks about.
-const OF_NO_MATTER: [&str; 14] = [
+/// Fields that are accepted and have no effect on an emulated reply.
+const IGNORED: [&str; 14] = [
     "agent_config",
     "automatic_continuation",
     "cached_content",
@@ -34,7 +34,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     let of = match (fields.string("model")?, fields.string("agent")?) {
         (Some(model), None) => ("model", bounded("model", &model)?.to_owned()),
         (None, Some(agent)) => ("agent", bounded("agent", &agent)?.to_owned()),
-        _ => return Err(ApiError::invalid("model", "either a model or an agent is needed")),
+        _ => return Err(ApiError::invalid("model", "either `model` or `agent` is required")),
     };
     let input = fields.take("input").ok_or_else(|| ApiError::invalid("input", "the input is missing"))?;
     if fields.boolean("stream")? {
@@ -45,11 +45,11 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     let previous = fields.string("previous_interaction_id")?;
     let shown_config = fields.take("webhook_config");
     let webhook_config = read_config(shown_config.clone())?;
-    fields.pass_over(&OF_NO_MATTER);
-    fields.done()?;
+    fields.ignore(&IGNORED);
+    fields.reject_unknown()?;
 
     let input = steps(input);
-    let text = job::text::said(&Value::Array(input.clone()));
+    let text = job::text::all_text(&Value::Array(input.clone()));
     if let Some(previous) = &previous {
         continues(call, project, previous, &input)?;
     }
@@ -61,11 +61,11 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     if let (State::Running { end: end @ End::Succeeded, .. }, true) = (&mut state, tool.is_some()) {
         *end = End::RequiresAction;
     }
-    // The text stands beside the input, and the tool is one of the body's.
+    // The text is stored beside the input, and the tool is part of the body.
     let size = job::text::memory(&Value::Array(input.clone())) + call.body.len() * 3;
     let interaction =
         Interaction { of, input, text, previous, call: tool.map(|tool| (call_id, tool)), webhook_config: shown_config };
-    // Only what runs in the background has events: whoever waits is told by the answer.
+    // Only background interactions have events: for the others, the response is the result.
     if let (State::Running { end, .. }, false) = (state, is_in_background) {
         state = State::Ended(end);
     }
@@ -97,7 +97,7 @@ pub(super) fn get(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<V
 }
 
 pub(super) fn cancel(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
-    call.fields()?.done()?;
+    call.fields()?.reject_unknown()?;
     find(call, project, id)?;
     if !call.world.end_job(project, id, End::Cancelled, call.now) {
         return Err(ApiError::precondition("the interaction has ended already"));
@@ -121,7 +121,7 @@ fn read_config(config: Option<Value>) -> Result<Option<job::WebhookConfig>, ApiE
     Fields::of(Map::from_iter([("webhook_config".to_owned(), config)])).webhook_config()
 }
 
-/// A string, a content, a step, or a list of these, as steps.
+/// The input as steps: it may be a string, a content, a step, or a list of these.
 fn steps(input: Value) -> Vec<Value> {
     let said = |content: Value| json!({ "type": "user_input", "content": [content] });
     let step = |value: Value| match value.get("type").and_then(Value::as_str) {
@@ -135,7 +135,7 @@ fn steps(input: Value) -> Vec<Value> {
     }
 }
 
-/// A follow-up answers a call that is open.
+/// Checks that the function results of a follow-up belong to the previous interaction's call.
 fn continues(call: &Call<'_>, project: ProjectId, previous: &str, input: &[Value]) -> Result<(), ApiError> {
     let job = call.world.jobs.find(project, previous);
     let Some(Work::Interaction(interaction)) = job.map(|job| &job.work) else {
@@ -155,7 +155,7 @@ fn continues(call: &Call<'_>, project: ProjectId, previous: &str, input: &[Value
     Ok(())
 }
 
-/// The tool that the input asks for: the first whose name stands in it.
+/// The tool that the input asks for: the first whose name is part of its text.
 fn wanted_tool(tools: &[Value], text: &str) -> Option<Map<String, Value>> {
     let declared = tools.iter().filter_map(Value::as_object);
     let named = |tool: &&Map<String, Value>| {

@@ -84,7 +84,7 @@ fn resources() -> Router<Arc<Shared>> {
                 Some((model, "batchGenerateContent")) => batches::create(call, project, model),
                 Some((model, "predictLongRunning")) => videos::create(call, project, model),
                 Some((_, verb)) => Err(call::no_verb(verb)),
-                None => Err(ApiError::method_not_allowed()),
+                None => Err(ApiError::no_post("")),
             })),
         )
         .route("/models/{model}/operations/{id}", get(operation))

@@ -1,29 +1,30 @@
-//! Pages of a list.
+//! Pagination.
 
 use super::error::ApiError;
 use super::query::Query;
 
-/// How many there are on a page unless said, and at most.
+/// The default page size.
 const DEFAULT_SIZE: usize = 50;
+/// The largest page size.
 const MAX_SIZE: usize = 1000;
 
-/// Which page is asked for.
+/// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     size: usize,
-    /// The number of the last one on the page before.
+    /// The number of the last item on the previous page.
     pub(crate) after: Option<u64>,
 }
 
 impl Page {
-    /// Reads `page_size` and `page_token`.
-    pub(crate) fn read(query: &mut Query) -> Result<Self, ApiError> {
+    /// Parses `page_size` and `page_token`.
+    pub(crate) fn parse(query: &mut Query) -> Result<Self, ApiError> {
         let size = match query.take("page_size") {
             None => DEFAULT_SIZE,
             Some(text) => match text.parse() {
                 Ok(0) => DEFAULT_SIZE,
                 Ok(size) => usize::min(size, MAX_SIZE),
-                Err(_) => return Err(ApiError::invalid("page_size", "a number that is not negative is expected")),
+                Err(_) => return Err(ApiError::invalid("page_size", "expected a number that is not negative")),
             },
         };
         let invalid = || ApiError::invalid("page_token", "this is not a token of this list");
@@ -34,7 +35,7 @@ impl Page {
         Ok(Self { size, after })
     }
 
-    /// The items of this page, and the token of the next one, if there is one with anything on it.
+    /// The items of this page, and the token of the next page unless it would be empty.
     pub(crate) fn of<T>(self, items: impl Iterator<Item = (u64, T)>) -> (Vec<T>, Option<String>) {
         let mut items = items.peekable();
         let mut last = 0;
@@ -74,14 +75,14 @@ mod tests {
             assert!(!found.is_empty());
             seen.extend(found);
             let Some(token) = next else { break };
-            page = Page::read(&mut Query::parse(&format!("page_size=2&page_token={token}"))).expect("its own token");
+            page = Page::parse(&mut Query::parse(&format!("page_size=2&page_token={token}"))).expect("its own token");
         }
         assert_eq!(seen, [1, 2, 3, 4, 5]);
     }
 
     #[test]
     fn what_is_asked_for_is_bounded_and_read_strictly() {
-        let read = |query: &str| Page::read(&mut Query::parse(query));
+        let read = |query: &str| Page::parse(&mut Query::parse(query));
         assert_eq!(read("page_size=5000").expect("a page").size, MAX_SIZE);
         assert_eq!(read("pageSize=7&pageToken=").expect("a page"), Page { size: 7, after: None });
         for bad in ["page_size=-1", "page_size=x", "page_token=!!", "page_token=zzzzzzzzzzzzzzzzzz"] {

@@ -1,30 +1,22 @@
 //! The query of a request's URL.
 
-/// Its parameters; names in snake case or in camel case.
+use heck::ToLowerCamelCase as _;
+
+/// The parameters. Names may be in snake case or in camel case, as in Google's APIs.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Self {
-        let pairs = form_urlencoded::parse(query.as_bytes());
-        Self(pairs.map(|(name, value)| (snake_case(&name), value.into_owned())).collect())
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
     /// Takes the first parameter of this snake-case name.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        let index = self.0.iter().position(|(found, _)| found == name)?;
+        let camel = name.to_lower_camel_case();
+        let index = self.0.iter().position(|(found, _)| found == name || *found == camel)?;
         Some(self.0.remove(index).1)
     }
-}
-
-fn snake_case(name: &str) -> String {
-    name.chars().fold(String::new(), |mut snake, letter| {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-        snake
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Videos.
+//! `models/{model}:predictLongRunning`, and its operations.
 
 use serde_json::{Value, json};
 
@@ -13,13 +13,13 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
     let mut fields = call.fields()?;
     let instances = fields.list("instances")?.unwrap_or_default();
     if instances.is_empty() {
-        return Err(ApiError::invalid("instances", "one instance with a prompt is needed"));
+        return Err(ApiError::invalid("instances", "at least one instance with a prompt is required"));
     }
     let webhook_config = fields.webhook_config()?;
-    fields.pass_over(&["parameters", "labels"]);
-    fields.done()?;
+    fields.ignore(&["parameters", "labels"]);
+    fields.reject_unknown()?;
 
-    let texts = job::text::said(&Value::Array(instances));
+    let texts = job::text::all_text(&Value::Array(instances));
     let name = format!("models/{model}/operations/{}", ids::resource(&mut call.world.rng, 12));
     let state = State::running(&texts, call.now, call.world.rules.job_time);
     let job = Job {

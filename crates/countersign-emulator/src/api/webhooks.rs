@@ -17,29 +17,31 @@ use crate::ids;
 use crate::project::ProjectId;
 use crate::webhook::{Revocation, State, Webhook};
 
-/// So many webhooks may a project have.
+/// The most webhooks of a project.
 const MAX_WEBHOOKS: usize = 100;
 /// The longest name of a webhook, in bytes.
 const MAX_NAME: usize = 256;
-/// What the service says of a webhook, and nobody sets.
+/// Fields that only the service sets.
 const OUTPUT_ONLY: [&str; 5] = ["id", "create_time", "update_time", "new_signing_secret", "signing_secrets"];
-/// What an update can set.
+/// Fields that an update can set.
 const UPDATABLE: [&str; 4] = ["name", "uri", "subscribed_events", "state"];
 
 pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, ApiError> {
     let mut fields = call.fields()?;
-    fields.pass_over(&OUTPUT_ONLY);
-    fields.pass_over(&["state"]);
+    fields.ignore(&OUTPUT_ONLY);
+    fields.ignore(&["state"]);
     let (uri, events, name) = (uri(&mut fields)?, subscribed_events(&mut fields)?, name(&mut fields)?);
-    fields.done()?;
+    fields.reject_unknown()?;
     if call.world.projects.webhooks(project).len() >= MAX_WEBHOOKS {
-        return Err(ApiError::exhausted(format!("a project has at most {MAX_WEBHOOKS} webhooks: delete some")));
+        return Err(ApiError::exhausted(format!(
+            "the project already has {MAX_WEBHOOKS} webhooks, which is the limit: delete some"
+        )));
     }
     let secret = Zeroizing::new(ids::secret(&mut call.world.rng));
     let id = ids::resource(&mut call.world.rng, ids::WEBHOOK);
     let webhook = Webhook::new(id, uri, events, name, &secret, call.now);
     let mut resource = webhook.resource(call.now);
-    // Shown once.
+    // The secret is shown only once.
     resource["new_signing_secret"] = secret.as_str().into();
     call.world.projects.add_webhook(project, webhook);
     Ok(resource)
@@ -51,7 +53,7 @@ pub(super) fn verb(call: &mut Call<'_>, project: ProjectId, id_and_verb: &str) -
         Some((id, "ping")) => ping(call, project, id),
         Some((id, "rotateSigningSecret")) => rotate(call, project, id),
         Some((_, verb)) => Err(call::no_verb(verb)),
-        None => Err(ApiError::method_not_allowed()),
+        None => Err(ApiError::no_post("GET,HEAD,PATCH,DELETE")),
     }
 }
 
@@ -61,7 +63,7 @@ pub(super) fn get(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<V
 }
 
 pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Value, ApiError> {
-    let page = Page::read(&mut call.query)?;
+    let page = Page::parse(&mut call.query)?;
     let webhooks = call.world.projects.webhooks(project).iter();
     let rest = webhooks.filter(|(number, _)| page.after.is_none_or(|after| *number > after));
     let (webhooks, next) = page.of(rest.map(|(number, webhook)| (*number, webhook.resource(call.now))));
@@ -74,7 +76,7 @@ pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Value, Api
 
 pub(super) fn update(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
     let mut fields = call.fields()?;
-    fields.pass_over(&OUTPUT_ONLY);
+    fields.ignore(&OUTPUT_ONLY);
     let mask = call.query.take("update_mask").filter(|mask| !mask.is_empty());
     let named = |name: &&str| match mask.as_deref() {
         None => fields.has(name),
@@ -86,14 +88,14 @@ pub(super) fn update(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
         let known = UPDATABLE.join(", ");
         return Err(ApiError::invalid("update_mask", format!("`{unknown}` cannot be updated; what can: {known}")));
     }
-    // All is read before anything is changed.
+    // Everything is parsed before anything is changed.
     let new_uri = chosen.contains("uri").then(|| uri(&mut fields)).transpose()?;
     let new_events = chosen.contains("subscribed_events").then(|| subscribed_events(&mut fields)).transpose()?;
     let new_name = chosen.contains("name").then(|| name(&mut fields)).transpose()?;
     let new_state = chosen.contains("state").then(|| state(&mut fields)).transpose()?;
-    // What the mask leaves out may be in the body, and is left as it is.
-    fields.pass_over(&UPDATABLE);
-    fields.done()?;
+    // Fields outside the mask may be in the body, and are not changed.
+    fields.ignore(&UPDATABLE);
+    fields.reject_unknown()?;
 
     let now = call.now;
     let webhook = find(call, project, id)?;
@@ -114,14 +116,14 @@ pub(super) fn delete(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
 }
 
 fn ping(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
-    call.fields()?.done()?;
+    call.fields()?.reject_unknown()?;
     if find(call, project, id)?.state != State::Enabled {
         return Err(ApiError::precondition("the webhook is disabled: enable it first (`state`: `enabled`)"));
     }
     call.room_for(1, 0)?;
-    // What a ping carries is not documented; that it carries something of a type that nobody knows is fair.
+    // The body of a ping is not documented. Receivers have to accept unknown event types anyway.
     let event = Event::new("webhook.ping", call.now, json!({ "id": id }));
-    call.world.tell(&event, &Audience::Webhook(project, id.into()), call.now);
+    call.world.publish(&event, &Audience::Webhook(project, id.into()), call.now);
     Ok(json!({}))
 }
 
@@ -134,7 +136,7 @@ pub(super) fn rotate(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
             ApiError::invalid("revocation_behavior", format!("`{text}` is neither {known}"))
         })?,
     };
-    fields.done()?;
+    fields.reject_unknown()?;
     let secret = Zeroizing::new(ids::secret(&mut call.world.rng));
     let now = call.now;
     if find(call, project, id)?.rotate(&secret, revocation, now) {
@@ -156,7 +158,7 @@ fn find<'c>(call: &'c mut Call<'_>, project: ProjectId, id: &str) -> Result<&'c 
     })
 }
 
-/// What is said to who asks for `webhooks/{id}` where the id is wanted.
+/// The error for the full name, `webhooks/{id}`, where the id alone is expected.
 pub(super) fn full_name() -> ApiError {
     ApiError::not_found("a webhook is asked for by its id alone: leave out the `webhooks/` before it")
 }
@@ -169,9 +171,9 @@ fn uri(fields: &mut Fields) -> Result<Uri, ApiError> {
 fn subscribed_events(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
     let events = fields.strings("subscribed_events")?.unwrap_or_default();
     if events.is_empty() {
-        return Err(ApiError::invalid("subscribed_events", "one event at least is needed"));
+        return Err(ApiError::invalid("subscribed_events", "at least one event is required"));
     }
-    // `batch.completed` is what some texts call `batch.succeeded`.
+    // Some documents call `batch.succeeded` `batch.completed`.
     let read = |(index, name): (usize, String)| {
         EventKind::from_name(&name).name().map(str::to_owned).ok_or_else(|| {
             let known: Vec<_> = EventKind::KNOWN.iter().filter_map(|kind| kind.name()).collect();
@@ -192,7 +194,7 @@ fn subscribed_events(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
 fn name(fields: &mut Fields) -> Result<Option<String>, ApiError> {
     let name = fields.string("name")?.filter(|name| !name.is_empty());
     if name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
-        return Err(ApiError::invalid("name", format!("a name has at most {MAX_NAME} bytes")));
+        return Err(ApiError::invalid("name", format!("the name has more than {MAX_NAME} bytes")));
     }
     Ok(name)
 }

@@ -1,4 +1,4 @@
-//! Batches of requests, inline or from a file.
+//! Batches of requests, inline or in a file.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::time;
 /// How long a batch is pending before it is running.
 const PENDING: Duration = Duration::from_millis(500);
 
-/// What was asked, of which model.
+/// A batch: its model, its name and its requests.
 pub(crate) struct Batch {
     pub(crate) model: String,
     pub(crate) display_name: String,
@@ -22,12 +22,12 @@ pub(crate) struct Batch {
 /// Where a batch's requests are.
 pub(crate) enum Source {
     File,
-    /// In the request: the metadata of each, and the words that were asked.
+    /// In the request: the metadata and the text of each.
     Inline(Vec<(Option<Value>, String)>),
 }
 
 impl Source {
-    /// What it takes of memory, in bytes, by and large.
+    /// Roughly how many bytes of memory it takes.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::File => 0,
@@ -42,16 +42,16 @@ impl Source {
 }
 
 impl Batch {
-    /// The resource with what came of it.
+    /// The resource, with its results.
     pub(crate) fn resource(&self, record: &Record, now: UnixTime) -> Value {
         let mut resource = self.listed(record, now);
         if let (State::Ended(End::Succeeded), Source::Inline(requests)) = (record.state, &self.source) {
-            resource["metadata"]["output"] = self.answers(requests);
+            resource["metadata"]["output"] = self.responses(requests);
         }
         resource
     }
 
-    /// The resource without the answers to requests that came inline.
+    /// The resource without the responses to inline requests.
     pub(crate) fn listed(&self, record: &Record, now: UnixTime) -> Value {
         let state = match record.state {
             State::Running { .. } if now < record.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
@@ -86,10 +86,10 @@ impl Batch {
         resource
     }
 
-    fn answers(&self, requests: &[(Option<Value>, String)]) -> Value {
-        let answer = |(metadata, words): &(Option<Value>, String)| {
+    fn responses(&self, requests: &[(Option<Value>, String)]) -> Value {
+        let response = |(metadata, words): &(Option<Value>, String)| {
             let text = format!("An emulated answer to: {words}");
-            let mut answer = json!({ "response": {
+            let mut response = json!({ "response": {
                 "candidates": [{
                     "content": { "role": "model", "parts": [{ "text": text }] },
                     "finishReason": "STOP",
@@ -98,15 +98,15 @@ impl Batch {
                 "modelVersion": self.model,
             }});
             if let Some(metadata) = metadata {
-                answer["metadata"] = metadata.clone();
+                response["metadata"] = metadata.clone();
             }
-            answer
+            response
         };
-        json!({ "inlinedResponses": { "inlinedResponses": requests.iter().map(answer).collect::<Vec<_>>() } })
+        json!({ "inlinedResponses": { "inlinedResponses": requests.iter().map(response).collect::<Vec<_>>() } })
     }
 }
 
-/// Where an event says that the results are.
+/// The address of the results in an event.
 pub(crate) fn output_uri(name: &str) -> String {
     format!("gs://emulated-bucket/batch-{}.jsonl", last_segment(name))
 }

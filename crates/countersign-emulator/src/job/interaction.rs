@@ -1,23 +1,23 @@
-//! Interactions: a model or an agent that answers, or asks for a tool first.
+//! Interactions: a model or an agent that replies, or calls a tool first.
 
 use serde_json::{Map, Value, json};
 
 use super::record::{End, FAILURE, Record, State};
 use crate::time;
 
-/// As much of the input as an answer repeats, in characters.
+/// How much of the input the reply quotes, in characters.
 const QUOTED: usize = 200;
 
-/// What was asked, of whom.
+/// An interaction: its model or agent, and its input.
 pub(crate) struct Interaction {
-    /// `model` or `agent`, and which.
+    /// `model` or `agent`, and its name.
     pub(crate) of: (&'static str, String),
-    /// What was put in, as steps.
+    /// The input as steps.
     pub(crate) input: Vec<Value>,
-    /// The text that was put in.
+    /// The text of the input.
     pub(crate) text: String,
     pub(crate) previous: Option<String>,
-    /// The tool that it calls, if it calls one: the id of the call, and the tool's declaration.
+    /// The tool call, if there is one: its id, and the declaration of the tool.
     pub(crate) call: Option<(String, Map<String, Value>)>,
     pub(crate) webhook_config: Option<Value>,
 }
@@ -60,20 +60,20 @@ impl Interaction {
             }),
             State::Ended(End::Succeeded) => Some(json!({
                 "type": "model_output",
-                "content": [{ "type": "text", "text": self.answer() }],
+                "content": [{ "type": "text", "text": self.reply() }],
             })),
             _ => None,
         };
         step.into_iter().collect()
     }
 
-    fn answer(&self) -> String {
+    fn reply(&self) -> String {
         let quoted: String = self.text.trim().chars().take(QUOTED).collect();
         format!("An emulated answer to: {quoted}")
     }
 
     fn usage(&self) -> Value {
-        let (input, output) = (self.text.split_whitespace().count(), self.answer().split_whitespace().count());
+        let (input, output) = (self.text.split_whitespace().count(), self.reply().split_whitespace().count());
         json!({
             "total_tokens": input + output,
             "total_input_tokens": input,
@@ -96,7 +96,7 @@ fn status(state: State) -> &'static str {
     }
 }
 
-/// Something for each parameter that the tool declares.
+/// An example value for each declared parameter of the tool.
 fn arguments(tool: &Map<String, Value>) -> Map<String, Value> {
     let properties = tool.get("parameters").and_then(|parameters| parameters.get("properties"));
     let example = |(name, declared): (&String, &Value)| {

@@ -1,4 +1,4 @@
-//! Jobs that take their time, and whose end is an event.
+//! Jobs that run for a while, and end with an event.
 
 pub(crate) mod batch;
 pub(crate) mod interaction;
@@ -24,18 +24,18 @@ pub(crate) struct Job {
     pub(crate) record: Record,
     pub(crate) work: Work,
     pub(crate) webhook_config: Option<WebhookConfig>,
-    /// How many bytes of memory it is reckoned with.
+    /// Roughly how many bytes of memory it takes.
     pub(crate) size: usize,
 }
 
-/// What is worked on.
+/// The kind of a job.
 pub(crate) enum Work {
     Interaction(Interaction),
     Batch(Batch),
     Video(Video),
 }
 
-/// Where a job's events go instead, and what comes back with them.
+/// Where a job's events are delivered instead, and the metadata to return with them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WebhookConfig {
     pub(crate) uris: Vec<Uri>,
@@ -52,7 +52,7 @@ impl Job {
         Some(Event::new(event_type, now, self.work.event_data(&self.record.name, end)).with_user_metadata(metadata))
     }
 
-    /// The resource as lists show it: without the answers of a batch, which may be many.
+    /// The resource as lists show it: without the responses of a batch, which may be many.
     pub(crate) fn listed(&self, now: UnixTime) -> Value {
         match &self.work {
             Work::Batch(batch) => batch.listed(&self.record, now),
@@ -71,7 +71,7 @@ impl Job {
 }
 
 impl Work {
-    /// Whether it can come to this end.
+    /// Whether it can end like this.
     pub(crate) fn can(&self, end: End) -> bool {
         self.event_type(end).is_some() || matches!((self, end), (Self::Video(_), End::Failed | End::Cancelled))
     }
@@ -89,7 +89,7 @@ impl Work {
             (Self::Batch(_), End::Cancelled) => "batch.cancelled",
             (Self::Batch(_), End::Expired) => "batch.expired",
             (Self::Video(_), End::Succeeded) => "video.generated",
-            // There is no event of a video that failed: whoever waits for it has to poll.
+            // There is no event for a video that failed: clients have to poll.
             (Self::Interaction(_) | Self::Batch(_) | Self::Video(_), _) => return None,
         })
     }

@@ -9,23 +9,23 @@ pub(crate) const EXPIRE: &str = "[[expire]]";
 
 /// The text of a request, from every depth: contents, prompts and tool results, but not their labels such
 /// as a role or a type.
-pub(crate) fn said(value: &Value) -> String {
-    fn collect(value: &Value, is_said: bool, said: &mut String) {
+pub(crate) fn all_text(value: &Value) -> String {
+    fn collect(value: &Value, is_text: bool, all: &mut String) {
         match value {
-            Value::String(text) if is_said => {
-                said.push_str(text);
-                said.push('\n');
+            Value::String(text) if is_text => {
+                all.push_str(text);
+                all.push('\n');
             }
-            Value::Array(values) => values.iter().for_each(|value| collect(value, is_said, said)),
+            Value::Array(values) => values.iter().for_each(|value| collect(value, is_text, all)),
             Value::Object(members) => {
                 for (name, value) in members {
-                    let is_said = match (name.as_str(), value) {
+                    let is_text = match (name.as_str(), value) {
                         ("text" | "prompt", Value::String(_)) | ("result", _) => true,
                         // The contents of a tool result have a type, like all contents.
                         ("type", _) => false,
-                        _ => is_said,
+                        _ => is_text,
                     };
-                    collect(value, is_said, said);
+                    collect(value, is_text, all);
                 }
             }
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -59,16 +59,16 @@ mod tests {
     #[test]
     fn the_text_leaves_out_labels() {
         let contents = json!([{ "role": "user", "parts": [{ "text": "Say" }, { "text": "hello." }] }]);
-        assert_eq!(said(&contents), "Say\nhello.\n");
+        assert_eq!(all_text(&contents), "Say\nhello.\n");
         let steps = json!([
             { "type": "user_input", "content": [{ "type": "text", "text": "Look." }] },
             { "type": "function_result", "call_id": "call_1", "name": "look", "result": { "sky": ["clear"], "temp": 20 } },
             { "type": "function_result", "call_id": "call_2", "name": "look", "result": [{ "type": "text", "text": "20" }] },
             { "type": "function_result", "call_id": "call_3", "name": "look", "result": "dark" },
         ]);
-        assert_eq!(said(&steps), "Look.\nclear\n20\ndark\n");
-        assert_eq!(said(&json!([{ "prompt": "A cat.", "image": { "mimeType": "image/png" } }])), "A cat.\n");
+        assert_eq!(all_text(&steps), "Look.\nclear\n20\ndark\n");
+        assert_eq!(all_text(&json!([{ "prompt": "A cat.", "image": { "mimeType": "image/png" } }])), "A cat.\n");
         // A schema may have a property of that name.
-        assert_eq!(said(&json!({ "properties": { "text": { "type": "string" } } })), "");
+        assert_eq!(all_text(&json!({ "properties": { "text": { "type": "string" } } })), "");
     }
 }

@@ -1,12 +1,12 @@
-//! Videos: operations that end in a file.
+//! Videos: operations whose result is a file.
 
 use serde_json::{Value, json};
 
 use super::record::{End, FAILURE, Record, State, last_segment};
 
-/// What was asked for is of no matter: no pixel of it is made.
+/// The prompt is not stored: no video is generated.
 pub(crate) struct Video {
-    /// Where the API is, for the address of the file.
+    /// The base URL of the API, for the address of the file.
     pub(crate) base_url: String,
 }
 
@@ -33,12 +33,12 @@ impl Video {
     }
 }
 
-/// The file that a video is in.
+/// The name of the video's file.
 pub(crate) fn file_name(operation: &str) -> String {
     format!("files/video-{}", last_segment(operation))
 }
 
-/// Where an event says that it is.
+/// The address of the video in an event.
 pub(crate) fn output_uri(operation: &str) -> String {
     format!("gs://emulated-bucket/video-{}.mp4", last_segment(operation))
 }

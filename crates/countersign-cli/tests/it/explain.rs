@@ -1,12 +1,8 @@
 //! Every way in which a request is known to fail, and what `explain` says of it first.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
+use crate::common::{BODY, Captured, ID, NOW, OTHER_SECRET, SECRET, run};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use common::{BODY, Captured, ID, NOW, OTHER_SECRET, SECRET, run};
 use countersign::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -19,28 +15,30 @@ type Case = (&'static str, &'static str, fn() -> Captured);
 
 const CASES: &[Case] = &[
     // Secrets
-    ("v1, pasted with the secret", "secret_has_version_prefix", || genuine().secret(format!("v1,{SECRET}"))),
-    ("quotes kept by an env file", "secret_has_quotes", || genuine().secret(format!("\"{SECRET}\""))),
-    ("quotes around v1,", "secret_has_version_prefix", || genuine().secret(format!("'v1,{SECRET}'"))),
-    ("two newlines in a file", "secret_has_white_space", || genuine().secret(format!("{SECRET}\n\n"))),
-    ("a space before it", "secret_has_white_space", || genuine().secret(format!(" {SECRET}"))),
-    ("the whole line of an env file", "secret_has_other_text", || genuine().secret(format!("WEBHOOK={SECRET}"))),
+    ("v1, pasted with the secret", "secret_has_version_prefix", || authentic().secret(format!("v1,{SECRET}"))),
+    ("quotes kept by an env file", "secret_has_quotes", || authentic().secret(format!("\"{SECRET}\""))),
+    ("quotes around v1,", "secret_has_version_prefix", || authentic().secret(format!("'v1,{SECRET}'"))),
+    ("two newlines in a file", "secret_has_white_space", || authentic().secret(format!("{SECRET}\n\n"))),
+    ("a space before it", "secret_has_white_space", || authentic().secret(format!(" {SECRET}"))),
+    ("the whole line of an env file", "secret_has_other_text", || authentic().secret(format!("WEBHOOK={SECRET}"))),
     ("the text is the key", "secret_undecoded", || signed_with_key(SECRET.as_bytes())),
     ("the text after whsec_ is the key", "secret_undecoded", || signed_with_key(&SECRET.as_bytes()[6..])),
-    ("the decoded secret configured", "secret_undecoded", || genuine().secret(KEY)),
-    ("encoded twice", "secret_encoded_twice", || genuine().secret(STANDARD.encode(SECRET))),
-    ("in hex", "secret_in_hex", || genuine().secret(hex(KEY))),
-    ("expired", "secret_expired", || genuine().args(["--secret-expires", "a.secret=2026-09-01T00:00:00Z"])),
+    ("the decoded secret configured", "secret_undecoded", || authentic().secret(KEY)),
+    ("encoded twice", "secret_encoded_twice", || authentic().secret(STANDARD.encode(SECRET))),
+    ("in hex", "secret_in_hex", || authentic().secret(hex(KEY))),
+    ("expired", "secret_expired", || authentic().args(["--secret-expires", "a.secret=2026-09-01T00:00:00Z"])),
     ("another one", "other_secret", || {
         Captured::signed(OTHER_SECRET, NOW, BODY).args(["--try-secret", SECRET, "--try-secret", OTHER_SECRET])
     }),
     ("another one, unknown", "wrong_secret", || Captured::signed(OTHER_SECRET, NOW, BODY)),
-    ("a public key", "public_key_as_secret", || genuine().secret("whpk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=")),
-    ("a private key", "private_key_as_secret", || {
-        genuine().secret("whsk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=")
+    ("a public key", "public_key_as_secret", || {
+        authentic().secret("whpk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=")
     }),
-    ("the shortened form", "secret_shortened", || genuine().secret("whsec_...MnM=")),
-    ("not base64", "secret_unreadable", || genuine().secret("correct-horse-battery-staple!")),
+    ("a private key", "private_key_as_secret", || {
+        authentic().secret("whsk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=")
+    }),
+    ("the shortened form", "secret_shortened", || authentic().secret("whsec_...MnM=")),
+    ("not base64", "secret_unreadable", || authentic().secret("correct-horse-battery-staple!")),
     // Signatures
     ("base64url", "signature_base64url", || {
         bodies().find(|spoilt| spoilt.value("webhook-signature").contains(['-', '_'])).expect("one with both alphabets")
@@ -90,27 +88,27 @@ const CASES: &[Case] = &[
     ("in chunks", "body_chunked", || sent("abcdefghijklmnop", "A\r\nabcdefghij\r\n6;x=y\r\nklmnop\r\n0\r\n\r\n")),
     ("empty", "body_empty", || sent(BODY, "")),
     ("cut off", "body_length_differs", || sent(BODY, &BODY[..50]).add_header("content-length", "160")),
-    ("compressed", "body_compressed", || genuine().body(b"\x1f\x8b\x08\0\0")),
+    ("compressed", "body_compressed", || authentic().body(b"\x1f\x8b\x08\0\0")),
     ("said to be compressed", "body_compressed", || sent(BODY, "{}").add_header("content-encoding", "br")),
     ("decoded with loss", "body_characters_lost", || sent(BODY, &BODY.replace('é', "\u{fffd}"))),
     // Headers
-    ("svix's names", "headers_renamed", || genuine().rename(|name| name.replace("webhook-", "svix-"))),
+    ("svix's names", "headers_renamed", || authentic().rename(|name| name.replace("webhook-", "svix-"))),
     ("CGI's names", "headers_renamed", || {
-        genuine().rename(|name| format!("HTTP_{}", name.replace('-', "_").to_uppercase()))
+        authentic().rename(|name| format!("HTTP_{}", name.replace('-', "_").to_uppercase()))
     }),
-    ("twice", "headers_duplicated", || genuine().add_header("webhook-id", "msg_2")),
-    ("joined", "headers_duplicated", || genuine().header("webhook-id", |id| format!("{id}, {id}"))),
-    ("white space", "header_decorated", || genuine().header("webhook-id", |id| format!(" {id} "))),
-    ("quotes", "header_decorated", || genuine().header("webhook-id", |id| format!("\"{id}\""))),
-    ("a fraction", "header_decorated", || genuine().header("webhook-timestamp", |text| format!("{text}.0"))),
+    ("twice", "headers_duplicated", || authentic().add_header("webhook-id", "msg_2")),
+    ("joined", "headers_duplicated", || authentic().header("webhook-id", |id| format!("{id}, {id}"))),
+    ("white space", "header_decorated", || authentic().header("webhook-id", |id| format!(" {id} "))),
+    ("quotes", "header_decorated", || authentic().header("webhook-id", |id| format!("\"{id}\""))),
+    ("a fraction", "header_decorated", || authentic().header("webhook-timestamp", |text| format!("{text}.0"))),
     ("swapped", "id_and_timestamp_swapped", || {
-        genuine().header("webhook-id", |_| NOW.to_string()).header("webhook-timestamp", |_| ID.into())
+        authentic().header("webhook-id", |_| NOW.to_string()).header("webhook-timestamp", |_| ID.into())
     }),
     ("another's id", "id_from_another_delivery", || {
-        genuine().header("webhook-id", |_| "msg_2".into()).args(["--try-id", "msg_3", "--try-id", ID])
+        authentic().header("webhook-id", |_| "msg_2".into()).args(["--try-id", "msg_3", "--try-id", ID])
     }),
     ("an id that is elsewhere", "id_from_another_delivery", || {
-        genuine().header("webhook-id", |_| "msg_2".into()).add_header("x-request-id", ID)
+        authentic().header("webhook-id", |_| "msg_2".into()).add_header("x-request-id", ID)
     }),
     ("another's timestamp", "timestamp_from_another_delivery", || {
         let attempt = (NOW - 86_400).to_string();
@@ -127,13 +125,13 @@ const CASES: &[Case] = &[
         Captured::signed(SECRET, NOW - 17, BODY).header("webhook-timestamp", |_| NOW.to_string())
     }),
     ("milliseconds, seconds signed", "timestamp_in_another_unit", || {
-        genuine().header("webhook-timestamp", |text| format!("{text}123"))
+        authentic().header("webhook-timestamp", |text| format!("{text}123"))
     }),
     ("RFC 3339, seconds signed", "timestamp_in_another_unit", || {
-        genuine().header("webhook-timestamp", |_| "2026-09-29T06:05:46Z".into())
+        authentic().header("webhook-timestamp", |_| "2026-09-29T06:05:46Z".into())
     }),
     ("milliseconds, signed", "timestamp_in_another_unit", || Captured::signed(SECRET, NOW * 1000 + 5, BODY)),
-    ("without an id", "header_missing", || genuine().without_header("webhook-id")),
+    ("without an id", "header_missing", || authentic().without_header("webhook-id")),
     // Time
     ("a clock behind", "clock_behind", || Captured::signed(SECRET, NOW + 7200, BODY)),
     ("late", "delivery_too_old", || Captured::signed(SECRET, NOW - 301, BODY)),
@@ -147,12 +145,12 @@ const CASES: &[Case] = &[
     }),
     ("a version to come", "unknown_scheme", || signature(|_| format!("v2,{}", STANDARD.encode([7; 48])))),
     ("GitHub", "other_sender", || {
-        genuine().rename(|name| name.replace("webhook-", "x-github-")).add_header("x-hub-signature-256", "sha256=00")
+        authentic().rename(|name| name.replace("webhook-", "x-github-")).add_header("x-hub-signature-256", "sha256=00")
     }),
     ("the body alone", "signed_body_alone", || signature(|_| format!("v1,{}", STANDARD.encode(mac(KEY, &[BODY]))))),
     ("the body alone, GitHub's way", "signed_body_alone", || {
         let signature = format!("sha256={}", hex(&mac(SECRET.as_bytes(), &[BODY])));
-        genuine().rename(|name| name.replace("webhook-", "x-")).add_header("x-hub-signature-256", &signature)
+        authentic().rename(|name| name.replace("webhook-", "x-")).add_header("x-hub-signature-256", &signature)
     }),
     ("Stripe's way", "signed_other_parts", || {
         signature(|_| format!("t={NOW},v1={}", hex(&mac(KEY, &[&NOW.to_string(), ".", BODY]))))
@@ -188,8 +186,8 @@ fn two_mistakes_at_once_are_both_named() {
     let codes = [&found["findings"][0]["code"], &found["findings"][1]["code"]];
     assert_eq!(codes, ["body_reserialised", "secret_has_quotes"]);
 
-    let signature = hex(&raw(&genuine().value("webhook-signature")));
-    let spoilt = genuine().header("webhook-signature", |_| signature).header("webhook-id", |id| format!("<{id}>"));
+    let signature = hex(&raw(&authentic().value("webhook-signature")));
+    let spoilt = authentic().header("webhook-signature", |_| signature).header("webhook-id", |id| format!("<{id}>"));
     let found = spoilt.args(["--json"]).run("explain").json();
     let codes = [&found["findings"][0]["code"], &found["findings"][1]["code"]];
     assert_eq!(codes, ["header_decorated", "signature_hex"]);
@@ -206,7 +204,7 @@ fn nothing_is_certain_when_nothing_was_proved() {
 
 #[test]
 fn a_request_that_verifies_is_not_explained_away() {
-    let ran = genuine().run("explain");
+    let ran = authentic().run("explain");
     assert_eq!((ran.code, ran.stdout.starts_with("verified\n")), (0, true), "{ran:?}");
 }
 
@@ -220,7 +218,7 @@ fn the_text_says_what_was_looked_at_and_what_to_do() {
         "signatures  1: v1 with 44 characters\n",
         "bytes, JSON\n",
         "secrets     `a.secret`\n",
-        " 1. certain: the body was parsed as JSON and written again [body_reserialised]\n",
+        " 1. certain: the body was parsed as JSON and serialized again [body_reserialised]\n",
         "once the body is written as JSON without spaces.\n    -> Verify the bytes as received",
     ] {
         assert!(ran.stdout.contains(part), "{part:?} is not in\n{}", ran.stdout);
@@ -236,20 +234,20 @@ fn a_large_body_is_given_up_on_in_time() {
 
 #[test]
 fn what_a_terminal_would_obey_is_not_printed() {
-    let ran = genuine().header("webhook-id", |_| "a\u{9b}31m b".into()).run("explain");
+    let ran = authentic().header("webhook-id", |_| "a\u{9b}31m b".into()).run("explain");
     assert!(!ran.stdout.contains('\u{9b}'), "{ran:?}");
 }
 
 #[test]
 fn too_many_candidates_are_a_usage_error() {
-    let headers = genuine().write("h", "");
+    let headers = authentic().write("h", "");
     let mut args = vec!["explain", "--headers", &headers, "--body", "-", "--secret", SECRET];
     args.extend(std::iter::repeat_n(["--try-id", "a"], 65).flatten());
     assert_eq!(run(args).code, 2);
 }
 
-fn genuine() -> Captured {
-    Captured::genuine()
+fn authentic() -> Captured {
+    Captured::authentic()
 }
 
 fn sent(sent: &str, captured: &str) -> Captured {
@@ -257,7 +255,7 @@ fn sent(sent: &str, captured: &str) -> Captured {
 }
 
 fn signature(spoil: impl FnOnce(&str) -> String) -> Captured {
-    genuine().header("webhook-signature", spoil)
+    authentic().header("webhook-signature", spoil)
 }
 
 fn signed_with_key(key: &[u8]) -> Captured {

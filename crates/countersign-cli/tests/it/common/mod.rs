@@ -1,6 +1,4 @@
-//! A genuine delivery, ways to spoil it, and the program run on what is left.
-
-#![allow(dead_code, reason = "each test file uses its own part")]
+//! A authentic delivery, ways to spoil it, and the program run on what is left.
 
 pub(crate) mod dynamic;
 
@@ -27,12 +25,12 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// A genuine delivery of `BODY`.
-    pub(crate) fn genuine() -> Self {
+    /// A authentic delivery of `BODY`.
+    pub(crate) fn authentic() -> Self {
         Self::signed(SECRET, NOW, BODY)
     }
 
-    /// A genuine delivery, with the secret in a file and `--now` given.
+    /// A authentic delivery, with the secret in a file and `--now` given.
     pub(crate) fn signed(secret: &str, now: u64, body: impl AsRef<[u8]>) -> Self {
         Self::signed_by(Secret::parse(secret).expect("a good secret"), now, body)
     }

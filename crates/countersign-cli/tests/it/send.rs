@@ -1,16 +1,12 @@
 //! `send`, against a server on a socket that verifies what it gets.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use common::dynamic::{AUDIENCE, RSA, jwks, private_text};
-use common::{Captured, SECRET, run};
+use crate::common::dynamic::{AUDIENCE, RSA, jwks, private_text};
+use crate::common::{Captured, SECRET, run};
 use countersign::event::EventKind;
 use countersign::{Clock as _, KeySet, Secret, SystemClock, TokenPolicy, Verified, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -36,7 +32,7 @@ fn every_type_of_event_is_sent_and_verifies() {
 
 #[test]
 fn a_dynamic_delivery_is_sent_in_both_ways() {
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let (private_key, rsa) = (folder.write("private.key", private_text(2)), folder.write("rsa.der", RSA));
     let token = ["--token-key-file", &rsa, "--kid", "rsa-1", "--audience", AUDIENCE];
     for (keys, scheme, key) in [(&["--private-key-file", &private_key][..], "v1a", "key-2"), (&token, "rs256", "rsa-1")]
@@ -66,13 +62,13 @@ fn https_begins_with_a_handshake() {
     });
     let ran = run(["send", &url, "--event", "x", "--secret", SECRET]);
     assert_eq!((ran.code, server.join().expect("a byte")), (1, [0x16]), "{ran:?}");
-    assert!(ran.stdout.contains("1: no answer: "), "{ran:?}");
+    assert!(ran.stdout.contains("1: no response: "), "{ran:?}");
 }
 
 #[test]
 fn a_file_is_sent_byte_for_byte_with_headers_of_ones_own() {
     let server = Server::answering(vec![OK]);
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let file = folder.write("body", b"\xff\0\r\n");
     let ran = server.send(&["--body", &file, "--id", "mine", "--header", "X-Own: a:b"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -110,22 +106,29 @@ fn a_problem_is_told_and_a_redirect_is_not_followed() {
 }
 
 #[test]
-fn an_answer_that_does_not_end_is_cut_off() {
+fn a_response_that_does_not_end_is_cut_off() {
     let server = Server::answering(vec![concat!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/problem+json\r\n",
-        "content-length: 1000000000\r\n\r\n{"
+        "content-length: 1000\r\n\r\n{"
     )]);
     let ran = server.send(&["--event", "x", "--timeout", "1s"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.ends_with("1: no answer: no answer within 1s\n"), "{ran:?}");
+    assert!(ran.stdout.ends_with("1: no response: no response within 1s\n"), "{ran:?}");
 }
 
 #[test]
-fn no_server_is_no_answer() {
+fn a_body_that_is_too_large_is_not_read_and_the_status_counts() {
+    let server = Server::answering(vec!["HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n{"]);
+    let ran = server.send(&["--event", "x", "--timeout", "20s"]);
+    assert_eq!((ran.code, ran.stdout.ends_with("1: 200 OK\n")), (0, true), "{ran:?}");
+}
+
+#[test]
+fn no_server_is_no_response() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a socket").local_addr().expect("an address");
     let ran = run(["send", &format!("http://{free}/"), "--event", "x", "--secret", SECRET]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("1: no answer: ") && ran.stdout.contains("refused"), "{ran:?}");
+    assert!(ran.stdout.contains("1: no response: ") && ran.stdout.contains("refused"), "{ran:?}");
 }
 
 #[test]
@@ -161,7 +164,7 @@ impl Server {
                 // The test may have seen enough by now.
                 let _ = sender.send(receive(&stream));
                 stream.write_all(answer.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).expect("a client");
-                if answer.contains("1000000000") {
+                if answer.contains("content-length: 1000\r\n") {
                     thread::park();
                 }
             }
@@ -169,11 +172,11 @@ impl Server {
         Self { url, seen }
     }
 
-    fn send(&self, args: &[&str]) -> common::Ran {
+    fn send(&self, args: &[&str]) -> crate::common::Ran {
         run(["send", &self.url, "--secret", SECRET].into_iter().chain(args.iter().copied()))
     }
 
-    fn send_with(&self, keys: &[&str], args: &[&str]) -> common::Ran {
+    fn send_with(&self, keys: &[&str], args: &[&str]) -> crate::common::Ran {
         run(["send", &self.url].iter().chain(keys).chain(args).copied())
     }
 

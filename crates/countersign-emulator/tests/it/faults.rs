@@ -1,12 +1,8 @@
 //! Faults on demand: each does what it says, as often as it was asked to.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{Api, Receiver, config, text, until, verifier};
+use crate::common::{Api, Receiver, config, text, until, verifier};
 use countersign::{Clock as _, Reason, SystemClock};
 use countersign_emulator::Config;
 use serde_json::{Value, json};
@@ -48,7 +44,7 @@ async fn the_next_attempts_are_what_their_receivers_have_to_refuse() {
             "{fault}"
         );
 
-        // The one after it is genuine.
+        // The one after it is authentic.
         assert_eq!(api.ok("GET", "/_emulator/faults", Value::Null).await, json!({}));
         api.emit(json!({ "type": "batch.failed" })).await;
         let seen = receiver.has_seen(number * 2).await.pop().expect("one at least");
@@ -95,7 +91,7 @@ async fn an_event_of_a_type_that_nobody_knows_is_genuine() {
     set(&api, json!({ "unknown_event_type": 1 })).await;
     api.emit(json!({ "type": "batch.failed" })).await;
     let seen = receiver.has_seen(1).await.remove(0);
-    let verified = seen.verdict(&verifier(&[&secret]), SystemClock.now()).expect("it is genuine");
+    let verified = seen.verdict(&verifier(&[&secret]), SystemClock.now()).expect("it is authentic");
     assert_eq!(verified.event_type().as_deref(), Some("emulator.unheard_of"));
 }
 
@@ -112,7 +108,7 @@ async fn faults_are_read_strictly_and_set_all_or_none() {
         assert_eq!((status, &answer["error"]["details"][0]["fieldViolations"][0]["field"]), (400, &field.into()));
     }
     let (_, answer) = api.call("POST", "/_emulator/faults", &json!({ "tempered_body": 1 })).await;
-    assert!(text(&answer["error"]["message"]).contains("; there are tampered_body, "), "{answer}");
+    assert!(text(&answer["error"]["message"]).contains("; the faults are tampered_body, "), "{answer}");
     assert_eq!(api.ok("GET", "/_emulator/faults", Value::Null).await, json!({ "duplicate": "50%" }));
     assert_eq!(set(&api, json!({ "duplicate": 0, "wrong_key": "2.5%" })).await, json!({ "wrong_key": "2.5%" }));
 }

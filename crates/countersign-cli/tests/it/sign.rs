@@ -1,16 +1,12 @@
 //! `secret new`, `sign`, and what every verb has in common.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
 use std::io::Write as _;
 use std::process::Stdio;
 
+use crate::common::dynamic::{AUDIENCE, ISSUER, RSA, jwks, private_key as private_key_of, private_text};
+use crate::common::{Captured, Ran, command, run};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::dynamic::{AUDIENCE, ISSUER, RSA, jwks, private_key as private_key_of, private_text};
-use common::{Captured, Ran, command, run};
 use countersign::Secret;
 
 const PUBLISHED_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -32,7 +28,7 @@ fn a_new_secret_is_random_and_as_long_as_asked() {
 
 #[test]
 fn the_published_vector_is_signed() {
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let body = folder.write("body.json", PUBLISHED_BODY);
     let ran = sign(&body, &[]);
     let expected = format!(
@@ -44,7 +40,7 @@ fn the_published_vector_is_signed() {
 
 #[test]
 fn a_curl_command_sends_what_was_signed() {
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let body = folder.write("it's a body.json", PUBLISHED_BODY);
     let ran = sign(&body, &["--curl", "http://127.0.0.1:1/?a=1&b=2"]);
     assert!(ran.stdout.starts_with("curl -sS 'http://127.0.0.1:1/?a=1&b=2' \\\n"), "{ran:?}");
@@ -54,7 +50,7 @@ fn a_curl_command_sends_what_was_signed() {
 
 #[test]
 fn what_is_signed_now_verifies_now() {
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let body = folder.write("body", PUBLISHED_BODY);
     let secret = folder.write("secret", format!("{PUBLISHED_SECRET}\r\n"));
     let headers = run(["sign", &body, "--secret-file", &secret]).stdout;
@@ -65,7 +61,7 @@ fn what_is_signed_now_verifies_now() {
 
 #[test]
 fn both_schemes_are_signed_side_by_side() {
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let body = folder.write("body", PUBLISHED_BODY);
     let private_key = folder.write("private.key", format!("{}\n", private_text(1)));
     let mut both = command();
@@ -88,7 +84,7 @@ fn both_schemes_are_signed_side_by_side() {
 
 #[test]
 fn a_token_is_signed_with_a_key_in_either_form() {
-    let folder = Captured::genuine();
+    let folder = Captured::authentic();
     let body = folder.write("body", PUBLISHED_BODY);
     let jwks = folder.write("jwks", jwks().to_string());
     let encoded = STANDARD.encode(RSA);
@@ -138,7 +134,7 @@ fn a_reader_that_went_away_is_no_error() {
 
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let rejected = Captured::genuine().body("{}");
+    let rejected = Captured::authentic().body("{}");
     let headers = rejected.write("h", serde_json::to_vec(&rejected.headers).expect("pairs"));
     let body = rejected.write("b", &rejected.body);
     let mut verify = command();

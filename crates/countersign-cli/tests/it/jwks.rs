@@ -1,15 +1,11 @@
 //! `jwks show`, and key sets from a URL.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
-use common::dynamic::{jwks, private_key, rsa_jwk, v1a_by};
-use common::{BODY, Captured, NOW, run};
+use crate::common::dynamic::{jwks, private_key, rsa_jwk, v1a_by};
+use crate::common::{BODY, Captured, NOW, run};
 use serde_json::{Value, json};
 
 #[test]
@@ -23,12 +19,12 @@ fn a_table_says_which_keys_can_be_used() {
         "{ran:?}"
     );
     assert!(lines[2].ends_with("rs256 usable") && !ran.stdout.contains('\u{9b}'), "{ran:?}");
-    assert_eq!(lines[3], "old - passed over: it is a shared secret, which nobody should publish");
-    assert_eq!((lines[4].as_str(), lines.len()), ("2 of 3 keys can be used", 5));
+    assert_eq!(lines[3], "old - skipped: it is a shared secret, which must never be published");
+    assert_eq!((lines[4].as_str(), lines.len()), ("2 of 3 keys are usable", 5));
 }
 
 #[test]
-fn each_key_that_is_passed_over_has_its_reason() {
+fn each_skipped_key_has_its_reason() {
     let ed25519 = private_key(1).jwk("k");
     let rsa = rsa_jwk("k");
     let with = |key: &Value, name: &str, value: Value| {
@@ -50,7 +46,7 @@ fn each_key_that_is_passed_over_has_its_reason() {
         (with(&rsa, "alg", json!("RS512")), "`RS512`"),
         (with(&rsa, "n", json!("_".repeat(170))), "base64url"),
         (with(&rsa, "n", json!(format!("gAAA{}", "A".repeat(167)))), "1024 bits"),
-        (with(&rsa, "e", json!("AQ")), "no sound key"),
+        (with(&rsa, "e", json!("AQ")), "not a sound key"),
         (with(&rsa, "kid", Value::Null), "no `kid`"),
     ];
     for (key, expected) in cases {
@@ -87,11 +83,11 @@ fn a_set_is_fetched_from_this_machine() {
     let delivery = v1a_by(2, NOW, BODY).args(["--jwks", &serving("200 OK")]);
     assert_eq!(delivery.run("verify").code, 0);
     let ran = run(["jwks", "show", &serving("404 Not Found")]);
-    assert_eq!((ran.code, ran.stderr.contains("cannot be fetched: the answer has status 404")), (2, true), "{ran:?}");
+    assert_eq!((ran.code, ran.stderr.contains("cannot be fetched: the response has status 404")), (2, true), "{ran:?}");
 }
 
-fn show(set: &Value, args: &[&str]) -> common::Ran {
-    let folder = Captured::genuine();
+fn show(set: &Value, args: &[&str]) -> crate::common::Ran {
+    let folder = Captured::authentic();
     let file = folder.write("set.json", set.to_string());
     run(["jwks", "show", &file].into_iter().chain(args.iter().copied()))
 }

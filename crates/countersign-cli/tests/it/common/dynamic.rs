@@ -12,7 +12,7 @@ use super::{BODY, Captured, ID, NOW};
 pub(crate) const AUDIENCE: &str = "https://hooks.example.com/gemini";
 pub(crate) const ISSUER: &str = "https://generativelanguage.googleapis.com";
 /// An RSA key of these tests alone: PKCS#1.
-pub(crate) const RSA: &[u8] = include_bytes!("../data/rsa-2048.der");
+pub(crate) const RSA: &[u8] = include_bytes!("../../data/rsa-2048.der");
 
 pub(crate) fn private_key(seed: u8) -> PrivateKey {
     PrivateKey::from_seed(&[seed; 32])

@@ -1,12 +1,8 @@
 //! `verify`: every form of a captured request, every verdict, every exit code.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
 use std::path::{Path, PathBuf};
 
-use common::{BODY, Captured, ID, NOW, SECRET, command, run};
+use crate::common::{BODY, Captured, ID, NOW, SECRET, command, run};
 use serde_json::{Value, json};
 
 /// The specification's cases, each through the command line.
@@ -18,7 +14,7 @@ fn every_vector_has_the_verdict_that_it_expects() {
         let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(file).expect("vectors")).expect("cases");
         for case in cases {
             run += 1;
-            let ran: common::Ran = verify(&case, folder.path()).output().expect("the program runs").into();
+            let ran: crate::common::Ran = verify(&case, folder.path()).output().expect("the program runs").into();
             let (expected, found) = (&case["expect"], ran.json());
             let verified = expected["verdict"] == "verified";
             let agree = ran.code == i32::from(!verified)
@@ -79,15 +75,15 @@ fn verify(case: &Value, folder: &Path) -> std::process::Command {
 
 #[test]
 fn a_request_is_read_in_every_form() {
-    let genuine = Captured::genuine();
-    let lines: String = genuine.headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
+    let authentic = Captured::authentic();
+    let lines: String = authentic.headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
     let object: Value =
-        genuine.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
-    let body = genuine.write("body.json", BODY);
-    let lines_file = genuine.write("lines.txt", format!("POST /hooks HTTP/1.1\r\nHost: localhost:80\r\n{lines}"));
-    let object_file = genuine.write("object.json", object.to_string());
-    let raw = genuine.write("raw", format!("POST /hooks HTTP/1.1\r\n{lines}\r\n{BODY}"));
-    let request = genuine.write("request.json", json!({"headers": object, "body": BODY}).to_string());
+        authentic.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
+    let body = authentic.write("body.json", BODY);
+    let lines_file = authentic.write("lines.txt", format!("POST /hooks HTTP/1.1\r\nHost: localhost:80\r\n{lines}"));
+    let object_file = authentic.write("object.json", object.to_string());
+    let raw = authentic.write("raw", format!("POST /hooks HTTP/1.1\r\n{lines}\r\n{BODY}"));
+    let request = authentic.write("request.json", json!({"headers": object, "body": BODY}).to_string());
     for form in [
         vec!["--headers", &lines_file, "--body", &body],
         vec!["--headers", &object_file, "--body", &body],
@@ -95,21 +91,21 @@ fn a_request_is_read_in_every_form() {
         vec!["--request", &request],
     ] {
         let ran =
-            run(["verify"].into_iter().chain(form.iter().copied()).chain(genuine.args.iter().map(String::as_str)));
+            run(["verify"].into_iter().chain(form.iter().copied()).chain(authentic.args.iter().map(String::as_str)));
         assert_eq!(ran.code, 0, "{form:?}: {ran:?}");
     }
 }
 
 #[test]
 fn a_verdict_is_told_in_words() {
-    let ran = Captured::genuine().run("verify");
+    let ran = Captured::authentic().run("verify");
     let expected = format!(
         "verified\n  scheme      v1\n  key         a.secret\n  message id  {ID}\n  \
          timestamp   {NOW} (2026-09-29T06:05:46Z, as it arrived)\n  event type  batch.succeeded\n"
     );
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, expected.as_str(), ""));
 
-    let ran = Captured::genuine().body("{}").run("verify");
+    let ran = Captured::authentic().body("{}").run("verify");
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.starts_with("rejected: signature_mismatch\n"), "{ran:?}");
     assert!(ran.stdout.contains("countersign explain"), "{ran:?}");
@@ -117,23 +113,23 @@ fn a_verdict_is_told_in_words() {
 
 #[test]
 fn the_key_that_matched_is_named() {
-    let genuine = Captured::genuine();
+    let authentic = Captured::authentic();
     let mut verify = command();
-    let headers = genuine.write("h", serde_json::to_vec(&genuine.headers).expect("pairs"));
-    let body = genuine.write("b", BODY);
+    let headers = authentic.write("h", serde_json::to_vec(&authentic.headers).expect("pairs"));
+    let body = authentic.write("b", BODY);
     verify.args(["verify", "--headers", &headers, "--body", &body, "--now", "1790661946", "--json"]);
-    verify.args(["--secret", common::OTHER_SECRET, "--secret-env", "NEW_SECRET"]).env("NEW_SECRET", SECRET);
-    let ran: common::Ran = verify.output().expect("the program runs").into();
+    verify.args(["--secret", crate::common::OTHER_SECRET, "--secret-env", "NEW_SECRET"]).env("NEW_SECRET", SECRET);
+    let ran: crate::common::Ran = verify.output().expect("the program runs").into();
     assert_eq!((ran.code, &ran.json()["key"]), (0, &"NEW_SECRET".into()), "{ran:?}");
 }
 
 #[test]
 fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
-    let genuine = Captured::genuine();
-    let request = genuine.write("request.json", json!({"headers": {}, "body": ""}).to_string());
-    let broken = genuine.write("broken.json", "{");
-    let both = genuine.write("both.json", json!({"headers": {}, "body": "", "body_base64": ""}).to_string());
-    let no_head = genuine.write("no-head", "webhook-id: a\n");
+    let authentic = Captured::authentic();
+    let request = authentic.write("request.json", json!({"headers": {}, "body": ""}).to_string());
+    let broken = authentic.write("broken.json", "{");
+    let both = authentic.write("both.json", json!({"headers": {}, "body": "", "body_base64": ""}).to_string());
+    let no_head = authentic.write("no-head", "webhook-id: a\n");
     for (args, expected) in [
         (vec!["--request", &request], "--secret"),
         (vec!["--secret", SECRET], "--request"),
@@ -143,12 +139,9 @@ fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
         (vec!["--secret", SECRET, "--request", &both], "leave one out"),
         (vec!["--secret", SECRET, "--raw", &no_head], "no empty line"),
         (vec!["--secret", SECRET, "--headers", "-", "--body", "-"], "more than once"),
-        (
-            vec!["--public-key", SECRET, "--request", &request],
-            "--public-key, the one at place 1: a public key begins with",
-        ),
+        (vec!["--public-key", SECRET, "--request", &request], "--public-key, number 1: a public key begins with"),
         (vec!["--jwks", &broken, "--request", &request], "broken.json: this is not a key set"),
-        (vec!["--jwks", "http://example.com/", "--request", &request], "a key set is fetched by https"),
+        (vec!["--jwks", "http://example.com/", "--request", &request], "a key set must be fetched by https"),
         (
             vec!["--jwks", "http://127.0.0.1:1/", "--request", &request],
             "http://127.0.0.1:1/: cannot be fetched: cannot connect",

@@ -1,16 +1,12 @@
 //! The mistakes of dynamic webhooks, `v1a` and tokens, and what `explain` says of each first.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use common::dynamic::{
+use crate::common::dynamic::{
     AUDIENCE, ISSUER, claims, forged, jwks, private_key, registered, rsa_jwk, token, token_text, v1a, v1a_by,
     with_token,
 };
-use common::{BODY, Captured, ID, NOW, OTHER_SECRET, SECRET};
+use crate::common::{BODY, Captured, ID, NOW, OTHER_SECRET, SECRET};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::{Map, Value, json};
 
 /// How it was spoilt, the code of the first finding, and what its evidence or advice names.
@@ -19,7 +15,7 @@ type Case = (&'static str, &'static str, &'static str, fn() -> Captured);
 const CASES: &[Case] = &[
     // The wrong kind of key
     ("a secret for v1a", "v1a_delivery", "--jwks", || v1a_by(2, NOW, BODY).secret(SECRET)),
-    ("RSA keys for v1a", "v1a_delivery", "no Ed25519 key", || {
+    ("RSA keys for v1a", "v1a_delivery", "no usable Ed25519 key", || {
         v1a_by(2, NOW, BODY).jwks(&json!({ "keys": [rsa_jwk("rsa-1")] }))
     }),
     ("a secret for a token", "token_delivery", "neither a key set nor an audience", || {
@@ -32,7 +28,7 @@ const CASES: &[Case] = &[
         with_token(&token_text("rsa-1", &claims())).secret(SECRET).args(["--audience", AUDIENCE])
     }),
     ("public keys for v1", "v1_delivery", "--secret-file", || {
-        Captured::genuine().without_args().args(["--now", "1790661946"]).jwks(&jwks())
+        Captured::authentic().without_args().args(["--now", "1790661946"]).jwks(&jwks())
     }),
     // v1a
     ("another key", "v1a_key_unknown", "`key-1`, `key-2`, `key-3`", || v1a_by(9, NOW, BODY).jwks(&jwks())),
@@ -63,12 +59,12 @@ const CASES: &[Case] = &[
         spoilt("aud", json!("https://other.example.com/"))
     }),
     ("a slash at its end", "token_audience", AUDIENCE, || spoilt("aud", json!([format!("{AUDIENCE}/")]))),
-    ("no audience in it", "token_audience", "for none", || without("aud")),
+    ("no audience in it", "token_audience", "The audience is none", || without("aud")),
     ("another issuer", "token_issuer", "https://evil.example.com", || {
         spoilt("iss", json!("https://evil.example.com")).args(["--issuer", ISSUER])
     }),
-    ("a key rotated away", "token_key_unknown", "`rsa-0`, and the set has: `rsa-1`", || named("rsa-0")),
-    ("no RSA key", "token_key_unknown", "no RSA key", || {
+    ("a key rotated away", "token_key_unknown", "`rsa-0`, and the key set has: `rsa-1`", || named("rsa-0")),
+    ("no RSA key", "token_key_unknown", "no usable RSA key", || {
         with_token(&token_text("rsa-1", &claims()))
             .jwks(&json!({ "keys": [private_key(1).jwk("rsa-1")] }))
             .args(["--audience", AUDIENCE])
@@ -94,13 +90,13 @@ const CASES: &[Case] = &[
         claims.retain(|name, _| name != "iat" && name != "exp");
         token(&claims)
     }),
-    ("valid for days", "token_untimed", "no `iat`, and it says: exp 1790834746", || {
+    ("valid for days", "token_untimed", "no `iat`, and its expiry is: exp 1790834746", || {
         let mut claims = claims();
         claims.remove("iat");
         claims.insert("exp".into(), json!(NOW + 2 * 86_400));
         token(&claims)
     }),
-    ("an old header", "delivery_too_old", "5m are allowed", || {
+    ("an old header", "delivery_too_old", "the tolerance is 5m", || {
         token(&claims()).header("webhook-timestamp", |_| (NOW - 400).to_string())
     }),
     ("no claims but its own", "token_binds_no_body", "--danger-accept-unbound-body", || token(&registered())),
@@ -112,9 +108,7 @@ const CASES: &[Case] = &[
         claims.insert("body_sha256".into(), "00".repeat(32).into());
         token(&claims)
     }),
-    ("a body in base64", "body_wrapped", "The token, which is genuine", || {
-        token(&claims()).body(STANDARD.encode(BODY))
-    }),
+    ("a body in base64", "body_wrapped", "The token is authentic", || token(&claims()).body(STANDARD.encode(BODY))),
 ];
 
 #[test]
@@ -137,8 +131,8 @@ fn each_mistake_is_recognised_first() {
 
 #[test]
 fn what_is_genuine_is_not_explained_away() {
-    for genuine in [v1a(NOW, BODY), token(&claims())] {
-        let ran = genuine.run("explain");
+    for authentic in [v1a(NOW, BODY), token(&claims())] {
+        let ran = authentic.run("explain");
         assert_eq!((ran.code, ran.stdout.starts_with("verified\n")), (0, true), "{ran:?}");
     }
 }

@@ -1,14 +1,10 @@
 //! How deliveries are made: signed, repeated, given up, over real sockets.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Api, Receiver, config, soon, text, until, verifier};
+use crate::common::{Api, Receiver, config, soon, text, until, verifier};
 use countersign::{Clock as _, KeySet, Reason, Scheme, SystemClock, TokenPolicy, Verifier};
 use countersign_emulator::{Config, Dynamic};
 use serde_json::{Value, json};
@@ -20,7 +16,7 @@ async fn a_webhook_is_sent_what_it_asked_for_signed_with_its_secret() {
     assert_eq!(api.emit(json!({ "type": "batch.failed" })).await["deliveries"], 0);
     let made = api.emit(json!({ "type": "batch.succeeded", "user_metadata": { "job": 7 } })).await;
     let seen = receiver.has_seen(1).await.remove(0);
-    let verified = seen.verdict(&verifier(&[&secret]), SystemClock.now()).expect("it is genuine");
+    let verified = seen.verdict(&verifier(&[&secret]), SystemClock.now()).expect("it is authentic");
     assert_eq!(
         (verified.scheme(), verified.message_id().as_str()),
         (Scheme::V1, made["ids"][0].as_str().expect("an id"))
@@ -184,7 +180,7 @@ async fn whoever_is_silent_is_tried_again() {
     let path = format!("/_emulator/deliveries/{}", text(&made["ids"][0]));
     until("it waits", async || api.ok("GET", &path, Value::Null).await["status"] == "waiting").await;
     let delivery = api.ok("GET", &path, Value::Null).await;
-    assert_eq!(attempts(&delivery)[0]["answer"]["error"], "no answer within 200ms");
+    assert_eq!(attempts(&delivery)[0]["answer"]["error"], "no response within 200ms");
 }
 
 #[tokio::test]
@@ -202,7 +198,7 @@ async fn dynamic_deliveries_are_signed_with_published_keys_until_these_are_rotat
         for count in 1..=10 {
             api.emit(json!({ "type": "video.generated", "uris": [receiver.uri], "user_metadata": { "n": 1.5 } })).await;
             let seen = receiver.has_seen(count).await.remove(count - 1);
-            let verified = seen.verdict(&before, SystemClock.now()).expect("it is genuine");
+            let verified = seen.verdict(&before, SystemClock.now()).expect("it is authentic");
             assert_eq!(verified.scheme(), scheme);
         }
         let rotated = api.ok("POST", "/_emulator/keys:rotate", Value::Null).await;

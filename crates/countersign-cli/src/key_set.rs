@@ -1,4 +1,4 @@
-//! Key sets, from files and from where senders publish them.
+//! Key sets from files, and from the URLs where senders publish them.
 
 use std::path::Path;
 
@@ -6,11 +6,12 @@ use countersign::KeySet;
 use countersign_jwks::{Fetch as _, HttpFetch, JwksUrl};
 
 use crate::error::Error;
-use crate::{client, input};
+use crate::input;
+use crate::network::{self, NetworkArgs};
 
-/// Reads the usable keys of a document.
-pub(crate) fn key_set(source: &Path) -> Result<KeySet, Error> {
-    parse(source, &read(source)?)
+/// Loads the usable keys of a document.
+pub(crate) fn load(source: &Path, network: &NetworkArgs) -> Result<KeySet, Error> {
+    parse(source, &read(source, network)?)
 }
 
 pub(crate) fn parse(source: &Path, document: &[u8]) -> Result<KeySet, Error> {
@@ -18,11 +19,16 @@ pub(crate) fn parse(source: &Path, document: &[u8]) -> Result<KeySet, Error> {
 }
 
 /// Reads a document from a file, stdin (`-`) or a URL.
-pub(crate) fn read(source: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(source: &Path, network: &NetworkArgs) -> Result<Vec<u8>, Error> {
     let Some(text) = source.to_str().filter(|text| text.contains("://")) else {
         return input::read(source, input::TEXT_LIMIT);
     };
     let url = JwksUrl::parse(text).map_err(|error| Error::Url(format!("`{text}`: {error}")))?;
-    let fetched = client::runtime()?.block_on(HttpFetch::new(url).fetch());
+    let fetch = HttpFetch::new(url).proxy(network.proxy()?);
+    let fetch = match network.ca()? {
+        Some(ca) => fetch.ca(ca),
+        None => fetch,
+    };
+    let fetched = network::runtime()?.block_on(fetch.fetch());
     fetched.map(|document| document.body.to_vec()).map_err(|error| Error::Fetch { what: text.into(), error })
 }

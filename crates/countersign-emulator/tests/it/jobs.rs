@@ -1,10 +1,6 @@
 //! Jobs: what they end in, whom that is told, and that polling says the same.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
-use common::{Api, Receiver, Seen, config, text};
+use crate::common::{Api, Receiver, Seen, config, text};
 use serde_json::{Value, json};
 
 /// Starts a job that comes to an end, with this end by hand or by itself, and gives what was pushed.

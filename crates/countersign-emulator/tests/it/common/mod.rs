@@ -1,8 +1,6 @@
 //! What all tests of the emulator share: an emulator on a free port, a caller of its API, and a receiver that
 //! remembers what it was sent and answers as it was told to.
 
-#![allow(dead_code, reason = "each file of tests uses a part of it")]
-
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

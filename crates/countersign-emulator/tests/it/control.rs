@@ -1,10 +1,6 @@
 //! Sight and control: what `/_emulator` shows and does, and whom it does it for.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
-
-mod common;
-
-use common::{Api, Receiver, config, soon, text, until};
+use crate::common::{Api, Receiver, config, soon, text, until};
 use countersign_emulator::{Config, ConfigError, Emulator, StartError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -244,4 +240,42 @@ async fn nothing_that_is_sent_breaks_it_and_each_error_says_what_to_do() {
     let _ = soon(endless.read_to_end(&mut answer)).await;
     assert!(answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
     until("it goes on", async || api.call("GET", "/v1/webhooks", &Value::Null).await.0 == 200).await;
+}
+
+#[tokio::test]
+async fn a_method_that_a_resource_lacks_is_405_with_those_that_it_has_and_a_path_that_is_not_there_is_404() {
+    let api = Api::start(config()).await;
+    for (request, status, allow) in [
+        ("PUT /v1/webhooks", "405", Some("GET,HEAD,POST")),
+        ("POST /v1beta/interactions/x", "405", Some("GET,HEAD,DELETE")),
+        ("POST /.well-known/jwks.json", "405", Some("GET,HEAD")),
+        ("POST /_emulator/clock", "405", Some("GET,HEAD")),
+        // Verbs share a route with ids: without a verb there is no method.
+        ("POST /v1/models/m", "405", Some("")),
+        ("POST /v1/batches/x", "405", Some("GET,HEAD,DELETE")),
+        ("GET /v1/webhooks/a/b/c", "404", None),
+        ("GET /v1/nothing", "404", None),
+        ("GET /_emulator/nothing/here", "404", None),
+        // One client encodes the slash of a full name, another does not.
+        ("GET /v1/webhooks/webhooks%2Fx", "404", None),
+        ("GET /v1/webhooks/webhooks/x", "404", None),
+        ("GET /_emulator/", "200", None),
+    ] {
+        let mut stream = TcpStream::connect(api.address).await.expect("it listens");
+        let head =
+            format!("{request} HTTP/1.1\r\nhost: localhost\r\nx-goog-api-key: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("it reads");
+        let mut response = Vec::new();
+        soon(stream.read_to_end(&mut response)).await.expect("a response");
+        let response = String::from_utf8(response).expect("text");
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+        let found = head.lines().find_map(|line| line.strip_prefix("allow:").map(str::trim));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {response}");
+        assert!(head.contains("content-type: application/json"), "{request}: {response}");
+        assert_eq!(found, allow, "{request}: {response}");
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        if request.contains("webhooks/webhooks") || request.contains("webhooks%2F") {
+            assert!(text(&body["error"]["message"]).contains("by its id alone"), "{request}: {body}");
+        }
+    }
 }

@@ -1,0 +1,12 @@
+//! The program `countersign`, run as a child process.
+
+#![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
+
+mod common;
+mod explain;
+mod explain_dynamic;
+mod jwks;
+mod network;
+mod send;
+mod sign;
+mod verify;

@@ -1,0 +1,9 @@
+//! The emulator over real sockets.
+
+#![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
+
+mod common;
+mod control;
+mod delivery;
+mod faults;
+mod jobs;
