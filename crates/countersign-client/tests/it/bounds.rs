@@ -24,6 +24,8 @@ async fn a_body_up_to_the_limit_is_read_and_no_byte_more() {
             Act::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n".into()),
             Err(Error::TooLarge(LIMIT)),
         ),
+        ("as large as the limit, in chunks", Act::Send(chunked(LIMIT)), Ok(LIMIT)),
+        ("one byte more, in chunks", Act::Send(chunked(LIMIT + 1)), Err(Error::TooLarge(LIMIT))),
         ("without end", Act::Endless, Err(Error::TooLarge(LIMIT))),
         ("until the connection closes", Act::Send(b"HTTP/1.1 200 OK\r\n\r\nabc".into()), Ok(3)),
     ] {
@@ -31,6 +33,14 @@ async fn a_body_up_to_the_limit_is_read_and_no_byte_more() {
         let outcome = get(&client(), &server.url("http")).await;
         assert_eq!(outcome.map(|(_, body)| body.len()), expected, "{name}");
     }
+}
+
+fn chunked(len: usize) -> Vec<u8> {
+    let chunks = vec![b'x'; len];
+    let chunks =
+        chunks.chunks(300).flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    head.iter().copied().chain(chunks).chain(*b"0\r\n\r\n").collect()
 }
 
 #[tokio::test]
