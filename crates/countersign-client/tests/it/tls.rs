@@ -21,7 +21,7 @@ async fn https_proves_who_the_server_is() {
         let outcome = get(&client, &server.url("https")).await;
         match outcome {
             Ok((status, body)) => {
-                assert_eq!((status.as_u16(), &body[..], is_trusted), (200, &b"secret"[..], true), "{name}")
+                assert_eq!((status.as_u16(), &body[..], is_trusted), (200, &b"secret"[..], true), "{name}");
             }
             Err(error) => assert!(matches!(error, Error::Tls(_)) && !is_trusted, "{name}: {error:?}"),
         }
