@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A cap on the bytes of bodies that are held at one time, over all requests.
 ///
+/// A server can count other memory of its requests against the same cap, for example their heads, with
+/// [`reserve`](Self::reserve).
+///
 /// A clone counts on the same account, so one budget can serve several layers. Bytes are counted as they
 /// arrive, not as they are announced: a sender takes no more of it than it has sent. What would go over
 /// the cap is refused with 503 and `Retry-After` ([`Refusal::OverBudget`](crate::Refusal::OverBudget)).
@@ -48,6 +51,26 @@ impl BodyBudget {
         self.account.peak.load(Ordering::Relaxed)
     }
 
+    /// Reserves this many bytes until the reservation is dropped.
+    ///
+    /// Fails if they do not fit right now; nothing is reserved then.
+    ///
+    /// ```
+    /// use countersign_tower::{BodyBudget, OverBudget};
+    ///
+    /// let budget = BodyBudget::new(100);
+    /// let head = budget.reserve(60)?;
+    /// assert_eq!(budget.reserve(60).err(), Some(OverBudget));
+    /// drop(head);
+    /// assert_eq!(budget.in_use(), 0);
+    /// # Ok::<_, OverBudget>(())
+    /// ```
+    pub fn reserve(&self, bytes: usize) -> Result<Reservation, OverBudget> {
+        let mut reservation = self.open();
+        reservation.grow(bytes)?;
+        Ok(reservation)
+    }
+
     pub(crate) fn open(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
     }
@@ -59,20 +82,34 @@ impl fmt::Debug for BodyBudget {
     }
 }
 
-/// One request's part of a budget; given back when it is dropped.
-pub(crate) struct Reservation {
+/// Bytes reserved from a [`BodyBudget`], returned to it on drop.
+#[derive(Debug)]
+#[must_use = "the bytes return to the budget when this is dropped"]
+pub struct Reservation {
     budget: BodyBudget,
     bytes: usize,
 }
 
 impl Reservation {
+    /// How many bytes are reserved.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether so many more bytes fit right now. Nothing is taken by asking.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         bytes <= self.budget.capacity().saturating_sub(self.budget.in_use()) as u64
     }
 
-    /// Takes so many bytes more, or none if they do not fit.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
+    /// Moves up to this many bytes into a reservation of their own.
+    pub fn split_off(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: self.budget.clone(), bytes }
+    }
+
+    /// Reserves this many bytes more. Fails, and reserves none of them, if they do not fit right now.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
         let Account { capacity, in_use, peak } = &*self.budget.account;
         let fits = |held: usize| held.checked_add(bytes).filter(|held| held <= capacity);
         let before = in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map_err(|_| OverBudget)?;
@@ -88,9 +125,17 @@ impl Drop for Reservation {
     }
 }
 
-/// There is no room for more right now.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OverBudget;
+/// The budget has no room for more bytes right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverBudget;
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the memory budget has no room for more bytes right now; try again later")
+    }
+}
+
+impl std::error::Error for OverBudget {}
 
 #[cfg(test)]
 mod tests {
@@ -106,6 +151,18 @@ mod tests {
         drop(one);
         assert_eq!((budget.in_use(), budget.peak(), other.has_room_for(7)), (3, 10, true));
         drop(other);
+        assert_eq!(budget.in_use(), 0);
+    }
+
+    #[test]
+    fn a_split_reservation_is_returned_in_parts() {
+        let budget = BodyBudget::new(10);
+        let mut whole = budget.reserve(8).unwrap();
+        assert_eq!(budget.reserve(3).err(), Some(OverBudget));
+        let part = whole.split_off(5);
+        assert_eq!((whole.bytes(), part.bytes(), budget.in_use()), (3, 5, 8));
+        drop(part);
+        assert_eq!((budget.in_use(), whole.split_off(9).bytes(), whole.bytes()), (3, 3, 0));
         assert_eq!(budget.in_use(), 0);
     }
 }

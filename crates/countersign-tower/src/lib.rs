@@ -143,7 +143,7 @@ mod sources;
 mod trace;
 
 pub use body::{ResponseBody, VerifiedBody};
-pub use budget::BodyBudget;
+pub use budget::{BodyBudget, OverBudget, Reservation};
 pub use detach::{Answer, Detach, DetachLayer, FinishAnyway, Rest};
 pub use future::ResponseFuture;
 pub use layer::VerifyLayer;
