@@ -1,51 +1,32 @@
 //! Health, readiness and metrics, on a listener of their own.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use tokio::net::TcpStream;
 
-use crate::forward::Peer;
 use crate::keys::Awaited;
 use crate::metrics::Metrics;
-use crate::server::Handle;
+use crate::process::Starting;
+use crate::serve::{Arrival, Ending, Handle, RequestBody};
 
 /// Answers `/healthz`, `/readyz` and `/metrics`.
 pub struct Admin {
     metrics: Arc<Metrics>,
-    listeners: Vec<SocketAddr>,
-    listening: AtomicBool,
+    starting: Starting,
     awaited: Vec<Awaited>,
 }
 
 impl Admin {
-    /// Tells of these metrics, and whether these listeners accept connections and these keys came.
-    pub fn new(metrics: Arc<Metrics>, listeners: Vec<SocketAddr>, awaited: Vec<Awaited>) -> Self {
-        Self { metrics, listeners, listening: AtomicBool::new(false), awaited }
+    /// Serves these metrics, and reports whether all listeners have started and these keys have arrived.
+    pub fn new(metrics: Arc<Metrics>, starting: Starting, awaited: Vec<Awaited>) -> Self {
+        Self { metrics, starting, awaited }
     }
 
-    /// Once every listener has accepted a connection; asked until then, and not after.
-    async fn is_listening(&self) -> bool {
-        if self.listening.load(Ordering::Relaxed) {
-            return true;
-        }
-        for address in &self.listeners {
-            if TcpStream::connect(address).await.is_err() {
-                return false;
-            }
-        }
-        self.listening.store(true, Ordering::Relaxed);
-        true
-    }
-
-    async fn readiness(&self) -> Response<Full<Bytes>> {
-        if !self.is_listening().await {
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        if !self.starting.is_over() {
             return answer(StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n");
         }
         let missing: Vec<_> = self.awaited.iter().filter(|awaited| !awaited.has_come()).collect();
@@ -72,17 +53,19 @@ impl Admin {
 impl Handle for Admin {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Option<Peer>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<RequestBody>, _: Arrival) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
         }
         match request.uri().path() {
             "/healthz" => answer(StatusCode::OK, "alive\n"),
-            "/readyz" => self.readiness().await,
+            "/readyz" => self.readiness(),
             "/metrics" => self.metrics(),
             _ => answer(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
         }
     }
+
+    fn on_ending(&self, _: Ending) {}
 }
 
 fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -36,6 +36,7 @@ pub use source::Source;
 
 use crate::keys::RemoteSet;
 use crate::route::{Host, PathPattern};
+use crate::serve::{MAX_HEAD, Timeouts};
 
 /// What the gateway works with.
 #[derive(Debug)]
@@ -61,8 +62,12 @@ pub struct Server {
     pub admin: Option<SocketAddr>,
     /// How many threads serve webhooks.
     pub threads: usize,
-    /// The most bytes of bodies that are held at one time, over all routes.
+    /// The most bytes of heads and bodies that are held at one time, over all routes.
     pub body_budget: usize,
+    /// How many connections may be open; derived from the limit on open files, if there is none.
+    pub max_connections: Option<usize>,
+    /// How long a client may keep a connection without progress.
+    pub timeouts: Timeouts,
     /// How long requests in flight may take to finish once the process was told to stop.
     pub shutdown_timeout: Duration,
 }
@@ -163,16 +168,24 @@ impl file::File {
     }
 }
 
-/// Room for the largest body of any route at least.
+/// Room for the largest body of any route and its head at least.
 fn body_budget(given: Option<&Spanned<String>>, largest_body: usize) -> Result<usize, Problem> {
-    let Some(text) = given else { return Ok(largest_body.max(VerifyLayer::DEFAULT_BODY_BUDGET)) };
+    let least = largest_body.saturating_add(MAX_HEAD);
+    let Some(text) = given else { return Ok(least.max(VerifyLayer::DEFAULT_BODY_BUDGET)) };
     match size(text)? {
-        bytes if bytes < largest_body => {
-            let message = format!("a route takes bodies of {largest_body} bytes, which would never fit");
+        bytes if bytes < least => {
+            let message = format!(
+                "a route accepts bodies of {largest_body} bytes, which would never fit beside a head of {MAX_HEAD}: \
+                 allow {least}B or more"
+            );
             Err(Problem::at(text.span(), message))
         }
         bytes => Ok(bytes),
     }
+}
+
+fn at_least_one(count: Spanned<usize>, message: &str) -> Result<usize, Problem> {
+    if *count.get_ref() == 0 { Err(Problem::at(count.span(), message)) } else { Ok(count.into_inner()) }
 }
 
 impl file::Server {
@@ -192,6 +205,15 @@ impl file::Server {
             listen,
             admin,
             threads: limits::threads(self.threads.as_ref(), warnings)?,
+            max_connections: self
+                .max_connections
+                .map(|count| at_least_one(count, "no connection would be accepted: allow one at least"))
+                .transpose()?,
+            timeouts: Timeouts {
+                head: duration_or(self.head_timeout.as_ref(), Duration::from_secs(30))?,
+                idle: duration_or(self.idle_timeout.as_ref(), Duration::from_secs(75))?,
+                write: duration_or(self.write_timeout.as_ref(), Duration::from_secs(30))?,
+            },
             body_budget,
             shutdown_timeout: duration_or(self.shutdown_timeout.as_ref(), Duration::from_secs(15))?,
         })

@@ -10,7 +10,6 @@ use countersign_tower::{BodyBudget, OnReport, Outcome, Refusal, Report, Response
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -20,6 +19,8 @@ use crate::keys::Keys;
 use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
+use crate::serve::head::{self, Malformed};
+use crate::serve::{Arrival, Ending, Handle, RequestBody};
 use crate::trust;
 use crate::upstream::Upstreams;
 
@@ -60,25 +61,6 @@ impl Gateway {
         let routes = Table::new(entries.collect::<Vec<_>>());
         let (metrics, log) = (Arc::clone(metrics), log.clone());
         (Self { routes, metrics, log, no_route: Arc::new("none".into()) }, watched)
-    }
-
-    /// Answers one request. It runs to its end even if the sender hangs up: a delivery that reached
-    /// its backend settles by what the backend made of it.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Option<Peer>) -> Response<Body> {
-        let arrived = SystemClock.instant();
-        let (mut head, body) = request.into_parts();
-        trust::remove_forged(&mut head.headers);
-        if let Some(peer) = &peer {
-            head.extensions.insert(peer.clone());
-        }
-        let route = self.routes.find(&head);
-        let response = match route {
-            None => no_route(),
-            Some(_) if head.method != Method::POST => method_not_allowed(),
-            Some(route) => route.verify(Request::from_parts(head, body)).await,
-        };
-        self.record(route, peer.as_ref(), &response, arrived, SystemClock.instant());
-        response
     }
 
     /// Counts and logs what became of a request. Without a verified delivery, it may have come from anybody: then
@@ -132,6 +114,40 @@ impl Gateway {
     }
 }
 
+impl Handle for Gateway {
+    type Body = Body;
+
+    /// Responds to one request. It runs to its end even if the sender hangs up: a delivery that reached
+    /// its backend settles by what the backend made of it.
+    async fn handle(&self, request: Request<RequestBody>, arrival: Arrival) -> Response<Body> {
+        let arrived = SystemClock.instant();
+        let Arrival { peer, two_framings } = arrival;
+        let (mut head, body) = request.into_parts();
+        trust::remove_forged(&mut head.headers);
+        if let Some(peer) = &peer {
+            head.extensions.insert(peer.clone());
+        }
+        let well_formed = head::check(&head, two_framings);
+        let route = well_formed.ok().and_then(|()| self.routes.find(&head));
+        let response = match (well_formed, route) {
+            (Err(malformed), _) => bad_request(malformed),
+            (Ok(()), None) => no_route(),
+            (Ok(()), Some(_)) if head.method != Method::POST => method_not_allowed(),
+            (Ok(()), Some(route)) => route.verify(Request::from_parts(head, body)).await,
+        };
+        self.record(route, peer.as_ref(), &response, arrived, SystemClock.instant());
+        response
+    }
+
+    fn on_ending(&self, ending: Ending) {
+        if ending.is_rejection() {
+            self.metrics.count(&self.no_route, "refused", ending.code());
+        } else {
+            self.metrics.connection_closed(ending.code());
+        }
+    }
+}
+
 impl Route {
     fn new(route: &config::Route, budget: &BodyBudget, upstreams: Arc<Upstreams>, all_metrics: &Arc<Metrics>) -> Self {
         let name = Arc::new(match &route.host {
@@ -160,7 +176,7 @@ impl Route {
         Self { name, metrics, verify: layer.layer(forward) }
     }
 
-    async fn verify(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn verify(&self, request: Request<RequestBody>) -> Response<Body> {
         // A clone is ready at once, as what is inside it always is.
         match self.verify.clone().call(request).await {
             Ok(response) => response.map(Either::Left),
@@ -197,9 +213,19 @@ fn outcome_of(response: &Response<Body>, report: Option<&Report>) -> (&'static s
             ("released", response.extensions().get::<Failure>().map_or("upstream_failed", |failure| failure.code()))
         }
         Some(outcome) => (outcome.as_str(), ""),
+        None if response.status() == StatusCode::BAD_REQUEST => (
+            "refused",
+            response.extensions().get::<Malformed>().map_or("malformed_request", |malformed| malformed.code()),
+        ),
         None if response.status() == StatusCode::METHOD_NOT_ALLOWED => ("refused", "method_not_allowed"),
         None => ("refused", "no_route"),
     }
+}
+
+fn bad_request(malformed: Malformed) -> Response<Body> {
+    let mut response = own(problem::response(StatusCode::BAD_REQUEST, malformed.code(), malformed.detail()));
+    response.extensions_mut().insert(malformed);
+    response
 }
 
 fn no_route() -> Response<Body> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use countersign_gateway::config::{Capacity, Config};
 use countersign_gateway::log::{self, Log};
-use countersign_gateway::server;
+use countersign_gateway::process;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => return failure(&format!("the log cannot be started: {error}")),
     };
-    let ended = server::run(config, &log);
+    let ended = process::run(config, &log);
     log.flush(LAST_WORDS);
     ended.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
 }

@@ -20,6 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::config::Source;
 use crate::keys::RemoteSet;
 use crate::log::Log;
+use crate::serve::Slots;
 
 /// All that `/metrics` shows.
 #[derive(Debug)]
@@ -38,6 +39,25 @@ pub struct Metrics {
     stores: Vec<(SourceLabels, Arc<MemoryStore>)>,
     body_bytes: Gauge<i64, AtomicI64>,
     body_budget: BodyBudget,
+    connections_open: Gauge<i64, AtomicI64>,
+    connections_max: Gauge<i64, AtomicI64>,
+    connections_turned_away: Family<ReasonLabels, Counter>,
+    connections_closed: Family<ReasonLabels, Counter>,
+    connections: Arc<Slots>,
+}
+
+/// Why a connection was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// `max_connections` are open.
+    MaxConnections,
+    /// The process cannot open another file, so that it waits in the kernel's queue.
+    Files,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 /// What a request is counted under. The number of routes, outcomes and reasons is fixed.
@@ -79,8 +99,9 @@ impl MetricConstructor<Histogram> for Buckets {
 }
 
 impl Metrics {
-    /// Metrics with gauges for the stores and key sets of these sources, and for what is held of bodies.
-    pub fn new(sources: &BTreeMap<String, Arc<Source>>, body_budget: BodyBudget) -> Self {
+    /// Metrics with gauges for the stores and key sets of these sources, for memory that requests hold,
+    /// and for the connections of the webhook listeners.
+    pub fn new(sources: &BTreeMap<String, Arc<Source>>, body_budget: BodyBudget, connections: Arc<Slots>) -> Self {
         let verification = Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 });
         let upstream = Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 });
         let labels = |source: &String| SourceLabels { source: source.clone() };
@@ -101,6 +122,11 @@ impl Metrics {
             stores,
             body_bytes: Gauge::default(),
             body_budget,
+            connections_open: Gauge::default(),
+            connections_max: Gauge::default(),
+            connections_turned_away: Family::default(),
+            connections_closed: Family::default(),
+            connections,
         };
         metrics.register(sets.collect());
         metrics
@@ -133,7 +159,19 @@ impl Metrics {
         registry.register("secrets_live", live, self.secrets_live.clone());
         let expiry = "When a secret expires, in seconds since 1970; a secret that never does is not here";
         registry.register("secret_expiry_timestamp_seconds", expiry, self.secret_expiry.clone());
-        registry.register("body_bytes", "Bytes of bodies that are held, of all routes", self.body_bytes.clone());
+        registry.register("body_bytes", "Bytes of request heads and bodies held in memory", self.body_bytes.clone());
+        registry.register("connections_open", "Open connections from senders", self.connections_open.clone());
+        registry.register("connections_max", "Connections from senders that may be open", self.connections_max.clone());
+        registry.register(
+            "connections_turned_away",
+            "Connections that were closed at once, or could not be accepted, by reason",
+            self.connections_turned_away.clone(),
+        );
+        registry.register(
+            "connections_closed",
+            "Connections and HTTP/2 streams closed because the client made no progress, by reason",
+            self.connections_closed.clone(),
+        );
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
         }
@@ -164,6 +202,20 @@ impl Metrics {
         self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
     }
 
+    /// Counts a connection that was not served.
+    pub fn turned_away(&self, why: TurnedAway) {
+        let reason = match why {
+            TurnedAway::MaxConnections => "max_connections",
+            TurnedAway::Files => "files",
+        };
+        self.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a connection or stream that was closed for want of progress.
+    pub fn connection_closed(&self, reason: &'static str) {
+        self.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
     /// All of them, as text.
     pub fn to_text(&self) -> Result<String, std::fmt::Error> {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -177,6 +229,8 @@ impl Metrics {
                 }
             }
         }
+        self.connections_open.set(gauge(self.connections.open()));
+        self.connections_max.set(gauge(self.connections.max()));
         for (labels, store) in &self.stores {
             self.claims_held.get_or_create(labels).set(gauge(store.in_flight()));
             self.ids_remembered.get_or_create(labels).set(gauge(store.len()));

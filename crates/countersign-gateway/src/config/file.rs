@@ -23,6 +23,10 @@ pub(super) struct Server {
     pub(super) threads: Option<Spanned<usize>>,
     pub(super) shutdown_timeout: Option<Spanned<String>>,
     pub(super) body_budget: Option<Spanned<String>>,
+    pub(super) max_connections: Option<Spanned<usize>>,
+    pub(super) head_timeout: Option<Spanned<String>>,
+    pub(super) idle_timeout: Option<Spanned<String>>,
+    pub(super) write_timeout: Option<Spanned<String>>,
 }
 
 /// Values that may hold a secret by mistake are taken as they are, for an error that does not repeat them.

@@ -158,6 +158,23 @@ impl Gateway {
         assert!(sent.expect("a shell").success());
     }
 
+    /// The memory that it uses, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
+    }
+
+    /// Limits the files that it may open from now on, and gives the limit before.
+    pub(crate) fn limit_files(&self, limit: u64) -> u64 {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let id = Pid::from_raw(i32::try_from(self.child.id()).expect("an id"));
+        // It has inherited ours, and only root may raise it again.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let before = prlimit(id, Resource::Nofile, Rlimit { current: Some(limit), maximum });
+        before.expect("it may be lowered and raised").current.expect("a limit")
+    }
+
     /// Whether it has ended, and how.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child")

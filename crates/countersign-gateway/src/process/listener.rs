@@ -1,0 +1,232 @@
+//! Sockets that listen, one for each thread, and the Pingora service that accepts on them.
+//!
+//! A connection is served by the runtime that accepts it. The kernel spreads connections over the
+//! sockets of one address by a hash (`SO_REUSEPORT`).
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora_core::server::{ListenFds, ShutdownWatch};
+use pingora_core::services::Service;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+
+use super::ServerError;
+use crate::metrics::{Metrics, TurnedAway};
+use crate::serve::{Handle, Server, Slots};
+
+/// How many connections wait to be accepted; the kernel may allow fewer.
+const BACKLOG: i32 = 4096;
+/// How long to wait before accepting again when no more files can be opened.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// This many sockets that listen on one address together.
+///
+/// The first is bound alone, so that an address in use is an error even if the other process shares it.
+pub(super) fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, ServerError> {
+    let bind = |address: SocketAddr, shared: bool| {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    let all = || -> io::Result<Vec<_>> {
+        let first = bind(address, false)?;
+        first.set_reuse_port(true)?;
+        let first = TcpListener::from(first);
+        let address = first.local_addr()?;
+        let rest = (1..count).map(|_| bind(address, true).map(TcpListener::from));
+        std::iter::once(Ok(first)).chain(rest).collect()
+    };
+    all().map_err(|error: io::Error| ServerError::Bind { address, error })
+}
+
+/// How many listeners have yet to begin to accept.
+#[derive(Clone, Debug, Default)]
+pub struct Starting(Arc<AtomicUsize>);
+
+impl Starting {
+    /// Whether all listeners accept connections.
+    pub fn is_over(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// Accepts connections on one thread.
+pub(super) struct Listener<H> {
+    pub(super) name: String,
+    pub(super) sockets: Vec<TcpListener>,
+    pub(super) acceptor: Acceptor<H>,
+    starting: Starting,
+}
+
+impl<H> Listener<H> {
+    pub(super) fn new(name: String, sockets: Vec<TcpListener>, acceptor: Acceptor<H>, starting: &Starting) -> Self {
+        starting.0.fetch_add(1, Ordering::AcqRel);
+        Self { name, sockets, acceptor, starting: starting.clone() }
+    }
+}
+
+#[async_trait]
+impl<H: Handle> Service for Listener<H> {
+    async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+        let mut accepting = JoinSet::new();
+        for socket in self.sockets.drain(..) {
+            // For whoever hands sockets over to a new process. To take them over is still to be done:
+            // `bind` would have to look here first.
+            if let (Some(fds), Ok(address)) = (&fds, socket.local_addr()) {
+                fds.lock().add(format!("{address}#{}", self.name), socket.as_raw_fd());
+            }
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => drop(accepting.spawn(self.acceptor.clone().accept(socket))),
+                Err(error) => tracing::error!(%error, "cannot accept connections"),
+            }
+        }
+        self.starting.0.fetch_sub(1, Ordering::AcqRel);
+        // An error means that Pingora itself has gone.
+        let _ = shutdown.wait_for(|stopping| *stopping).await;
+        drop(accepting);
+        self.acceptor.slots.stop();
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+/// What becomes of an accepted connection.
+pub(super) struct Acceptor<H> {
+    pub(super) server: Arc<Server<H>>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) tasks: TaskTracker,
+    pub(super) metrics: Arc<Metrics>,
+    /// For connections that are to be served although no more files can be opened.
+    pub(super) spare: Option<Arc<Spare>>,
+}
+
+/// Files that are open for nothing but to be closed when the process can open no more.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Mutex<Vec<File>>);
+
+impl Spare {
+    const FILES: usize = 4;
+
+    /// Opens what is missing, as far as that is possible.
+    fn fill(&self) {
+        let mut files = self.lock();
+        while files.len() < Self::FILES {
+            let Ok(file) = File::open("/dev/null") else { return };
+            files.push(file);
+        }
+    }
+
+    /// Closes one, so that there is room for a connection.
+    fn release(&self) -> bool {
+        self.lock().pop().is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<H> Clone for Acceptor<H> {
+    fn clone(&self) -> Self {
+        let Self { server, slots, tasks, metrics, spare } = self;
+        let (server, slots, metrics) = (Arc::clone(server), Arc::clone(slots), Arc::clone(metrics));
+        Self { server, slots, tasks: tasks.clone(), metrics, spare: spare.clone() }
+    }
+}
+
+impl<H: Handle> Acceptor<H> {
+    async fn accept(self, socket: tokio::net::TcpListener) {
+        if let Some(spare) = &self.spare {
+            spare.fill();
+        }
+        let mut is_exhausted = false;
+        loop {
+            match socket.accept().await {
+                Ok((stream, address)) => {
+                    is_exhausted = false;
+                    self.serve(stream, address);
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    if !std::mem::replace(&mut is_exhausted, true) {
+                        tracing::warn!(%error, "cannot accept connections for now: raise the limit on open files");
+                    }
+                    self.metrics.turned_away(TurnedAway::Files);
+                    // Where nothing can be closed, waiting is all that helps.
+                    if !self.spare.as_ref().is_some_and(|spare| spare.release()) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+                // The client has gone, or the network is down: the next one may do better.
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was lost before it was accepted");
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, address: SocketAddr) {
+        let Some(slot) = self.slots.take() else {
+            self.metrics.turned_away(TurnedAway::MaxConnections);
+            tracing::debug!(peer = %address.ip(), "turned away: max_connections are open");
+            return;
+        };
+        // A connection that cannot be set up is about to end anyway.
+        let _ = stream.set_nodelay(true);
+        let (server, spare) = (Arc::clone(&self.server), self.spare.clone());
+        self.tasks.spawn(async move {
+            server.serve(stream, address, slot).await;
+            // At once, before anybody else opens the file that was closed just now.
+            if let Some(spare) = spare {
+                spare.fill();
+            }
+        });
+    }
+}
+
+/// Whether the process or the machine is out of files or memory for sockets.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shared_within_the_process_and_with_nobody_else() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let ours = bind(any, 3).unwrap();
+        let address = ours[0].local_addr().unwrap();
+        assert!(ours.iter().all(|socket| socket.local_addr().unwrap() == address));
+        for count in [1, 2] {
+            let error = bind(address, count).unwrap_err().to_string();
+            assert!(error.contains(&address.to_string()) && error.contains("in use"), "{error}");
+        }
+        drop(ours);
+        assert_eq!(bind(address, 2).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,223 @@
+//! The process: Pingora's runtimes, listeners on them, and the end. Nothing else names Pingora's server.
+
+mod files;
+mod listener;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_tower::BodyBudget;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{ExecutionPhase, RunArgs, Server as PingoraServer, ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::services::background::background_service;
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::task::TaskTracker;
+
+use crate::admin::Admin;
+use crate::config::{self, Config};
+use crate::delivery::Gateway;
+use crate::keys::{Awaited, Refresh};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::serve::{MAX_HEAD, Server, Slots};
+use crate::upstream::{self, Watch};
+use files::Allowed;
+use listener::{Acceptor, Listener};
+
+pub use listener::Starting;
+
+/// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
+///
+/// `/metrics` shows how many lines of `log` were dropped and suppressed.
+pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let limit = files::raise_limit();
+    let allowed = files::connections(config.server.max_connections, limit, config.server.threads)?;
+    if let Some(warning) = &allowed.warning {
+        tracing::warn!("{warning}");
+    }
+    let timeout = config.server.shutdown_timeout;
+    let tasks = TaskTracker::new();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+    let server = build(config, &allowed, &tasks, &runtime, log)?;
+    let phases = server.watch_execution_phase();
+    let pingora = std::thread::Builder::new().name("pingora".into());
+    pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
+    runtime.spawn(log.clone().report_regularly());
+    // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
+    runtime.block_on(async {
+        listeners_closed(phases).await?;
+        finish(&tasks, timeout).await;
+        log.report_suppressed();
+        Ok(())
+    })
+}
+
+fn build(
+    config: Config,
+    allowed: &Allowed,
+    tasks: &TaskTracker,
+    runtime: &Runtime,
+    log: &Log,
+) -> Result<PingoraServer, ServerError> {
+    let config::Server { listen, admin, threads, body_budget, shutdown_timeout, timeouts, .. } = config.server;
+    let mut server = PingoraServer::new_with_opt_and_conf(
+        None,
+        ServerConf {
+            threads,
+            work_stealing: false,
+            grace_period_seconds: Some(shutdown_timeout.as_secs() + 60),
+            ..ServerConf::default()
+        },
+    );
+    let budget = BodyBudget::new(body_budget);
+    let slots = Slots::new(allowed.max_connections);
+    let mut metrics = Metrics::new(&config.sources, budget.clone(), Arc::clone(&slots));
+    metrics.show_log(log);
+    let metrics = Arc::new(metrics);
+    let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
+    let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
+    let awaited = awaited.collect();
+    let (gateway, upstreams) = Gateway::new(config.routes, &budget, &metrics, log);
+    let starting = Starting::default();
+
+    // Bound before anything starts: an address in use ends the process, and no connection is lost while
+    // some threads listen and others do not yet.
+    let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
+    for address in &listen {
+        let bound = listener::bind(*address, threads)?;
+        sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
+    }
+    let admin = admin.map(|address| Ok((address, listener::bind(address, 1)?))).transpose()?;
+    // Before anything listens: who is told that the gateway is ready may send at once.
+    runtime.block_on(upstream::resolve(&upstreams));
+
+    let acceptor = Acceptor {
+        server: Arc::new(Server::new(gateway, timeouts, &budget, tasks)),
+        slots,
+        tasks: tasks.clone(),
+        metrics: Arc::clone(&metrics),
+        spare: None,
+    };
+    for (thread, sockets) in sockets.into_iter().enumerate() {
+        server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &starting));
+    }
+    for address in &listen {
+        tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
+    }
+    if let Some((address, sockets)) = admin {
+        // A budget of its own, so that it responds while webhooks have used up theirs.
+        let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
+        let handler = Admin::new(Arc::clone(&metrics), starting.clone(), awaited);
+        let acceptor = Acceptor {
+            server: Arc::new(Server::new(handler, timeouts, &budget, tasks)),
+            slots: Slots::new(files::ADMIN_CONNECTIONS),
+            tasks: tasks.clone(),
+            metrics,
+            spare: Some(Arc::default()),
+        };
+        server.add_service(Listener::new("admin".into(), sockets, acceptor, &starting));
+        tracing::info!(%address, "listening for health checks and scrapes");
+    }
+    let mut watch = background_service("upstreams", Watch(upstreams));
+    watch.threads = Some(1);
+    server.add_service(watch);
+    let mut refresh = background_service("key sets", Refresh(config.remote_sets));
+    refresh.threads = Some(1);
+    server.add_service(refresh);
+    server.bootstrap();
+    Ok(server)
+}
+
+/// Waits until Pingora was told to stop and has told its listeners.
+async fn listeners_closed(mut phases: broadcast::Receiver<ExecutionPhase>) -> Result<(), ServerError> {
+    loop {
+        match phases.recv().await {
+            Ok(ExecutionPhase::GracefulTerminate) => return Ok(()),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Err(ServerError::Ended),
+        }
+    }
+}
+
+/// Waits for connections and requests to finish, for at most `timeout`, or until a second signal.
+async fn finish(tasks: &TaskTracker, timeout: Duration) {
+    tracing::info!(open = tasks.len(), "stopping");
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => tracing::info!("stopped"),
+        () = tokio::time::sleep(timeout) => tracing::warn!(?timeout, "stopped before all requests had finished"),
+        () = asked_to_stop() => tracing::warn!("stopped at once, as asked"),
+    }
+}
+
+/// What stops the gateway, in place of Pingora's own choice.
+struct Signals;
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        asked_to_stop().await;
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+async fn asked_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Why the gateway did not run.
+#[derive(Debug)]
+pub enum ServerError {
+    /// An address could not be listened on.
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The limit on open files does not allow the configured number of connections.
+    Files {
+        /// The configured number.
+        max_connections: usize,
+        /// The most files that the process may open.
+        limit: usize,
+        /// How many of them are reserved for other uses.
+        reserved: usize,
+    },
+    /// A thread or a runtime could not be started.
+    Thread(std::io::Error),
+    /// The server ended without having been asked to.
+    Ended,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Files { max_connections, limit, reserved } => write!(
+                f,
+                "max_connections is {max_connections}, but the process may open {limit} files and needs {reserved} \
+                 for other uses: raise the limit (ulimit -n, LimitNOFILE) or lower max_connections"
+            ),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Ended => f.write_str("the server ended unexpectedly; the log says more"),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}

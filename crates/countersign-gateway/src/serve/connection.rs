@@ -1,0 +1,175 @@
+//! The life of a connection.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use countersign::{Clock, SystemClock};
+use countersign_tower::BodyBudget;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::activity::{Activity, LINGER, Timeouts};
+use super::link::{Early, Link};
+use super::service::Requests;
+use super::slots::{Phase, Slot};
+use super::streams::Streams;
+use super::watch::{Ended, Watch};
+use super::{Ending, Handle, MAX_HEAD};
+use crate::forward::Peer;
+
+/// What every connection of HTTP/2 begins with.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The most bytes that the header list of an HTTP/2 request may have.
+const MAX_HEAD_LIST: u32 = 64 * 1024;
+/// How many requests one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 128;
+/// How many streams a client may open and reset before the server has looked at them.
+const MAX_PENDING_RESETS: usize = 20;
+/// How many streams of one connection the server resets before it closes the connection.
+const MAX_LOCAL_RESETS: usize = 1024;
+/// How many bytes of a response wait for one HTTP/2 stream's window.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
+
+/// Serves HTTP/1.1 and HTTP/2 on accepted streams.
+pub struct Server<H> {
+    handler: Arc<H>,
+    timeouts: Timeouts,
+    budget: BodyBudget,
+    tasks: TaskTracker,
+    http1: http1::Builder,
+}
+
+impl<H: Handle> Server<H> {
+    /// Serves with this handler. Heads count against `budget`; what is left of requests whose client has
+    /// gone runs as one of `tasks`.
+    pub fn new(handler: H, timeouts: Timeouts, budget: &BodyBudget, tasks: &TaskTracker) -> Self {
+        let mut http1 = http1::Builder::new();
+        // hyper would enforce a limit on heads with a response of its own, so that its limit lies above ours:
+        // by a read, which is no longer than what was read before.
+        http1.half_close(true).header_read_timeout(None).max_buf_size(3 * MAX_HEAD);
+        Self { handler: Arc::new(handler), timeouts, budget: budget.clone(), tasks: tasks.clone(), http1 }
+    }
+
+    /// Serves a stream until it ends.
+    pub async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, slot: Slot) {
+        let accepted = SystemClock.instant();
+        let mut phase = slot.watch();
+        let Some(early) = self.first_bytes(&stream, accepted, &mut phase).await else { return };
+        // In a box: a silent connection does not pay for what it does not use.
+        Box::pin(self.serve_http(stream, address, accepted, early, phase)).await;
+        drop(slot);
+    }
+
+    /// The first bytes of a connection: as many as it takes to know its protocol.
+    async fn first_bytes(
+        &self,
+        stream: &TcpStream,
+        accepted: Instant,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Early> {
+        let mut early = Early::default();
+        if *phase.borrow() == Phase::Stopping {
+            return None;
+        }
+        let mut limit = pin!(sleep_until((accepted + self.timeouts.at(phase).head).into()));
+        loop {
+            tokio::select! {
+                ready = stream.readable() => ready.ok()?,
+                changed = phase.changed() => {
+                    if changed.is_err() || *phase.borrow() == Phase::Stopping {
+                        return None;
+                    }
+                    limit.as_mut().reset((accepted + self.timeouts.at(phase).head).into());
+                    continue;
+                }
+                () = limit.as_mut() => {
+                    self.handler.on_ending(if early.len == 0 { Ending::IdleTimeout } else { Ending::HeadTimeout });
+                    return None;
+                }
+            }
+            match stream.try_read(&mut early.bytes[early.len..]) {
+                Ok(0) => return None,
+                Ok(read) => early.len += read,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Err(_) => return None,
+            }
+            if early.len == PREFACE.len() || early.bytes[..early.len] != PREFACE[..early.len] {
+                return Some(early);
+            }
+        }
+    }
+
+    async fn serve_http(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        accepted: Instant,
+        early: Early,
+        mut phase: watch::Receiver<Phase>,
+    ) {
+        let activity = Activity::new(accepted);
+        let requests = Requests {
+            handler: Arc::clone(&self.handler),
+            activity: Arc::clone(&activity),
+            peer: Peer::new(address.ip()),
+            tasks: self.tasks.clone(),
+        };
+        let is_http2 = early.bytes == *PREFACE;
+        let Ok(link) = Link::new(stream, early, (!is_http2).then_some(&self.budget)) else { return };
+        let io = TokioIo::new(link.clone());
+        let mut watch = Watch::new(self.timeouts, &link, &activity, &mut phase, !is_http2);
+        let on_idle = || self.handler.on_ending(Ending::IdleTimeout);
+        let ended = if is_http2 {
+            let streams = Streams::new(&self.handler, self.timeouts.write);
+            let mut http2 = http2::Builder::new(streams.clone());
+            http2
+                .timer(TokioTimer::new())
+                .max_header_list_size(MAX_HEAD_LIST)
+                .max_concurrent_streams(MAX_STREAMS)
+                .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+                .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+                .max_send_buf_size(MAX_SEND_BUFFER)
+                .keep_alive_interval(self.timeouts.head);
+            let budget = self.budget.clone();
+            let service = service_fn(move |request| requests.http2(&budget, request, &streams.progress()));
+            let connection = pin!(http2.serve_connection(io, service));
+            watch.until_end(connection, http2::Connection::graceful_shutdown, on_idle).await
+        } else {
+            let link = link.clone();
+            let service = service_fn(move |request| requests.http1(&link, request));
+            let connection = pin!(self.http1.serve_connection(io, service));
+            watch.until_end(connection, http1::Connection::graceful_shutdown, on_idle).await
+        };
+        self.end(&link, &address, ended).await;
+    }
+
+    async fn end(&self, link: &Link, address: &SocketAddr, ended: Ended) {
+        match ended {
+            Ended::Hyper(Ok(())) | Ended::Closed => {}
+            Ended::Hyper(Err(error)) => {
+                if error.is_parse() {
+                    let too_large = error.is_parse_too_large();
+                    self.handler.on_ending(if too_large { Ending::HeadTooLarge } else { Ending::Malformed });
+                }
+                tracing::debug!(peer = %address.ip(), %error, "the connection ended early");
+            }
+            Ended::Unread => {
+                self.handler.on_ending(Ending::WriteTimeout);
+                link.reset();
+            }
+            Ended::Rejected(ending) => {
+                self.handler.on_ending(ending);
+                link.write_now(&ending.to_http1());
+                let _ = timeout(LINGER, poll_fn(|cx| link.poll_close(cx))).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Why a connection ends, or a request is rejected, before a handler sees it.
+
+use bytes::Bytes;
+use countersign_tower::problem;
+use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+
+/// Why the server ended a connection by itself, or rejected a request before its handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// hyper could not parse the request. It has sent 400 or 414 itself, without a body.
+    Malformed,
+    /// The head did not arrive in time.
+    HeadTimeout,
+    /// The head is longer than [`MAX_HEAD`](super::MAX_HEAD).
+    HeadTooLarge,
+    /// The memory budget has no room for the head.
+    OverBudget,
+    /// No request arrived in time, or none was in progress for too long.
+    IdleTimeout,
+    /// The client did not read a response for too long.
+    WriteTimeout,
+}
+
+impl Ending {
+    /// The stable name, in snake case.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed_request",
+            Self::HeadTimeout => "head_timeout",
+            Self::HeadTooLarge => "head_too_large",
+            Self::OverBudget => "over_budget",
+            Self::IdleTimeout => "idle_timeout",
+            Self::WriteTimeout => "write_timeout",
+        }
+    }
+
+    /// Whether a request was rejected, rather than a connection closed.
+    pub const fn is_rejection(self) -> bool {
+        !matches!(self, Self::IdleTimeout | Self::WriteTimeout)
+    }
+
+    /// The response, where there is somebody to send it to.
+    pub(super) fn response(self) -> Response<Bytes> {
+        let (status, detail) = match self {
+            Self::HeadTooLarge => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request line and headers are longer than 64 KiB")
+            }
+            Self::OverBudget => (StatusCode::SERVICE_UNAVAILABLE, "too much data is being received; try again later"),
+            Self::HeadTimeout => (StatusCode::REQUEST_TIMEOUT, "the request line and headers did not arrive in time"),
+            Self::Malformed | Self::IdleTimeout | Self::WriteTimeout => {
+                (StatusCode::BAD_REQUEST, "the request is not valid HTTP")
+            }
+        };
+        let mut response = problem::response(status, self.code(), detail);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+
+    /// The response as it is written on a connection of HTTP/1.1 that ends with it.
+    pub(super) fn to_http1(self) -> Vec<u8> {
+        let mut response = self.response();
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+        for (name, value) in response.headers() {
+            bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(response.body());
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_on_the_wire_is_whole() {
+        let text = String::from_utf8(Ending::HeadTimeout.to_http1()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        assert!(head.ends_with("connection: close") && body.contains("\"code\":\"head_timeout\""), "{text}");
+    }
+}

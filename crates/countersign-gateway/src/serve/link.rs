@@ -1,0 +1,245 @@
+//! The stream under hyper: what was read and written, and how it is closed.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use countersign::{Clock, SystemClock};
+use countersign_tower::{BodyBudget, OverBudget, Reservation};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::MAX_HEAD;
+use super::scan::{Head, Scan};
+
+/// What is read and discarded of a rejected request: so many bytes at once, and in total.
+const DISCARD: usize = 16 * 1024;
+const DISCARD_TOTAL: usize = 4 * 1024 * 1024;
+
+/// A stream that hyper reads and writes, and its connection looks at in between. Only one task uses it.
+#[derive(Clone, Debug)]
+pub(super) struct Link(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    stream: TcpStream,
+    /// Read before it was known which protocol this is.
+    early: Early,
+    /// Only where the connection speaks HTTP/1.1.
+    heads: Option<Heads>,
+    blocked: Option<Instant>,
+    lingering: Option<Lingering>,
+}
+
+/// The first bytes of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Early {
+    pub(super) bytes: [u8; 24],
+    pub(super) len: usize,
+}
+
+/// What its connection needs to know of a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Status {
+    /// How many bytes of an unfinished head have arrived.
+    pub(super) partial_head: usize,
+    /// Whether the budget has no room for a head.
+    pub(super) is_over_budget: bool,
+    /// When the first byte of an unfinished head came.
+    pub(super) head_since: Option<Instant>,
+    /// Since when nothing could be written.
+    pub(super) blocked_since: Option<Instant>,
+    /// Since when the write half is shut down.
+    pub(super) lingering_since: Option<Instant>,
+}
+
+/// The heads that hyper was given and has not handed over.
+#[derive(Debug)]
+struct Heads {
+    scan: Scan,
+    held: Reservation,
+    /// Whether the budget had no room for one of them.
+    over: bool,
+    since: Option<Instant>,
+}
+
+impl Heads {
+    fn is_rejected(&self) -> bool {
+        let partial = self.scan.partial_bytes();
+        partial > MAX_HEAD || (partial > 0 && self.over)
+    }
+}
+
+#[derive(Debug)]
+struct Lingering {
+    since: Instant,
+    discarded: usize,
+    /// Whether more of a request is to be expected.
+    waits: bool,
+}
+
+impl Link {
+    /// With `budget`, heads of HTTP/1.1 are followed and counted.
+    pub(super) fn new(stream: TcpStream, early: Early, budget: Option<&BodyBudget>) -> Result<Self, OverBudget> {
+        let heads = match budget {
+            Some(budget) => Some(Heads { scan: Scan::new(), held: budget.reserve(0)?, over: false, since: None }),
+            None => None,
+        };
+        Ok(Self(Arc::new(Mutex::new(State { stream, early, heads, blocked: None, lingering: None }))))
+    }
+
+    /// The head of the request that hyper hands over, and its place in the budget.
+    pub(super) fn next_head(&self) -> (Head, Result<Reservation, OverBudget>) {
+        let mut state = self.lock();
+        let Some(heads) = &mut state.heads else { return (Head::default(), Err(OverBudget)) };
+        let head = heads.scan.next_head();
+        let reserved = heads.held.split_off(head.bytes);
+        let over = heads.over;
+        if heads.scan.head_bytes() == 0 {
+            // What is left was reserved for a head that is rejected.
+            drop(heads.held.split_off(usize::MAX));
+            heads.over = false;
+        }
+        (head, if over { Err(OverBudget) } else { Ok(reserved) })
+    }
+
+    /// Whether all of the request that was handed over last has arrived.
+    pub(super) fn has_whole_request(&self) -> bool {
+        self.lock().heads.as_ref().is_none_or(|heads| heads.scan.is_complete())
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let state = self.lock();
+        let heads = state.heads.as_ref();
+        Status {
+            partial_head: heads.map_or(0, |heads| heads.scan.partial_bytes()),
+            is_over_budget: heads.is_some_and(|heads| heads.over),
+            head_since: heads.and_then(|heads| heads.since),
+            blocked_since: state.blocked,
+            lingering_since: state.lingering.as_ref().map(|lingering| lingering.since),
+        }
+    }
+
+    /// Whether the other side has reset the connection.
+    pub(super) fn is_reset(&self) -> bool {
+        !matches!(self.lock().stream.take_error(), Ok(None))
+    }
+
+    /// Writes what fits into the socket's buffer. Only while hyper has nothing to write.
+    pub(super) fn write_now(&self, bytes: &[u8]) {
+        let _ = self.lock().stream.try_write(bytes);
+    }
+
+    /// Drops what could not be written, so that the kernel does not keep it either.
+    pub(super) fn reset(&self) {
+        let _ = self.lock().stream.set_zero_linger();
+    }
+
+    /// Shuts down the write half, and discards what still arrives of a request, within limits.
+    pub(super) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lock().poll_close(cx)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            let waits = self.heads.as_ref().is_some_and(|heads| !heads.scan.is_between_requests());
+            self.lingering = Some(Lingering { since: SystemClock.instant(), discarded: 0, waits });
+        }
+        let Some(lingering) = &mut self.lingering else { return Poll::Ready(Ok(())) };
+        let mut room = [const { MaybeUninit::uninit() }; DISCARD];
+        while lingering.discarded < DISCARD_TOTAL {
+            let mut buffer = ReadBuf::uninit(&mut room);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => lingering.discarded += buffer.filled().len(),
+                Poll::Pending if lingering.waits => return Poll::Pending,
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn note_read(&mut self, bytes: &[u8]) {
+        let Some(heads) = &mut self.heads else { return };
+        heads.scan.read(bytes);
+        let more = heads.scan.head_bytes().saturating_sub(heads.held.bytes());
+        heads.over |= heads.held.grow(more).is_err();
+        if heads.scan.partial_bytes() == 0 {
+            heads.since = None;
+        } else if heads.since.is_none() {
+            heads.since = Some(SystemClock.instant());
+        }
+    }
+
+    fn note_write(&mut self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match (&poll, self.blocked) {
+            (Poll::Pending, None) => self.blocked = Some(SystemClock.instant()),
+            (Poll::Ready(_), Some(_)) => self.blocked = None,
+            _ => {}
+        }
+        poll
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let state = &mut *self.lock();
+        if state.early.len > 0 {
+            let Early { bytes, len } = state.early;
+            let here = len.min(buffer.remaining());
+            buffer.put_slice(&bytes[..here]);
+            state.early.bytes.copy_within(here..len, 0);
+            state.early.len = len - here;
+            state.note_read(&bytes[..here]);
+            return Poll::Ready(Ok(()));
+        }
+        // The connection is about to end with the head that is being read. Nothing before that head needs
+        // another byte.
+        if state.heads.as_ref().is_some_and(Heads::is_rejected) {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut state.stream).poll_read(cx, buffer))?;
+        state.note_read(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let state = &mut *self.lock();
+        let poll = Pin::new(&mut state.stream).poll_write(cx, bytes);
+        state.note_write(poll)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let state = &mut *self.lock();
+        let poll = Pin::new(&mut state.stream).poll_write_vectored(cx, slices);
+        state.note_write(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_close(cx)
+    }
+}

@@ -1,0 +1,122 @@
+//! How many connections are open, and what the rest of the server is to make of that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+/// What all connections need to know of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// There is room.
+    Open,
+    /// More than three quarters of the connections are in use: those without a request make room sooner.
+    Crowded,
+    /// The process stops.
+    Stopping,
+}
+
+/// A bound on the connections of a listener.
+#[derive(Debug)]
+pub struct Slots {
+    max: usize,
+    open: AtomicUsize,
+    phase: watch::Sender<Phase>,
+}
+
+impl Slots {
+    /// For this many connections.
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, open: AtomicUsize::new(0), phase: watch::Sender::new(Phase::Open) })
+    }
+
+    /// How many connections may be open.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// A place for one connection more, if there is one; free again when it is dropped.
+    pub fn take(self: &Arc<Self>) -> Option<Slot> {
+        let fits = |open: usize| (open < self.max).then_some(open + 1);
+        let before = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        if before >= self.max - self.max / 4 {
+            self.turn(Phase::Open, Phase::Crowded);
+        }
+        Some(Slot(Arc::clone(self)))
+    }
+
+    /// Tells all connections that the process stops.
+    pub fn stop(&self) {
+        self.phase.send_replace(Phase::Stopping);
+    }
+
+    /// The phase from now on.
+    pub fn watch(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    fn turn(&self, from: Phase, to: Phase) {
+        if *self.phase.borrow() == from {
+            self.phase.send_if_modified(|phase| {
+                let turns = *phase == from;
+                if turns {
+                    *phase = to;
+                }
+                turns
+            });
+        }
+    }
+}
+
+/// The place of one connection.
+#[derive(Debug)]
+#[must_use = "the place is free when this is dropped"]
+pub struct Slot(Arc<Slots>);
+
+impl Slot {
+    /// The phase from now on.
+    pub fn watch(&self) -> watch::Receiver<Phase> {
+        self.0.watch()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Slots { max, open, .. } = &*self.0;
+        let left = open.fetch_sub(1, Ordering::Relaxed) - 1;
+        // Lower than where it began, so that it does not go back and forth with every connection.
+        if left <= max - max / 4 - max / 8 {
+            self.0.turn(Phase::Crowded, Phase::Open);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many_and_three_quarters_is_a_crowd() {
+        let slots = Slots::new(8);
+        let phase = || *slots.phase.borrow();
+        let mut taken: Vec<_> = (0..6).map(|_| slots.take().unwrap()).collect();
+        assert_eq!((slots.open(), phase()), (6, Phase::Open));
+        taken.push(slots.take().unwrap());
+        assert_eq!(phase(), Phase::Crowded);
+        taken.push(slots.take().unwrap());
+        assert!(slots.take().is_none() && slots.open() == 8);
+        taken.truncate(6);
+        assert_eq!((slots.open(), phase()), (6, Phase::Crowded));
+        taken.truncate(5);
+        assert_eq!(phase(), Phase::Open);
+        slots.stop();
+        taken.extend(std::iter::from_fn(|| slots.take()));
+        taken.clear();
+        assert_eq!((slots.open(), phase()), (0, Phase::Stopping));
+    }
+}

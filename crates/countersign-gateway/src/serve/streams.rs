@@ -1,0 +1,84 @@
+//! The streams of an HTTP/2 connection: each is a task, and ends alone if its response is not read.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+
+use super::body::Progress;
+use super::{Ending, Handle};
+
+/// Runs the streams of one connection.
+pub(super) struct Streams<H> {
+    handler: Arc<H>,
+    write_timeout: Duration,
+    /// Of the request that hyper has just handed over, and whose stream it spawns next.
+    next: Arc<Mutex<Option<Arc<Progress>>>>,
+}
+
+impl<H> Clone for Streams<H> {
+    fn clone(&self) -> Self {
+        let Self { handler, write_timeout, next } = self;
+        Self { handler: Arc::clone(handler), write_timeout: *write_timeout, next: Arc::clone(next) }
+    }
+}
+
+impl<H> Streams<H> {
+    pub(super) fn new(handler: &Arc<H>, write_timeout: Duration) -> Self {
+        Self { handler: Arc::clone(handler), write_timeout, next: Arc::default() }
+    }
+
+    /// Of the request that hyper hands over: it spawns its stream before it hands over another.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        let progress = Progress::new();
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&progress));
+        progress
+    }
+}
+
+impl<H: Handle, F: Future<Output = ()> + Send + 'static> Executor<F> for Streams<H> {
+    fn execute(&self, stream: F) {
+        let progress = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (handler, write_timeout) = (Arc::clone(&self.handler), self.write_timeout);
+        tokio::spawn(Limited { stream, handler, write_timeout, progress, limit: None });
+    }
+}
+
+pin_project! {
+    /// A stream that is dropped, and thereby reset, if its client does not read for too long.
+    struct Limited<F, H> {
+        #[pin]
+        stream: F,
+        handler: Arc<H>,
+        write_timeout: Duration,
+        progress: Option<Arc<Progress>>,
+        limit: Option<Pin<Box<Sleep>>>,
+    }
+}
+
+impl<F: Future<Output = ()>, H: Handle> Future for Limited<F, H> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.stream.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(since) = this.progress.as_ref().and_then(|progress| progress.waiting_since()) else {
+            *this.limit = None;
+            return Poll::Pending;
+        };
+        let end = (since + *this.write_timeout).into();
+        let limit = this.limit.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if limit.deadline() != end {
+            limit.as_mut().reset(end);
+        }
+        ready!(limit.as_mut().poll(cx));
+        this.handler.on_ending(Ending::WriteTimeout);
+        Poll::Ready(())
+    }
+}
