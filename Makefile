@@ -60,4 +60,4 @@ clean: ## Remove all that was built, and what tests installed
 	$(CARGO) clean
 
 need:
-	@scripts/need rust cc cmake python3 venv node npm
+	@scripts/need rust cc cmake python3 venv node npm curl nginx haproxy
