@@ -1,5 +1,7 @@
 //! Which route a request belongs to: host and path exactly, or a path's prefix.
 
+use std::ops::RangeInclusive;
+
 use http::header::HOST;
 use http::request;
 
@@ -40,7 +42,8 @@ impl std::fmt::Display for Host {
 pub enum PathPattern {
     /// This one.
     Exact(String),
-    /// All below this one, which ends with a slash.
+    /// All below this one, which ends with a slash. A path that a backend could read as one elsewhere matches
+    /// no prefix: see [`Table::find`].
     Below(String),
 }
 
@@ -57,10 +60,19 @@ impl PathPattern {
             Err("`*` stands at the end only, behind a slash: \"/gemini/*\"")
         } else if path.contains(['?', '#']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             Err("a path is visible ASCII without query and fragment")
-        } else if is_ambiguous(path) {
-            Err("a path with dot segments, encoded slashes or backslashes matches nothing")
+        } else if most_lenient_reading(path).is_none() {
+            Err(
+                "a path with dot segments or backslashes, or with escapes of `/ \\ ; % ? #`, of control characters or of \
+                 bytes that are not UTF-8, matches nothing",
+            )
         } else {
             Ok(pattern(path.into()))
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Exact(path) | Self::Below(path) => path,
         }
     }
 
@@ -84,15 +96,28 @@ impl std::fmt::Display for PathPattern {
 /// Routes, the most specific first.
 #[derive(Debug)]
 pub struct Table<T> {
-    entries: Vec<(Option<Host>, PathPattern, T)>,
+    entries: Vec<Entry<T>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    host: Option<Host>,
+    path: PathPattern,
+    /// The pattern's own path, as the most lenient backend reads it.
+    reading: String,
+    route: T,
 }
 
 impl<T> Table<T> {
     /// Sorts the routes: a named host before any, an exact path before a prefix, a long prefix before
     /// a short one.
     pub fn new(entries: impl IntoIterator<Item = (Option<Host>, PathPattern, T)>) -> Self {
-        let mut entries: Vec<_> = entries.into_iter().collect();
-        entries.sort_by_key(|(host, path, _)| {
+        let entry = |(host, path, route): (Option<Host>, PathPattern, T)| {
+            let reading = most_lenient_reading(path.text()).unwrap_or_default();
+            Entry { host, path, reading, route }
+        };
+        let mut entries: Vec<_> = entries.into_iter().map(entry).collect();
+        entries.sort_by_key(|Entry { host, path, .. }| {
             let breadth = match path {
                 PathPattern::Exact(_) => 0,
                 PathPattern::Below(prefix) => usize::MAX - prefix.len(),
@@ -103,16 +128,36 @@ impl<T> Table<T> {
     }
 
     /// The route of a request, if it has one.
+    ///
+    /// A path matches a prefix only if no backend can read it as a path elsewhere: not as one above the prefix,
+    /// and not as one that a more specific route is for, which may belong to another source.
     pub fn find(&self, head: &request::Parts) -> Option<&T> {
-        let path = head.uri.path();
-        if is_ambiguous(path) {
-            return None;
+        let (path, host) = (head.uri.path(), host_of(head));
+        let at = self.entries.iter().position(|entry| entry.is_for(host) && entry.path.matches(path))?;
+        let entry = &self.entries[at];
+        if let PathPattern::Below(_) = entry.path {
+            // Some parsers take what follows two slashes at the beginning for a host.
+            let reading = most_lenient_reading(path).filter(|_| !path.starts_with("//"))?;
+            let others = self.entries[..at].iter().filter(|other| other.reading != entry.reading);
+            if others.into_iter().any(|other| other.is_for(host) && other.reads(&reading)) {
+                return None;
+            }
         }
-        let host = host_of(head);
-        let matches = |(wanted, pattern, _): &&(Option<Host>, PathPattern, T)| {
-            wanted.as_ref().is_none_or(|wanted| host.is_some_and(|host| wanted.matches(host))) && pattern.matches(path)
-        };
-        self.entries.iter().find(matches).map(|(_, _, route)| route)
+        Some(&entry.route)
+    }
+}
+
+impl<T> Entry<T> {
+    fn is_for(&self, host: Option<&str>) -> bool {
+        self.host.as_ref().is_none_or(|wanted| host.is_some_and(|host| wanted.matches(host)))
+    }
+
+    /// Whether a lenient backend takes a path with this reading for one of this route.
+    fn reads(&self, reading: &str) -> bool {
+        match self.path {
+            PathPattern::Exact(_) => reading.trim_end_matches('/') == self.reading.trim_end_matches('/'),
+            PathPattern::Below(_) => reading.starts_with(self.reading.as_str()),
+        }
     }
 }
 
@@ -135,18 +180,84 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether a backend might read another path out of this one.
-fn is_ambiguous(path: &str) -> bool {
-    // Nearly all paths are plain, and need no second look.
-    if !path.contains(['%', '\\']) && !path.contains("/.") {
-        return false;
+/// A path as the most lenient backend reads it: escapes decoded, parameters after `;` cut off, empty segments
+/// and dots or spaces at the end of a segment dropped, in lower case. `None` where backends disagree about
+/// more than that: dot segments, and whatever [`decoded`] does not decode.
+fn most_lenient_reading(path: &str) -> Option<String> {
+    let decoded = decoded(path)?;
+    let mut reading = String::with_capacity(decoded.len());
+    for segment in decoded.split('/') {
+        let name = segment.split(';').next().unwrap_or_default();
+        let kept = name.trim_end_matches(['.', ' ']);
+        if !name.is_empty() && name.trim_matches(['.', ' ']).is_empty() {
+            return None;
+        }
+        if !kept.is_empty() {
+            reading.push('/');
+            reading.push_str(kept);
+        }
     }
-    let lower = path.to_ascii_lowercase();
-    lower.contains('\\')
-        || lower.contains("%2f")
-        || lower.contains("%5c")
-        || lower.replace("%2e", ".").split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+    if decoded.ends_with('/') {
+        reading.push('/');
+    }
+    Some(reading.to_lowercase())
 }
+
+/// The path with its escapes decoded, once. `None` if a backend that decodes twice, or in a way of its own, might
+/// find other segments in it: an escape of a delimiter, of `%` or of a control character, what is no escape,
+/// what is not UTF-8, and characters that normalisation turns into delimiters or drops.
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let byte = digit()? * 16 + digit()?;
+                if byte.is_ascii_control() || b"/\\;%?#".contains(&byte) {
+                    return None;
+                }
+                byte
+            }
+            b'\\' => return None,
+            byte if byte.is_ascii_graphic() => byte,
+            _ => return None,
+        });
+    }
+    let decoded = String::from_utf8(decoded).ok()?;
+    let is_odd = |char: char| ODD.iter().any(|range| range.contains(&char));
+    (decoded.is_ascii() || !decoded.contains(is_odd)).then_some(decoded)
+}
+
+/// Characters that some backend turns into a delimiter, a dot or a letter of ASCII (compatibility forms, best-fit
+/// tables of code pages), or drops (controls, and what has no width).
+const ODD: [RangeInclusive<char>; 25] = [
+    '\u{80}'..='\u{a0}',
+    '\u{a5}'..='\u{a5}',
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{37e}'..='\u{37e}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{2000}'..='\u{200f}',
+    '\u{2024}'..='\u{202f}',
+    '\u{2044}'..='\u{2044}',
+    '\u{205f}'..='\u{206f}',
+    '\u{20a9}'..='\u{20a9}',
+    '\u{2100}'..='\u{214f}',
+    '\u{2215}'..='\u{2216}',
+    '\u{2460}'..='\u{24ff}',
+    '\u{29f5}'..='\u{29f9}',
+    '\u{3000}'..='\u{3000}',
+    '\u{3300}'..='\u{33ff}',
+    '\u{fe00}'..='\u{fe6f}',
+    '\u{feff}'..='\u{ffff}',
+    '\u{1d400}'..='\u{1d7ff}',
+    '\u{1f100}'..='\u{1f189}',
+    '\u{e0000}'..='\u{e0fff}',
+];
 
 #[cfg(test)]
 mod tests {
@@ -186,13 +297,216 @@ mod tests {
     #[test]
     fn a_path_that_can_be_read_twice_matches_nothing() {
         let routes = [(None, "/*"), (None, "/x")];
-        for path in ["/x/../y", "/./x", "/x/..", "/x/%2e%2E/y", "/x%2Fy", "/x%5cy", "/x/.%2e/y", "/..;/x", "/x\\y"] {
+        for path in [
+            "/x/../y",
+            "/./x",
+            "/x/..",
+            "/x/%2e%2E/y",
+            "/x%2Fy",
+            "/x%5cy",
+            "/x/.%2e/y",
+            "/..;/x",
+            "/x\\y",
+            "//x",
+            "/y/%252e%252e/x",
+            "/y/%25",
+            "/y/%00",
+            "/y/%09",
+            "/y/%0d%0a",
+            "/y/%1F",
+            "/y/%7f",
+            "/y/%3b",
+            "/y/a%3Bb",
+            "/y/%3fa",
+            "/y/%23a",
+            "/y/%ff",
+            "/y/%c0%af",
+            "/y/%c0%ae%c0%ae/x",
+            "/y/%c1%9c",
+            "/y/%e0%80%af",
+            "/y/%ed%a0%80",
+            "/y/%f4%90%80%80",
+            "/y/%c3",
+            "/y/%",
+            "/y/%2",
+            "/y/%zz",
+            "/y/%u002e%u002e/x",
+            "/y/%+2",
+            "/y/...",
+            "/y/.%20./x",
+            "/y/..%20/x",
+            "/y/%20/x",
+            "/y/.;a=b/x",
+            "/y/..;a/x",
+            "/y/%ef%bc%8f",
+            "/y/%ef%bc%8e%ef%bc%8e/x",
+            "/y/%e2%80%a5/x",
+            "/y/%ef%b9%92",
+            "/y/%ef%bc%9b",
+            "/y/%e2%88%95",
+            "/y/.%c2%ad./x",
+            "/y/.%e2%80%8b./x",
+            "/y/%ef%bb%bf",
+            "/y/%c2%85",
+            "/y/%ef%bc%85",
+            "/y/%c2%a5",
+            "/y/%cd%be",
+        ] {
             let uri = format!("http://h{path}");
             if uri.parse::<http::Uri>().is_ok() {
                 assert_eq!(find(&routes, None, &uri), None, "{path}");
             }
         }
-        assert_eq!(find(&routes, None, "/x/..y/.z./a.b"), Some(0));
+        for path in [
+            "/x/..y/.z./a.b",
+            "/y/a%20b",
+            "/y/caf%C3%A9",
+            "/y/%E6%97%A5",
+            "/y//z",
+            "/y/z;a=b",
+            "/y/%7Eme",
+            "/y/a%2eb",
+            "/y/a+b:c@d,e=f&g$h!i*j(k)l'm",
+            "/y/z/",
+            "/y/%3A",
+            "/y/3b",
+            "/",
+        ] {
+            assert_eq!(find(&routes, None, path), Some(0), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_a_backend_could_read_as_another_route_matches_nothing() {
+        let routes =
+            [(None, "/*"), (None, "/x/*"), (None, "/x/y"), (None, "/x/z/*"), (None, "/X/q"), (Some("h"), "/w")];
+        for path in [
+            "/x/%79", "/x/Y", "/x/y/", "/x//y", "/x/y;v=1", "/x/;/y", "/x/y.", "/x/y%20", "/x/Z/a", "/x//z/a",
+            "/x/z;a/b", "/%78/a", "/X/a", "/x;a/b", "/x/Q", "/x/y//",
+        ] {
+            assert_eq!(find(&routes, None, path), None, "{path}");
+        }
+        for (path, route) in [
+            ("/x/y", 2),
+            ("/x/yy", 1),
+            ("/x/a", 1),
+            ("/x/z", 1),
+            ("/x/z/a", 3),
+            ("/x/z/y", 3),
+            ("/y", 0),
+            ("/X/q", 4),
+            ("/x/", 1),
+            ("/w;a", 0),
+            ("/x/a;b//c", 1),
+        ] {
+            assert_eq!(find(&routes, None, path), Some(route), "{path}");
+        }
+        // A route of the host that the request names counts, and so does its reading.
+        assert_eq!(find(&routes, Some("h"), "/w"), Some(5));
+        assert_eq!(find(&[(Some("h"), "/*"), (Some("h"), "/w"), (None, "/v")], Some("h"), "/W"), None);
+        assert_eq!(find(&[(Some("h"), "/*"), (Some("h"), "/w"), (None, "/v")], Some("h"), "/V"), Some(0));
+        // Prefixes that differ in case only do not shadow each other.
+        for (path, route) in [("/a/x", 0), ("/A/x", 1)] {
+            assert_eq!(find(&[(None, "/a/*"), (None, "/A/*")], None, path), Some(route));
+        }
+    }
+
+    /// Decodes as leniently as any backend: what is no escape stays, `%u` is understood, bytes that are not UTF-8
+    /// are read in the overlong form, backslashes are slashes, and a NUL ends the text.
+    fn leniently_decoded(path: &[u8]) -> Vec<u8> {
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let (mut bytes, mut rest) = (Vec::new(), path);
+        while let [byte, tail @ ..] = rest {
+            (rest, _) = match tail {
+                [b'u' | b'U', b'0', b'0', a, b, after @ ..] if *byte == b'%' && hex(&[*a, *b]).is_some() => {
+                    (after, bytes.extend(hex(&[*a, *b])))
+                }
+                [a, b, after @ ..] if *byte == b'%' && hex(&[*a, *b]).is_some() => {
+                    (after, bytes.extend(hex(&[*a, *b])))
+                }
+                _ => (tail, bytes.push(*byte)),
+            };
+        }
+        let (mut plain, mut rest) = (Vec::new(), &bytes[..]);
+        while let [byte, tail @ ..] = rest {
+            (rest, _) = match (byte, tail) {
+                (0, _) => (&[][..], ()),
+                (0xC0 | 0xC1, [low, after @ ..]) => (after, plain.push(((byte & 1) << 6) | (low & 0x3F))),
+                (b'\\', _) => (tail, plain.push(b'/')),
+                _ => (tail, plain.push(*byte)),
+            };
+        }
+        plain
+    }
+
+    #[test]
+    fn what_matches_a_prefix_lies_below_it_however_it_is_decoded() {
+        let pieces = [
+            "/",
+            "/",
+            "/",
+            ".",
+            "..",
+            "%2e",
+            "%2E",
+            "%2f",
+            "%5c",
+            "\\",
+            "%25",
+            "%252e",
+            "%3b",
+            ";",
+            ";a=b",
+            "%00",
+            "%0a",
+            "%7f",
+            "%c0%ae",
+            "%c0%af",
+            "%c1%9c",
+            "%ff",
+            "%e2%80%a5",
+            "%",
+            "%u002e",
+            "%u",
+            "a",
+            "b.c",
+            "%20",
+            "%61",
+            "x",
+            "%C3%A9",
+            "%3f",
+            "%23",
+            "+",
+            "~",
+            ":",
+        ];
+        let routes = [(None, "/x/*"), (None, "/x/y/*")];
+        let mut random = fastrand::Rng::with_seed(9);
+        let mut matched = 0;
+        for _ in 0..200_000 {
+            let tail: String = (0..random.usize(1..8)).map(|_| pieces[random.usize(..pieces.len())]).collect();
+            let path = format!("/x/{tail}");
+            if format!("http://h{path}").parse::<http::Uri>().is_err()
+                || find(&routes, None, &format!("http://h{path}")).is_none()
+            {
+                continue;
+            }
+            matched += 1;
+            let once = leniently_decoded(path.as_bytes());
+            for read in [leniently_decoded(&once), once] {
+                let text = String::from_utf8(read).expect("what matches is UTF-8, also once it is decoded");
+                // Cut at a query or fragment, and read with and without parameters.
+                for text in [text.as_str(), text.split(['?', '#']).next().expect("a part")] {
+                    assert!(text.starts_with("/x/"), "{path}: {text}");
+                    for segment in text.split('/') {
+                        let name = segment.split(';').next().expect("a part");
+                        assert!(!matches!(name.trim(), "." | "..") && !matches!(segment, "." | ".."), "{path}: {text}");
+                    }
+                }
+                assert!(!text.bytes().any(|byte| byte.is_ascii_control()), "{path}: {text}");
+            }
+        }
+        assert!(matched > 5_000, "{matched} of 200000 paths were tested");
     }
 
     #[test]

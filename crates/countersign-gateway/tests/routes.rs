@@ -195,3 +195,58 @@ async fn each_route_has_its_own_limit() {
     assert_eq!(send(gateway.address, &sent.clone().to("/small"), WIRE).await.code(), "body_too_large");
     assert_eq!(send(gateway.address, &sent.to("/large"), WIRE).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_path_that_a_backend_could_read_as_another_is_below_no_prefix() {
+    let (backend, other) = (Backend::start().await, Backend::start().await);
+    let sources = format!("{SOURCE}[sources.other]\nsecrets = [{{ env = \"OTHER_SECRET\" }}]\n");
+    let routes = [route_to(&backend, "/x/*", None, "test"), route_to(&other, "/x/own", None, "other")];
+    let gateway = Gateway::start(&format!("{sources}{}", routes.concat())).await;
+    for path in [
+        "/x/%25",
+        "/x/%252e%252e/y",
+        "/x/%00",
+        "/x/%0a",
+        "/x/%1f",
+        "/x/%7f",
+        "/x/%3b",
+        "/x/..%3b/y",
+        "/x/%ff",
+        "/x/%c0%af",
+        "/x/%c0%ae%c0%ae/y",
+        "/x/%c1%9c",
+        "/x/%ed%a0%80",
+        "/x/%",
+        "/x/%zz",
+        "/x/%2",
+        "/x/%u002f",
+        "/x/..;/y",
+        "/x/.;a/y",
+        "/x/%2e%2e/y",
+        "/x/a%2fb",
+        "/x/a%5cb",
+        "/x/%e2%80%a5/y",
+        "/x/%ef%bc%8f",
+        "/x/%6fwn",
+        "/x//own",
+        "/x/own;a=b",
+        "/x/own/",
+        "/x/OWN",
+        "/x/own.",
+    ] {
+        let text = String::from_utf8(delivery("msg_1", "{}").bytes()).expect("ASCII").replacen("/hook", path, 1);
+        let answers = raw_answers(gateway.address, text).await;
+        assert!(matches!(answers[..], [400 | 404]), "{path}: {answers:?}");
+    }
+    for path in [&b"/x/\xc3\xa9"[..], b"/x/\xff", b"/x/\\", b"/x/..\\y"] {
+        let sent = delivery("msg_1", "{}").bytes();
+        let rest = sent.strip_prefix(b"POST /hook").expect("a request line");
+        let answers = raw_answers(gateway.address, [b"POST ", path, rest].concat()).await;
+        assert!(matches!(answers[..], [400 | 404]), "{path:?}: {answers:?}");
+    }
+    assert_eq!(backend.connections() + other.connections(), 0);
+    for (n, path) in ["/x/caf%C3%A9", "/x/a%20b", "/x/a//b;c", "/x/", "/x/owner"].into_iter().enumerate() {
+        let sent = delivery(&format!("msg_{n}"), "{}").to(path);
+        assert_eq!(send(gateway.address, &sent, WIRE).await.status, StatusCode::OK, "{path}");
+    }
+}
