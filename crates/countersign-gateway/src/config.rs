@@ -37,6 +37,7 @@ pub use source::Source;
 use crate::keys::RemoteSet;
 use crate::route::{Host, PathPattern};
 use crate::serve::{MAX_HEAD, Timeouts};
+use crate::trust::Opened;
 
 /// What the gateway works with.
 #[derive(Debug)]
@@ -85,6 +86,8 @@ pub struct Route {
     pub upstream: Vec<Authority>,
     /// The events that are forwarded; all, if there is none.
     pub events: Option<EventFilter>,
+    /// Headers that are forwarded although they steer a backend.
+    pub forward_headers: Opened,
     /// The most bytes that a body may have.
     pub body_limit: usize,
     /// How long a body may take to arrive.

@@ -21,7 +21,6 @@ use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
 use crate::serve::head::{self, Malformed};
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
-use crate::trust;
 use crate::upstream::Upstreams;
 
 /// The body of an answer: what the layer gives, or a problem document of the gateway's own.
@@ -123,7 +122,6 @@ impl Handle for Gateway {
         let arrived = SystemClock.instant();
         let Arrival { peer, two_framings } = arrival;
         let (mut head, body) = request.into_parts();
-        trust::remove_forged(&mut head.headers);
         if let Some(peer) = &peer {
             head.extensions.insert(peer.clone());
         }
@@ -160,7 +158,8 @@ impl Route {
             response: route.upstream_timeout,
             idle: route.upstream_idle_timeout,
         };
-        let forward = Forward::new(upstreams, timeouts, metrics.upstream.clone());
+        let opened = route.forward_headers.clone();
+        let forward = Forward::new(upstreams, timeouts, opened, metrics.upstream.clone());
         let ends =
             Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(&route.source) };
         let mut layer = VerifyLayer::new(route.source.keys.clone())

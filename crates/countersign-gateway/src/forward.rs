@@ -48,6 +48,7 @@ pub use failure::Failure;
 pub use headers::Peer;
 use headers::headers_for_upstream;
 
+use crate::trust::Opened;
 use crate::upstream::{Upstream, Upstreams};
 
 /// The body of a response: the backend's own as it comes in, or a problem document.
@@ -73,13 +74,15 @@ pub struct Forward {
 struct Target {
     upstreams: Arc<Upstreams>,
     timeouts: Timeouts,
+    opened: Opened,
     latency: Histogram,
 }
 
 impl Forward {
-    /// Forwards to `upstreams`, and observes the time until the head of each response in `latency`.
-    pub fn new(upstreams: Arc<Upstreams>, timeouts: Timeouts, latency: Histogram) -> Self {
-        Self { route: Arc::new(Target { upstreams, timeouts, latency }) }
+    /// Forwards to `upstreams`, with the headers that may be trusted and those that are `opened`, and observes the
+    /// time until the head of each response in `latency`.
+    pub fn new(upstreams: Arc<Upstreams>, timeouts: Timeouts, opened: Opened, latency: Histogram) -> Self {
+        Self { route: Arc::new(Target { upstreams, timeouts, opened, latency }) }
     }
 }
 
@@ -107,7 +110,7 @@ impl Target {
     async fn forward(&self, request: Request<VerifiedBody>) -> Result<Response<UpstreamBody>, Failure> {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let outgoing = Outgoing { path, headers: headers_for_upstream(head), body };
+        let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.opened), body };
         let mut tries = Tries::default();
         let started = SystemClock.instant();
         let outcome = tokio::time::timeout(self.timeouts.response, self.send(&outgoing, &mut tries)).await;

@@ -21,5 +21,6 @@ pub mod metrics;
 pub mod process;
 pub mod route;
 pub mod serve;
+mod steering;
 pub mod trust;
 pub mod upstream;

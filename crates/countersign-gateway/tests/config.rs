@@ -118,6 +118,7 @@ fn a_good_configuration_passes_the_check() {
         ),
         change("{ env = \"TEST_SECRET\" }", "{ file = \"crlf.secret\", expires_at = 2999-01-01T00:00:00Z }"),
         change("host = \"hooks.example.com\"\n", ""),
+        change("events =", "forward_headers = [\"X-Forwarded-For\"]\nevents ="),
         change("http://127.0.0.1:3000", "http://[::1]:3000/"),
         // Shorter than the default of `connect_timeout`, which then is as short.
         change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
@@ -160,6 +161,7 @@ fn what_deserves_a_second_look_is_a_warning() {
         (change("{ env = \"TEST_SECRET\" }", "{ file = \"weak.secret\" }"), 6, "weak.secret is shorter"),
         (change("capacity = 100000", "retain = \"1h\""), 11, "24 h"),
         (second("env = \"OTHER_SECRET\""), 13, "no route uses the source `unused`"),
+        (change("events =", "forward_headers = [\"x-mine\"]\nevents ="), 18, "`x-mine`"),
         (
             change("capacity = 100000", "capacity = 1000"),
             11,
@@ -255,6 +257,21 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("capacity = 100000", "capacity = -1", 11, &[]),
         ("capacity = 100000", "capacity = 0", 11, &["between 1 and"]),
         ("capacity = 100000", "store = \"redis\"", 11, &["\"memory\""]),
+        ("events =", "forward_headers = [\"countersign-key\"]\nevents =", 18, &["`countersign-key`", "gateway's own"]),
+        ("events =", "forward_headers = [\"x-real-ip\", \"COUNTERSIGN_X\"]\nevents =", 18, &["gateway's own"]),
+        ("events =", "forward_headers = [\"x-real-ip\",\n\"webhook_id\"]\nevents =", 19, &["`webhook_id`", "signed"]),
+        ("events =", "forward_headers = [\"Connection\"]\nevents =", 18, &["one connection"]),
+        ("events =", "forward_headers = [\"content-length\"]\nevents =", 18, &["framing"]),
+        (
+            "events =",
+            "forward_headers = [\"x_forwarded_for\"]\nevents =",
+            18,
+            &["another spelling of `x-forwarded-for`"],
+        ),
+        ("events =", "forward_headers = [\"x-goog-*\"]\nevents =", 18, &["name of one header"]),
+        ("events =", "forward_headers = [\"x real ip\"]\nevents =", 18, &["name of one header"]),
+        ("path = \"/gemini\"", "path = \"/a%25/*\"", 14, &["matches nothing"]),
+        ("path = \"/gemini\"", "path = \"/a/%ff/*\"", 14, &["matches nothing"]),
         // values that mean nothing
         ("127.0.0.1:18080", "localhost", 2, &["\"127.0.0.1:8080\""]),
         ("[\"127.0.0.1:18080\"]", "[]", 2, &["listen on one address at least"]),

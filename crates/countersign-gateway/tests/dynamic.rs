@@ -110,6 +110,9 @@ async fn a_token_passes_once_for_its_audience_and_its_body() {
     for (name, value) in [("scheme", "rs256"), ("key", "rsa-1"), ("message-id", "evt_1")] {
         assert_eq!(seen.header(&format!("countersign-{name}")), Some(value));
     }
+    // A token leaves both headers beside it unsigned: the backend gets what was signed.
+    assert_eq!((seen.header("webhook-id"), seen.header("webhook-signature")), (Some("evt_1"), Some(token.as_str())));
+    assert_eq!(seen.header("webhook-timestamp"), seen.header("countersign-timestamp"));
     // The id beside a token is not signed: another one does not make it new.
     for id in ["msg_1", "msg_2"] {
         let reply = send(gateway.address, &with_token(&token, id), WIRE).await;
@@ -204,4 +207,30 @@ async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
     assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(1024)), 401, "signature_mismatch").await;
     assert_passes(&gateway, &signed_by(1, "msg_1")).await;
     assert_eq!(gateway.count("refused", "body_too_large").await.to_string(), "1");
+}
+
+#[tokio::test]
+async fn what_a_token_leaves_unsigned_is_overwritten_with_what_it_signed() {
+    let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
+    let publisher = Publisher::start(Publish::keys(&[issuer.jwk()])).await;
+    let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
+    let mut claims = claims("evt_1");
+    let signed = claims["iat"].as_u64().expect("a number") - 100;
+    claims["iat"] = json!(signed);
+    let told = (signed + 77).to_string();
+    let sent = with_token(&issuer.token(&claims), "msg_forged").set("webhook-timestamp", &told);
+    assert_passes(&gateway, &sent).await;
+    let seen = backend.has_seen(1).await;
+    assert_eq!(
+        (seen.header("webhook-id"), seen.header("webhook-timestamp")),
+        (Some("evt_1"), Some(&*signed.to_string()))
+    );
+    assert!(!format!("{seen:?}").contains("msg_forged") && !format!("{seen:?}").contains(&told), "{seen:?}");
+
+    // Without a `jti` the id is the hash of what was signed: it too takes the header's place.
+    claims.as_object_mut().expect("an object").remove("jti");
+    assert_passes(&gateway, &with_token(&issuer.token(&claims), "msg_forged")).await;
+    let seen = backend.has_seen(2).await;
+    assert_eq!(seen.header("webhook-id"), seen.header("countersign-message-id"));
+    assert!(!format!("{seen:?}").contains("msg_forged"), "{seen:?}");
 }

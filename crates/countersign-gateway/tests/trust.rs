@@ -104,11 +104,46 @@ async fn a_forged_verdict_does_not_reach_the_backend_however_it_is_spelled() {
 async fn what_was_signed_is_not_said_again_in_another_spelling() {
     let backend = Backend::start().await;
     let gateway = Gateway::before(&backend).await;
-    let spellings = ["webhook_id", "webhook_timestamp", "webhook_signature", "x_forwarded_for", "x-forwarded_host"];
-    let sent = spellings.iter().fold(delivery("msg_1", EVENT), |sent, name| sent.add(name, "forged"));
-    let seen = through(&gateway, &backend, &sent, Wire::Http1Length).await;
-    assert!(!format!("{seen:?}").contains("forged"), "{seen:?}");
-    assert_eq!((seen.id(), seen.header("x-forwarded-for")), ("msg_1", Some("127.0.0.1")));
+    let spellings = [
+        "webhook_id",
+        "webhook.id",
+        "webhook!id",
+        "webhook--id",
+        "webhook__id",
+        "-webhook-id",
+        "webhook-id-",
+        "webhookid",
+        "http_webhook_id",
+        "webhook%2did",
+        "webhook_timestamp",
+        "webhook~timestamp",
+        "webhook_signature",
+        "webhook.signature",
+        "x_forwarded_for",
+        "x.forwarded.for",
+        "x__forwarded_for",
+        "x-forwarded_host",
+        "x.forwarded.proto",
+        "countersign",
+        "countersign.source",
+        "countersign~verdict",
+        "countersign!key",
+        "_countersign_verdict",
+        "countersignverdict",
+        "countersign-event.type",
+        "content_type",
+        "content.encoding",
+        "content_length",
+        "transfer_encoding",
+        "x+host",
+    ];
+    for wire in [Wire::Http1Length, Wire::Http2Length] {
+        let sent =
+            spellings.iter().fold(delivery(&format!("msg_{wire:?}"), EVENT), |sent, name| sent.add(name, "forged"));
+        let seen = through(&gateway, &backend, &sent, wire).await;
+        assert!(!format!("{seen:?}").contains("forged"), "{seen:?}");
+        assert_eq!((seen.id(), seen.header("x-forwarded-for")), (sent.id(), Some("127.0.0.1")));
+    }
 }
 
 #[tokio::test]
@@ -116,13 +151,18 @@ async fn naming_a_verdict_as_hop_by_hop_does_not_remove_it() {
     let backend = Backend::start().await;
     let gateway = Gateway::before(&backend).await;
     let mut listed = ALL.join(", ");
+    listed.push_str(", webhook-id, Webhook-Timestamp, webhook-signature, content-type, content-encoding");
     listed.push_str(", x-forwarded-for, x-forwarded-host, x-forwarded-proto, content-length, host, close, x-hop");
     let sent = delivery("msg_1", EVENT).set("connection", &listed).set("x-hop", "1").set("keep-alive", "timeout=5");
     let sent = sent.set("proxy-connection", "keep-alive").set("te", "trailers").set("upgrade", "h2c");
+    let sent = sent.set("content-type", "application/json").set("content-encoding", "identity");
     let seen = through(&gateway, &backend, &sent, Wire::Http1Length).await;
     assert_eq!(vouching(&seen), ALL);
     for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "content-length", "host"] {
         assert!(seen.header(name).is_some(), "{name}");
+    }
+    for name in ["webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-encoding"] {
+        assert_eq!(seen.headers.get(name), sent.headers.get(name), "{name}");
     }
     for name in ["connection", "x-hop", "keep-alive", "proxy-connection", "te", "upgrade"] {
         assert!(!seen.headers.contains_key(name), "{name}");
@@ -166,17 +206,117 @@ async fn the_event_type_is_left_out_where_there_is_none_that_is_visible_ascii() 
     assert_eq!(seen.header("countersign-event-type"), Some("batch.failed"));
 }
 
+/// A delivery with what a client claims about its way here.
+fn with_a_way(id: &str) -> Delivery {
+    let sent = delivery(id, EVENT).add("x-forwarded-for", "192.0.2.1, 192.0.2.2").add("x-forwarded-for", "192.0.2.3");
+    let sent = sent.add("x-forwarded-proto", "https").add("x-forwarded-host", "front.example.com");
+    sent.add("x-forwarded-port", "443").add("x-real-ip", "192.0.2.1").add("forwarded", "for=192.0.2.1")
+}
+
 #[tokio::test]
-async fn the_chain_of_forwarders_is_continued_and_the_rest_replaced() {
+async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     let backend = Backend::start().await;
     let gateway = Gateway::before(&backend).await;
-    let sent =
-        delivery("msg_1", EVENT).add("x-forwarded-for", "192.0.2.1, 192.0.2.2").add("x-forwarded-for", "192.0.2.3");
-    let sent = sent.add("x-forwarded-proto", "gopher").add("x-forwarded-host", "a").add("x-forwarded-host", "b");
-    let seen = through(&gateway, &backend, &sent, Wire::Http1Length).await;
+    for wire in [Wire::Http1Length, Wire::Http2Length] {
+        let seen = through(&gateway, &backend, &with_a_way(&format!("msg_{wire:?}")), wire).await;
+        assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
+        assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
+        assert_eq!(seen.header("x-forwarded-host"), Some("hooks.example.com"));
+        for name in ["x-forwarded-port", "x-real-ip", "forwarded"] {
+            assert!(!seen.headers.contains_key(name), "{name}");
+        }
+    }
+
+    let names = "\"X-Forwarded-For\", \"x-forwarded-proto\", \"x-forwarded-host\", \"x-forwarded-port\"";
+    let gateway = Gateway::before_with(&backend, &format!("forward_headers = [{names}]")).await;
+    let spelled = with_a_way("msg_1").add("x_forwarded_proto", "forged").add("x.forwarded.port", "forged");
+    let seen = through(&gateway, &backend, &spelled, Wire::Http1Length).await;
     assert_eq!(seen.header("x-forwarded-for"), Some("192.0.2.1, 192.0.2.2, 192.0.2.3, 127.0.0.1"));
-    assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
-    assert_eq!(seen.header("x-forwarded-host"), Some("hooks.example.com"));
+    assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
+    assert_eq!(seen.header("x-forwarded-host"), Some("front.example.com"));
+    assert_eq!(seen.header("x-forwarded-port"), Some("443"));
+    assert!(!seen.headers.contains_key("x-real-ip") && !format!("{seen:?}").contains("forged"), "{seen:?}");
+    // What the one in front of the gateway sets, a client cannot have removed, and what it leaves out is filled in.
+    let listed = with_a_way("msg_2").add("connection", "x-forwarded-proto, x-forwarded-for");
+    let seen = through(&gateway, &backend, &listed, Wire::Http1Length).await;
+    assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
+    let seen = through(&gateway, &backend, &delivery("msg_3", EVENT), Wire::Http1Length).await;
+    assert_eq!((seen.header("x-forwarded-for"), seen.header("x-forwarded-proto")), (Some("127.0.0.1"), Some("http")));
+}
+
+#[tokio::test]
+async fn what_steers_a_backend_is_removed_unless_the_route_opens_it_by_name() {
+    let steering = [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-original-uri",
+        "x-original-host",
+        "x-original-method",
+        "x-host",
+        "x-forwarded-prefix",
+        "x-forwarded-server",
+        "x-forwarded-user",
+        "x-forwarded-email",
+        "x-forwarded-groups",
+        "x-forwarded-access-token",
+        "x-forwarded-client-cert",
+        "x-forwarded",
+        "forwarded",
+        "x-real-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-remote-user",
+        "remote-user",
+        "x-authenticated-user",
+        "x-auth-request-email",
+        "x-amzn-oidc-data",
+        "x-ms-client-principal-name",
+        "x-goog-authenticated-user-email",
+        "x-goog-iap-jwt-assertion",
+        "x-ssl-client-verify",
+        "ssl-client-cert",
+        "x-client-cert",
+        "proxy",
+        "x-middleware-subrequest",
+        "x-envoy-original-path",
+        "x-sendfile",
+        "x-accel-redirect",
+        "front-end-https",
+        "x-url-scheme",
+        "x-scheme",
+        "svix-id",
+        "proxy-authorization",
+        "x_original_url",
+        "X.Rewrite.Url",
+        "remote_user",
+        "x_real_ip",
+    ];
+    let innocent =
+        ["user-agent", "traceparent", "authorization", "x-request-id", "webhook-topic", "ce-type", "x_other"];
+    let backend = Backend::start().await;
+    let all =
+        |id: &str| steering.iter().chain(&innocent).fold(delivery(id, EVENT), |sent, name| sent.add(name, "told"));
+    let told = |seen: &Seen| {
+        let told = seen.headers.iter().filter(|(_, value)| *value == "told").map(|(name, _)| name.to_string());
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        told
+    };
+    let mut expected: Vec<_> = innocent.map(str::to_owned).to_vec();
+    expected.sort_unstable();
+    let gateway = Gateway::before(&backend).await;
+    for wire in [Wire::Http1Length, Wire::Http2Length] {
+        assert_eq!(told(&through(&gateway, &backend, &all(&format!("msg_{wire:?}")), wire).await), expected);
+    }
+    let gateway = Gateway::before_with(&backend, "forward_headers = [\"x-real-ip\", \"X-Original-URL\"]").await;
+    expected.extend(["x-original-url".to_owned(), "x-real-ip".to_owned()]);
+    expected.sort_unstable();
+    assert_eq!(told(&through(&gateway, &backend, &all("msg_1"), Wire::Http1Length).await), expected);
 }
 
 #[tokio::test]

@@ -61,6 +61,8 @@ pub(super) struct Route {
     pub(super) source: Spanned<String>,
     pub(super) upstream: Spanned<Vec<Spanned<String>>>,
     pub(super) events: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) forward_headers: Vec<Spanned<String>>,
     pub(super) body_limit: Option<Spanned<String>>,
     pub(super) body_timeout: Option<Spanned<String>>,
     pub(super) upstream_timeout: Option<Spanned<String>>,

@@ -14,6 +14,7 @@ use super::hide::is_host;
 use super::limits::{duration_or, size, warn_of_memory, warn_outside};
 use super::{Route, Source, addresses, file, parse};
 use crate::route::{Host, PathPattern};
+use crate::trust::Opened;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shorter than the idle timeouts of common servers: gunicorn 2 s, Node.js, uvicorn and Apache 5 s.
@@ -62,6 +63,7 @@ impl file::Route {
                 "no event would be forwarded: leave `events` out, or write [\"*\"], for all",
             ));
         }
+        let forward_headers = opened(&self.forward_headers, self.path.get_ref(), warnings)?;
         let upstream = self.upstreams(warnings)?;
         let body_limit = self.body_limit.as_ref().map_or(Ok(VerifyLayer::DEFAULT_BODY_LIMIT), size)?;
         if let Some(given) = &self.body_limit {
@@ -74,6 +76,7 @@ impl file::Route {
             source: Arc::clone(source),
             upstream,
             events: self.events.as_ref().map(|events| event_filter(events, warnings)).transpose()?,
+            forward_headers,
             body_limit,
             body_timeout: duration_or(self.body_timeout.as_ref(), VerifyLayer::DEFAULT_BODY_TIMEOUT)?,
             upstream_timeout,
@@ -106,6 +109,18 @@ impl file::Route {
         let upstream = "senders give up after 10 s to 30 s, and the backend needs some time; the default is 30 s";
         warn_outside("upstream_timeout", self.upstream_timeout.as_ref(), short..=hour, upstream, warnings)
     }
+}
+
+fn opened(names: &[Spanned<String>], path: &str, warnings: &mut Vec<Problem>) -> Result<Opened, Problem> {
+    let mut opened = Opened::default();
+    for name in names {
+        let text = name.get_ref();
+        if !opened.open(text).map_err(|message| Problem::at(name.span(), message))? {
+            let message = format!("`forward_headers` of `{path}` lists `{text}`, which is forwarded without that");
+            warnings.push(Problem::at(name.span(), message));
+        }
+    }
+    Ok(opened)
 }
 
 fn host(text: &Spanned<String>) -> Result<Host, Problem> {

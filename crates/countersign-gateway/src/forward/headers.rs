@@ -4,14 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use countersign::Verified;
-use http::{HeaderMap, HeaderName, HeaderValue, request};
+use http::{HeaderMap, HeaderValue, request};
 
 use crate::route::host_of;
-use crate::trust;
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use crate::trust::{self, Opened};
 
 /// Who sent the request; in its extensions. The address is written out once for a connection.
 #[derive(Clone, Debug)]
@@ -30,37 +26,14 @@ impl fmt::Display for Peer {
     }
 }
 
-pub(super) fn headers_for_upstream(head: request::Parts) -> HeaderMap {
+pub(super) fn headers_for_upstream(head: request::Parts, opened: &Opened) -> HeaderMap {
     let host = host_of(&head).and_then(|host| HeaderValue::from_str(host).ok());
     let mut headers = head.headers;
-    trust::remove_hop_by_hop(&mut headers);
-    trust::remove_framing(&mut headers);
+    trust::remove_untrusted(&mut headers, opened);
     if let Some(verified) = head.extensions.get::<Verified>() {
         trust::insert_verdict(&mut headers, verified);
     }
-    if let Some(peer) = head.extensions.get() {
-        let chain = forwarded_for(&headers, peer);
-        insert_or_remove(&mut headers, X_FORWARDED_FOR, chain);
-    }
-    insert_or_remove(&mut headers, X_FORWARDED_HOST, host);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let peer = head.extensions.get().map(|Peer(address)| address);
+    trust::insert_forwarded(&mut headers, peer, host);
     headers
-}
-
-/// Who forwarded the request to whom, the peer last: what stands before it is what the peer said.
-fn forwarded_for(headers: &HeaderMap, Peer(address): &Peer) -> Option<HeaderValue> {
-    if !headers.contains_key(X_FORWARDED_FOR) {
-        return Some(address.clone());
-    }
-    let chain = headers.get_all(X_FORWARDED_FOR).iter().chain([address]);
-    let texts: Vec<_> = chain.filter_map(|value| value.to_str().ok()).collect();
-    HeaderValue::from_str(&texts.join(", ")).ok()
-}
-
-/// What is not known is not left to whoever sent the request.
-fn insert_or_remove(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
-    match value {
-        Some(value) => headers.insert(name, value),
-        None => headers.remove(name),
-    };
 }

@@ -65,7 +65,7 @@ impl Error for Unusable {}
 pub(super) fn clean(headers: &mut HeaderMap) {
     trust::remove_hop_by_hop(headers);
     headers.remove(CONTENT_LENGTH);
-    trust::remove_forged(headers);
+    trust::remove_vouching(headers);
 }
 
 /// Whether the body is free of transfer codings once it was read: a coding other than one `chunked` would be
