@@ -86,6 +86,8 @@ pub struct Route {
     pub upstream: Vec<Authority>,
     /// The events that are forwarded; all, if there is none.
     pub events: Option<EventFilter>,
+    /// Whether gRPC calls are rejected with `grpc-status` instead of an HTTP status.
+    pub grpc: bool,
     /// Headers that are forwarded although they steer a backend.
     pub forward_headers: Opened,
     /// The most bytes that a body may have.

@@ -168,7 +168,8 @@ impl Route {
             .lease(route.source.lease)
             .body_limit(route.body_limit)
             .body_budget(budget.clone())
-            .body_timeout(route.body_timeout);
+            .body_timeout(route.body_timeout)
+            .grpc(route.grpc);
         if let Some(events) = &route.events {
             layer = layer.events(events.clone());
         }

@@ -241,3 +241,45 @@ async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_
     let line = output.lines().find(|line| line.contains(full)).expect("a line");
     assert!(line.contains("WARN") && line.contains("source=\"test\"") && line.contains("capacity=1"), "{line}");
 }
+
+#[tokio::test]
+async fn a_forged_request_does_not_choose_how_it_is_rejected() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let forged = |content_type: &str| {
+        Delivery::signed([OTHER_SECRET], 0, "msg_1", &b"\0\0\0\0\0"[..]).set("content-type", content_type)
+    };
+    let types = ["application/grpc", "application/grpc+proto", "application/grpc-web", "Application/GRPC;x=y"];
+    for wire in Wire::ALL {
+        for content_type in types {
+            for (sent, status, code) in [
+                (forged(content_type), 401, "signature_mismatch"),
+                (forged(content_type).without("webhook-id"), 400, "missing_header"),
+            ] {
+                let reply = send(gateway.address, &sent, wire).await;
+                assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, code), "{content_type} {wire:?}");
+                assert_eq!(reply.header("grpc-status"), None, "{content_type} {wire:?}");
+            }
+        }
+    }
+    assert_eq!(backend.connections(), 0);
+    // What is verified is forwarded, whatever its content type says of its body, and a duplicate is acknowledged.
+    for (n, body) in [&b""[..], b"\0\0\0\0\x01a\0\0\0\0\0", b"\0\0\0\0\x05a"].into_iter().enumerate() {
+        let sent = delivery(&format!("msg_{n}"), body).set("content-type", "application/grpc");
+        assert_eq!(send(gateway.address, &sent, Wire::Http2Length).await.status, StatusCode::OK, "{body:?}");
+        let again = send(gateway.address, &sent, Wire::Http2Length).await;
+        assert_eq!((again.outcome(), again.header("grpc-status"), &*again.body), (Some("duplicate"), None, &b""[..]));
+    }
+    assert_eq!(backend.seen().len(), 3);
+
+    // A route that turns it on rejects calls as gRPC does, and all else as before.
+    let gateway = Gateway::before_with(&backend, "grpc = true").await;
+    let reply = send(gateway.address, &forged("application/grpc"), Wire::Http2Length).await;
+    assert_eq!((reply.status, reply.header("grpc-status")), (StatusCode::OK, Some("16")));
+    assert_eq!(reply.header("countersign-code"), Some("signature_mismatch"));
+    for (wire, content_type) in [(Wire::Http1Length, "application/grpc"), (Wire::Http2Length, "application/json")] {
+        let reply = send(gateway.address, &forged(content_type), wire).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "signature_mismatch"), "{content_type}");
+    }
+    assert_eq!(backend.seen().len(), 3);
+}

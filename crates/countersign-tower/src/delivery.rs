@@ -50,7 +50,7 @@ where
 {
     pub(crate) fn new(service: S, head: request::Parts, policy: Arc<P>, span: RequestSpan) -> Self {
         Self {
-            protocol: Protocol::of(&head),
+            protocol: Protocol::of(&head, policy.settings().grpc),
             arrived: policy.clock().read(),
             verifier: policy.sources().verifier_for(&head),
             request: Some((service, head)),

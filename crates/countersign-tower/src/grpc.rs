@@ -48,8 +48,13 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// gRPC needs HTTP/2. Without it a content type is only a word, and no reason to answer 200.
-    pub(crate) fn of(head: &request::Parts) -> Self {
+    /// The protocol of a request to a service that speaks gRPC, or does not. Only a service that does makes
+    /// a content type more than a word: the content type is not signed, and a forged request must not be able
+    /// to choose to be rejected with 200. gRPC needs HTTP/2.
+    pub(crate) fn of(head: &request::Parts, speaks_grpc: bool) -> Self {
+        if !speaks_grpc {
+            return Self::Http;
+        }
         let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         match content_type.and_then(|content_type| after_grpc(content_type)) {
             Some(rest) if head.version >= Version::HTTP_2 => match rest {
@@ -151,7 +156,7 @@ mod tests {
 
     fn protocol(content_type: &str, version: Version) -> Protocol {
         let request = http::Request::post("/").version(version).header(CONTENT_TYPE, content_type).body(());
-        Protocol::of(&request.expect("a request").into_parts().0)
+        Protocol::of(&request.expect("a request").into_parts().0, true)
     }
 
     #[test]
@@ -170,6 +175,9 @@ mod tests {
         ] {
             assert_eq!(protocol(content_type, Version::HTTP_2), expected, "{content_type}");
             assert_eq!(protocol(content_type, Version::HTTP_11), Protocol::Http, "{content_type}");
+            let request = http::Request::post("/").version(Version::HTTP_2).header(CONTENT_TYPE, content_type).body(());
+            let head = request.expect("a request").into_parts().0;
+            assert_eq!(Protocol::of(&head, false), Protocol::Http, "{content_type}");
         }
     }
 

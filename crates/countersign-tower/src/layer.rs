@@ -72,6 +72,7 @@ impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
             on_duplicate: OnDuplicate::default(),
             on_store_failure: OnStoreFailure::default(),
             confirm_at: ConfirmAt::default(),
+            grpc: false,
             buffers_grpc_streams: false,
         };
         let (store, clock, render) = (Arc::default(), SystemClock, ProblemDocument);
@@ -162,16 +163,28 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// When a success of the service confirms a delivery; at the head of its answer unless set. A call of
-    /// gRPC is always confirmed at its end.
+    /// When a success of the service confirms a delivery; at the head of its answer unless set. A gRPC
+    /// response always confirms at its end.
     pub fn confirm_at(mut self, confirm_at: ConfirmAt) -> Self {
         self.policy.settings.confirm_at = confirm_at;
         self
     }
 
-    /// Takes calls of gRPC with any number of messages: the whole stream is read before it is verified,
-    /// within the limits of a body, and the service sees nothing until its end. Unless set, any other
-    /// number than one is refused with `UNIMPLEMENTED`.
+    /// Treats requests over HTTP/2 with the content type `application/grpc` as gRPC calls: rejections and
+    /// acknowledgements are gRPC responses, and a body must be one message. See the [crate's](crate#grpc)
+    /// documentation. Default: off.
+    ///
+    /// Turn it on for a service that speaks gRPC, and for no other. A gRPC rejection has HTTP status 200,
+    /// and the content type is not signed: with the switch on, whoever sends a forged request decides
+    /// whether it is rejected with 401 or with 200.
+    pub fn grpc(mut self, enabled: bool) -> Self {
+        self.policy.settings.grpc = enabled;
+        self
+    }
+
+    /// Accepts gRPC calls with any number of messages, where [`grpc`](Self::grpc) is on: the whole stream is
+    /// read before it is verified, within the limits of a body, and the service sees nothing until its end.
+    /// Default: a call with no message, or with several, is rejected with `UNIMPLEMENTED`.
     pub fn buffer_grpc_streams(mut self) -> Self {
         self.policy.settings.buffers_grpc_streams = true;
         self

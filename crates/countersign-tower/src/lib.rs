@@ -55,12 +55,13 @@
 //!
 //! A unary call is a delivery like others: its body is one framed message, and what is signed is that body
 //! with its frame. The layer stands on tonic's server (`Server::builder().layer(…)`) or around its
-//! `Routes::into_axum_router()`, needs no feature for it, and knows a call by HTTP/2 and a content type of
-//! `application/grpc`. Then:
+//! `Routes::into_axum_router()`, and needs no feature for it. Turn on [`VerifyLayer::grpc`]:
+//! `VerifyLayer::new(verifier).grpc(true)`. A request over HTTP/2 with the content type `application/grpc`
+//! then is a gRPC call:
 //!
 //! - A refusal is a trailers-only response: status 200, `grpc-status` as [`Refusal`]'s table says,
 //!   `grpc-message`, and the reason in `countersign-code`.
-//! - Only `grpc-status: 0`, in headers or trailers, confirms. The claim is held until the last word.
+//! - Only `grpc-status: 0`, in headers or trailers, confirms. The claim is held until the end of the response.
 //! - A duplicate is a success, as its sender would go on otherwise: `grpc-status: 0` with a message of no
 //!   bytes, which Protocol Buffers read as the default of any message, and `countersign-outcome` in the
 //!   headers. To clients of other formats (`application/grpc+json`) that might be no message: they get
@@ -69,7 +70,12 @@
 //!   [buffered](VerifyLayer::buffer_grpc_streams).
 //! - The path, which names the method, and the metadata are not signed, as no path and no other header of a
 //!   webhook is. Let one method take deliveries, or give each a source of its own.
-//! - An answer of gRPC-Web has its status in its body, which is not read: it confirms nothing.
+//! - A gRPC-Web response has its status in its body, which is not read: it confirms nothing.
+//!
+//! With the switch off, which is the default, the content type of a request changes nothing. A rejection has
+//! its HTTP status, which gRPC clients map to a code of their own (401 is `UNAUTHENTICATED`), and an
+//! acknowledged duplicate looks like a failed call to them. A response whose content type is gRPC is settled by
+//! its `grpc-status` either way: the service wrote it, not the sender.
 //!
 //! # Runtime
 //!

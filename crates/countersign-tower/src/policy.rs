@@ -77,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) on_store_failure: OnStoreFailure,
     pub(crate) confirm_at: ConfirmAt,
+    pub(crate) grpc: bool,
     pub(crate) buffers_grpc_streams: bool,
 }
 

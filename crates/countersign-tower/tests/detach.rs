@@ -106,7 +106,7 @@ async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
         let mut request = delivery("msg_1", Bytes::from_static(&[0; 5])).request();
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let mut future = Box::pin(layer.detach(spawn).layer(handler).oneshot(request));
+        let mut future = Box::pin(layer.grpc(true).detach(spawn).layer(handler).oneshot(request));
         assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         drop(future);
         tell.send(()).expect("it is still at it");

@@ -7,11 +7,13 @@ mod common;
 mod notes;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
-use common::{Client, Delivery, Framing, TestLayer, delivery, forgery, setup, setup_with, soon};
+use common::{Client, Delivery, Framing, Setup, TestLayer, delivery, forgery, soon};
 use countersign::replay::StoreError;
 use countersign::{EventFilter, MemoryStore, Reason};
 use countersign_tower::{BodyBudget, Refusal};
@@ -27,6 +29,16 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// A layer for a service that speaks gRPC.
+fn setup() -> Setup {
+    setup_with(MemoryStore::default())
+}
+
+fn setup_with(store: MemoryStore) -> Setup {
+    let setup = common::setup_with(store);
+    Setup { layer: setup.layer.grpc(true), ..setup }
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Host {
@@ -392,4 +404,74 @@ async fn a_layer_that_observes_lets_calls_pass_and_settles_them_by_their_status(
     assert_eq!(gather(Signing::connect(addr, "msg_3").await, &["one", "two"]).await.expect("a stream"), note("onetwo"));
     let verified: Vec<_> = notes.heard().iter().map(|(_, verified)| verified.is_some()).collect();
     assert_eq!(verified, [false, true, true, false]);
+}
+
+/// The head of the response to this delivery over HTTP/2, and whether the service was called.
+async fn head_of(layer: &TestLayer, sent: Delivery, response: &'static [(&'static str, &'static str)]) -> Head {
+    let called = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let called = Arc::clone(&called);
+        move |_: Request<countersign_tower::VerifiedBody>| {
+            called.store(true, Ordering::Relaxed);
+            let builder =
+                response.iter().fold(Response::builder(), |builder, (name, value)| builder.header(*name, *value));
+            async move { Ok::<_, common::Failure>(builder.body(Full::<Bytes>::default()).expect("a response")) }
+        }
+    });
+    let mut request = sent.request();
+    *request.version_mut() = Version::HTTP_2;
+    let response = layer.layer(service).call(request).await.expect("a response");
+    let (head, body) = response.into_parts();
+    body.collect().await.expect("a whole body");
+    (head.status, head.headers, called.load(Ordering::Relaxed))
+}
+
+type Head = (StatusCode, HeaderMap, bool);
+
+#[tokio::test]
+async fn a_content_type_changes_nothing_while_the_switch_is_off() {
+    let setup = common::setup();
+    for (n, content_type) in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc+json",
+        "Application/GRPC;a=b",
+        "application/grpc-web",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("msg_{n}");
+        let typed = |sent: Delivery| sent.add("content-type", content_type);
+        // A forged request does not choose how it is rejected.
+        for (sent, status) in [
+            (forgery(&id, framed("hello")), 401),
+            (delivery(&id, "other").with_body(framed("hello")), 401),
+            (delivery(&id, "").without("webhook-id"), 400),
+        ] {
+            let (got, headers, called) = head_of(&setup.layer, typed(sent), &[]).await;
+            assert_eq!((got.as_u16(), called), (status, false), "{content_type}");
+            assert_eq!(headers["content-type"], "application/problem+json", "{content_type}");
+            assert!(!headers.contains_key("grpc-status"), "{content_type}");
+        }
+        // A body is one message, none, or many: it is only bytes. A 2xx confirms, as always.
+        for (part, body) in
+            [framed("one"), Bytes::new(), [framed("one"), framed("two")].concat().into()].into_iter().enumerate()
+        {
+            let sent = typed(delivery(&format!("{id}_{part}"), body));
+            let before = setup.store.len();
+            assert_eq!(head_of(&setup.layer, sent.clone(), &[]).await.0, StatusCode::OK, "{content_type}");
+            assert_eq!((setup.store.len(), setup.store.in_flight()), (before + 1, 0), "{content_type}");
+            let (status, headers, called) = head_of(&setup.layer, sent, &[]).await;
+            assert_eq!((status, called), (StatusCode::OK, false), "{content_type}");
+            assert_eq!(headers["countersign-outcome"], "duplicate");
+            assert!(!headers.contains_key("content-type") && !headers.contains_key("grpc-status"), "{content_type}");
+        }
+    }
+    // The response's content type is the service's own word, and settles as before.
+    let failed: &[_] = &[("content-type", "application/grpc"), ("grpc-status", "13")];
+    assert!(head_of(&setup.layer, delivery("msg_failed", framed("hello")), failed).await.2);
+    let done: &[_] = &[("content-type", "application/grpc"), ("grpc-status", "0")];
+    assert!(head_of(&setup.layer, delivery("msg_failed", framed("hello")), done).await.2, "its retry is handled");
+    assert!(!head_of(&setup.layer, delivery("msg_failed", framed("hello")), done).await.2, "and then it is done");
 }

@@ -39,14 +39,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
 
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
-    let layer = VerifyLayer::new(verifier).on_report(|report: &Report| {
+    let layer = VerifyLayer::new(verifier).grpc(true).on_report(|report: &Report| {
         if let Some(refusal) = report.refusal() {
             eprintln!("rejected: {refusal}");
         }
     });
     let grpc = Routes::new(JobsServer::new(Reports)).into_axum_router();
     let http = Router::new().route("/gemini", post(receive));
-    // One layer around both. It rejects gRPC calls with a gRPC status, and other requests with an HTTP status.
+    // One layer around both. With `grpc(true)`, it rejects gRPC calls with a gRPC status, and other requests with an
+    // HTTP status.
     let app = grpc.merge(http).layer(layer);
 
     // Installed before the server listens, so that a signal after that always stops it gracefully.

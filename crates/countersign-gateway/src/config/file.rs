@@ -62,6 +62,8 @@ pub(super) struct Route {
     pub(super) upstream: Spanned<Vec<Spanned<String>>>,
     pub(super) events: Option<Spanned<Vec<String>>>,
     #[serde(default)]
+    pub(super) grpc: bool,
+    #[serde(default)]
     pub(super) forward_headers: Vec<Spanned<String>>,
     pub(super) body_limit: Option<Spanned<String>>,
     pub(super) body_timeout: Option<Spanned<String>>,

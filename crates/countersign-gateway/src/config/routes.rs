@@ -76,6 +76,7 @@ impl file::Route {
             source: Arc::clone(source),
             upstream,
             events: self.events.as_ref().map(|events| event_filter(events, warnings)).transpose()?,
+            grpc: self.grpc,
             forward_headers,
             body_limit,
             body_timeout: duration_or(self.body_timeout.as_ref(), VerifyLayer::DEFAULT_BODY_TIMEOUT)?,
