@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::{Clock, EventFilter, SystemClock, UnixTime};
-use countersign_tower::VerifyLayer;
+use countersign_tower::{Untyped, VerifyLayer};
 use http::uri::Authority;
 use toml::Spanned;
 
@@ -86,6 +86,8 @@ pub struct Route {
     pub upstream: Vec<Authority>,
     /// The events that are forwarded; all, if there is none.
     pub events: Option<EventFilter>,
+    /// What is done with a delivery whose event type cannot be read, where events are filtered.
+    pub untyped: Untyped,
     /// Whether gRPC calls are rejected with `grpc-status` instead of an HTTP status.
     pub grpc: bool,
     /// Headers that are forwarded although they steer a backend.

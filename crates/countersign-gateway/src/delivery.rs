@@ -26,6 +26,9 @@ use crate::upstream::Upstreams;
 /// The body of an answer: what the layer gives, or a problem document of the gateway's own.
 pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
 
+/// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
+const NO_TYPE: &str = "no_type";
+
 /// All routes, each with the layer around its backends.
 pub struct Gateway {
     routes: Table<Route>,
@@ -79,7 +82,9 @@ impl Gateway {
             // Counted at its end.
             _ if report.is_some_and(|report| *report.outcome() == Outcome::Deferred) => {}
             // Nearly all are this one: its counter is at hand.
-            Some(route) if outcome == Outcome::Confirmed.as_str() => drop(route.metrics.confirmed.inc()),
+            Some(route) if (outcome, reason) == (Outcome::Confirmed.as_str(), "") => {
+                route.metrics.confirmed.inc();
+            }
             _ => self.metrics.count(name, outcome, reason),
         }
         if let (Some(route), Some(time)) = (route, report.and_then(Report::verification_time)) {
@@ -169,6 +174,7 @@ impl Route {
             .body_limit(route.body_limit)
             .body_budget(budget.clone())
             .body_timeout(route.body_timeout)
+            .untyped(route.untyped)
             .grpc(route.grpc);
         if let Some(events) = &route.events {
             layer = layer.events(events.clone());
@@ -198,10 +204,11 @@ impl OnReport for Ends {
     fn on_report(&self, report: &Report) {
         self.source.fullness.note(report.outcome());
         if report.was_deferred() {
-            let outcome = report.outcome().as_str();
-            self.metrics.count(&self.name, outcome, "");
+            let (outcome, reason) = (report.outcome().as_str(), reason_of(report));
+            self.metrics.count(&self.name, outcome, reason);
             let message_id = report.verified().map(|verified| verified.message_id().as_str());
-            tracing::info!(route = self.name.as_str(), outcome, message_id, "settled at the end of the answer");
+            let reason = (!reason.is_empty()).then_some(reason);
+            tracing::info!(route = self.name.as_str(), outcome, reason, message_id, "settled at the end of the answer");
         }
     }
 }
@@ -212,7 +219,7 @@ fn outcome_of(response: &Response<Body>, report: Option<&Report>) -> (&'static s
         Some(Outcome::Released) => {
             ("released", response.extensions().get::<Failure>().map_or("upstream_failed", |failure| failure.code()))
         }
-        Some(outcome) => (outcome.as_str(), ""),
+        Some(outcome) => (outcome.as_str(), report.map_or("", reason_of)),
         None if response.status() == StatusCode::BAD_REQUEST => (
             "refused",
             response.extensions().get::<Malformed>().map_or("malformed_request", |malformed| malformed.code()),
@@ -226,6 +233,12 @@ fn bad_request(malformed: Malformed) -> Response<Body> {
     let mut response = own(problem::response(StatusCode::BAD_REQUEST, malformed.code(), malformed.detail()));
     response.extensions_mut().insert(malformed);
     response
+}
+
+/// Why an outcome that says all by itself deserves a second look: the route filters events, and could not read
+/// the type of this one.
+fn reason_of(report: &Report) -> &'static str {
+    if report.is_untyped() { NO_TYPE } else { "" }
 }
 
 fn no_route() -> Response<Body> {

@@ -118,7 +118,7 @@ fn a_good_configuration_passes_the_check() {
         ),
         change("{ env = \"TEST_SECRET\" }", "{ file = \"crlf.secret\", expires_at = 2999-01-01T00:00:00Z }"),
         change("host = \"hooks.example.com\"\n", ""),
-        change("events =", "grpc = true\nforward_headers = [\"X-Forwarded-For\"]\nevents ="),
+        change("events =", "untyped = \"reject\"\ngrpc = true\nforward_headers = [\"X-Forwarded-For\"]\nevents ="),
         change("http://127.0.0.1:3000", "http://[::1]:3000/"),
         // Shorter than the default of `connect_timeout`, which then is as short.
         change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
@@ -271,6 +271,8 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("events =", "forward_headers = [\"x-goog-*\"]\nevents =", 18, &["name of one header"]),
         ("events =", "forward_headers = [\"x real ip\"]\nevents =", 18, &["name of one header"]),
         ("events =", "grpc = \"yes\"\nevents =", 18, &["expected a boolean"]),
+        ("events =", "untyped = \"drop\"\nevents =", 18, &["`forward`", "`reject`"]),
+        ("events = [\"batch.*\"]", "untyped = \"reject\"", 18, &["a route with `events`"]),
         ("path = \"/gemini\"", "path = \"/a%25/*\"", 14, &["matches nothing"]),
         ("path = \"/gemini\"", "path = \"/a/%ff/*\"", 14, &["matches nothing"]),
         // values that mean nothing

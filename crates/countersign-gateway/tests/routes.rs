@@ -166,12 +166,12 @@ async fn events_that_nobody_asked_for_are_acknowledged_and_not_forwarded() {
     let backend = Backend::start().await;
     let gateway = Gateway::before_with(&backend, "events = [\"batch.*\", \"video.generated\"]").await;
     let typed = |n: usize, name: &str| delivery(&format!("msg_{n}"), format!("{{\"type\":\"{name}\"}}"));
-    for (n, name) in ["interaction.completed", "batchx", "batch", "video.generated.x", ""].into_iter().enumerate() {
+    for (n, name) in
+        ["interaction.completed", "batchx", "batch", "video.generated.x", "", "b.x"].into_iter().enumerate()
+    {
         let reply = send(gateway.address, &typed(n, name), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::NO_CONTENT, Some("filtered")), "{name}");
     }
-    let no_event = send(gateway.address, &delivery("msg_none", "not json"), WIRE).await;
-    assert_eq!((no_event.status, no_event.outcome()), (StatusCode::NO_CONTENT, Some("filtered")));
     // The filter comes after the verdict: nobody learns from a 204 what is not theirs to know.
     let forged = typed(0, "interaction.completed").set("webhook-id", "msg_forged");
     assert_eq!(send(gateway.address, &forged, WIRE).await.code(), "signature_mismatch");
@@ -194,6 +194,80 @@ async fn each_route_has_its_own_limit() {
     let sent = delivery("msg_1", "01234567890");
     assert_eq!(send(gateway.address, &sent.clone().to("/small"), WIRE).await.code(), "body_too_large");
     assert_eq!(send(gateway.address, &sent.to("/large"), WIRE).await.status, StatusCode::OK);
+}
+
+/// Bodies whose event type cannot be read, and headers to go with them.
+fn untyped() -> Vec<Delivery> {
+    let utf16: Vec<u8> = "{\"type\":\"other\"}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let form = delivery("msg_form", "type=other").set("content-type", "application/x-www-form-urlencoded");
+    let gzip = delivery("msg_gzip", &b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*\xa9"[..]).set("content-encoding", "gzip");
+    vec![
+        form,
+        gzip,
+        delivery("msg_bom", "\u{feff}{\"type\":\"other\"}"),
+        delivery("msg_utf16", utf16),
+        delivery("msg_array", r#"[{"type":"other"}]"#),
+        delivery("msg_empty", ""),
+        delivery("msg_two", r#"{"type":"other","type":"other"}"#),
+        delivery("msg_none", r#"{"event_type":"other"}"#),
+        delivery("msg_number", r#"{"type":7}"#),
+        delivery("msg_text", "not JSON"),
+        delivery("msg_header", "{}").add("ce-type", "a").add("ce-type", "b"),
+    ]
+}
+
+#[tokio::test]
+async fn a_delivery_without_a_readable_type_is_forwarded_and_counted() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before_with(&backend, "events = [\"batch.*\"]").await;
+    for (n, sent) in untyped().into_iter().enumerate() {
+        let reply = send(gateway.address, &sent, WIRE).await;
+        assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None), "{sent:?}");
+        let seen = backend.has_seen(n + 1).await;
+        assert_eq!((seen.id(), &seen.body), (sent.id(), &sent.body));
+        assert!(!seen.headers.contains_key("countersign-event-type"), "{seen:?}");
+    }
+    let all = untyped().len();
+    assert_eq!(gateway.count("confirmed", "no_type").await.to_string(), all.to_string());
+    assert_eq!(send(gateway.address, &untyped()[0], WIRE).await.outcome(), Some("duplicate"));
+    assert_eq!(gateway.count("duplicate", "no_type").await.to_string(), "1");
+    assert_eq!(gateway.output().matches("no_type").count(), all + 1, "{}", gateway.output());
+
+    // The type in the header counts where the body has none, and nowhere else.
+    for (id, body, ce_type, forwarded) in [
+        ("msg_1", r#"{"a":1}"#, "batch.succeeded", true),
+        ("msg_2", r#"{"a":1}"#, "other", false),
+        ("msg_3", r#"{"type":"batch.failed"}"#, "other", true),
+        ("msg_4", r#"{"type":"other"}"#, "batch.failed", false),
+    ] {
+        let before = backend.seen().len();
+        let reply = send(gateway.address, &delivery(id, body).set("ce-type", ce_type), WIRE).await;
+        assert_eq!(reply.outcome(), (!forwarded).then_some("filtered"), "{id}");
+        assert_eq!(backend.seen().len() - before, usize::from(forwarded), "{id}");
+    }
+    assert_eq!(gateway.count("confirmed", "").await.to_string(), "2");
+    assert_eq!(gateway.count("filtered", "").await.to_string(), "2");
+    // Only the body's own type is told to the backend: the header is not signed.
+    assert_eq!(backend.seen().iter().filter(|seen| seen.headers.contains_key("countersign-event-type")).count(), 1);
+    // A filtered copy takes no claim, so the original is still forwarded.
+    assert_eq!(send(gateway.address, &delivery("msg_2", r#"{"a":1}"#), WIRE).await.outcome(), None);
+}
+
+#[tokio::test]
+async fn a_route_can_reject_what_has_no_readable_type() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before_with(&backend, "events = [\"batch.*\"]\nuntyped = \"reject\"").await;
+    for wire in [Wire::Http1Length, Wire::Http2Length] {
+        for sent in untyped() {
+            let reply = send(gateway.address, &sent, wire).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (422, "no_type"), "{sent:?}");
+        }
+    }
+    assert_eq!(backend.connections(), 0);
+    assert_eq!(gateway.count("refused", "no_type").await.to_string(), (untyped().len() * 2).to_string());
+    assert_eq!(gateway.figure("ids_remembered", "test").await, Some(0.0));
+    let typed = delivery("msg_empty", r#"{"type":"batch.failed"}"#);
+    assert_eq!(send(gateway.address, &typed, WIRE).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

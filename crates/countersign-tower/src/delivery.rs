@@ -15,10 +15,11 @@ use crate::body::{ResponseBody, VerifiedBody};
 use crate::budget::Reservation;
 use crate::buffer::{Buffer, Buffered};
 use crate::claim::{ClaimGuard, StoreCall};
+use crate::filter::{Choice, choose};
 use crate::future::{Rejected, Stage, Step};
 use crate::grpc::Protocol;
 use crate::held::{HeldBody, Settlement};
-use crate::policy::{OnDuplicate, OnStoreFailure, Terms, Unclaimed};
+use crate::policy::{OnDuplicate, OnStoreFailure, Terms, Unclaimed, Untyped};
 use crate::refusal::Refusal;
 use crate::report::Outcome;
 use crate::reporting::Reporting;
@@ -119,8 +120,17 @@ where
             }
         };
         let settings = policy.settings();
-        if settings.events.as_ref().is_some_and(|events| !events.admits(verified.event_type().as_deref())) {
-            return self.acknowledge(Outcome::Filtered);
+        if let (Some(events), Some((_, head))) = (&settings.events, &self.request) {
+            match choose(events, verified, &head.headers) {
+                Choice::Wanted => {}
+                Choice::Unwanted => return self.acknowledge(Outcome::Filtered),
+                Choice::Untyped => {
+                    self.reporting.is_untyped = true;
+                    if settings.untyped == Untyped::Reject {
+                        return Step::To(Stage::Refused { refusal: Refusal::NoType });
+                    }
+                }
+            }
         }
         let claiming = policy.store().claim(verified.replay_key(), settings.lease, self.arrived.at(finished));
         Step::To(Stage::Claiming { claiming: StoreCall::new(Arc::clone(policy), claiming) })

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use crate::budget::BodyBudget;
 use crate::detach::{DetachLayer, Rest};
 use crate::observe::ObserveLayer;
-use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings};
+use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings, Untyped};
 use crate::refusal::Refusal;
 use crate::render::{ProblemDocument, RenderRefusal};
 use crate::report::OnReport;
@@ -69,6 +69,7 @@ impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
             body_timeout: VerifyLayer::DEFAULT_BODY_TIMEOUT,
             body_budget: BodyBudget::new(VerifyLayer::DEFAULT_BODY_BUDGET),
             events: None,
+            untyped: Untyped::default(),
             on_duplicate: OnDuplicate::default(),
             on_store_failure: OnStoreFailure::default(),
             confirm_at: ConfirmAt::default(),
@@ -146,8 +147,21 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     }
 
     /// Lets only these events reach the service. Others are verified, and acknowledged with 204.
+    ///
+    /// The type is that of the verified body ([`Verified::event_type`](countersign::Verified::event_type)).
+    /// Where the body has none, it is the `ce-type` header (CloudEvents in binary mode). That header is not
+    /// signed, but nobody gains by changing it: a filtered copy is not claimed, so the original is still
+    /// handled, and a type in the body always takes precedence. A delivery without either is never filtered
+    /// out: see [`untyped`](Self::untyped).
     pub fn events(mut self, events: EventFilter) -> Self {
         self.policy.settings.events = Some(events);
+        self
+    }
+
+    /// What is done with a verified delivery whose event type cannot be read, where [`events`](Self::events)
+    /// are filtered. Default: the service handles it.
+    pub fn untyped(mut self, untyped: Untyped) -> Self {
+        self.policy.settings.untyped = untyped;
         self
     }
 

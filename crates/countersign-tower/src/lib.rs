@@ -16,7 +16,8 @@
 //!    together.
 //! 4. The signature is verified over exactly these bytes.
 //! 5. Events that nobody asked for are acknowledged with 204, if there is a
-//!    [filter](VerifyLayer::events).
+//!    [filter](VerifyLayer::events). An event whose type cannot be read passes, or is
+//!    [rejected](Untyped).
 //! 6. The delivery is claimed. One that was handled before is acknowledged with 200; one that is being
 //!    handled is told to come back, with 409.
 //! 7. The service runs, with [`Verified`](countersign::Verified) in the request's extensions. If it
@@ -130,6 +131,7 @@ mod buffer;
 mod claim;
 mod delivery;
 mod detach;
+mod filter;
 mod future;
 mod grpc;
 mod held;
@@ -154,7 +156,7 @@ pub use detach::{Answer, Detach, DetachLayer, FinishAnyway, Rest};
 pub use future::ResponseFuture;
 pub use layer::VerifyLayer;
 pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};
-pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed};
+pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed, Untyped};
 pub use refusal::Refusal;
 pub use render::{ProblemDocument, RenderRefusal, Rendered};
 pub use report::{OnReport, Outcome, Report};

@@ -39,6 +39,23 @@ pub enum OnStoreFailure {
     DangerHandOver,
 }
 
+/// What is done with a verified delivery whose event type cannot be read, where a layer
+/// [filters events](crate::VerifyLayer::events).
+///
+/// Such a body is compressed, has a byte order mark, is UTF-16, a form, an array, empty, or an object without
+/// exactly one `type` that is a string. Its [`Report`] says [`is_untyped`](Report::is_untyped).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Untyped {
+    /// The service handles it. A filter drops only what it can read, so a message never vanishes because its
+    /// sender changed the encoding.
+    #[default]
+    Forward,
+    /// It is rejected with 422 and the reason `no_type`. The sender sees the failure and retries, and the
+    /// message can still be handled once the setting is changed.
+    Reject,
+}
+
 /// When a success of the service confirms a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -74,6 +91,7 @@ pub(crate) struct Settings {
     pub(crate) body_timeout: Duration,
     pub(crate) body_budget: BodyBudget,
     pub(crate) events: Option<EventFilter>,
+    pub(crate) untyped: Untyped,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) on_store_failure: OnStoreFailure,
     pub(crate) confirm_at: ConfirmAt,

@@ -24,6 +24,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// | `BodyUnreadable` | 400 | `INVALID_ARGUMENT` |
 /// | `OverBudget` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `GrpcStream` | | `UNIMPLEMENTED` |
+/// | `NoType` | 422 | `INVALID_ARGUMENT` |
 /// | `InFlight` | 409, `Retry-After` | `ABORTED`, with pushback |
 /// | `StoreFull` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `KeysUnavailable`, `StoreUnavailable`, `RetainTooShort` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
@@ -56,6 +57,9 @@ pub enum Refusal {
     /// It is a call of gRPC with another number of messages than one, and the layer was not told to
     /// [buffer](crate::VerifyLayer::buffer_grpc_streams) streams.
     GrpcStream,
+    /// It is verified, but its event type cannot be read, and the layer filters events and was told to
+    /// [reject](crate::Untyped::Reject) such deliveries. It was not claimed.
+    NoType,
     /// It is being handled right now.
     InFlight,
     /// The source's public keys are out of reach, so nobody knows whether it is genuine.
@@ -86,6 +90,7 @@ impl Refusal {
             Self::BodyUnreadable => "body_unreadable",
             Self::OverBudget => "over_budget",
             Self::GrpcStream => "grpc_stream",
+            Self::NoType => "no_type",
             Self::InFlight => "in_flight",
             Self::KeysUnavailable => "keys_unavailable",
             Self::StoreFull => "store_full",
@@ -113,6 +118,7 @@ impl Refusal {
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::BodyUnreadable => StatusCode::BAD_REQUEST,
             Self::GrpcStream => StatusCode::NOT_IMPLEMENTED,
+            Self::NoType => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InFlight => StatusCode::CONFLICT,
             Self::OverBudget
             | Self::KeysUnavailable
@@ -134,7 +140,7 @@ impl Refusal {
             Self::UnknownSource => code::NOT_FOUND,
             Self::BodyTooLarge { .. } | Self::OverBudget | Self::StoreFull => code::RESOURCE_EXHAUSTED,
             Self::BodyTimeout { .. } => code::DEADLINE_EXCEEDED,
-            Self::BodyUnreadable => code::INVALID_ARGUMENT,
+            Self::BodyUnreadable | Self::NoType => code::INVALID_ARGUMENT,
             Self::GrpcStream => code::UNIMPLEMENTED,
             Self::InFlight => code::ABORTED,
             Self::KeysUnavailable | Self::StoreUnavailable(_) | Self::RetainTooShort { .. } => code::UNAVAILABLE,
@@ -178,6 +184,10 @@ impl fmt::Display for Refusal {
             Self::GrpcStream => {
                 f.write_str("a signature is for one message, and this call has none, or several: make a unary call")
             }
+            Self::NoType => f.write_str(
+                "the event has no type that can be read, and this endpoint accepts listed types only: \
+                 send a JSON object with one `type`, or a `ce-type` header",
+            ),
             Self::InFlight => f.write_str("this delivery is being handled right now: come back later"),
             Self::KeysUnavailable => {
                 f.write_str("the keys of this source cannot be reached right now: come back later")

@@ -11,6 +11,7 @@ pub struct Report {
     pub(crate) outcome: Outcome,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
+    pub(crate) is_untyped: bool,
     pub(crate) was_deferred: bool,
 }
 
@@ -37,6 +38,12 @@ impl Report {
     /// The verdict, if it was a genuine one.
     pub fn verified(&self) -> Option<&Verified> {
         self.verified.as_ref()
+    }
+
+    /// Whether the layer filters events and could not read the type of this one; see
+    /// [`Untyped`](crate::Untyped). Not set by a layer without a filter, which reads no types.
+    pub fn is_untyped(&self) -> bool {
+        self.is_untyped
     }
 
     /// How long it took to verify the body, if it came to that.

@@ -13,6 +13,7 @@ pub(crate) struct Reporting<P: Terms> {
     pub(crate) policy: Arc<P>,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
+    pub(crate) is_untyped: bool,
     span: RequestSpan,
     is_due: bool,
     was_deferred: bool,
@@ -20,7 +21,15 @@ pub(crate) struct Reporting<P: Terms> {
 
 impl<P: Terms> Reporting<P> {
     pub(crate) fn new(policy: Arc<P>, span: RequestSpan) -> Self {
-        Self { policy, verified: None, verification_time: None, span, is_due: true, was_deferred: false }
+        Self {
+            policy,
+            verified: None,
+            verification_time: None,
+            is_untyped: false,
+            span,
+            is_due: true,
+            was_deferred: false,
+        }
     }
 
     /// Notes the status that the sender gets.
@@ -31,7 +40,8 @@ impl<P: Terms> Reporting<P> {
     /// Says what became of the request.
     pub(crate) fn give(&mut self, outcome: Outcome) -> Report {
         let (verified, verification_time) = (self.verified.take(), self.verification_time);
-        let report = Report { outcome, verified, verification_time, was_deferred: self.was_deferred };
+        let (is_untyped, was_deferred) = (self.is_untyped, self.was_deferred);
+        let report = Report { outcome, verified, verification_time, is_untyped, was_deferred };
         if std::mem::take(&mut self.is_due) {
             self.span.record(&report);
             self.policy.report(&report);
@@ -45,6 +55,7 @@ impl<P: Terms> Reporting<P> {
             policy: Arc::clone(&self.policy),
             verified: self.verified.clone(),
             verification_time: self.verification_time,
+            is_untyped: self.is_untyped,
             span: self.span.clone(),
             is_due: std::mem::take(&mut self.is_due),
             was_deferred: true,

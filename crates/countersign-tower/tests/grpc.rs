@@ -16,7 +16,7 @@ use bytes::Bytes;
 use common::{Client, Delivery, Framing, Setup, TestLayer, delivery, forgery, soon};
 use countersign::replay::StoreError;
 use countersign::{EventFilter, MemoryStore, Reason};
-use countersign_tower::{BodyBudget, Refusal};
+use countersign_tower::{BodyBudget, Refusal, Untyped};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use notes::{Note, Notes, Signing, call, framed, note, raw_call};
@@ -189,6 +189,7 @@ fn every_refusal_has_its_code() {
         (Refusal::BodyUnreadable, Code::InvalidArgument, false),
         (Refusal::OverBudget, Code::ResourceExhausted, true),
         (Refusal::GrpcStream, Code::Unimplemented, false),
+        (Refusal::NoType, Code::InvalidArgument, false),
         (Refusal::InFlight, Code::Aborted, true),
         (Refusal::KeysUnavailable, Code::Unavailable, true),
         (Refusal::StoreUnavailable(StoreError::Unavailable), Code::Unavailable, true),
@@ -224,9 +225,18 @@ async fn an_event_that_nobody_asked_for_is_a_success_with_an_empty_message() {
     let (setup, notes) = (setup(), Notes::default());
     let layer = setup.layer.events(EventFilter::new(["batch.*"]).expect("a pattern"));
     let (addr, _server) = serve(Host::Tonic, &layer, &notes).await;
-    let answer = call(&Signing::connect(addr, "msg_1").await, "Say", "hello").await.expect("it is a success");
+    // A message in its frame has no type that can be read: without `ce-type` the call passes.
+    let unwanted = Signing::changing(addr, "msg_1", |call| call.set("ce-type", "video.generated")).await;
+    let answer = call(&unwanted, "Say", "hello").await.expect("it is a success");
     assert_eq!(answer.metadata().get("countersign-outcome").expect("an outcome"), "filtered");
     assert_eq!((answer.into_inner(), notes.heard().len()), (Note::default(), 0));
+    call(&Signing::connect(addr, "msg_1").await, "Say", "hello").await.expect("it passes");
+    assert_eq!(notes.heard().len(), 1);
+    let layer = layer.untyped(Untyped::Reject);
+    let (addr, _server) = serve(Host::Tonic, &layer, &notes).await;
+    let status = call(&Signing::connect(addr, "msg_2").await, "Say", "hello").await.expect_err("it has no type");
+    assert_eq!((status.code(), code_of(&status)), (Code::InvalidArgument, "no_type"));
+    assert_eq!(notes.heard().len(), 1);
 }
 
 #[tokio::test]

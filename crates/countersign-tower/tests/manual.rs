@@ -17,6 +17,7 @@ fn every_reason_has_a_cause_and_a_fix() {
         Refusal::BodyUnreadable,
         Refusal::OverBudget,
         Refusal::GrpcStream,
+        Refusal::NoType,
         Refusal::InFlight,
         Refusal::KeysUnavailable,
         Refusal::StoreFull,

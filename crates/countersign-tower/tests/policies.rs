@@ -16,9 +16,10 @@ use common::{
     verifier_for,
 };
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{ClockReading, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier};
+use countersign::{ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier};
 use countersign_tower::{
-    OnDuplicate, OnStoreFailure, PerRequest, Refusal, Rendered, Report, Sources, Unclaimed, VerifiedBody, VerifyLayer,
+    OnDuplicate, OnStoreFailure, PerRequest, Refusal, Rendered, Report, Sources, Unclaimed, Untyped, VerifiedBody,
+    VerifyLayer,
 };
 use http::{HeaderValue, Request, Response, StatusCode, request};
 use http_body_util::Full;
@@ -286,4 +287,89 @@ async fn the_danger_does_not_hurry_a_store_that_is_slow() {
     let mut future = Box::pin(service.call(delivery("msg_1", "body").request()));
     let polled = future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
     assert!(polled.is_pending() && unclaimed(&marks).is_empty());
+}
+
+/// Bodies whose event type cannot be read.
+fn without_a_type() -> Vec<(&'static str, Bytes)> {
+    let utf16 = "\u{feff}{\"type\":\"batch.failed\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    vec![
+        // The first bytes of a gzip stream; whatever follows is as unreadable.
+        ("gzip", Bytes::from_static(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*\xa9,HU\xb2RJ")),
+        ("byte order mark", Bytes::from("\u{feff}{\"type\":\"batch.failed\"}")),
+        ("UTF-16", utf16),
+        ("form", Bytes::from("type=video.generated")),
+        ("array", Bytes::from(r#"[{"type":"video.generated"}]"#)),
+        ("empty", Bytes::new()),
+        ("no type", Bytes::from(r#"{"event_type":"video.generated"}"#)),
+        ("two types", Bytes::from(r#"{"type":"video.generated","type":"batch.failed"}"#)),
+        ("a type that is a number", Bytes::from(r#"{"type":1}"#)),
+        ("a type that is null", Bytes::from(r#"{"type":null}"#)),
+        ("not JSON", Bytes::from("video.generated")),
+    ]
+}
+
+/// What became of a delivery at a layer with the filter `batch.*`: status, code or outcome, whether the report
+/// says that it had no type.
+async fn filtered(layer: &common::TestLayer, delivery: &Delivery) -> (u16, String, bool) {
+    let reply = common::send(layer, &common::Handler::default(), delivery).await;
+    let report = reply.extensions.get::<Report>().expect("a report");
+    assert!(report.verified().is_some(), "the filter judges what was verified");
+    let word = report.refusal().map_or(report.outcome().as_str(), Refusal::code).to_owned();
+    (reply.status.as_u16(), word, report.is_untyped())
+}
+
+#[tokio::test]
+async fn what_has_no_readable_type_is_never_filtered_out() {
+    let setup = setup();
+    let layer = setup.layer.clone().events(EventFilter::new(["batch.*"]).expect("a pattern"));
+    let rejecting = layer.clone().untyped(Untyped::Reject);
+    for (n, (what, body)) in without_a_type().into_iter().enumerate() {
+        let sent = delivery(&format!("msg_{n}"), body);
+        // It is rejected without a claim, so the sender's retry succeeds once the setting is changed.
+        assert_eq!(filtered(&rejecting, &sent).await, (422, "no_type".to_owned(), true), "{what}");
+        assert_eq!(setup.store.len(), n, "{what}");
+        assert_eq!(filtered(&layer, &sent).await, (200, "confirmed".to_owned(), true), "{what}");
+        assert_eq!(filtered(&layer, &sent).await, (200, "duplicate".to_owned(), true), "{what}");
+        // A layer without a filter reads no types.
+        let sent = delivery(&format!("msg_{n}"), sent.body);
+        assert_eq!(filtered(&common::setup().layer, &sent).await, (200, "confirmed".to_owned(), false), "{what}");
+    }
+    let reply = common::send(&rejecting, &common::Handler::default(), &delivery("msg_x", "")).await;
+    assert_eq!((reply.status.as_u16(), &*reply.code(), reply.headers.get("retry-after")), (422, "no_type", None));
+    // `*` fits every type, also one that cannot be read; it is counted all the same.
+    let all = common::setup().layer.events(EventFilter::new(["*"]).expect("a pattern"));
+    assert_eq!(filtered(&all, &delivery("msg_1", "")).await, (200, "confirmed".to_owned(), true));
+}
+
+#[tokio::test]
+async fn the_type_in_a_header_counts_only_where_the_body_has_none() {
+    let setup = setup();
+    let layer = setup.layer.clone().events(EventFilter::new(["batch.*"]).expect("a pattern"));
+    let rejecting = layer.clone().untyped(Untyped::Reject);
+    let untyped = r#"{"a":1}"#;
+    for (n, (layer, body, ce_types, expected)) in [
+        (&rejecting, untyped, &["batch.failed"][..], (200, "confirmed", false)),
+        (&rejecting, untyped, &[" batch.failed "], (200, "confirmed", false)),
+        (&layer, untyped, &["video.generated"], (204, "filtered", false)),
+        // A header cannot overrule the signed body.
+        (&layer, r#"{"type":"batch.failed"}"#, &["video.generated"], (200, "confirmed", false)),
+        (&layer, r#"{"type":"video.generated"}"#, &["batch.failed"], (204, "filtered", false)),
+        // Two headers, none, or one that cannot be read name no type.
+        (&layer, untyped, &["video.generated", "batch.failed"], (200, "confirmed", true)),
+        (&layer, untyped, &["video.generated", "video.generated"], (200, "confirmed", true)),
+        (&layer, untyped, &[""], (200, "confirmed", true)),
+        (&layer, untyped, &["b\u{e4}tch"], (200, "confirmed", true)),
+        (&rejecting, untyped, &[""], (422, "no_type", true)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sent = ce_types.iter().fold(delivery(&format!("msg_{n}"), body), |sent, value| sent.add("ce-type", value));
+        let (status, word, is_untyped) = expected;
+        assert_eq!(filtered(layer, &sent).await, (status, word.to_owned(), is_untyped), "{ce_types:?} {body}");
+    }
+    // A copy with a wrong header is filtered and takes no claim: the original is still handled.
+    let original = delivery("msg_original", untyped);
+    assert_eq!(filtered(&layer, &original.clone().add("ce-type", "video.generated")).await.0, 204);
+    assert_eq!(filtered(&layer, &original).await, (200, "confirmed".to_owned(), true));
 }

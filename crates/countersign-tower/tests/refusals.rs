@@ -198,13 +198,16 @@ async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
         let events = EventFilter::new(["batch.*"]).expect("good patterns");
         let server = start(stack, &setup.layer.clone().events(events), &handler).await;
         let mut client = Client::connect(server.addr).await;
-        for (n, body) in [r#"{"type":"video.generated"}"#, r#"{"type":1}"#, "not JSON", ""].into_iter().enumerate() {
+        for (n, body) in
+            [r#"{"type":"video.generated"}"#, r#"{"type":"batch"}"#, r#"{"type":""}"#].into_iter().enumerate()
+        {
             let reply = client.deliver(&delivery(&format!("msg_{n}"), body), Framing::Length).await;
             assert_eq!((reply.status.as_u16(), reply.outcome()), (204, Some("filtered")), "{body}");
             assert!(reply.body.is_empty());
             let (report, refusal) = server.reports().pop().expect("it was reported");
             assert_eq!((report.outcome(), refusal), (&Outcome::Filtered, None));
             assert!(report.verified().is_some(), "{body}: only what is genuine is acknowledged");
+            assert!(!report.is_untyped(), "{body}");
         }
         assert_eq!(handler.calls(), 0);
         assert!(setup.store.is_empty(), "what is not handled takes no room");

@@ -149,8 +149,9 @@ async fn what_is_not_verified_or_not_wanted_is_not_mentioned_to_the_store() {
     let (layer, store, _) = strange(Duration::ZERO);
     let layer = layer.events(countersign::EventFilter::new(["batch.*"]).expect("good patterns")).body_limit(100);
     let handler = Handler::default();
+    let unwanted = r#"{"type":"video.generated"}"#;
     let large = common::noise(101);
-    for delivery in [common::forgery("msg_1", "body"), delivery("msg_1", "{}"), delivery("msg_1", large)] {
+    for delivery in [common::forgery("msg_1", "body"), delivery("msg_1", unwanted), delivery("msg_1", large)] {
         assert_ne!(send(&layer, &handler, &delivery).await.status, StatusCode::OK);
     }
     assert_eq!((store.asked(), handler.calls()), (vec![], 0));

@@ -276,7 +276,7 @@ impl std::error::Error for EventError {}
 /// let filter = EventFilter::new(["batch.*", "video.generated"])?;
 /// assert!(filter.admits(Some("batch.succeeded")));
 /// assert!(!filter.admits(Some("interaction.completed")));
-/// assert!(!filter.admits(None)); // a body without a type, unless all are admitted
+/// assert!(!filter.admits(None)); // no name fits an event without a type
 /// # Ok::<(), countersign::event::PatternError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,7 +298,11 @@ impl EventFilter {
         Ok(Self { patterns })
     }
 
-    /// Whether one of the patterns fits. An event without a type is admitted by `*` only.
+    /// Whether one of the patterns fits.
+    ///
+    /// `None` stands for an event whose type cannot be read, and only `*` fits it. `false` then means that the
+    /// filter cannot judge the event, not that nobody wants it: handle it or reject it, but do not drop it as
+    /// if it had been judged.
     pub fn admits(&self, event_type: Option<&str>) -> bool {
         self.patterns.iter().any(|pattern| match (pattern, event_type) {
             (Pattern::All, _) => true,

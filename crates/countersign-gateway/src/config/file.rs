@@ -61,6 +61,7 @@ pub(super) struct Route {
     pub(super) source: Spanned<String>,
     pub(super) upstream: Spanned<Vec<Spanned<String>>>,
     pub(super) events: Option<Spanned<Vec<String>>>,
+    pub(super) untyped: Option<Spanned<Untyped>>,
     #[serde(default)]
     pub(super) grpc: bool,
     #[serde(default)]
@@ -70,4 +71,12 @@ pub(super) struct Route {
     pub(super) upstream_timeout: Option<Spanned<String>>,
     pub(super) upstream_idle_timeout: Option<Spanned<String>>,
     pub(super) connect_timeout: Option<Spanned<String>>,
+}
+
+/// What a route with `events` does with a delivery whose type cannot be read.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Untyped {
+    Forward,
+    Reject,
 }

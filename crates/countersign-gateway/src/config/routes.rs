@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::EventFilter;
-use countersign_tower::VerifyLayer;
+use countersign_tower::{Untyped, VerifyLayer};
 use http::uri::Authority;
 use toml::Spanned;
 
@@ -63,6 +63,14 @@ impl file::Route {
                 "no event would be forwarded: leave `events` out, or write [\"*\"], for all",
             ));
         }
+        if let Some(untyped) = self.untyped.as_ref().filter(|_| self.events.is_none()) {
+            let message = "`untyped` is for a route with `events`: without a filter no types are read";
+            return Err(Problem::at(untyped.span(), message));
+        }
+        let untyped = match self.untyped.as_ref().map(Spanned::get_ref) {
+            Some(file::Untyped::Reject) => Untyped::Reject,
+            Some(file::Untyped::Forward) | None => Untyped::Forward,
+        };
         let forward_headers = opened(&self.forward_headers, self.path.get_ref(), warnings)?;
         let upstream = self.upstreams(warnings)?;
         let body_limit = self.body_limit.as_ref().map_or(Ok(VerifyLayer::DEFAULT_BODY_LIMIT), size)?;
@@ -76,6 +84,7 @@ impl file::Route {
             source: Arc::clone(source),
             upstream,
             events: self.events.as_ref().map(|events| event_filter(events, warnings)).transpose()?,
+            untyped,
             grpc: self.grpc,
             forward_headers,
             body_limit,
