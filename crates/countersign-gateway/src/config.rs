@@ -35,7 +35,8 @@ use secrets::Secrets;
 pub use source::Source;
 
 use crate::keys::RemoteSet;
-use crate::route::{Host, PathPattern};
+use crate::path::PathPattern;
+use crate::route::Host;
 use crate::serve::{MAX_HEAD, Timeouts};
 use crate::trust::Opened;
 

@@ -18,6 +18,7 @@ pub mod fullness;
 pub mod keys;
 pub mod log;
 pub mod metrics;
+pub mod path;
 pub mod process;
 pub mod route;
 pub mod serve;

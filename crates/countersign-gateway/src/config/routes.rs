@@ -13,7 +13,8 @@ use super::error::Problem;
 use super::hide::is_host;
 use super::limits::{duration_or, size, warn_of_memory, warn_outside};
 use super::{Route, Source, addresses, file, parse};
-use crate::route::{Host, PathPattern};
+use crate::path::PathPattern;
+use crate::route::Host;
 use crate::trust::Opened;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
