@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+/// Crates, with the features that may be on in them and the reason of each.
+type List = &'static [(&'static str, &'static [(&'static str, &'static str)])];
+
 /// Crates that a user's program is likely to call itself, with the features that may be on in them and why. Others
 /// are ours alone.
-const SHARED: &[(&str, &[(&str, &str)])] = &[
+const SHARED: List = &[
     ("serde", &[("default", "jsonwebtoken asks for it"), ("std", STD), ("derive", ADDS), ("serde_derive", ADDS)]),
     ("serde_core", &[("default", "of serde"), ("std", STD), ("alloc", STD), ("result", "an impl for `Result`")]),
     ("serde_json", &[("default", "jsonwebtoken asks for it; it is `std`"), ("std", STD)]),
@@ -68,7 +71,7 @@ const SHARED: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// With our feature `axum` alone.
-const WITH_AXUM: &[(&str, &[(&str, &str)])] = &[
+const WITH_AXUM: List = &[
     ("axum", &[("json", "`Webhook<Json<T>>`; axum's own default")]),
     ("axum-core", &[]),
     (
@@ -126,7 +129,7 @@ fn features(arguments: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// What is on and not on these lists.
-fn unlisted(found: &BTreeMap<String, BTreeSet<String>>, lists: &[&[(&str, &[(&str, &str)])]]) -> Vec<String> {
+fn unlisted(found: &BTreeMap<String, BTreeSet<String>>, lists: &[List]) -> Vec<String> {
     let shared = lists.iter().flat_map(|list| list.iter());
     let mut unlisted = Vec::new();
     for (name, features) in found {

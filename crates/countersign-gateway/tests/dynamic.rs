@@ -168,6 +168,7 @@ async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
     let publisher = Publisher::start(keys(&[1, 2, 3])).await;
     let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
     let token = issuer.token(&claims("evt_1"));
+    let started = SystemClock.instant();
     let forging = (0..SENDERS).map(|sender| {
         let (address, token) = (gateway.address, token.clone());
         tokio::spawn(async move {
@@ -193,14 +194,16 @@ async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
     for task in forging {
         task.await.expect("it was refused");
     }
-    // The first one, and one for all of them.
-    assert_eq!((publisher.requests(), backend.seen().len()), (2, genuine));
+    // The first one, and one for all of them in each 30 s that this takes.
+    let most = 2 + usize::try_from(started.elapsed().as_secs() / 30).expect("it ends");
+    assert!((2..=most).contains(&publisher.requests()), "{} of {most}", publisher.requests());
+    assert_eq!(backend.seen().len(), genuine);
 }
 
 #[tokio::test]
 async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
     let backend = Backend::start().await;
-    let publisher = Publisher::start(Publish::keys(&[1, 2, 3, 4].map(|number| jwk(number)))).await;
+    let publisher = Publisher::start(Publish::keys(&[1, 2, 3, 4].map(jwk))).await;
     let gateway = Gateway::start(&source("hook", &publisher.entry(""), &backend)).await;
     until("the key set is there", async || gateway.figure("key_set_keys", "hook").await == Some(4.0)).await;
     assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(300 * 1024)), 413, "body_too_large").await;

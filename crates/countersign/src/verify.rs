@@ -67,15 +67,12 @@ impl Verifier {
         if list::is_too_long(header) {
             return Err(Reason::MalformedSignature.into());
         }
-        let (mut listed, mut readable, mut has_ed25519) = (Listed::default(), false, false);
+        let (mut listed, mut readable) = (Listed::default(), false);
         for entry in list::entries(header) {
             readable = true;
             match entry {
                 Entry::Hmac(signature) => listed.add_hmac(signature),
-                Entry::Ed25519(bytes) => {
-                    has_ed25519 = true;
-                    listed.add_ed25519(&bytes);
-                }
+                Entry::Ed25519(bytes) => listed.add_ed25519(&bytes),
                 Entry::Unknown => {}
             }
         }
@@ -83,10 +80,10 @@ impl Verifier {
         let has_hmac = listed.hmacs > 0 && !inner.secrets.is_empty();
         if !readable {
             Err(Reason::MalformedSignature.into())
-        } else if has_hmac || (has_ed25519 && inner.ed25519_keys().next().is_some()) {
+        } else if has_hmac || (listed.has_ed25519 && inner.ed25519_keys().next().is_some()) {
             Ok(listed)
         } else {
-            Err(Rejection::from(Reason::UnsupportedScheme).wanting_public_key(listed.wants_public_key()))
+            Err(Rejection::from(Reason::UnsupportedScheme).wanting_public_key(listed.has_ed25519))
         }
     }
 
@@ -106,7 +103,7 @@ impl Verifier {
         let keys = inner.ed25519_keys().filter(|key| !has_tried(key)).count();
         let next = work(secrets, keys, MAX_TRIALS - before.trials);
         if next == Work::default() {
-            return Err(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.wants_public_key()));
+            return Err(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.has_ed25519));
         }
         let total = Work { secrets: before.secrets + next.secrets, trials: before.trials + next.trials };
         Ok(Plan { next, total, tried: tried.cloned() })
@@ -176,12 +173,14 @@ enum Evidence {
     Token(Box<CheckedToken>),
 }
 
-/// The signatures of a list that could match. The first of `v1` is kept decoded: most deliveries have no other.
+/// The signatures of a list. The first of `v1` is kept decoded: most deliveries have no other.
 #[derive(Clone, Debug, Default)]
 struct Listed {
     hmacs: usize,
     first_hmac: Option<Signature>,
-    /// Each once.
+    /// Whether one of `v1a` could be read.
+    has_ed25519: bool,
+    /// Those of `v1a` that a key could have made, each once.
     ed25519: Vec<Ed25519Signature>,
 }
 
@@ -214,15 +213,11 @@ impl Listed {
 
     /// A signature that no key can have made is not tried, and one that is listed twice is tried once.
     fn add_ed25519(&mut self, bytes: &[u8; crypto::ED25519_LEN]) {
+        self.has_ed25519 = true;
         match Ed25519Signature::new(bytes) {
             Some(signature) if !self.ed25519.contains(&signature) => self.ed25519.push(signature),
             _ => {}
         }
-    }
-
-    /// Whether a public key that is not known could have made one of them.
-    fn wants_public_key(&self) -> bool {
-        !self.ed25519.is_empty()
     }
 }
 
@@ -232,7 +227,7 @@ impl Attempt {
     /// Rejecting a forged delivery costs at most four times one HMAC-SHA256 over its body, and 1 ms. One
     /// signature and one key fit into that at every size, and so do four secrets. Where more secrets, signatures
     /// and keys would have to be tried, the body has to be smaller: with one `v1a` signature and three keys
-    /// 128 KiB, with sixteen keys 7 KiB, with 24 pairs of a signature and a key 900 bytes. More pairs than these
+    /// 128 KiB, with sixteen pairs of a signature and a key 6 KiB. More pairs than these
     /// are not tried. In other words, the bytes that are hashed, those of SHA-512 counted four times, are at most
     /// four times those of the body, and 1.25 MB.
     ///
@@ -270,7 +265,7 @@ impl Attempt {
                     .or_else(|| self.matching_public_key(&signed, listed, plan))
                     .ok_or_else(|| {
                         Rejection::from(Reason::SignatureMismatch)
-                            .wanting_public_key(listed.wants_public_key())
+                            .wanting_public_key(listed.has_ed25519)
                             .fitting_expired_secret(self.fits_expired_secret(&signed, listed, header, plan))
                     })?;
                 Ok(Verified::new(self.verifier, scheme, key, self.timestamp.seconds, self.message_id, body))
