@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use countersign::{Clock, SystemClock};
-use countersign_gateway::{config::Config, log::Log, server};
+use countersign_gateway::{config::Config, log::Log, process};
 use tempfile::TempDir;
 
 use crate::{CURRENT, CURRENT_WITHOUT_PREFIX, Delivery, FOREIGN, PREVIOUS};
@@ -35,7 +35,7 @@ impl Gateway {
         let config = folder.path().join("gateway.toml");
         fs::write(&config, configuration(&folder, address, backend.address)).expect("a file can be written");
         let config = Config::load(&config).expect("a good configuration");
-        std::thread::spawn(|| server::run(config, &Log::default()).expect("the gateway runs"));
+        std::thread::spawn(|| process::run(config, &Log::default()).expect("the gateway runs"));
 
         let give_up = SystemClock.instant() + Duration::from_secs(30);
         while TcpStream::connect(address).is_err() {

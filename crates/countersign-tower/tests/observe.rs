@@ -133,11 +133,9 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
     let events = EventFilter::new(["batch.*"]).expect("a pattern");
     let layer = setup.layer.clone().events(events).danger_observe();
     let batch = |id: &str| delivery(id, r#"{"type":"batch.failed"}"#);
-    for (reason, delivery) in [
-        ("filtered", delivery("msg_1", r#"{"type":"other"}"#)),
-        ("", batch("msg_2")),
-        ("store_full", batch("msg_3")),
-    ] {
+    for (reason, delivery) in
+        [("filtered", delivery("msg_1", r#"{"type":"other"}"#)), ("", batch("msg_2")), ("store_full", batch("msg_3"))]
+    {
         let answer = layer.layer(service.clone()).oneshot(delivery.request()).await.expect("no failure");
         let answer = reply(answer).await;
         assert_eq!(&*answer.body, b"seen");

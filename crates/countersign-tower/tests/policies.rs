@@ -16,7 +16,9 @@ use common::{
     verifier_for,
 };
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier};
+use countersign::{
+    ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier,
+};
 use countersign_tower::{
     OnDuplicate, OnStoreFailure, PerRequest, Refusal, Rendered, Report, Sources, Unclaimed, Untyped, VerifiedBody,
     VerifyLayer,
