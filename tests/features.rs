@@ -18,7 +18,15 @@ const SHARED: List = &[
     ("serde", &[("default", "jsonwebtoken asks for it"), ("std", STD), ("derive", ADDS), ("serde_derive", ADDS)]),
     ("serde_core", &[("default", "of serde"), ("std", STD), ("alloc", STD), ("result", "an impl for `Result`")]),
     ("serde_json", &[("default", "jsonwebtoken asks for it; it is `std`"), ("std", STD)]),
-    ("base64", &[("default", "jsonwebtoken asks for it; it is `std`"), ("std", STD), ("alloc", STD)]),
+    (
+        "base64",
+        &[
+            ("default", "jsonwebtoken and hyper-util ask for it; it is `std` and `simd-unsafe`"),
+            ("std", STD),
+            ("alloc", STD),
+            ("simd-unsafe", "faster, and the same results"),
+        ],
+    ),
     ("bytes", &[("default", "http asks for it; it is `std`"), ("std", STD)]),
     ("http", &[("default", "it is `std`"), ("std", STD)]),
     ("http-body", &[]),
@@ -30,7 +38,10 @@ const SHARED: List = &[
     ("tracing", &[("std", STD)]),
     ("tracing-core", &[("std", STD), ("once_cell", "of `std`")]),
     ("hyper", &[("default", "it is empty"), ("client", ADDS), ("http1", ADDS)]),
-    ("hyper-util", &[("client", ADDS), ("client-legacy", ADDS), ("http1", ADDS), ("tokio", ADDS)]),
+    (
+        "hyper-util",
+        &[("client", ADDS), ("client-legacy", ADDS), ("client-proxy", ADDS), ("http1", ADDS), ("tokio", ADDS)],
+    ),
     ("hyper-rustls", &[("http1", ADDS), ("tls12", "publishers of keys that do not speak TLS 1.3")]),
     (
         "rustls",

@@ -339,7 +339,12 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\"\nconnect_timeout = \"3s\"", 22, &["3s", "2s"]),
         ("upstream_timeout =", "connect_timeout = \"0s\"\nupstream_timeout =", 21, &["zero"]),
         ("upstream_timeout =", "upstream_idle_timeout = \"2\"\nupstream_timeout =", 21, &["a number and a unit"]),
-        ("upstream_timeout =", "upstream_idle_timout = \"2s\"\nupstream_timeout =", 21, &["unknown field"]),
+        (
+            "upstream_timeout =",
+            "upstream_idle_timout = \"2s\"\nupstream_timeout =",
+            21,
+            &["did you mean \"upstream_idle_timeout\"?"],
+        ),
         ("secrets = [{ env = \"TEST_SECRET\" }]", "", 5, &["no secrets"]),
         ("secrets = [{ env = \"TEST_SECRET\" }]", "secrets = []", 5, &["no secrets"]),
         ("admin =", "body_budget = \"1MB\"\nadmin =", 3, &["1048576 bytes", "never fit"]),

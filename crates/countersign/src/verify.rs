@@ -102,7 +102,9 @@ impl Verifier {
         let secrets = if shares_secrets { 0 } else { inner.live_secrets(now) };
         let keys = inner.ed25519_keys().filter(|key| !has_tried(key)).count();
         let next = work(secrets, keys, MAX_TRIALS - before.trials);
-        if next == Work::default() {
+        // A signature that only an expired secret can have made is rejected too, but with that explanation.
+        let explains = !listed.has_ed25519 && listed.hmacs > 0 && secrets < inner.secrets.len();
+        if next == Work::default() && !explains {
             return Err(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.has_ed25519));
         }
         let total = Work { secrets: before.secrets + next.secrets, trials: before.trials + next.trials };
@@ -300,18 +302,18 @@ impl Attempt {
     }
 
     /// Whether the delivery would have passed with a secret that has expired. It explains a mismatch, and lets
-    /// nothing through. Secrets are tried only as far as the bound on the cost of a rejection leaves room.
+    /// nothing through. Secrets are tried only as far as the bound on the cost of a rejection leaves room, and not
+    /// where newer public keys may still lead to a second verification, which needs that room.
     fn fits_expired_secret(&self, signed: &[&[u8]], listed: &Listed, header: &[u8], plan: &Plan) -> bool {
         let secrets = self.verifier.inner().secrets.iter();
         let mut expired: Vec<_> = secrets.filter(|secret| !secret.is_live(self.arrived)).collect();
-        if expired.is_empty() {
+        if expired.is_empty() || listed.has_ed25519 {
             return false;
         }
         let Some(listed) = HmacSignatures::of(listed, header) else { return false };
         expired.sort_by_key(|secret| Reverse(secret.expires_at()));
         let body = signed.last().map_or(0, |body| body.len());
-        let before = if plan.tried.is_some() { MAX_EXPIRED_TRIALS } else { 0 };
-        let affordable = expired.iter().take(MAX_EXPIRED_TRIALS).zip(before + 1..).take_while(|(_, extra)| {
+        let affordable = expired.iter().take(MAX_EXPIRED_TRIALS).zip(1..).take_while(|(_, extra)| {
             let work = Work { secrets: plan.total.secrets + extra, ..plan.total };
             work.body_limit().is_none_or(|limit| body <= limit)
         });
