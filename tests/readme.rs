@@ -1,4 +1,4 @@
-//! What the README shows is what there is.
+//! The configurations in the README and in the gateway's reference are valid.
 
 use std::fs;
 use std::path::Path;
@@ -6,19 +6,25 @@ use std::path::Path;
 use countersign_gateway::config::Config;
 
 #[test]
-fn the_configuration_in_the_readme_is_good() {
+fn documented_configurations_are_valid_and_raise_no_warning() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = fs::read_to_string(root.join("README.md")).expect("a README");
-    let (_, rest) = readme.split_once("```toml\n").expect("a configuration");
-    let (shown, _) = rest.split_once("```").expect("its end");
-    // Files stand in for the environment, which is shared by all tests.
-    let folder = tempfile::tempdir().expect("a folder");
-    let named = shown.replace("env = \"GEMINI_WEBHOOK_SECRET\"", "file = \"secret\"");
-    assert_ne!(named, shown, "the README names a secret");
-    fs::write(folder.path().join("secret"), "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai\n").expect("a secret");
-    fs::write(folder.path().join("gateway.toml"), named).expect("a configuration");
+    for page in ["README.md", "crates/countersign-gateway/README.md"] {
+        let text = fs::read_to_string(root.join(page)).expect("a page");
+        let (_, rest) = text.split_once("```toml\n").expect("a configuration");
+        let (shown, _) = rest.split_once("```").expect("its end");
+        // Optional keys are shown as comments, and have to be valid too.
+        let uncommented = shown.replace("\n# ", "\n");
+        for shown in [shown, &uncommented] {
+            // Files stand in for the environment, which is shared by all tests.
+            let folder = tempfile::tempdir().expect("a folder");
+            let named = shown.replace("env = \"GEMINI_WEBHOOK_SECRET\"", "file = \"secret\"");
+            assert_ne!(named, *shown, "{page} names a secret");
+            fs::write(folder.path().join("secret"), "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai\n").expect("a secret");
+            fs::write(folder.path().join("gateway.toml"), named).expect("a configuration");
 
-    let config = Config::load(&folder.path().join("gateway.toml")).expect("the README's configuration is good");
-    assert_eq!(config.warnings, []);
-    assert_eq!((config.routes.len(), config.sources.len()), (1, 1));
+            let config = Config::load(&folder.path().join("gateway.toml")).expect("a valid configuration");
+            assert_eq!(config.warnings, [], "{page}");
+            assert_eq!((config.routes.len(), config.sources.len()), (1, 1), "{page}");
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! A gateway in front of backends that know nothing of webhooks: it forwards only what is genuine,
-//! fresh and new, with headers that say so.
+//! A gateway in front of unmodified backends: it forwards only authentic, recent, non-duplicate webhooks, and adds
+//! headers that describe the verified request.
 //!
-//! Pingora gives the [process](process): one runtime per core, the start and the end, health checks of
-//! the upstreams. On each accepted stream hyper [serves](serve) the connection, and each request goes
-//! through the Tower layer that a Rust user would install, with a [forwarding service](forward) inside it.
+//! Pingora provides the [`process`]: one runtime per core, start and shutdown, and health checks of the upstreams.
+//! On each accepted stream, hyper serves the connection ([`serve`]). Each request goes through the same Tower layer
+//! that a Rust service installs, around a service that forwards it ([`forward`]).
 //!
 //! The path of a request is [`delivery`], from top to bottom.
 

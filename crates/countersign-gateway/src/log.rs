@@ -1,8 +1,8 @@
 //! The log: events go through a bounded queue to a thread of their own, which alone writes.
 //!
-//! No request, no probe and no shutdown ever waits for a reader of standard output. Lines that find the
-//! [queue](queue) full are dropped and counted; [cleaned](line) lines cannot forge others; requests without a
-//! verified delivery are logged at a [bounded rate](throttle).
+//! No request, no probe and no shutdown ever waits for a reader of standard output. Lines that find the queue
+//! (`queue.rs`) full are dropped and counted. Lines are escaped (`line.rs`), so that none can forge another.
+//! Requests without a verified delivery are logged at a bounded rate (`throttle.rs`).
 
 mod line;
 mod queue;

@@ -224,7 +224,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
             std::panic::catch_unwind(|| drop(layer.layer(Handler::default()))).is_ok()
         };
         assert_eq!(verifier.longest_life(), needed);
-        assert!(put(needed) && !put(needed - Duration::from_secs(1)), "{verifier:?}");
+        assert!(put(needed) && !put(needed.saturating_sub(Duration::from_secs(1))), "{verifier:?}");
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of webhooks, and nothing of how streams are accepted.
 //!
-//! [`connection`] is the life of a connection: silent, then HTTP/1.1 or HTTP/2. [`activity`] decides when
-//! it has to end. [`link`] is the stream under hyper; it counts heads ([`scan`]) and closes in a way that
+//! `connection.rs` is the life of a connection: silent, then HTTP/1.1 or HTTP/2. `activity.rs` decides when
+//! it has to end. `link.rs` is the stream under hyper; it counts heads (`scan.rs`) and closes in a way that
 //! lets a response arrive although the rest of its request is not read.
 
 mod activity;
