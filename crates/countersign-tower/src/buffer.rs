@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -12,6 +12,10 @@ use crate::budget::Reservation;
 use crate::grpc::{self, Messages};
 use crate::policy::Settings;
 use crate::refusal::Refusal;
+
+/// After so many frames at once, time is looked at and others get their turn: a body that is always ready, with
+/// empty frames for example, must not escape its timeout.
+const MAX_FRAMES: usize = 64;
 
 pin_project! {
     /// Reads a whole body, byte for byte, up to a limit, a time, and what is left of a budget.
@@ -70,13 +74,21 @@ impl<B: Body> Buffer<B> {
         if is_unread && !this.reservation.as_ref().is_some_and(|reservation| reservation.has_room_for(announced)) {
             return Poll::Ready(Err(Refusal::OverBudget));
         }
+        let mut frames = 0;
         loop {
-            let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
+            frames += 1;
+            let polled = if frames > MAX_FRAMES { Poll::Pending } else { this.body.as_mut().poll_frame(cx) };
+            let Poll::Ready(frame) = polled else {
                 if this.deadline.is_none() {
                     this.deadline.set(Some(sleep(*this.timeout)));
                 }
-                if let Some(deadline) = this.deadline.as_mut().as_pin_mut() {
-                    ready!(deadline.poll(cx));
+                if let Some(deadline) = this.deadline.as_mut().as_pin_mut()
+                    && deadline.poll(cx).is_pending()
+                {
+                    if frames > MAX_FRAMES {
+                        cx.waker().wake_by_ref();
+                    }
+                    return Poll::Pending;
                 }
                 return Poll::Ready(Err(Refusal::BodyTimeout { after: *this.timeout }));
             };

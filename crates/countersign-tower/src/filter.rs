@@ -1,7 +1,10 @@
 //! What an event filter makes of a verified delivery.
 
+use std::borrow::Cow;
+
 use countersign::{EventFilter, Verified};
 use http::{HeaderMap, HeaderName};
+use percent_encoding::percent_decode_str;
 
 /// The event's type in CloudEvents' binary mode ([HTTP binding], section 3.1). It is not signed.
 ///
@@ -21,17 +24,23 @@ pub(crate) enum Choice {
 /// Judges by the signed body. A header counts only where the body has no type: it must not overrule what
 /// was signed.
 pub(crate) fn choose(filter: &EventFilter, verified: &Verified, headers: &HeaderMap) -> Choice {
-    let signed = verified.event_type();
-    match signed.as_deref().or_else(|| ce_type(headers)) {
+    let named = |event_type: &Cow<'_, str>| !event_type.trim().is_empty();
+    let signed = verified.event_type().filter(named);
+    match signed.or_else(|| ce_type(headers).filter(named)) {
         None => Choice::Untyped,
-        Some(event_type) if filter.admits(Some(event_type)) => Choice::Wanted,
+        Some(event_type) if filter.admits(Some(&event_type)) => Choice::Wanted,
         Some(_) => Choice::Unwanted,
     }
 }
 
-/// The header's value, where there is exactly one that is visible ASCII.
-fn ce_type(headers: &HeaderMap) -> Option<&str> {
+/// The header's value, where there is exactly one: without its quotes, if it has any, and percent-decoded once
+/// (CloudEvents HTTP binding, section 3.1.3.2).
+fn ce_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(CE_TYPE).iter();
     let value = values.next()?.to_str().ok()?.trim();
-    (!value.is_empty() && values.next().is_none()).then_some(value)
+    if values.next().is_some() {
+        return None;
+    }
+    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    percent_decode_str(value).decode_utf8().ok()
 }

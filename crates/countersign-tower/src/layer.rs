@@ -263,11 +263,12 @@ where
     type Service = Verify<S, St, C, K, H, R>;
 
     /// # Panics
-    /// If the store says that it forgets ids sooner than a request of the source may be accepted again
+    /// If the [lease](Self::lease) is zero: two attempts would be handled at the same time. And if the store says that it forgets ids sooner than a request of the source may be accepted again
     /// ([`ReplayStore::retain`], [`Verifier::longest_life`]): a replay would reach the service. Where the source
     /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is refused with 503 instead
     /// ([`Refusal::RetainTooShort`]).
     fn layer(&self, inner: S) -> Self::Service {
+        assert!(!self.policy.settings.lease.is_zero(), "the lease is zero, so no claim would hold: set a longer one");
         let verifier = self.policy.sources.only_verifier();
         if let Some(refusal) = verifier.and_then(|verifier| Refusal::of_retain(self.policy.store.retain(), &verifier)) {
             panic!("{refusal}");

@@ -182,6 +182,32 @@ async fn the_time_for_a_body_is_for_all_of_it() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_always_ready_does_not_escape_its_timeout() {
+    let (setup, handler) = (setup(), Handler::default());
+    let layer = setup.layer.body_timeout(Duration::from_millis(50));
+    let request = delivery("msg_1", noise(10)).request_with(EmptyFrames);
+    let others = tokio::spawn(async { tokio::task::yield_now().await });
+    let reply = reply(layer.layer(handler.clone()).oneshot(request).await.expect("no failure")).await;
+    assert_eq!((reply.status.as_u16(), handler.calls()), (408, 0));
+    others.await.expect("others get their turn");
+}
+
+/// Frames without a byte, without end and without a pause.
+struct EmptyFrames;
+
+impl http_body::Body for EmptyFrames {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::new()))))
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_reaches_nobody() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());

@@ -352,6 +352,8 @@ async fn the_type_in_a_header_counts_only_where_the_body_has_none() {
     for (n, (layer, body, ce_types, expected)) in [
         (&rejecting, untyped, &["batch.failed"][..], (200, "confirmed", false)),
         (&rejecting, untyped, &[" batch.failed "], (200, "confirmed", false)),
+        (&rejecting, untyped, &["\"batch.failed\""], (200, "confirmed", false)),
+        (&rejecting, untyped, &["%62atch%2Efailed"], (200, "confirmed", false)),
         (&layer, untyped, &["video.generated"], (204, "filtered", false)),
         // A header cannot overrule the signed body.
         (&layer, r#"{"type":"batch.failed"}"#, &["video.generated"], (200, "confirmed", false)),
@@ -360,6 +362,12 @@ async fn the_type_in_a_header_counts_only_where_the_body_has_none() {
         (&layer, untyped, &["video.generated", "batch.failed"], (200, "confirmed", true)),
         (&layer, untyped, &["video.generated", "video.generated"], (200, "confirmed", true)),
         (&layer, untyped, &[""], (200, "confirmed", true)),
+        (&layer, untyped, &["\"\""], (200, "confirmed", true)),
+        (&layer, untyped, &["%20"], (200, "confirmed", true)),
+        (&layer, untyped, &["%ff"], (200, "confirmed", true)),
+        // An empty type is none.
+        (&layer, r#"{"type":""}"#, &[], (200, "confirmed", true)),
+        (&layer, r#"{"type":" "}"#, &[], (200, "confirmed", true)),
         (&layer, untyped, &["b\u{e4}tch"], (200, "confirmed", true)),
         (&rejecting, untyped, &[""], (422, "no_type", true)),
     ]

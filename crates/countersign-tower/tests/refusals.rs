@@ -199,7 +199,7 @@ async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
         let server = start(stack, &setup.layer.clone().events(events), &handler).await;
         let mut client = Client::connect(server.addr).await;
         for (n, body) in
-            [r#"{"type":"video.generated"}"#, r#"{"type":"batch"}"#, r#"{"type":""}"#].into_iter().enumerate()
+            [r#"{"type":"video.generated"}"#, r#"{"type":"batch"}"#, r#"{"type":"x"}"#].into_iter().enumerate()
         {
             let reply = client.deliver(&delivery(&format!("msg_{n}"), body), Framing::Length).await;
             assert_eq!((reply.status.as_u16(), reply.outcome()), (204, Some("filtered")), "{body}");

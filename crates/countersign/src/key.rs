@@ -126,9 +126,11 @@ impl KeySet {
         let mut set = Self::default();
         for key in keys {
             match Jwk::parse(key).and_then(|jwk| jwk.read()) {
-                Some(Usable::Ed25519(key)) => set.ed25519.push(key),
+                Some(Usable::Ed25519(key)) if !set.ed25519.iter().any(|other| other.key == key.key) => {
+                    set.ed25519.push(key);
+                }
                 Some(Usable::Rsa(key)) if !set.rsa.iter().any(|other| other.is_same(&key)) => set.rsa.push(key),
-                Some(Usable::Rsa(_)) | None => {}
+                Some(Usable::Ed25519(_) | Usable::Rsa(_)) | None => {}
             }
         }
         Ok(set)

@@ -170,6 +170,8 @@ fn recognise(text: &str) -> Option<SecretError> {
         Some(SecretError::Quoted)
     } else if text.starts_with("v1,") || text.starts_with("v1a,") {
         Some(SecretError::VersionPrefix)
+    } else if has_odd_prefix(text) {
+        Some(SecretError::OddPrefix)
     } else if text.starts_with("whpk_") {
         Some(SecretError::PublicKey)
     } else if text.starts_with("whsk_") {
@@ -179,6 +181,15 @@ fn recognise(text: &str) -> Option<SecretError> {
     } else {
         None
     }
+}
+
+/// Whether the prefix is there twice, or in capitals. It would be read as base64, of a key that nobody signs with.
+fn has_odd_prefix(text: &str) -> bool {
+    let text = text.strip_prefix(PREFIX).unwrap_or(text).as_bytes();
+    let begins_with =
+        |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()));
+    begins_with(PREFIX)
+        || (["whpk_", "whsk_"].iter().any(|prefix| begins_with(prefix) && !text.starts_with(prefix.as_bytes())))
 }
 
 /// Why a text was not taken as a secret. It never repeats the text.
@@ -193,6 +204,8 @@ pub enum SecretError {
     Quoted,
     /// It begins with `v1,`, as a signature does.
     VersionPrefix,
+    /// It begins with `whsec_` twice, or in capitals.
+    OddPrefix,
     /// It is a public key, `whpk_…`.
     PublicKey,
     /// It is a private key, `whsk_…`.
@@ -215,6 +228,7 @@ impl fmt::Display for SecretError {
             Self::WhiteSpace => "the secret has white space or a newline in it: paste it without",
             Self::Quoted => "the secret has quotation marks around it: remove them",
             Self::VersionPrefix => "the secret begins with `v1,`, which belongs to signatures: remove that prefix",
+            Self::OddPrefix => "the secret begins with `whsec_` twice or in capitals: write it once, in small letters",
             Self::PublicKey => "this is a public key (`whpk_`), not a secret: list it under public keys",
             Self::PrivateKey => "this is a private key (`whsk_`), which only the sender should have",
             Self::Truncated => {
@@ -261,6 +275,9 @@ mod tests {
             (format!("v1,{good}"), SecretError::VersionPrefix),
             ("whpk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=".into(), SecretError::PublicKey),
             ("whsk_LgshSTq2B/MysnAgb9hcXRrVK/YdenixALrPznybVrk=".into(), SecretError::PrivateKey),
+            (format!("whsec_{good}"), SecretError::OddPrefix),
+            (good.replace("whsec_", "WHSEC_"), SecretError::OddPrefix),
+            (good.replace("whsec_", "whsec_Whsec_"), SecretError::OddPrefix),
             ("whsec_...MnM=".into(), SecretError::Truncated),
             ("whsec_".into(), SecretError::TooShort { len: 0 }),
             ("whsec_AAAA".into(), SecretError::TooShort { len: 3 }),
@@ -286,11 +303,27 @@ mod tests {
             ("whsec_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", Doubt::Regular),
             ("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", Doubt::Regular),
             ("whsec_cGFzc3dvcmRwYXNzd29yZHBhc3N3b3Jk", Doubt::Regular),
+            ("9f86d081884c7d659a2feaa0c55ad015", Doubt::Hex),
+            ("whsec_9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08", Doubt::Hex),
         ] {
             assert_eq!(Secret::parse(text).expect("base64").doubt(), Some(doubt), "{text}");
         }
         for (text, doubt) in [
             ("whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
+            (" whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv\n", Some(Doubt::EncodedTwice)),
+            ("\"whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv\"", Some(Doubt::EncodedTwice)),
+            ("SECRET=whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
+            ("{\"secret\":\"whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv\"}", Some(Doubt::EncodedTwice)),
+            ("WHSEC_PYBVTU5NTNOZFLBDSWZTAH9XIRDVBCTV", Some(Doubt::EncodedTwice)),
+            ("w\0h\0s\0e\0c\0_\0p\0Y\0b\0V\0t\0u\05\0n\0", Some(Doubt::EncodedTwice)),
+            ("whsk_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
+            ("whpk_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
+            ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA", Some(Doubt::EncodedTwice)),
+            ("d2hzZWNfcFliVnR1NW5Ubk9aRmxCRFNXelRBaDl4aVJkVmJDVHY", Some(Doubt::EncodedTwice)),
+            ("your-webhook-secret-here", Some(Doubt::Placeholder)),
+            ("supersecretwebhookkey123", Some(Doubt::Placeholder)),
+            ("pYbVtu5nTnOZ-lBDSWzTAh9x_RdVbCTv", Some(Doubt::EncodedText)),
+            ("pYbVtu5nTnOZ-lBDSWzTAh9x_RdVbCTvAA", Some(Doubt::EncodedText)),
             ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Some(Doubt::EncodedText)),
             ("pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTvbCTvbCTvbCQ=", Some(Doubt::EncodedText)),
             // As Gemini makes them: 32 letters and digits.

@@ -142,7 +142,9 @@ impl Inner {
 
     /// The Ed25519 keys that are tried.
     pub(crate) fn ed25519_keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.pinned.iter().chain(self.set.ed25519()).take(MAX_ED25519_KEYS)
+        // A key that is pinned and published too is one key: each costs a trial.
+        let is_pinned = |key: &PublicKey| self.pinned.iter().any(|pinned| pinned.key() == key.key());
+        self.pinned.iter().chain(self.set.ed25519().iter().filter(move |key| !is_pinned(key))).take(MAX_ED25519_KEYS)
     }
 }
 
@@ -191,7 +193,8 @@ impl TokenPolicy {
         self
     }
 
-    /// Takes tokens that say nothing of the body.
+    /// Accepts tokens that say nothing about the body. A token with a hash of the body is still rejected if the
+    /// hash does not match.
     ///
     /// Whoever sees one such delivery can send its token with any other body, for as long as the token
     /// is valid and its id is not remembered. Read nothing from the body of such a delivery.

@@ -148,7 +148,8 @@ impl Verifier {
             key: MatchedKey::Public(key.label.clone()),
             message_id: signed_id(&token),
             issued,
-            payload: policy.binds_body.then(|| token.into_payload()),
+            must_bind: policy.binds_body,
+            payload: token.into_payload(),
         })
     }
 }
@@ -203,8 +204,9 @@ struct CheckedToken {
     key: MatchedKey,
     message_id: MessageId,
     issued: Option<u64>,
-    /// The claims, if they have to bind the body.
-    payload: Option<Vec<u8>>,
+    /// Whether the claims have to bind the body. A hash in them has to be that of the body in any case.
+    must_bind: bool,
+    payload: Vec<u8>,
 }
 
 impl Listed {
@@ -273,12 +275,13 @@ impl Attempt {
                 Ok(Verified::new(self.verifier, scheme, key, self.timestamp.seconds, self.message_id, body))
             }
             Evidence::Token(token) => {
-                let CheckedToken { key, message_id, issued, payload } = *token;
-                if payload.is_some_and(|payload| !token::binds(&payload, &body)) {
+                let CheckedToken { key, message_id, issued, must_bind, payload } = *token;
+                if !token::fits(&payload, &body, must_bind) {
                     return Err(Reason::BodyNotBound.into());
                 }
-                // The headers beside a token are not signed, so what it says itself is what counts.
-                let timestamp = issued.unwrap_or(self.timestamp.seconds);
+                // The headers beside a token are not signed. One that does not say when it was issued has no time of
+                // its own, so it counts from its arrival.
+                let timestamp = issued.unwrap_or(self.arrived.as_secs());
                 Ok(Verified::new(self.verifier, Scheme::Rs256, key, timestamp, message_id, body))
             }
         }
@@ -360,7 +363,8 @@ impl HmacSignatures {
 
 /// What a token's delivery is known by: its `jti`, which is the same for every attempt, or itself.
 fn signed_id(token: &Token<'_>) -> MessageId {
-    match &token.claims.jti {
+    // An empty id names nothing: all tokens with one would be the same message.
+    match token.claims.jti.as_deref().filter(|jti| !jti.is_empty()) {
         Some(jti) => MessageId::parse(jti).unwrap_or_else(|| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
         None => MessageId::from_hash(&crypto::sha256(token.signing_input)),
     }

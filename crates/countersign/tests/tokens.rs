@@ -8,7 +8,7 @@ use common::{
     AUDIENCE, BODY, ID, ISSUER, NOW, RSA, beside, builder, payload, reason, registered, rsa_jwk, set, token, token_of,
     token_signer, verifier, verify,
 };
-use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE};
+use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use countersign::{Scheme, TokenPolicy, TokenSigner, Verified};
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
@@ -40,14 +40,16 @@ fn the_message_id_is_what_was_signed() {
     for good in ["jti-1", "a", "~!@", &"x".repeat(256)] {
         assert_eq!(id(json!(good)), good);
     }
-    for bad in ["", "a.b", "a b", "é", "a\nb", &"x".repeat(257)] {
+    for bad in ["a.b", "a b", "é", "a\nb", &"x".repeat(257)] {
         assert_eq!(id(json!(bad)), hex(bad.as_bytes()), "{bad:?}");
     }
-    let without = token(&claims(&[("jti", Value::Null)]));
-    let text = without[WEBHOOK_SIGNATURE].to_str().expect("ASCII");
-    let (input, _) = text.rsplit_once('.').expect("a token");
-    let verified = verify(&verifier(), &without, EVENT.as_bytes()).expect("genuine");
-    assert_eq!(verified.message_id().as_str(), hex(input.as_bytes()));
+    for none in [Value::Null, json!("")] {
+        let without = token(&claims(&[("jti", none)]));
+        let text = without[WEBHOOK_SIGNATURE].to_str().expect("ASCII");
+        let (input, _) = text.rsplit_once('.').expect("a token");
+        let verified = verify(&verifier(), &without, EVENT.as_bytes()).expect("genuine");
+        assert_eq!(verified.message_id().as_str(), hex(input.as_bytes()));
+    }
 }
 
 #[test]
@@ -281,6 +283,53 @@ fn a_body_is_bound_by_its_hash_in_three_spellings() {
         let headers = token(&claims(&[(name, json!(text))]));
         assert_eq!(reason(verify(&verifier(), &headers, b"\xff not JSON")), "body_not_bound", "{name} {text}");
     }
+}
+
+#[test]
+fn a_hash_in_the_claims_decides_alone() {
+    let (hash, other) = (hex(b"body"), hex(b"another body"));
+    let lax = builder().token(TokenPolicy::new([AUDIENCE]).danger_accept_unbound_bodies()).build().expect("a verifier");
+    for (first, second, expected) in [
+        (json!(hash), json!(hash), "verified"),
+        (json!(hash), json!(other), "body_not_bound"),
+        (json!(other), json!(hash), "body_not_bound"),
+        (json!(hash), json!(5), "body_not_bound"),
+        (json!([hash]), json!(hash), "body_not_bound"),
+    ] {
+        let headers = token(&claims(&[("body_sha256", first.clone()), ("request_body_sha256", second.clone())]));
+        for verifier in [&verifier(), &lax] {
+            assert_eq!(reason(verify(verifier, &headers, b"body")), expected, "{first} {second}");
+        }
+    }
+    // A body that repeats the claims is not the one that was hashed.
+    for claim in [json!(hash), json!(""), json!(7)] {
+        let headers = token(&claims(&[("type", json!("batch.succeeded")), ("body_sha256", claim.clone())]));
+        let body = json!({ "type": "batch.succeeded", "body_sha256": claim }).to_string();
+        assert_eq!(reason(verify(&verifier(), &headers, body.as_bytes())), "body_not_bound", "{body}");
+    }
+}
+
+#[test]
+fn a_token_that_does_not_say_when_it_was_issued_counts_from_its_arrival() {
+    let payload = claims(&[("iat", Value::Null), ("exp", json!(NOW + 60)), ("type", json!("x"))]);
+    for told in [NOW - 250, NOW + 250] {
+        let mut headers = token(&payload);
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(told));
+        let found = verify(&verifier(), &headers, br#"{"type":"x"}"#).expect("authentic");
+        assert_eq!(found.timestamp(), NOW);
+    }
+}
+
+#[test]
+fn a_long_payload_is_no_token() {
+    let with = |len: usize| {
+        let body = json!({ "type": "x".repeat(len) }).to_string();
+        (token(&claims(&[("type", json!("x".repeat(len)))])), body)
+    };
+    let (headers, body) = with(16_000);
+    assert_eq!(reason(verify(&verifier(), &headers, body.as_bytes())), "verified");
+    let (headers, body) = with(16_400);
+    assert_eq!(reason(verify(&verifier(), &headers, body.as_bytes())), "token_malformed");
 }
 
 #[test]

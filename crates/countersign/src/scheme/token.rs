@@ -13,6 +13,9 @@ use crate::verdict::Reason;
 const MAX_LEN: usize = 64 * 1024;
 /// A longer header of a token is not read, in bytes: names and types take up a few dozen.
 const MAX_HEADER_LEN: usize = 8 * 1024;
+/// A token is verified before the body is read, and its claims are compared with the body: both cost time for
+/// each member. Payloads are thin.
+const MAX_PAYLOAD_LEN: usize = 16 * 1024;
 
 /// How far the clocks of a token's issuer and ours may be apart, for `exp` and `nbf`, in seconds.
 const LEEWAY: i64 = 60;
@@ -81,7 +84,7 @@ impl<'h> Token<'h> {
         let (signing_input, signature) = (&text[..dot], &text[dot + 1..]);
         let mut parts = signing_input.split(|byte| *byte == b'.');
         let header = Header::parse(&URL_SAFE_NO_PAD.decode(parts.next()?).ok()?)?;
-        let payload = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
+        let payload = URL_SAFE_NO_PAD.decode(parts.next()?).ok().filter(|payload| payload.len() <= MAX_PAYLOAD_LEN)?;
         let claims = Claims::parse(&payload)?;
         // A signature that cannot be read is one that does not match.
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
@@ -90,7 +93,13 @@ impl<'h> Token<'h> {
 
     /// Whether no claim is there twice. Asked once the signature holds: it means to sort them.
     pub(crate) fn has_unique_claims(&self) -> bool {
-        Object::parse(&self.payload).is_some_and(|claims| claims.has_unique_names())
+        let mut names = Vec::new();
+        let read = json::read_object(&self.payload, |name, reader| {
+            names.push(name.to_owned());
+            reader.skip()
+        });
+        names.sort_unstable();
+        read.is_some() && names.windows(2).all(|pair| pair[0] != pair[1])
     }
 
     /// The payload, for [`binds`].
@@ -222,17 +231,20 @@ impl Date {
     }
 }
 
-/// Whether a token's payload binds this body: by its hash, or by being the same event.
+/// Whether a token's payload fits this body: by its hash, or by being the same event.
 ///
-/// Claims that say nothing of an event bind no body, not even one that says nothing itself.
-pub(crate) fn binds(payload: &[u8], body: &[u8]) -> bool {
+/// Where the claims contain a hash, it alone decides, and each must be that of the body. Otherwise a token that
+/// carries a hash could be sent with a body that repeats its claims. Claims that say nothing of an event bind no
+/// body, not even an empty one; they fit if the body `must_be_bound` by policy no more.
+pub(crate) fn fits(payload: &[u8], body: &[u8], must_be_bound: bool) -> bool {
     let Some(claims) = Object::parse(payload) else { return false };
-    let hashes: Vec<_> = BODY_HASHES.iter().filter_map(|name| claims.text(name).ok()?).collect();
+    let hashes: Vec<_> = BODY_HASHES.iter().filter_map(|name| claims.get(name)).collect();
     if !hashes.is_empty() {
         let hash = crypto::sha256(body);
-        if hashes.iter().any(|text| is_hash(text, &hash)) {
-            return true;
-        }
+        return hashes.iter().all(|claim| matches!(claim, Value::String(text) if is_hash(text, &hash)));
+    }
+    if !must_be_bound {
+        return true;
     }
     let event = claims.without(&REGISTERED).sorted();
     event.is_some_and(|event| !event.is_empty() && event.equals(body, payload.len()))
