@@ -69,7 +69,7 @@ pub(super) fn about_text(encoded: &str) -> Option<Doubt> {
     if PUBLISHED.iter().any(|known| known.trim_end_matches('=') == bare) {
         return Some(Doubt::Published);
     }
-    if bare.len() >= 32 && is_hex(bare.as_bytes()) {
+    if bare.len() >= 32 && is_hex(bare.as_bytes()) && bare.contains(|char: char| char.is_ascii_digit()) {
         return Some(Doubt::Hex);
     }
     is_placeholder(bare).then_some(Doubt::Placeholder)
