@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::config;
-use crate::forward::{self, Failure, Forward, Peer, Timeouts};
+use crate::forward::{self, Failure, Forward, Peer, Places, Timeouts};
 use crate::keys::Keys;
 use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -53,12 +53,13 @@ impl Gateway {
         budget: &BodyBudget,
         metrics: &Arc<Metrics>,
         log: &Log,
+        places: &Places,
     ) -> (Self, Vec<Arc<Upstreams>>) {
         let mut watched = Vec::new();
         let entries = routes.into_iter().map(|route| {
             let upstreams = Upstreams::new(route.upstream.clone());
             watched.push(Arc::clone(&upstreams));
-            (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, metrics))
+            (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, places, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         let (metrics, log) = (Arc::clone(metrics), log.clone());
@@ -152,7 +153,13 @@ impl Handle for Gateway {
 }
 
 impl Route {
-    fn new(route: &config::Route, budget: &BodyBudget, upstreams: Arc<Upstreams>, all_metrics: &Arc<Metrics>) -> Self {
+    fn new(
+        route: &config::Route,
+        budget: &BodyBudget,
+        upstreams: Arc<Upstreams>,
+        places: &Places,
+        all_metrics: &Arc<Metrics>,
+    ) -> Self {
         let name = Arc::new(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
@@ -164,7 +171,7 @@ impl Route {
             idle: route.upstream_idle_timeout,
         };
         let opened = route.forward_headers.clone();
-        let forward = Forward::new(upstreams, timeouts, opened, metrics.upstream.clone());
+        let forward = Forward::new(upstreams, timeouts, opened, places.clone(), metrics.upstream.clone());
         let ends =
             Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(&route.source) };
         let mut layer = VerifyLayer::new(route.source.keys.clone())

@@ -16,6 +16,7 @@ mod body;
 mod connection;
 mod failure;
 mod headers;
+mod places;
 mod pool;
 mod report;
 mod response;
@@ -47,6 +48,7 @@ use connection::{Connection, ExchangeError};
 pub use failure::Failure;
 pub use headers::Peer;
 use headers::headers_for_upstream;
+pub use places::Places;
 
 use crate::trust::Opened;
 use crate::upstream::{Upstream, Upstreams};
@@ -75,14 +77,21 @@ struct Target {
     upstreams: Arc<Upstreams>,
     timeouts: Timeouts,
     opened: Opened,
+    places: Places,
     latency: Histogram,
 }
 
 impl Forward {
-    /// Forwards to `upstreams`, with the headers that may be trusted and those that are `opened`, and observes the
-    /// time until the head of each response in `latency`.
-    pub fn new(upstreams: Arc<Upstreams>, timeouts: Timeouts, opened: Opened, latency: Histogram) -> Self {
-        Self { route: Arc::new(Target { upstreams, timeouts, opened, latency }) }
+    /// Forwards to `upstreams` as far as there are `places` for connections, with the headers that may be trusted and
+    /// those that are `opened`, and observes the time until the head of each response in `latency`.
+    pub fn new(
+        upstreams: Arc<Upstreams>,
+        timeouts: Timeouts,
+        opened: Opened,
+        places: Places,
+        latency: Histogram,
+    ) -> Self {
+        Self { route: Arc::new(Target { upstreams, timeouts, opened, places, latency }) }
     }
 }
 
@@ -165,7 +174,8 @@ impl Target {
                 outcome => return outcome.map_err(TryError::Exchange),
             }
         }
-        let connection = Connection::open(upstream.address, self.timeouts.connect).await.map_err(TryError::Connect)?;
+        let connection =
+            Connection::open(upstream.address, &self.places, self.timeouts.connect).await.map_err(TryError::Connect)?;
         connection.exchange(outgoing.to(upstream)).await.map_err(TryError::Exchange)
     }
 }
@@ -201,6 +211,7 @@ impl TryError {
 
     fn failure(&self) -> Failure {
         match self {
+            Self::Connect(error) if error.kind() == io::ErrorKind::QuotaExceeded => Failure::Busy,
             Self::Connect(_) => Failure::Unreachable,
             Self::Exchange(error) => error.failure(),
         }

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     };
+    process::survive_file_size_limit();
     let log = match Log::start(format, filter.as_deref()) {
         Ok(log) => log,
         Err(error) => return failure(&format!("the log cannot be started: {error}")),

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Peer, Upstream, soon};
-use countersign_gateway::forward::{Forward, Timeouts};
+use countersign_gateway::forward::{Forward, Places, Timeouts};
 use countersign_gateway::trust::Opened;
 use countersign_gateway::upstream::{Upstreams, resolve};
 use countersign_tower::VerifiedBody;
@@ -33,7 +33,13 @@ async fn forward_to(upstream: &Upstream) -> Forward {
     let upstreams = Upstreams::new(vec![upstream.address.to_string().parse().expect("an authority")]);
     resolve(std::slice::from_ref(&upstreams)).await;
     let (connect, response, idle) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_mins(1));
-    Forward::new(upstreams, Timeouts { connect, response, idle }, Opened::default(), Histogram::new([1.0]))
+    Forward::new(
+        upstreams,
+        Timeouts { connect, response, idle },
+        Opened::default(),
+        Places::new(1000),
+        Histogram::new([1.0]),
+    )
 }
 
 async fn request(mut forward: Forward) {

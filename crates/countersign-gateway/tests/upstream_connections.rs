@@ -65,6 +65,28 @@ async fn ending(end: End, good: usize) -> Upstream {
 }
 
 #[tokio::test]
+async fn deliveries_that_would_need_too_many_files_are_told_to_come_back() {
+    use rustix::process::{Resource, getrlimit};
+    // All but one of the files that connections may have are for senders, which leaves one for upstreams.
+    let files = getrlimit(Resource::Nofile).maximum.expect("a limit on open files");
+    let senders = usize::try_from(files).expect("a number") - (128 + 64 + 16) - 1;
+    let (backend, tell) = Backend::holding().await;
+    let server = format!("threads = 1\nmax_connections = {senders}");
+    let text = [SOURCE, &route_to(&[backend.address()], "connect_timeout = \"100ms\"")].concat();
+    let gateway = Gateway::start_with(&server, &text, &["--log", "text"]).await;
+    let mut held = Raw::open(gateway.address).await;
+    held.write(delivery("msg_1", "{}").bytes()).await;
+    backend.has_seen(1).await;
+    let reply = deliver(&gateway, "msg_2").await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (503, "upstream_busy"));
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    assert_eq!(gateway.count("released", "upstream_busy").await.to_string(), "1");
+    tell.send(200).expect("the backend waits");
+    assert_eq!(held.answer().await.expect("a response").status, StatusCode::OK);
+    assert_eq!(deliver(&gateway, "msg_2").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_connection_is_reused_for_the_next_delivery() {
     let upstream = Upstream::start(|_, mut peer: Peer| async move {
         while peer.request().await.is_some() {

@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::failure::Failure;
+use super::places::{Place, Places};
 use super::transport::{HEAD_LIMIT, Traffic, Transport};
 
 /// The most headers of a response.
@@ -31,11 +32,14 @@ pub(super) struct Connection {
     driver: Box<http1::Connection<TokioIo<Transport>, VerifiedBody>>,
     requests: http1::SendRequest<VerifiedBody>,
     traffic: Arc<Traffic>,
+    /// Kept until the connection is dropped.
+    _place: Place,
 }
 
 impl Connection {
-    /// Connects, for at most `timeout`.
-    pub(super) async fn open(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
+    /// Connects once there is a place, for at most `timeout` each.
+    pub(super) async fn open(address: SocketAddr, places: &Places, timeout: Duration) -> io::Result<Self> {
+        let place = places.take(timeout).await?;
         let stream = tokio::time::timeout(timeout, TcpStream::connect(address)).await.map_err(|_| {
             io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {timeout:?} (`connect_timeout`)"))
         })??;
@@ -51,7 +55,7 @@ impl Connection {
             .max_buf_size(HEAD_LIMIT)
             .handshake(transport);
         let (requests, driver) = handshake.await.map_err(io::Error::other)?;
-        Ok(Self { driver: Box::new(driver), requests, traffic })
+        Ok(Self { driver: Box::new(driver), requests, traffic, _place: place })
     }
 
     /// Sends a request and waits for the head of its response. The response's body makes progress only while

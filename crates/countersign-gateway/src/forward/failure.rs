@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use countersign_tower::problem;
-use http::{Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
 
 /// Why the sender does not get the backend's response. Stored in the extensions of the response that it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The backend could not be connected to, or closed the connection without a byte of a response.
     Unreachable,
+    /// All connections to upstreams that the process may open are in use.
+    Busy,
     /// The head of the response did not arrive in time.
     Timeout,
     /// The backend sent something that is not an HTTP/1 response, or only a part of one. It may have
@@ -23,6 +26,7 @@ impl Failure {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Unreachable => "upstream_unreachable",
+            Self::Busy => "upstream_busy",
             Self::Timeout => "upstream_timeout",
             Self::Malformed => "upstream_malformed",
             Self::Status(_) => "upstream_status",
@@ -36,6 +40,10 @@ impl Failure {
                 StatusCode::BAD_GATEWAY,
                 "the backend cannot be reached, or closed the connection without a response".to_owned(),
             ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests to backends are in progress: retry later".to_owned(),
+            ),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "the backend took too long to respond".to_owned()),
             Self::Malformed => {
                 (StatusCode::BAD_GATEWAY, "the backend's response is not valid HTTP, or is incomplete".to_owned())
@@ -45,6 +53,9 @@ impl Failure {
             }
         };
         let mut response = problem::response(status, self.code(), &detail);
+        if self == Self::Busy {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         response.extensions_mut().insert(self);
         response
     }

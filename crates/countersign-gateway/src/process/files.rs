@@ -19,6 +19,7 @@ const PER_THREAD: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Allowed {
     pub(super) max_connections: usize,
+    pub(super) upstream_connections: usize,
     pub(super) warning: Option<String>,
 }
 
@@ -58,7 +59,9 @@ pub(super) fn connections(configured: Option<usize>, limit: usize, threads: usiz
     } else {
         None
     };
-    Ok(Allowed { max_connections, warning })
+    // The room that senders leave is for upstreams.
+    let upstream_connections = (room - max_connections).max(1);
+    Ok(Allowed { max_connections, upstream_connections, warning })
 }
 
 #[cfg(test)]
@@ -68,9 +71,16 @@ mod tests {
     #[test]
     fn each_connection_has_room_for_one_to_an_upstream() {
         let allowed = |configured, limit| connections(configured, limit, 4).unwrap();
-        assert_eq!(allowed(None, 20_256), Allowed { max_connections: 10_000, warning: None });
-        assert_eq!(allowed(None, usize::MAX), Allowed { max_connections: MOST, warning: None });
-        assert_eq!(allowed(Some(10_000), 20_256), Allowed { max_connections: 10_000, warning: None });
+        assert_eq!(
+            allowed(None, 20_256),
+            Allowed { max_connections: 10_000, upstream_connections: 10_000, warning: None }
+        );
+        let most = allowed(None, usize::MAX);
+        assert_eq!((most.max_connections, most.warning), (MOST, None));
+        assert_eq!(
+            allowed(Some(10_000), 20_256),
+            Allowed { max_connections: 10_000, upstream_connections: 10_000, warning: None }
+        );
         let few = allowed(None, 1024);
         assert_eq!(few.max_connections, 384);
         assert!(few.warning.is_some_and(|text| text.contains("384") && text.contains("1024")));

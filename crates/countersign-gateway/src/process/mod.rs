@@ -2,6 +2,7 @@
 
 mod files;
 mod listener;
+mod signals;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::delivery::Gateway;
+use crate::forward::Places;
 use crate::keys::{Awaited, Refresh};
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -30,6 +32,7 @@ use files::Allowed;
 use listener::{Acceptor, Listener};
 
 pub use listener::Starting;
+pub use signals::survive_file_size_limit;
 
 /// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
 ///
@@ -85,7 +88,8 @@ fn build(
     let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
-    let (gateway, upstreams) = Gateway::new(config.routes, &budget, &metrics, log);
+    let (gateway, upstreams) =
+        Gateway::new(config.routes, &budget, &metrics, log, &Places::new(allowed.upstream_connections));
     let starting = Starting::default();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while

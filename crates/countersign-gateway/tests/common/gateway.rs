@@ -158,6 +158,13 @@ impl Gateway {
         assert!(sent.expect("a shell").success());
     }
 
+    /// Lets none of its files grow beyond so many bytes.
+    pub(crate) fn limit_file_size(&self, bytes: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let id = Pid::from_raw(i32::try_from(self.child.id()).expect("an id"));
+        prlimit(id, Resource::Fsize, Rlimit { current: Some(bytes), maximum: None }).expect("it may be lowered");
+    }
+
     /// The memory that it uses, in bytes.
     pub(crate) fn resident(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
