@@ -1,6 +1,7 @@
 //! The paths that a route is for, and how a backend might read the path of a request.
 
-use std::ops::RangeInclusive;
+/// More than any path that is meant.
+const MAX_LEN: usize = 4096;
 
 /// The paths that a route is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +22,22 @@ impl PathPattern {
         };
         if !path.starts_with('/') {
             Err("a path begins with a slash, like \"/gemini\"")
+        } else if path.len() > MAX_LEN {
+            Err("a path has at most 4096 characters")
         } else if path.contains('*') {
             Err("`*` stands at the end only, behind a slash: \"/gemini/*\"")
         } else if path.contains(['?', '#']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             Err("a path is visible ASCII without query and fragment")
-        } else if most_lenient_reading(path).is_none() {
-            Err(
-                "a path with dot segments or backslashes, or with escapes of `/ \\ ; % ? #`, of control characters or of \
-                 bytes that are not UTF-8, matches nothing",
-            )
+        } else if path.contains("://") {
+            Err("a path is the part of a URL after the host; `host` is a key of its own")
+        } else if is_template(path) {
+            Err("a path is compared as it is, without regular expressions or parameters like `{id}` or `:id`: \
+                 write \"/hooks/*\" for all paths below \"/hooks/\"")
+        } else if path.starts_with("//") && path != text {
+            Err("no path matches this: one that begins with two slashes is below no prefix")
+        } else if readings(path).is_none() {
+            Err("a path with dot segments or backslashes, or with escapes of anything but the letters, digits, spaces \
+                 and punctuation that a path may have, matches nothing")
         } else {
             Ok(pattern(path.into()))
         }
@@ -60,81 +68,109 @@ impl std::fmt::Display for PathPattern {
     }
 }
 
-/// A path as the most lenient backend reads it: escapes decoded, parameters after `;` cut off, empty segments
-/// and dots or spaces at the end of a segment dropped, in lower case. `None` where backends disagree about
-/// more than that: dot segments, and whatever [`decoded`] does not decode.
-pub(crate) fn most_lenient_reading(path: &str) -> Option<String> {
-    let decoded = decoded(path)?;
-    let mut reading = String::with_capacity(decoded.len());
-    for segment in decoded.split('/') {
-        let name = segment.split(';').next().unwrap_or_default();
-        let kept = name.trim_end_matches(['.', ' ']);
-        if !name.is_empty() && name.trim_matches(['.', ' ']).is_empty() {
-            return None;
-        }
-        if !kept.is_empty() {
-            reading.push('/');
-            reading.push_str(kept);
-        }
-    }
-    if decoded.ends_with('/') {
-        reading.push('/');
-    }
-    Some(reading.to_lowercase())
+/// Whether it looks like a regular expression, or like a path with parameters, of which each character would be
+/// compared as it is.
+fn is_template(path: &str) -> bool {
+    let is_parameter = |segment: &str| segment.starts_with([':', '$']) && segment.len() > 1;
+    path.contains(['{', '}', '<', '>', '(', ')', '[', ']', '^', '|'])
+        || path.ends_with('$')
+        || path.contains(".+")
+        || path.split('/').any(is_parameter)
 }
 
-/// The path with its escapes decoded, once. `None` if a backend that decodes twice, or in a way of its own, might
-/// find other segments in it: an escape of a delimiter, of `%` or of a control character, what is no escape,
-/// what is not UTF-8, and characters that normalisation turns into delimiters or drops.
+/// A path as lenient backends read it: escapes decoded, empty segments dropped, spaces around a segment and dots
+/// at its end dropped, in lower case.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readings {
+    /// With all that follows `;` or `:` in a segment.
+    pub(crate) whole: String,
+    /// Without that: a parameter, a port or a stream of a file.
+    pub(crate) cut: String,
+}
+
+/// How lenient backends read a path. `None` where they disagree about more than that: dot segments, and whatever
+/// [`decoded`] does not decode.
+pub(crate) fn readings(path: &str) -> Option<Readings> {
+    let decoded = decoded(path)?;
+    let mut readings = Readings::default();
+    for segment in decoded.split('/') {
+        push(&mut readings.whole, segment)?;
+        push(&mut readings.cut, segment.split([';', ':']).next().unwrap_or_default())?;
+    }
+    if decoded.ends_with('/') {
+        readings.whole.push('/');
+        readings.cut.push('/');
+    }
+    Some(readings)
+}
+
+/// Appends what is left of a segment. `None` for a dot segment.
+fn push(reading: &mut String, segment: &str) -> Option<()> {
+    let kept = segment.trim_start_matches(' ').trim_end_matches(['.', ' ']);
+    if kept.is_empty() && !segment.is_empty() {
+        return None;
+    }
+    if !kept.is_empty() {
+        reading.push('/');
+        reading.push_str(&kept.to_ascii_lowercase());
+    }
+    Some(())
+}
+
+/// Whether the path of a request is one of this route, for a lenient backend. Both are [`Readings`].
+///
+/// What follows a path may be the backend's own: further segments (a script's `PATH_INFO`), a format (`.json`), a
+/// stream (`::$DATA`). It may also leave out the extension of a file.
+pub(crate) fn continues(reading: &str, path: &str) -> bool {
+    let after = |path: &str| reading.strip_prefix(path).map(|rest| rest.bytes().next());
+    let stem = match path.rsplit_once('.') {
+        Some((stem, extension)) if !extension.contains('/') && !stem.ends_with('/') => stem,
+        _ => path,
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    after(path).is_some_and(|next| !next.is_some_and(is_name)) || matches!(after(stem), Some(None | Some(b'/')))
+}
+
+/// The path with its escapes decoded, once. `None` if backends might find other segments in it. Some decode twice,
+/// some normalise characters to others or drop them, and some give them a meaning: so there is nothing but
+/// the ASCII that a path may have by RFC 3986, and spaces, and no escape of a delimiter.
 fn decoded(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
-    let mut decoded = Vec::with_capacity(path.len());
+    let mut decoded = String::with_capacity(path.len());
     while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
+        let byte = match byte {
             b'%' => {
                 let mut digit = || char::from(bytes.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
                 let byte = digit()? * 16 + digit()?;
-                if byte.is_ascii_control() || b"/\\;%?#".contains(&byte) {
-                    return None;
-                }
-                byte
+                (byte == b' ' || is_plain(byte)).then_some(byte)?
             }
-            b'\\' => return None,
-            byte if byte.is_ascii_graphic() => byte,
-            _ => return None,
-        });
+            b'/' | b';' => byte,
+            byte => is_plain(byte).then_some(byte)?,
+        };
+        decoded.push(char::from(byte));
     }
-    let decoded = String::from_utf8(decoded).ok()?;
-    let is_odd = |char: char| ODD.iter().any(|range| range.contains(&char));
-    (decoded.is_ascii() || !decoded.contains(is_odd)).then_some(decoded)
+    Some(decoded)
 }
 
-/// Characters that some backend turns into a delimiter, a dot or a letter of ASCII (compatibility forms, best-fit
-/// tables of code pages), or drops (controls, and what has no width).
-const ODD: [RangeInclusive<char>; 25] = [
-    '\u{80}'..='\u{a0}',
-    '\u{a5}'..='\u{a5}',
-    '\u{ad}'..='\u{ad}',
-    '\u{34f}'..='\u{34f}',
-    '\u{37e}'..='\u{37e}',
-    '\u{61c}'..='\u{61c}',
-    '\u{115f}'..='\u{1160}',
-    '\u{17b4}'..='\u{17b5}',
-    '\u{180b}'..='\u{180f}',
-    '\u{2000}'..='\u{200f}',
-    '\u{2024}'..='\u{202f}',
-    '\u{2044}'..='\u{2044}',
-    '\u{205f}'..='\u{206f}',
-    '\u{20a9}'..='\u{20a9}',
-    '\u{2100}'..='\u{214f}',
-    '\u{2215}'..='\u{2216}',
-    '\u{2460}'..='\u{24ff}',
-    '\u{29f5}'..='\u{29f9}',
-    '\u{3000}'..='\u{3000}',
-    '\u{3300}'..='\u{33ff}',
-    '\u{fe00}'..='\u{fe6f}',
-    '\u{feff}'..='\u{ffff}',
-    '\u{1d400}'..='\u{1d7ff}',
-    '\u{1f100}'..='\u{1f189}',
-    '\u{e0000}'..='\u{e0fff}',
-];
+/// What RFC 3986 calls `pchar`, but for escapes, and for `;`, which some backends take for a delimiter.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b'='
+                | b':'
+                | b'@'
+        )
+}
