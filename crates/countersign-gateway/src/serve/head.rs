@@ -1,6 +1,6 @@
 //! Whether the head of a request can be read in one way only: its host and its framing.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::Scheme;
@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Version, request};
 /// Why a head is rejected with 400 before it is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// No host, more than one, or one that is no host.
+    /// No host, more than one, one that is no host, or a target with a scheme other than `http` and `https`.
     Host,
     /// `Transfer-Encoding` that is not exactly `chunked`, that stands beside `Content-Length`, or in
     /// HTTP/1.0.
@@ -28,7 +28,9 @@ impl Malformed {
     /// What is wrong and what to do, for people.
     pub const fn detail(self) -> &'static str {
         match self {
-            Self::Host => "the request does not name exactly one valid host: send one Host header, or :authority",
+            Self::Host => {
+                "the request does not name exactly one valid host by http or https: send one Host header, or :authority"
+            }
             Self::Framing => {
                 "the request's framing is ambiguous: send Content-Length, or \"Transfer-Encoding: chunked\", not both"
             }
@@ -65,7 +67,12 @@ fn check_host(head: &request::Parts) -> Result<(), Malformed> {
     };
     // RFC 9112, 3.2: HTTP/1.1 has a Host header in any case, RFC 9113, 8.3.1: HTTP/2 may use :authority.
     let needs_header = head.version == Version::HTTP_11;
-    let port = if head.uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let port = match head.uri.scheme() {
+        None => 80,
+        Some(scheme) if *scheme == Scheme::HTTP => 80,
+        Some(scheme) if *scheme == Scheme::HTTPS => 443,
+        Some(_) => return Err(Malformed::Host),
+    };
     let read = |text| HostAndPort::parse(text, port).ok_or(Malformed::Host);
     match (head.uri.authority(), header) {
         (None, None) if head.version < Version::HTTP_11 => Ok(()),
@@ -98,24 +105,34 @@ impl<'a> HostAndPort<'a> {
         };
         let port = match port {
             None => default_port,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            // One way to write it: no zero in front.
+            Some(digits) if !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok()?
+            }
             Some(_) => return None,
         };
         let is_host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-            None => is_name(host),
+            None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
         };
         is_host.then_some(Self { host, port })
     }
 }
 
-/// A DNS name or an IPv4 address: labels that are not empty, with one dot at the end allowed.
+/// A name as the DNS and container networks have them (RFC 1123, and `_`), with one dot at the end allowed. Where
+/// its last label is a number, URL parsers take it for an IPv4 address.
 fn is_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.bytes().any(|byte| byte.is_ascii_alphanumeric())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    name.len() <= 253 && name.split('.').all(is_label)
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+    name.len() <= 253 && name.split('.').all(is_label) && !is_number
 }
 
 #[cfg(test)]
@@ -138,8 +155,12 @@ mod tests {
 
     #[test]
     fn a_host_is_one_name_or_address_with_an_optional_port() {
-        let good: [&[u8]; 10] = [
+        let good: [&[u8]; 14] = [
             b"h",
+            b"_srv.h",
+            b"3com.example",
+            b"0x1.h",
+            b"xn--e1afmkfd",
             b"Hooks.Example.com",
             b"hooks.example.com.",
             b"a_b-c.d",
@@ -154,7 +175,22 @@ mod tests {
             assert_eq!(check(&head(HTTP_1, "/x", &[("host", host)]), false), Ok(()), "{host:?}");
             assert_eq!(check(&head(HTTP_2, "/x", &[("host", host)]), false), Ok(()), "{host:?}");
         }
-        let bad: [&[u8]; 31] = [
+        let bad: [&[u8]; 46] = [
+            b"999.999.999.999",
+            b"127.0.0.01",
+            b"127.1",
+            b"1.2.3.4.",
+            b"0x7f.1",
+            b"0x7f000001",
+            b"h.0X1",
+            b"2130706433",
+            b"-",
+            b"_",
+            b"-h",
+            b"a.h-",
+            b"h:0",
+            b"h:00080",
+            b"[fe80::1%1]",
             b"",
             b" ",
             b"a b",
@@ -191,7 +227,9 @@ mod tests {
             assert_eq!(check(&head(HTTP_1, "/x", &[("host", host)]), false), Err(Malformed::Host), "{host:?}");
             assert_eq!(check(&head(HTTP_2, "/x", &[("host", host)]), false), Err(Malformed::Host), "{host:?}");
         }
-        assert_eq!(check(&head(HTTP_1, "/x", &[("host", &[b'a'; 300])]), false), Err(Malformed::Host));
+        for (length, expected) in [(63, Ok(())), (64, Err(Malformed::Host)), (300, Err(Malformed::Host))] {
+            assert_eq!(check(&head(HTTP_1, "/x", &[("host", &vec![b'a'; length])]), false), expected, "{length}");
+        }
     }
 
     #[test]
@@ -219,6 +257,9 @@ mod tests {
                 ("https://h/x", "h:80"),
                 ("http://h./x", "h"),
                 ("http://user@h/x", "h"),
+                ("ftp://h/x", "h"),
+                ("file://h/x", "h"),
+                ("httpss://h/x", "h"),
             ] {
                 let checked = check(&head(version, target, &[("host", host.as_bytes())]), false);
                 assert_eq!(checked, Err(Malformed::Host), "{target}");
