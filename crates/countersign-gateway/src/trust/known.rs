@@ -1,0 +1,114 @@
+//! Looks names up among those that count.
+
+use std::sync::LazyLock;
+
+use http::HeaderName;
+
+use super::folded::{Folded, Reading};
+use super::names::{CONTENT, FORWARDED, FRAMING, HOP_BY_HOP, SIGNED, VOUCHING};
+use crate::steering::{GROUPS, Group, HARMLESS};
+
+/// The names and parts of names to compare with, folded.
+struct Known {
+    /// Sorted, with the one spelling that is not removed, if there is one.
+    names: Vec<(Vec<u8>, Option<HeaderName>)>,
+    /// Sorted, and none begins with another.
+    families: Vec<Vec<u8>>,
+    words: Vec<Vec<u8>>,
+    suffixes: Vec<Vec<u8>>,
+}
+
+fn fold(name: &str) -> Vec<u8> {
+    Folded::of(name).as_bytes().to_vec()
+}
+
+fn folded(part: fn(&Group) -> &'static [&'static str]) -> Vec<Vec<u8>> {
+    let mut all: Vec<_> = GROUPS.iter().flat_map(part).map(|text| fold(text)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let harmless = HARMLESS.iter().map(|name| HeaderName::from_static(name));
+    let exact = SIGNED.iter().chain(&CONTENT).chain(&FRAMING).chain(&HOP_BY_HOP).cloned().chain(harmless);
+    let exact = exact.map(|name| (fold(name.as_str()), Some(name)));
+    let vouching = VOUCHING.iter().map(|name| (fold(name.as_str()), None));
+    let steering = folded(|group| group.names).into_iter().map(|name| (name, None));
+    let mut names: Vec<_> = exact.chain(vouching).chain(steering).collect();
+    names.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let mut families = folded(|group| group.families);
+    families.dedup_by(|later, earlier| later.starts_with(earlier));
+    Known { names, families, words: folded(|group| group.words), suffixes: folded(|group| group.suffixes) }
+});
+
+impl Known {
+    fn has_family(&self, name: &[u8]) -> bool {
+        // If a family is the beginning of the name, no other one sorts between the two: it would begin with it.
+        let after = self.families.partition_point(|family| family.as_slice() <= name);
+        after.checked_sub(1).is_some_and(|at| name.starts_with(&self.families[at]))
+    }
+
+    fn is_steering(&self, reading: Reading<'_>) -> bool {
+        self.has_family(reading.bytes)
+            || self.words.iter().any(|word| reading.begins_with_word(word))
+            || self.suffixes.iter().any(|suffix| reading.bytes.ends_with(suffix))
+    }
+}
+
+/// Whether a backend could take this header for one of ours, for a signed one, or be steered by it.
+pub(super) fn is_untrusted(name: &HeaderName) -> bool {
+    // No header in use has a `%`, and what a backend that decodes names makes of it is not known. Only the private
+    // headers of WebSphere have a `$`.
+    if name.as_str().contains(['%', '$']) {
+        return true;
+    }
+    let folded = Folded::of(name.as_str());
+    is_vouching(&folded)
+        || folded.readings().any(|reading| {
+            match KNOWN.names.binary_search_by(|(known, _)| known.as_slice().cmp(reading.bytes)) {
+                Ok(at) => KNOWN.names[at].1.as_ref() != Some(name),
+                Err(_) => KNOWN.is_steering(reading),
+            }
+        })
+}
+
+/// Whether it is `countersign`, alone or with anything after a separator. `countersigned` is another word.
+pub(super) fn is_vouching(folded: &Folded) -> bool {
+    folded.readings().any(|reading| reading.begins_with_word(b"countersign"))
+}
+
+/// The name or part of a name that this untrusted name is another spelling of. `None` if it is spelled as it is listed.
+pub(super) fn misspelled(name: &HeaderName) -> Option<String> {
+    let text = name.as_str();
+    let folded = Folded::of(text);
+    let reads_like = |known: &str| folded.readings().any(|reading| reading.bytes == fold(known));
+    let exact = SIGNED.iter().chain(&CONTENT).chain(&FRAMING).chain(&HOP_BY_HOP).chain(&FORWARDED);
+    let exact = exact.map(HeaderName::as_str).chain(HARMLESS);
+    let mut listed = exact.chain(GROUPS.iter().flat_map(|group| group.names.iter().copied()));
+    if let Some(known) = listed.clone().find(|known| reads_like(known)) {
+        return (!listed.any(|known| known == text)).then(|| known.to_owned());
+    }
+    let starts = GROUPS.iter().flat_map(|group| group.families.iter().chain(group.words));
+    let ends = GROUPS.iter().flat_map(|group| group.suffixes);
+    // `http-x-real-ip` is `x-real-ip` with the `HTTP_` of CGI in front, not a name of its own.
+    let is_plain = |part: &str| {
+        has_plain_words(text, part) && (part.starts_with("http") || !folded.as_bytes().starts_with(b"http"))
+    };
+    let spelled = starts.clone().any(|start| text.starts_with(start) && is_plain(start))
+        || ends.clone().any(|end| text.ends_with(end) && is_plain(end));
+    if spelled {
+        return None;
+    }
+    let reads = |is: &dyn Fn(&[u8]) -> bool| folded.readings().any(|reading| is(reading.bytes));
+    let start = starts.copied().find(|start| reads(&|bytes| bytes.starts_with(&fold(start))));
+    let end = || ends.copied().find(|end| reads(&|bytes| bytes.ends_with(&fold(end))));
+    let known = start.map(|start| format!("{start}*")).or_else(|| end().map(|end| format!("*{end}")));
+    Some(known.unwrap_or_else(|| "$ws*".to_owned()))
+}
+
+/// Whether the name consists of words with one separator between two of them, of the kind that the listed part has.
+fn has_plain_words(name: &str, listed: &str) -> bool {
+    let is_separator = |c| c == '-' || (matches!(c, '_' | '.') && listed.contains(c));
+    name.split(is_separator).all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}

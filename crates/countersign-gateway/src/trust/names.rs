@@ -1,0 +1,40 @@
+//! The headers that the gateway writes, and those that it treats one by one.
+
+use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use http::HeaderName;
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+
+pub(super) const VERDICT: HeaderName = HeaderName::from_static("countersign-verdict");
+pub(super) const SOURCE: HeaderName = HeaderName::from_static("countersign-source");
+pub(super) const SCHEME: HeaderName = HeaderName::from_static("countersign-scheme");
+pub(super) const KEY: HeaderName = HeaderName::from_static("countersign-key");
+pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-message-id");
+pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
+pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
+/// All of the gateway's own. The prefix covers them, but not a spelling without separators.
+pub(super) static VOUCHING: [HeaderName; 7] = [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE];
+
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) static FORWARDED: [HeaderName; 3] = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST];
+
+pub(super) static SIGNED: [HeaderName; 3] = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
+/// How the body is to be read. Not signed, but nobody between the sender and us is to take them away.
+pub(super) static CONTENT: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_ENCODING];
+pub(super) static FRAMING: [HeaderName; 3] = [HOST, CONTENT_LENGTH, EXPECT];
+pub(super) static HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
