@@ -28,6 +28,7 @@ use toml::Spanned;
 
 pub use capacity::Capacity;
 pub use error::{ConfigError, Warning};
+pub(crate) use hide::shown;
 use error::{Place, Problem};
 use keys::RemoteSets;
 use limits::{duration_or, size};
@@ -127,6 +128,13 @@ fn misread(error: &toml::de::Error, place: &Place<'_>) -> Problem {
     let Some(span) = error.span() else { return Problem::whole(error.message()) };
     let number = place.line_of(&span);
     let line = place.text.lines().nth(number - 1).unwrap_or_default();
+    if let (Some(value), Some((what, _))) = (place.text.get(span.clone()), error.message().split_once(['"', '`']))
+        && hide::is_like_a_secret(value)
+    {
+        // However it is quoted there.
+        let rest = error.message().rsplit_once(", expected").map(|(_, rest)| format!(", expected{rest}"));
+        return Problem::at(span, format!("{what}{}{}", hide::HIDDEN, rest.unwrap_or_default()));
+    }
     let reworded = unknown::reworded(error.message(), line, unknown::table_of(place.text, number));
     Problem::at(span, reworded.unwrap_or_else(|| error.message().to_owned()))
 }

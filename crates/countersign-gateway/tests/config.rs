@@ -510,6 +510,20 @@ fn a_name_that_would_be_shown_must_not_be_a_secret() {
         .replace("sources.gemini", &format!("sources.\"{SECRET}\""))
         .replace("source = \"gemini\"", &format!("source = \"{SECRET}\""));
     assert_refused(&folder, &name, Some(5), &["name"]);
+    let hex = "D41D8CD98F00B204E9800998ECF8427E";
+    for (from, to) in [
+        ("{ env = \"TEST_SECRET\" }", format!("{{ env = \"TEST_SECRET\", label = \"{hex}\" }}")),
+        ("{ env = \"TEST_SECRET\" }", format!("{{ env = \"{hex}\" }}")),
+        ("{ env = \"TEST_SECRET\" }", format!("{{ file = \"{hex} \" }}")),
+        ("\"hooks.example.com\"", format!("\"{hex}\"")),
+        ("source = \"gemini\"", format!("source = \"{hex}\"")),
+        ("\"/gemini\"", format!("\"/whsec_{hex}\"")),
+        ("tolerance =", format!("tolerance = \"{hex}\" #")),
+        ("tolerance =", format!("{hex} =")),
+    ] {
+        let text = text_of(&run(folder.path(), &change(from, &to), &["--check"]), 1);
+        assert!(!text.contains(hex), "{text}");
+    }
 }
 
 #[test]

@@ -113,7 +113,13 @@ impl Fetch for HttpFetch {
     }
 
     fn location(&self) -> Cow<'_, str> {
-        self.url.to_string().into()
+        let uri = self.url.uri();
+        let origin = uri
+            .authority()
+            .map_or_else(String::new, |host| format!("{}://{host}", uri.scheme_str().unwrap_or_default()));
+        // Some publishers want a key in the query, and a location is logged.
+        let query = if uri.query().is_some() { "?…" } else { "" };
+        format!("{origin}{}{query}", uri.path()).into()
     }
 }
 

@@ -79,8 +79,8 @@ impl Problem {
     }
 
     /// The same, with this part of the message shown as it is: the path of a file, for example.
-    pub(super) fn showing(mut self, part: Option<String>) -> Self {
-        self.shown.extend(part.filter(|part| !part.is_empty()));
+    pub(super) fn showing(mut self, part: impl Into<Option<String>>) -> Self {
+        self.shown.extend(part.into().filter(|part| !part.is_empty()));
         self
     }
 }

@@ -8,7 +8,7 @@ use countersign_jwks::{self as jwks, HttpFetch, Jwks, JwksUrl};
 use toml::{Spanned, Table, Value};
 
 use super::error::Problem;
-use super::hide::{is_like_a_secret, is_path};
+use super::hide::{self, is_like_a_secret};
 use super::limits::duration_or;
 use super::unknown::hint;
 use crate::keys::RemoteSet;
@@ -90,10 +90,9 @@ impl Options {
             return Err(problem(message));
         }
         let ca = text("ca")?.map(|path| {
-            let (at, shown) = (folder.join(path), is_path(path, folder));
-            std::fs::read(&at).map_err(|error| {
-                let at = at.display().to_string();
-                problem(format!("`ca`: {at} cannot be read: {error}")).showing(shown.then_some(at))
+            std::fs::read(folder.join(path)).map_err(|error| {
+                let shown = folder.join(hide::path(path, folder)).display().to_string();
+                problem(format!("`ca`: {shown} cannot be read: {error}")).showing(shown)
             })
         });
         Ok(Self { url, max_stale, ca: ca.transpose()? })

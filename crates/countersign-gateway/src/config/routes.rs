@@ -10,7 +10,7 @@ use http::uri::Authority;
 use toml::Spanned;
 
 use super::error::Problem;
-use super::hide::is_host;
+use super::hide::{is_like_a_secret, is_marked};
 use super::limits::{duration_or, size, warn_of_memory, warn_outside};
 use super::{Route, Source, addresses, file, parse};
 use crate::path::PathPattern;
@@ -81,7 +81,7 @@ impl file::Route {
         self.warn_of_times(warnings)?;
         Ok(Route {
             host: self.host.as_ref().map(host).transpose()?,
-            path: parse(&self.path, PathPattern::parse)?,
+            path: path(&self.path, warnings)?,
             source: Arc::clone(source),
             upstream,
             events: self.events.as_ref().map(|events| event_filter(events, warnings)).transpose()?,
@@ -134,8 +134,19 @@ fn opened(names: &[Spanned<String>], path: &str, warnings: &mut Vec<Problem>) ->
     Ok(opened)
 }
 
+fn path(text: &Spanned<String>, warnings: &mut Vec<Problem>) -> Result<PathPattern, Problem> {
+    let message = "a path is shown in metrics and logs, and this one looks like a secret";
+    if is_marked(text.get_ref()) {
+        return Err(Problem::at(text.span(), message));
+    }
+    if is_like_a_secret(text.get_ref()) {
+        warnings.push(Problem::at(text.span(), message));
+    }
+    parse(text, PathPattern::parse)
+}
+
 fn host(text: &Spanned<String>) -> Result<Host, Problem> {
-    if !is_host(text.get_ref()) {
+    if is_like_a_secret(text.get_ref()) {
         return Err(Problem::at(text.span(), "a host is shown in metrics and logs, and this one looks like a secret"));
     }
     let host = parse(text, Host::parse)?;

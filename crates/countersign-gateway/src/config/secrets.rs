@@ -8,7 +8,7 @@ use toml::{Spanned, Value};
 use zeroize::Zeroizing;
 
 use super::error::Problem;
-use super::hide::{is_like_a_secret, is_path, is_variable};
+use super::hide::{self, is_like_a_secret};
 use super::keys::{table, text};
 
 const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
@@ -24,8 +24,7 @@ pub(super) struct Secrets<'f> {
 struct Known {
     fingerprint: Vec<u8>,
     source: String,
-    named: String,
-    shown: Option<String>,
+    shown: String,
 }
 
 impl<'f> Secrets<'f> {
@@ -49,7 +48,8 @@ impl<'f> Secrets<'f> {
             _ => return Err(problem(HOW_TO_NAME_A_SECRET)),
         };
         let shown = origin.shown(self.folder);
-        let mut secret = origin.read(self.folder).map_err(|message| problem(&message).showing(shown.clone()))?;
+        let mut secret =
+            origin.read(self.folder, &shown).map_err(|message| problem(&message).showing(shown.clone()))?;
         if let Some(label) = text(table, "label").map_err(|m| problem(&m))? {
             if is_like_a_secret(label) {
                 return Err(problem("a label is shown, and this one looks like a secret"));
@@ -60,14 +60,14 @@ impl<'f> Secrets<'f> {
             secret = secret.expiring_at(expiry(at).map_err(problem)?);
         }
         let mut doubts = Vec::new();
-        let named = shown.as_ref().map_or_else(|| "a secret".to_owned(), |name| format!("the secret in {name}"));
+        let named = format!("the secret in {shown}");
         if secret.is_short() {
             doubts.push((format!("{named} is shorter than 24 bytes: ask the sender for a longer one"), None));
         }
         if let Some(doubt) = secret.doubt() {
             doubts.push((format!("{named} is {doubt}"), None));
         }
-        doubts.extend(self.remember(source, &secret, &named, shown.as_ref()));
+        doubts.extend(self.remember(source, &secret, &shown));
         let doubts = doubts.into_iter().map(|(doubt, other)| problem(&doubt).showing(shown.clone()).showing(other));
         warnings.extend(doubts);
         Ok(secret)
@@ -75,25 +75,19 @@ impl<'f> Secrets<'f> {
 
     /// Compares it with all others by what they sign, which shows nothing of them. Gives what there is to say of an
     /// equal one, and the name of that.
-    fn remember(
-        &mut self,
-        source: &str,
-        secret: &Secret,
-        named: &str,
-        shown: Option<&String>,
-    ) -> Option<(String, Option<String>)> {
+    fn remember(&mut self, source: &str, secret: &Secret, shown: &str) -> Option<(String, Option<String>)> {
         let fingerprint = fingerprint(secret)?;
         let known = self.known.iter().find(|known| known.fingerprint == fingerprint);
-        let doubt = known.map(|Known { source: other, named: same, shown, .. }| {
+        let doubt = known.map(|Known { source: other, shown: same, .. }| {
+            let doubt = format!("the secret in {shown} is the same as the secret in {same}");
             let doubt = if other == source {
-                format!("{named} is the same as {same}: remove one, or read the right one")
+                format!("{doubt}: remove one, or read the right one")
             } else {
-                format!("{named} is the same as {same}, of the source `{other}`: each of the two senders can sign as the other")
+                format!("{doubt}, of the source `{other}`: each of the two senders can sign as the other")
             };
-            (doubt, shown.clone())
+            (doubt, Some(same.clone()))
         });
-        let (source, named) = (source.to_owned(), named.to_owned());
-        self.known.push(Known { fingerprint, source, named, shown: shown.cloned() });
+        self.known.push(Known { fingerprint, source: source.to_owned(), shown: shown.to_owned() });
         doubt
     }
 }
@@ -112,19 +106,19 @@ enum Origin<'a> {
 }
 
 impl Origin<'_> {
-    /// Its name as it may be shown, if it may: a secret may stand in its place.
-    fn shown(&self, folder: &Path) -> Option<String> {
+    /// Its name as it may be shown: a secret may stand in its place.
+    fn shown(&self, folder: &Path) -> String {
         match self {
-            Self::Env(name) => is_variable(name).then(|| (*name).to_owned()),
-            Self::File(path) => is_path(path, folder).then(|| folder.join(path).display().to_string()),
+            Self::Env(name) => hide::variable(name).to_owned(),
+            Self::File(path) => folder.join(hide::path(path, folder)).display().to_string(),
         }
     }
 
-    /// The secret, labelled with the name of what it was read from.
-    fn read(&self, folder: &Path) -> Result<Secret, String> {
+    /// The secret, labelled with the name of what it was read from, which is `shown`.
+    fn read(&self, folder: &Path, shown: &str) -> Result<Secret, String> {
         let (found, text, label) = match self {
             Self::Env(name) => {
-                let wrong = |why: &str| format!("the environment variable {name} {why}");
+                let wrong = |why: &str| format!("the environment variable {shown} {why}");
                 let text = std::env::var(name).map_err(|error| match error {
                     std::env::VarError::NotPresent => wrong("is not set"),
                     std::env::VarError::NotUnicode(bytes) => {
@@ -132,23 +126,18 @@ impl Origin<'_> {
                         wrong("is not text: a secret is base64")
                     }
                 })?;
-                (format!("in the environment variable {name}"), Zeroizing::new(text), (*name).to_owned())
+                (format!("in the environment variable {shown}"), Zeroizing::new(text), shown)
             }
             Self::File(path) => {
-                let path = folder.join(path);
-                let text = read_file(&path).map_err(|why| format!("{} {why}", path.display()))?;
-                let label = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                (format!("in {}", path.display()), text, label.unwrap_or_default())
+                let text = read_file(&folder.join(path)).map_err(|why| format!("{shown} {why}"))?;
+                (format!("in {shown}"), text, shown.rsplit('/').next().unwrap_or_default())
             }
         };
         // Editors end a file with a newline; nothing else around a secret is forgiven.
         let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
         let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
-        Ok(if label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic()) {
-            secret.labelled(label)
-        } else {
-            secret
-        })
+        let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
+        Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
     }
 }
 
