@@ -28,6 +28,26 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// Pingora logs its own start and stop at `info`; the gateway logs those itself.
 const DEFAULT_FILTER: &str = "info,pingora_core=warn,pingora_load_balancing=warn";
 
+/// The crates whose events there are.
+const TARGETS: [&str; 16] = [
+    "countersign",
+    "countersign_client",
+    "countersign_gateway",
+    "countersign_jwks",
+    "countersign_tower",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "pingora",
+    "pingora_core",
+    "pingora_load_balancing",
+    "rustls",
+    "tokio",
+    "tower",
+    "want",
+];
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -118,23 +138,40 @@ pub fn doubt_about_filter(value: Option<&OsStr>) -> Option<String> {
 fn parse_filter(value: Option<&OsStr>) -> (EnvFilter, Option<String>) {
     let default = || EnvFilter::new(DEFAULT_FILTER);
     let Some(value) = value else { return (default(), None) };
-    let parsed = value.to_str().filter(|text| names_level(text)).and_then(|text| EnvFilter::try_new(text).ok());
+    let parsed = value.to_str().filter(|text| is_meant(text)).and_then(|text| EnvFilter::try_new(text).ok());
     if let Some(filter) = parsed {
         return (filter, None);
     }
-    let shown: String = value.to_string_lossy().chars().take(64).collect();
+    let shown: String = crate::config::shown(&value.to_string_lossy()).chars().take(64).collect();
     let doubt = format!(
-        "RUST_LOG={shown:?} names no level, so the default stays, {DEFAULT_FILTER:?}: write error, warn, info, debug, \
-         trace or off, or TARGET=LEVEL"
+        "RUST_LOG={shown:?} has a part that is no level and no known target, or leaves the gateway's own events out, \
+         so the default stays, {DEFAULT_FILTER:?}: write error, warn, info, debug, trace or off, and TARGET=LEVEL for \
+         {}",
+        TARGETS.join(", ")
     );
     (default(), Some(doubt))
 }
 
-/// Whether one of the directives has a level. A bare word would be read as the name of a module, and silence
-/// all others.
-fn names_level(filter: &str) -> bool {
-    let levels = filter.split(',').map(|directive| directive.rsplit('=').next().unwrap_or_default().trim());
-    levels.filter(|level| !level.is_empty()).any(|level| level.parse::<LevelFilter>().is_ok())
+/// Whether each directive is a level, or names a target that there is, and one of them is about the gateway's own
+/// events. A bare word would be read as the name of a module, and silence all others.
+fn is_meant(filter: &str) -> bool {
+    let mut covers_own = false;
+    let is_known = filter.split(',').map(str::trim).filter(|directive| !directive.is_empty()).all(|directive| {
+        if is_level(directive) {
+            covers_own = true;
+            return true;
+        }
+        let (target, level) = directive.split_once('=').unwrap_or((directive, "trace"));
+        let root = target.split(['[', ':']).next().unwrap_or_default();
+        covers_own |= root.starts_with("countersign");
+        is_level(level) && TARGETS.contains(&root)
+    });
+    is_known && covers_own
+}
+
+/// A number would be read as a level, too, and nobody knows which.
+fn is_level(text: &str) -> bool {
+    !text.contains(|char: char| char.is_ascii_digit()) && text.parse::<LevelFilter>().is_ok()
 }
 
 /// In place of the standard hook, which writes to standard error and waits for its reader.
@@ -157,19 +194,53 @@ mod tests {
 
     #[test]
     fn a_filter_without_a_level_leaves_the_default() {
-        for value in
-            ["", " ", "verbose", "WARNING", "countersign_gateway", "a=b", "info=", "=", ",", "a=b=info", "info,a=loud"]
-        {
+        for value in [
+            "",
+            " ",
+            "verbose",
+            "WARNING",
+            "a=b",
+            "info=",
+            "=",
+            ",",
+            "a=b=info",
+            "info,a=loud",
+            "contersign_gateway=debug",
+            "level=info",
+            "RUST_LOG=info",
+            "[x]=info",
+            "foo=off",
+            "1",
+            "0",
+            "wran,info",
+            "info,verbose",
+            "hyper=warn",
+            "info,foo=debug",
+            "info debug",
+            "'info'",
+        ] {
             let (filter, doubt) = parse_filter(Some(OsStr::new(value)));
             assert_eq!(filter.to_string(), EnvFilter::new(DEFAULT_FILTER).to_string(), "{value:?}");
             assert!(doubt.is_some_and(|doubt| doubt.contains(&format!("RUST_LOG={value:?}"))), "{value:?}");
         }
-        for value in
-            ["info", "DEBUG", "off", "hyper=warn", "hyper,info", " info ", "0", "[request]=debug", "a::b=trace,warn"]
-        {
+        for value in [
+            "info",
+            "DEBUG",
+            "off",
+            "hyper,info",
+            " info ",
+            "hyper::proto=trace,warn",
+            "info,hyper=warn",
+            "countersign_gateway=debug",
+            "countersign_gateway",
+            "countersign_gateway[request]=debug,h2=off",
+            "off,countersign=info",
+        ] {
             assert_eq!(doubt_about_filter(Some(OsStr::new(value))), None, "{value:?}");
         }
         assert_eq!(doubt_about_filter(None), None);
+        let doubt = doubt_about_filter(Some(OsStr::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"))).unwrap();
+        assert!(doubt.contains("[hidden]") && !doubt.contains("C2FV"), "{doubt}");
     }
 
     #[test]
