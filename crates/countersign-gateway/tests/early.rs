@@ -60,6 +60,8 @@ async fn an_early_rejection_reaches_a_sender_that_is_still_writing() {
     let with_line = |line: &str| good.replacen("POST /hook HTTP/1.1", line, 1);
     for (case, head, status) in [
         ("too large", good.clone(), 413),
+        ("too large, with an upgrade", format!("{good}upgrade: h2c\r\n"), 413),
+        ("no route, with an upgrade", with_line("POST /nowhere HTTP/1.1") + "connection: upgrade\r\nupgrade: websocket\r\n", 404),
         ("too old", old, 401),
         ("no id", delivery("msg_1", "").without("webhook-id").head(), 400),
         ("no route", with_line("POST /nowhere HTTP/1.1"), 404),
@@ -245,6 +247,35 @@ async fn a_sender_that_closes_within_its_request_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_forged_request_in_an_unusual_form_does_not_harm_the_next_one_on_its_connection() {
+    let (gateway, backend) = limited().await;
+    let chunked = |size: &str, end: &str| format!("transfer-encoding: chunked\r\n\r\n{size}\r\n{{}}\r\n0{end}\r\n");
+    let (zeros, spaces, letters) = ("0".repeat(70), " ".repeat(70), "a".repeat(90));
+    let framings = [
+        format!("content-length: {zeros}2\r\n\r\n{{}}"),
+        format!("content-length:{spaces}2\r\n\r\n{{}}"),
+        format!("content-length: 2{spaces}\t\r\ncontent-length: 02\r\n\r\n{{}}"),
+        format!("transfer-encoding:{spaces}{}", chunked("2", "\r\n").trim_start_matches("transfer-encoding:")),
+        chunked(&format!("{zeros}2"), "\r\n"),
+        chunked("2", &format!("{zeros}\r\n")),
+        chunked(&format!("2{spaces};{letters}"), &format!(";{letters}\r\n")),
+        chunked("2", "\r\nx: y\n\nPOST / HTTP/1.1\r\n"),
+        chunked("2", "\r\n\n\r\n"),
+    ];
+    for (n, framing) in framings.iter().enumerate() {
+        let forged = Delivery::signed([OTHER_SECRET], 0, "msg_forged", "{}").head();
+        let next = delivery(&format!("msg_{n}"), "{}").head();
+        let mut raw = Raw::open(gateway.address).await;
+        raw.write(format!("{forged}{framing}")).await;
+        assert_eq!(raw.answer().await.expect("a response").status, StatusCode::UNAUTHORIZED, "{framing:?}");
+        raw.write(format!("{next}{}", chunked("2", "\r\n"))).await;
+        let reply = raw.answer().await.expect("a response");
+        assert_eq!(reply.status, StatusCode::OK, "{framing:?}: {}", reply.code());
+    }
+    assert_eq!(backend.seen().len(), framings.len());
+}
+
+#[tokio::test]
 async fn a_head_that_can_be_read_twice_gets_400_and_is_counted() {
     let (gateway, backend) = limited().await;
     let sent = delivery("msg_1", "{}");
@@ -264,6 +295,9 @@ async fn a_head_that_can_be_read_twice_gets_400_and_is_counted() {
         (format!("{}{length}", host("host: h\r\nhost: h\r\n")), "malformed_host"),
         (format!("{}{length}", host("host: h\r\nHost: other\r\n")), "malformed_host"),
         (format!("{head}{length}").replacen("/hook", "http://other/hook", 1), "malformed_host"),
+        (format!("{head}{length}").replacen("/hook", "ftp://hooks.example.com/hook", 1), "malformed_host"),
+        (format!("{}{length}", host("host: 999.999.999.999\r\n")), "malformed_host"),
+        (format!("{}{length}", host("host: h:0\r\n")), "malformed_host"),
         (format!("{head}transfer-encoding: chunked, chunked{chunks}"), "malformed_framing"),
         (format!("{head}transfer-encoding: identity, chunked{chunks}"), "malformed_framing"),
         (format!("{head}transfer-encoding: gzip, chunked{chunks}"), "malformed_framing"),

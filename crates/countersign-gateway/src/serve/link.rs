@@ -111,6 +111,11 @@ impl Link {
         self.lock().heads.as_ref().is_none_or(|heads| heads.scan.is_complete())
     }
 
+    /// Whether nothing is known of what follows on the connection, so that it must not be used again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().heads.as_ref().is_some_and(|heads| heads.scan.is_lost())
+    }
+
     pub(super) fn status(&self) -> Status {
         let state = self.lock();
         let heads = state.heads.as_ref();
@@ -136,6 +141,11 @@ impl Link {
     /// Drops what could not be written, so that the kernel does not keep it either.
     pub(super) fn reset(&self) {
         let _ = self.lock().stream.set_zero_linger();
+    }
+
+    /// Whether it is being closed already.
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().lingering.is_some()
     }
 
     /// Shuts down the write half, and discards what still arrives of a request, within limits.

@@ -2,13 +2,14 @@
 //!
 //! hyper drops `Content-Length` where it stands beside `Transfer-Encoding`, and does not tell how much of
 //! a head has arrived, or whether the rest of a body is still on its way. Nothing here decides what a
-//! request is: once the framing cannot be followed, [`Head::two_framings`] is `true` for every request
-//! that has `Transfer-Encoding`, and hyper rejects the rest.
+//! request is. Every framing that hyper accepts is followed, whatever its length: numbers are read digit
+//! by digit, and lines end where they end for hyper. Where hyper rejects a request, the framing may get lost.
+//! From then on, [`Scan::is_lost`] tells the server to close the connection with its next response.
 
 use std::collections::VecDeque;
 
-/// The most bytes of a line that are looked at. No name or number that matters is longer.
-const LINE: usize = 64;
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
+const CONTENT_LENGTH: &[u8] = b"content-length:";
 
 /// Where in its requests a connection is, by the bytes that were read from it.
 #[derive(Debug)]
@@ -51,18 +52,33 @@ enum Length {
     Unreadable,
 }
 
-#[derive(Debug)]
+/// What matters of a line: how it starts, how long it is, and the number in it.
+#[derive(Debug, Default)]
 struct Line {
-    start: [u8; LINE],
+    start: [u8; TRANSFER_ENCODING.len()],
     len: usize,
     ends_with_cr: bool,
+    number: Number,
+}
+
+/// A number as it arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Number {
+    /// No digit has arrived.
+    #[default]
+    Blank,
+    Digits(u64),
+    /// Something that is no digit came after the digits.
+    Ended(u64),
+    /// No number, or one that does not fit.
+    Unreadable,
 }
 
 impl Scan {
     pub(super) fn new() -> Self {
         Self {
             at: At::Head,
-            line: Line { start: [0; LINE], len: 0, ends_with_cr: false },
+            line: Line::default(),
             head: Head::default(),
             has_request_line: false,
             length: Length::None,
@@ -85,10 +101,17 @@ impl Scan {
 
     /// The head of the next request that hyper hands over.
     pub(super) fn next_head(&mut self) -> Head {
-        let lost = Head { two_framings: true, ..Head::default() };
-        let head = self.complete.pop_front().unwrap_or(lost);
+        let Some(head) = self.complete.pop_front() else {
+            self.at = At::Lost;
+            return Head { two_framings: true, ..Head::default() };
+        };
         self.complete_bytes -= head.bytes;
         head
+    }
+
+    /// Whether the framing could not be followed, so that nothing is known of later requests.
+    pub(super) fn is_lost(&self) -> bool {
+        self.at == At::Lost
     }
 
     /// How many bytes of heads have arrived that hyper has not handed over.
@@ -121,47 +144,59 @@ impl Scan {
     fn read_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let end = memchr::memchr(b'\n', bytes);
         let (line, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
-        self.line.append(&line[..end.unwrap_or(line.len())]);
-        if self.at == At::Head {
-            self.head.bytes += line.len();
+        let text = &line[..end.unwrap_or(line.len())];
+        let number_from = self.line.append(text);
+        match self.at {
+            At::Head => {
+                self.head.bytes += line.len();
+                if self.line.is(CONTENT_LENGTH) {
+                    let value = text.get(CONTENT_LENGTH.len().saturating_sub(number_from)..);
+                    self.line.number.read_value(value.unwrap_or_default());
+                }
+            }
+            At::ChunkSize => self.line.number.read_digits(text, 16),
+            _ => {}
         }
         if end.is_some() {
             self.end_line();
-            self.line.len = 0;
-            self.line.ends_with_cr = false;
         }
         rest
     }
 
     fn end_line(&mut self) {
-        let is_empty = self.line.is_empty();
+        // hyper ends the lines of trailers with CR LF only. A bare LF is a byte like any other.
+        if self.at == At::Trailers && !self.line.ends_with_cr {
+            self.line.len += 1;
+            return;
+        }
+        let line = std::mem::take(&mut self.line);
         self.at = match self.at {
-            At::Head if is_empty && self.has_request_line => return self.end_head(),
-            At::Head | At::Trailers if is_empty => At::Head,
+            At::Head if line.is_empty() && self.has_request_line => return self.end_head(),
+            At::Head | At::Trailers if line.is_empty() => At::Head,
             At::Head => {
-                self.header();
+                self.header(&line);
                 At::Head
             }
-            At::ChunkSize => match self.line.chunk_size() {
+            At::ChunkSize => match line.number.get() {
                 Some(0) => At::Trailers,
                 Some(size) => At::ChunkData(size),
                 None => At::Lost,
             },
-            At::ChunkEnd if is_empty => At::ChunkSize,
+            At::ChunkEnd if line.is_empty() => At::ChunkSize,
             At::Trailers => At::Trailers,
             _ => At::Lost,
         };
     }
 
-    fn header(&mut self) {
+    fn header(&mut self, line: &Line) {
         if !std::mem::replace(&mut self.has_request_line, true) {
             return;
         }
-        if self.line.is("transfer-encoding") {
+        if line.is(TRANSFER_ENCODING) {
             self.head.chunked = true;
-        } else if self.line.is("content-length") {
+        } else if line.is(CONTENT_LENGTH) {
             self.head.has_length = true;
-            self.length = match (self.length, self.line.number()) {
+            self.length = match (self.length, line.number.get()) {
                 (Length::None, Some(length)) => Length::Known(length),
                 (Length::Known(before), Some(length)) if before == length => self.length,
                 _ => Length::Unreadable,
@@ -185,8 +220,10 @@ impl Scan {
 }
 
 impl Line {
-    fn append(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.start.get_mut(self.len..) {
+    /// Appends these bytes, and returns the line's length before.
+    fn append(&mut self, bytes: &[u8]) -> usize {
+        let before = self.len;
+        if let Some(room) = self.start.get_mut(before..) {
             let here = room.len().min(bytes.len());
             room[..here].copy_from_slice(&bytes[..here]);
         }
@@ -194,124 +231,56 @@ impl Line {
         if let Some(last) = bytes.last() {
             self.ends_with_cr = *last == b'\r';
         }
+        before
     }
 
     fn is_empty(&self) -> bool {
         self.len == usize::from(self.ends_with_cr)
     }
 
-    /// The line without its end; `None` if it is too long to be looked at.
-    fn text(&self) -> Option<&[u8]> {
-        self.start.get(..self.len - usize::from(self.ends_with_cr))
+    /// Whether it is a header with this name, which ends with the colon.
+    fn is(&self, name: &[u8]) -> bool {
+        self.len >= name.len() && self.start[..name.len()].eq_ignore_ascii_case(name)
+    }
+}
+
+impl Number {
+    /// Reads more of a header's value: a decimal number within white space.
+    fn read_value(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            *self = match (*self, byte) {
+                (Self::Blank, b' ' | b'\t') => Self::Blank,
+                (Self::Digits(number) | Self::Ended(number), b' ' | b'\t' | b'\r') => Self::Ended(number),
+                (Self::Ended(_), _) => Self::Unreadable,
+                (before, byte) => before.with_digit(*byte, 10).unwrap_or(Self::Unreadable),
+            };
+        }
     }
 
-    fn is(&self, name: &str) -> bool {
-        let start = &self.start[..self.len.min(LINE)];
-        start.get(name.len()) == Some(&b':') && start[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+    /// Reads more of a line that starts with a number.
+    fn read_digits(&mut self, bytes: &[u8], radix: u32) {
+        for byte in bytes {
+            *self = match *self {
+                Self::Ended(_) | Self::Unreadable => return,
+                Self::Digits(number) if !char::from(*byte).is_digit(radix) => Self::Ended(number),
+                before => before.with_digit(*byte, radix).unwrap_or(Self::Unreadable),
+            };
+        }
     }
 
-    /// The decimal number behind the colon.
-    fn number(&self) -> Option<u64> {
-        let text = std::str::from_utf8(self.text()?).ok()?;
-        let (_, value) = text.split_once(':')?;
-        let digits = value.trim_matches([' ', '\t']);
-        if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+    fn with_digit(self, byte: u8, radix: u32) -> Option<Self> {
+        let digit = char::from(byte).to_digit(radix)?;
+        let before = if self == Self::Blank { 0 } else { self.get()? };
+        before.checked_mul(radix.into())?.checked_add(digit.into()).map(Self::Digits)
     }
 
-    /// The hexadecimal number before an extension.
-    fn chunk_size(&self) -> Option<u64> {
-        let start = &self.start[..self.len.min(LINE)];
-        let end = start.iter().position(|byte| !byte.is_ascii_hexdigit())?;
-        let digits = std::str::from_utf8(&start[..end]).ok()?;
-        u64::from_str_radix(digits, 16).ok()
+    fn get(self) -> Option<u64> {
+        match self {
+            Self::Digits(number) | Self::Ended(number) => Some(number),
+            Self::Blank | Self::Unreadable => None,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reads the bytes in pieces of this size.
-    fn scan(bytes: &[u8], piece: usize) -> Scan {
-        let mut scan = Scan::new();
-        bytes.chunks(piece).for_each(|piece| scan.read(piece));
-        scan
-    }
-
-    const PIECES: [usize; 5] = [1, 2, 3, 7, 10_000];
-
-    #[test]
-    fn the_heads_of_pipelined_requests_are_found_whatever_their_framing() {
-        let heads = [
-            "POST /a HTTP/1.1\r\nhost: h\r\nContent-Length:  5 \r\n\r\n",
-            "\r\nPOST /b HTTP/1.1\r\nTransfer-ENCODING: chunked\r\n\r\n",
-            "GET /c HTTP/1.1\nhost: h\n\n",
-            "POST /d HTTP/1.1\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n",
-        ];
-        let bodies = [
-            "\r\n\r\nx",
-            "5;name=\"a\"\r\n\r\n\r\nx\r\n00A\r\n0123456789\r\n0\r\nx: transfer-encoding\r\n\r\n",
-            "",
-            "",
-        ];
-        let all: String = heads.iter().zip(bodies).map(|(head, body)| [*head, body].concat()).collect();
-        for piece in PIECES {
-            let mut scan = scan(all.as_bytes(), piece);
-            assert_eq!(scan.head_bytes(), heads.iter().map(|head| head.len()).sum::<usize>());
-            for head in heads {
-                assert!(scan.is_complete() && !scan.is_between_requests());
-                let seen = scan.next_head();
-                assert_eq!((seen.bytes, seen.two_framings), (head.len(), false), "{head} in pieces of {piece}");
-            }
-            assert!(scan.is_between_requests() && scan.head_bytes() == 0);
-        }
-    }
-
-    #[test]
-    fn a_length_beside_an_encoding_is_seen_in_either_order() {
-        for framing in [
-            "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
-            "content-length: 5\r\nTRANSFER-encoding: chunked\r\n",
-            "content-length: nonsense\r\nx: y\r\ntransfer-encoding:chunked\r\n",
-            "content-length:                                                                              5\r\n\
-             transfer-encoding:                                                                     chunked\r\n",
-        ] {
-            for piece in PIECES {
-                let text = format!("POST / HTTP/1.1\r\n{framing}\r\n0\r\n\r\n");
-                assert!(scan(text.as_bytes(), piece).next_head().two_framings, "{framing}");
-            }
-        }
-    }
-
-    #[test]
-    fn once_the_framing_is_lost_every_encoding_is_in_doubt() {
-        for start in [
-            "POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n",
-            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n",
-            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n10000000000000000\r\n",
-        ] {
-            let mut scan = scan(format!("{start}POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n").as_bytes(), 3);
-            scan.next_head();
-            assert!(scan.next_head().two_framings && !scan.is_between_requests(), "{start}");
-        }
-    }
-
-    #[test]
-    fn an_unfinished_request_is_known_to_be_unfinished() {
-        for (text, partial, complete) in [
-            ("", 0, true),
-            ("\r\n", 2, true),
-            ("POST / HT", 9, true),
-            ("POST / HTTP/1.1\r\n\r", 18, true),
-            ("POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\na", 0, false),
-            ("POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nab", 0, true),
-            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", 0, false),
-        ] {
-            let mut scan = scan(text.as_bytes(), 4);
-            assert_eq!(scan.partial_bytes(), partial, "{text:?}");
-            scan.next_head();
-            assert_eq!(scan.is_complete(), complete, "{text:?}");
-        }
-    }
-}
+mod tests;

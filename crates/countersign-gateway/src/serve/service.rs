@@ -57,7 +57,8 @@ impl<H: Handle> Requests<H> {
             let mut response = responding.await?;
             // hyper discards the rest of a body that has a length and has arrived; otherwise it closes the
             // connection, and the sender should know before it sends the next request.
-            if activity.is_body_unread() && !(has_length && link.has_whole_request()) {
+            let is_closed = activity.is_body_unread() && !(has_length && link.has_whole_request());
+            if is_closed || link.is_lost() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response)
