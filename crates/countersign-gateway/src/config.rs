@@ -28,8 +28,8 @@ use toml::Spanned;
 
 pub use capacity::Capacity;
 pub use error::{ConfigError, Warning};
-pub(crate) use hide::shown;
 use error::{Place, Problem};
+pub(crate) use hide::shown;
 use keys::RemoteSets;
 use limits::{duration_or, size};
 use secrets::Secrets;
@@ -214,9 +214,13 @@ impl file::Server {
         if let Some(given) = &self.body_budget {
             limits::warn_of_memory("body_budget", body_budget, given.span(), warnings);
         }
-        let patience = Duration::ZERO..=Duration::from_hours(1);
+        let patience = Duration::from_millis(100)..=Duration::from_hours(1);
         let why = "a stop may take that long; service managers wait for 10 s to 90 s before they kill";
         limits::warn_outside("shutdown_timeout", self.shutdown_timeout.as_ref(), patience, why, warnings)?;
+        self.warn_of_times(warnings)?;
+        if let Some(count) = &self.max_connections {
+            limits::warn_of_connections(count, warnings);
+        }
         Ok(Server {
             listen,
             admin,
@@ -233,6 +237,20 @@ impl file::Server {
             body_budget,
             shutdown_timeout: duration_or(self.shutdown_timeout.as_ref(), Duration::from_secs(15))?,
         })
+    }
+}
+
+impl file::Server {
+    fn warn_of_times(&self, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
+        let range = Duration::from_millis(100)..=Duration::from_hours(1);
+        for (key, given, why) in [
+            ("head_timeout", &self.head_timeout, "a client needs some time to send a head, and no more than that"),
+            ("idle_timeout", &self.idle_timeout, "a connection without requests is kept for that long"),
+            ("write_timeout", &self.write_timeout, "a client may leave a response unread for that long"),
+        ] {
+            limits::warn_outside(key, given.as_ref(), range.clone(), why, warnings)?;
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) fn listener(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
         if address.port() == 0 {
             return Err("port 0 means any free port, which nobody would know: write a port from 1 to 65535");
         }
+        if !address.ip().is_unspecified() && !is_of_one_machine(address.ip()) {
+            return Err("no machine has this address: listen on one of this machine's, or on 0.0.0.0 or [::] for all");
+        }
         Ok(address)
     })
 }
@@ -98,13 +101,43 @@ fn check_authority(authority: &Authority) -> Result<(), &'static str> {
     }
     match ip_of(host) {
         Some(ip) if ip.is_unspecified() => Err("this is an address to listen on: write that of the backend"),
-        Some(ip) if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => {
-            Err("this is the address of many: write that of the backend")
+        Some(ip) if !is_of_one_machine(ip) => {
+            Err("no machine can be reached at this address: write that of the backend")
         }
         Some(_) => Ok(()),
         None if is_host_name(host) => Ok(()),
         None => Err("the host of an upstream is a name, like \"backend.internal\", or an IP address, IPv6 in brackets"),
     }
+}
+
+/// Whether a single machine may have this address. One of a link needs the name of the link, which cannot be written.
+fn is_of_one_machine(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => !matches!(ip.octets()[0], 0 | 224..),
+        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified() && !ip.is_unicast_link_local(),
+    }
+}
+
+/// What tells two backends apart, however they are written: a loopback name is its address.
+pub(super) fn identity(backend: &Authority) -> (String, u16) {
+    let name = backend.host().trim_end_matches('.').to_ascii_lowercase();
+    let host = match ip_of(&name) {
+        Some(ip) => ip.to_string(),
+        None if is_loopback_name(&name) => Ipv4Addr::LOCALHOST.to_string(),
+        None => name,
+    };
+    (host, backend.port_u16().unwrap_or(80))
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    matches!(name, "localhost" | "ip6-localhost" | "ip6-loopback" | "localhost.localdomain")
+        || name.ends_with(".localhost")
+}
+
+/// Whether this machine calls itself so, whole or up to the first dot.
+fn is_own_name(name: &str) -> bool {
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_ascii_lowercase();
+    !own.is_empty() && (name == own || own.split('.').next() == Some(name))
 }
 
 /// Whether a request may name this host: a name, or an IP address, IPv6 in brackets.
@@ -144,8 +177,10 @@ pub(super) fn loops_back(backend: &Authority, listeners: &[SocketAddr]) -> Optio
     let name = backend.host().trim_end_matches('.').to_ascii_lowercase();
     let ips = match ip_of(backend.host()) {
         Some(ip) => vec![ip],
-        None if name == "localhost" || name.ends_with(".localhost") => {
-            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        None if is_loopback_name(&name) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        // Whichever address that resolves to, it is one of this machine.
+        None if is_own_name(&name) => {
+            return listeners.iter().find(|own| own.port() == port && own.ip().is_unspecified()).copied();
         }
         None => return None,
     };
@@ -190,10 +225,19 @@ mod tests {
     fn a_backend_that_is_the_gateway_itself_is_known() {
         let listeners = ["127.0.0.1:80", "0.0.0.0:8080", "[::1]:81"].map(|text| text.parse().unwrap());
         let loops = |text: &str| loops_back(&text.parse().unwrap(), &listeners).is_some();
-        for backend in ["127.0.0.1", "localhost:80", "a.localhost.", "127.9.9.9:8080", "[::ffff:127.0.0.1]", "[::1]:81"]
-        {
+        for backend in [
+            "127.0.0.1",
+            "localhost:80",
+            "a.localhost.",
+            "127.9.9.9:8080",
+            "[::ffff:127.0.0.1]",
+            "[::1]:81",
+            "ip6-localhost:81",
+        ] {
             assert!(loops(backend), "{backend}");
         }
+        let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert!(loops(&format!("{}:8080", own.trim())) && !loops(&format!("{}:80", own.trim())));
         for backend in ["127.0.0.2", "127.0.0.1:81", "[::1]", "192.0.2.1:8080", "backend:8080"] {
             assert!(!loops(backend), "{backend}");
         }
@@ -228,6 +272,9 @@ mod tests {
             "224.0.0.1",
             "[ff02::1]",
             "255.255.255.255",
+            "240.0.0.1",
+            "0.0.0.1",
+            "[fe80::1]",
             "$(HOST)",
             "a~b",
         ] {

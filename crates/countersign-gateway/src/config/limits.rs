@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use rustix::process::{Resource, getrlimit};
 use toml::Spanned;
 
 use super::error::Problem;
@@ -14,6 +15,10 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 const LARGEST: u64 = 1 << 40;
 /// More threads than any machine has processors.
 const MOST_THREADS: usize = 4096;
+/// More files than Linux lets any process have open.
+const MOST_FILES: usize = 1 << 30;
+/// A JSON object with a type and an id has more bytes.
+const SMALL_BODY: usize = 64;
 /// About what an id takes up in the replay memory.
 const BYTES_PER_ID: usize = 64;
 
@@ -64,6 +69,28 @@ pub(super) fn threads(given: Option<&Spanned<usize>>, warnings: &mut Vec<Problem
             }
             Ok(threads)
         }
+    }
+}
+
+/// Warns of more connections than this process may have open files: it would not start.
+pub(super) fn warn_of_connections(count: &Spanned<usize>, warnings: &mut Vec<Problem>) {
+    let most = getrlimit(Resource::Nofile).maximum.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    if *count.get_ref() >= most.min(MOST_FILES) {
+        let message = format!(
+            "`max_connections` is {}, but a process may have {} files open here, so it would not start: allow fewer, or \
+             raise the limit (ulimit -Hn, LimitNOFILE)",
+            count.get_ref(),
+            most.min(MOST_FILES)
+        );
+        warnings.push(Problem::at(count.span(), message));
+    }
+}
+
+/// Warns of a body limit that no event fits in.
+pub(super) fn warn_of_small_body(text: &Spanned<String>, bytes: usize, warnings: &mut Vec<Problem>) {
+    if bytes < SMALL_BODY {
+        let message = format!("`body_limit` is {bytes} bytes, which hardly any event fits in: is the unit right?");
+        warnings.push(Problem::at(text.span(), message));
     }
 }
 

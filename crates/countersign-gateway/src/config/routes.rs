@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::error::Problem;
 use super::hide::{is_like_a_secret, is_marked};
-use super::limits::{duration_or, size, warn_of_memory, warn_outside};
+use super::limits::{duration_or, size, warn_of_memory, warn_of_small_body, warn_outside};
 use super::{Route, Source, addresses, file, parse};
 use crate::path::PathPattern;
 use crate::route::Host;
@@ -77,6 +77,7 @@ impl file::Route {
         let body_limit = self.body_limit.as_ref().map_or(Ok(VerifyLayer::DEFAULT_BODY_LIMIT), size)?;
         if let Some(given) = &self.body_limit {
             warn_of_memory("body_limit", body_limit, given.span(), warnings);
+            warn_of_small_body(given, body_limit, warnings);
         }
         self.warn_of_times(warnings)?;
         Ok(Route {
@@ -100,11 +101,11 @@ impl file::Route {
         let mut known: Vec<Authority> = Vec::new();
         for text in self.upstream.get_ref() {
             let authority = addresses::upstream(text)?;
-            let same = |other: &Authority| {
-                other.host().eq_ignore_ascii_case(authority.host())
-                    && other.port_u16().unwrap_or(80) == authority.port_u16().unwrap_or(80)
-            };
-            if known.iter().any(same) {
+            if authority.port_u16() == Some(443) {
+                let message = format!("the upstream {authority} has the port of https, but is spoken to in http");
+                warnings.push(Problem::at(text.span(), message));
+            }
+            if known.iter().any(|other| addresses::identity(other) == addresses::identity(&authority)) {
                 let message = format!("the upstream {authority} is listed twice: it would get two turns of each round");
                 warnings.push(Problem::at(text.span(), message));
             }
@@ -118,7 +119,14 @@ impl file::Route {
         let body = "a body may trickle in for that long, or has no time to arrive at all; the default is 10 s";
         warn_outside("body_timeout", self.body_timeout.as_ref(), short..=hour, body, warnings)?;
         let upstream = "senders give up after 10 s to 30 s, and the backend needs some time; the default is 30 s";
-        warn_outside("upstream_timeout", self.upstream_timeout.as_ref(), short..=hour, upstream, warnings)
+        warn_outside("upstream_timeout", self.upstream_timeout.as_ref(), short..=hour, upstream, warnings)?;
+        let idle =
+            "a connection is reused for that long, while servers close it after a few seconds; the default is 1.5 s";
+        let range = Duration::from_millis(10)..=hour;
+        warn_outside("upstream_idle_timeout", self.upstream_idle_timeout.as_ref(), range, idle, warnings)?;
+        let connect = "a backend accepts a connection within milliseconds, or not at all; the default is 5 s";
+        let range = Duration::from_millis(10)..=Duration::from_mins(2);
+        warn_outside("connect_timeout", self.connect_timeout.as_ref(), range, connect, warnings)
     }
 }
 
@@ -164,6 +172,11 @@ fn event_filter(events: &Spanned<Vec<String>>, warnings: &mut Vec<Problem>) -> R
     for (at, pattern) in patterns.iter().enumerate() {
         if pattern.trim() != pattern || pattern.contains(char::is_control) {
             let message = format!("{pattern:?} matches no event: no type begins or ends with white space");
+            return Err(Problem::at(events.span(), message));
+        }
+        if pattern.contains(|char: char| char == ',' || char.is_whitespace()) {
+            let message =
+                format!("{pattern:?} matches no event: write each pattern as a text of its own, [\"a\", \"b\"]");
             return Err(Problem::at(events.span(), message));
         }
         // Of two equal ones, the second.
