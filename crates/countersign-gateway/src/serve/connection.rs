@@ -153,6 +153,11 @@ impl<H: Handle> Server<H> {
 
     async fn end(&self, link: &Link, address: &SocketAddr, ended: Ended) {
         match ended {
+            // hyper leaves a connection open for whoever upgrades it, after a response to `CONNECT` or to a request
+            // with `Upgrade`: nobody does here.
+            Ended::Hyper(Ok(())) if !link.is_closing() => {
+                let _ = timeout(LINGER, poll_fn(|cx| link.poll_close(cx))).await;
+            }
             Ended::Hyper(Ok(())) | Ended::Closed => {}
             Ended::Hyper(Err(error)) => {
                 if error.is_parse() {

@@ -44,7 +44,8 @@ impl Slots {
     pub fn take(self: &Arc<Self>) -> Option<Slot> {
         let fits = |open: usize| (open < self.max).then_some(open + 1);
         let before = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        if before >= self.max - self.max / 4 {
+        // Of the last place, too, where there are fewer than four.
+        if before + 1 > self.max - self.max / 4 || before + 1 == self.max {
             self.turn(Phase::Open, Phase::Crowded);
         }
         Some(Slot(Arc::clone(self)))
@@ -99,6 +100,17 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_place_is_a_crowd_however_few_there_are() {
+        for max in 1..8 {
+            let slots = Slots::new(max);
+            let taken: Vec<_> = std::iter::from_fn(|| slots.take()).collect();
+            assert_eq!((taken.len(), *slots.phase.borrow()), (max, Phase::Crowded));
+            drop(taken);
+            assert_eq!(*slots.phase.borrow(), Phase::Open);
+        }
+    }
 
     #[test]
     fn there_is_room_for_so_many_and_three_quarters_is_a_crowd() {
