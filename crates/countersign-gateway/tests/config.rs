@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use common::{OTHER_SECRET, SECRET, finished, free_address, run, secret_of};
@@ -66,6 +68,9 @@ fn folder() -> TempDir {
     std::fs::write(folder.path().join("utf16.secret"), [&[0xff, 0xfe], &utf16[..]].concat()).expect("a file");
     std::fs::write(folder.path().join("utf16le.secret"), utf16).expect("a file");
     std::fs::write(folder.path().join("binary.secret"), [0xc3, 0x28, 0xa0]).expect("a file");
+    let open = folder.path().join("open.secret");
+    std::fs::write(&open, OTHER_SECRET).expect("a file");
+    std::fs::set_permissions(&open, Permissions::from_mode(0o666)).expect("own file");
     std::fs::create_dir(folder.path().join("folder.secret")).expect("a folder");
     folder
 }
@@ -191,6 +196,8 @@ fn what_deserves_a_second_look_is_a_warning() {
         ),
         (change("{ env = \"TEST_SECRET\" }", "{ file = \"twice.secret\" }"), 6, "another `whsec_…`"),
         (change("admin =", "max_connections = 1000000000000000000\nadmin ="), 3, "would not start"),
+        (change("{ env = \"TEST_SECRET\" }", "{ file = \"open.secret\" }"), 6, "anybody on this machine can replace"),
+        (change("[\"batch.*\"]", "[\"*\"]\nuntyped = \"reject\""), 19, "`untyped` is for a filter"),
         (change("admin =", "head_timeout = \"1ns\"\nadmin ="), 3, "`head_timeout` is only 1ns"),
         (change("admin =", "idle_timeout = \"1M\"\nadmin ="), 3, "`idle_timeout` is 1month"),
         (change("admin =", "write_timeout = \"366d\"\nadmin ="), 3, "`write_timeout` is 1year"),

@@ -104,6 +104,8 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
         (token("{ issuer = [\"a\"] }"), 5, &["`audience`", "the URL of this endpoint"]),
         (token("{ audience = [] }"), 5, &["`audience`"]),
         (token("{ audience = \"a\" }"), 5, &["`audience` is a list of texts"]),
+        (token("{ audience = [\"*\"] }"), 5, &["no token has it"]),
+        (token("{ audience = [\"a\"], issuer = [\"  \"] }"), 5, &["no token has it"]),
         (token("{ audience = [\"\"] }"), 5, &["`audience` is a list of texts"]),
         (token("{ audience = [\"a\"], issuer = [7] }"), 5, &["`issuer` is a list of texts"]),
         (token("{ audience = [\"a\"], algorithm = \"HS256\" }"), 5, &["unknown key \"algorithm\""]),

@@ -147,11 +147,17 @@ pub(super) fn token_policy(entry: &Spanned<Value>) -> Result<(TokenPolicy, bool)
     }
     let table = table(entry, &["audience", "issuer", "typ", "danger_body_binding"], HOW_TO_ASK_OF_A_TOKEN)?;
     let audience = texts(table, "audience").map_err(|message| problem(&message))?;
+    let issuer = texts(table, "issuer").map_err(|message| problem(&message))?;
+    let typ = texts(table, "typ").map_err(|message| problem(&message))?;
+    let is_odd = |text: &&String| text.trim() != text.as_str() || text.as_str() == "*";
+    if let Some(text) = audience.iter().chain(&issuer).chain(&typ).find(is_odd) {
+        let message =
+            format!("{text:?} is compared as it is, so no token has it: write what the sender puts into its tokens");
+        return Err(problem(&message));
+    }
     if audience.is_empty() {
         return Err(problem(&format!("`audience` is missing or empty: {HOW_TO_ASK_OF_A_TOKEN}")));
     }
-    let issuer = texts(table, "issuer").map_err(|message| problem(&message))?;
-    let typ = texts(table, "typ").map_err(|message| problem(&message))?;
     let policy = TokenPolicy::new(audience).issuer(issuer).typ(typ);
     match table.get("danger_body_binding") {
         None => Ok((policy, false)),

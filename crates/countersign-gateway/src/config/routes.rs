@@ -68,6 +68,13 @@ impl file::Route {
             let message = "`untyped` is for a route with `events`: without a filter no types are read";
             return Err(Problem::at(untyped.span(), message));
         }
+        if let (Some(untyped), Some(events)) = (&self.untyped, &self.events)
+            && matches!(untyped.get_ref(), file::Untyped::Reject)
+            && events.get_ref().iter().any(|pattern| pattern == "*")
+        {
+            let message = "`untyped` is for a filter, and [\"*\"] is none: only deliveries without a type are rejected";
+            warnings.push(Problem::at(untyped.span(), message));
+        }
         let untyped = match self.untyped.as_ref().map(Spanned::get_ref) {
             Some(file::Untyped::Reject) => Untyped::Reject,
             Some(file::Untyped::Forward) | None => Untyped::Forward,

@@ -1,6 +1,7 @@
 //! Secrets: named in the configuration, read from where they are, and looked at twice.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use countersign::{MessageId, Secret, Signer, UnixTime};
@@ -66,6 +67,14 @@ impl<'f> Secrets<'f> {
         }
         if let Some(doubt) = secret.doubt() {
             doubts.push((format!("{named} is {doubt}"), None));
+        }
+        if let Origin::File(path) = &origin
+            && std::fs::metadata(self.folder.join(path)).is_ok_and(|about| about.is_file() && about.mode() & 0o002 != 0)
+        {
+            doubts.push((
+                format!("anybody on this machine can replace {named}: take the right to write from others"),
+                None,
+            ));
         }
         doubts.extend(self.remember(source, &secret, &shown));
         let doubts = doubts.into_iter().map(|(doubt, other)| problem(&doubt).showing(shown.clone()).showing(other));
