@@ -106,7 +106,7 @@ fn holds_key(bytes: &[u8]) -> bool {
     let text: Zeroizing<Vec<u8>> =
         Zeroizing::new(bytes.iter().filter(|byte| **byte != 0).map(u8::to_ascii_lowercase).collect());
     let holds = |mark: &&str| text.windows(mark.len()).any(|part| part == mark.as_bytes());
-    ["whsec_", "whsk_", "whpk_", "-----begin"].iter().any(|mark| holds(&mark))
+    ["whsec_", "whsk_", "whpk_", "-----begin"].iter().any(holds)
 }
 
 fn decode_text(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
