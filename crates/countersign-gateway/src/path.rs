@@ -119,16 +119,19 @@ fn push(reading: &mut String, segment: &str) -> Option<()> {
 
 /// Whether the path of a request is one of this route, for a lenient backend. Both are [`Readings`].
 ///
-/// What follows a path may be the backend's own: further segments (a script's `PATH_INFO`), a format (`.json`), a
-/// stream (`::$DATA`). It may also leave out the extension of a file.
+/// What follows a path may be the backend's own: a format (`.json`), a stream (`::$DATA`), and behind the name of a
+/// file further segments (a script's `PATH_INFO`). It may also leave out the extension of a file. Segments behind a
+/// path without an extension are another resource.
 pub(crate) fn continues(reading: &str, path: &str) -> bool {
     let after = |path: &str| reading.strip_prefix(path).map(|rest| rest.bytes().next());
     let stem = match path.rsplit_once('.') {
         Some((stem, extension)) if !extension.contains('/') && !stem.ends_with('/') => stem,
         _ => path,
     };
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    after(path).is_some_and(|next| !next.is_some_and(is_name)) || matches!(after(stem), Some(None | Some(b'/')))
+    let is_file = stem.len() < path.len();
+    let is_other = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'/' && !is_file);
+    after(path).is_some_and(|next| !next.is_some_and(is_other))
+        || (is_file && matches!(after(stem), Some(None | Some(b'/'))))
 }
 
 /// The path with its escapes decoded, once. `None` if backends might find other segments in it. Some decode twice,

@@ -97,7 +97,7 @@ impl<T> Table<T> {
     ///
     /// A path matches a prefix only if no backend can read it as a path elsewhere: not as one above the prefix,
     /// and not as one that a more specific route is for, which may belong to another source. A backend may read what
-    /// continues an exact path as that path: so `/x/hook.json` and `/x/hook/a` match neither `/x/hook` nor `/x/*`,
+    /// continues an exact path as that path: so `/x/hook.json` and `/x/hook.php/a` match neither `/x/hook` nor `/x/*`,
     /// unless a route like `/x/hook/*` is for them.
     pub fn find(&self, head: &request::Parts) -> Option<&T> {
         let (path, host) = (head.uri.path(), host_of(head));

@@ -83,7 +83,7 @@ async fn claims_are_held_while_the_backend_works() {
 #[tokio::test]
 async fn metrics_are_text_that_a_scraper_can_read() {
     let backend = Backend::start().await;
-    let text = route(&backend, "").replace("path = \"/hook\"", "path = '/a\"b/*'\nhost = \"hooks.example.com\"");
+    let text = route(&backend, "").replace("path = \"/hook\"", "path = \"/a'b/*\"\nhost = \"hooks.example.com\"");
     let set = format!("jwks = {{ url = \"http://{}/keys\" }}\n", free_address());
     let gateway = Gateway::start(&[SOURCE, &set, &text].concat()).await;
     let failures = "countersign_key_fetch_failures_total{source=\"test\",reason=\"connect\"}";

@@ -61,7 +61,11 @@ async fn an_early_rejection_reaches_a_sender_that_is_still_writing() {
     for (case, head, status) in [
         ("too large", good.clone(), 413),
         ("too large, with an upgrade", format!("{good}upgrade: h2c\r\n"), 413),
-        ("no route, with an upgrade", with_line("POST /nowhere HTTP/1.1") + "connection: upgrade\r\nupgrade: websocket\r\n", 404),
+        (
+            "no route, with an upgrade",
+            with_line("POST /nowhere HTTP/1.1") + "connection: upgrade\r\nupgrade: websocket\r\n",
+            404,
+        ),
         ("too old", old, 401),
         ("no id", delivery("msg_1", "").without("webhook-id").head(), 400),
         ("no route", with_line("POST /nowhere HTTP/1.1"), 404),

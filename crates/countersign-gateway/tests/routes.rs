@@ -168,7 +168,7 @@ async fn events_that_nobody_asked_for_are_acknowledged_and_not_forwarded() {
     let gateway = Gateway::before_with(&backend, "events = [\"batch.*\", \"video.generated\"]").await;
     let typed = |n: usize, name: &str| delivery(&format!("msg_{n}"), format!("{{\"type\":\"{name}\"}}"));
     for (n, name) in
-        ["interaction.completed", "batchx", "batch", "video.generated.x", "", "b.x"].into_iter().enumerate()
+        ["interaction.completed", "batchx", "batch", "video.generated.x", "x", "b.x"].into_iter().enumerate()
     {
         let reply = send(gateway.address, &typed(n, name), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::NO_CONTENT, Some("filtered")), "{name}");
@@ -308,7 +308,6 @@ async fn a_path_that_a_backend_could_read_as_another_is_below_no_prefix() {
         "/x/own/",
         "/x/OWN",
         "/x/own.",
-        "/x/own/a",
         "/x/own.json",
         "/x/own::$DATA",
         "/x/own:80",

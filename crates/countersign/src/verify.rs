@@ -103,7 +103,7 @@ impl Verifier {
         let keys = inner.ed25519_keys().filter(|key| !has_tried(key)).count();
         let next = work(secrets, keys, MAX_TRIALS - before.trials);
         // A signature that only an expired secret can have made is rejected too, but with that explanation.
-        let explains = !listed.has_ed25519 && listed.hmacs > 0 && secrets < inner.secrets.len();
+        let explains = tried.is_none() && !listed.has_ed25519 && listed.hmacs > 0 && secrets < inner.secrets.len();
         if next == Work::default() && !explains {
             return Err(Rejection::from(Reason::SignatureMismatch).wanting_public_key(listed.has_ed25519));
         }
@@ -310,7 +310,7 @@ impl Attempt {
     fn fits_expired_secret(&self, signed: &[&[u8]], listed: &Listed, header: &[u8], plan: &Plan) -> bool {
         let secrets = self.verifier.inner().secrets.iter();
         let mut expired: Vec<_> = secrets.filter(|secret| !secret.is_live(self.arrived)).collect();
-        if expired.is_empty() || listed.has_ed25519 {
+        if expired.is_empty() || listed.has_ed25519 || plan.tried.is_some() {
             return false;
         }
         let Some(listed) = HmacSignatures::of(listed, header) else { return false };

@@ -153,7 +153,6 @@ fn a_path_that_a_backend_could_read_as_another_route_matches_nothing() {
         "/x/y%3A80",
         "/x/z:1/a",
         "/x:80/a",
-        "/x/y/z",
         "/x/y.json",
         "/x/Y.html",
         "/x/y%2Ejson",
@@ -162,7 +161,6 @@ fn a_path_that_a_backend_could_read_as_another_route_matches_nothing() {
         "/x/y@a",
         "/x/y.a/b",
         "/x/%20y",
-        "/x//y/z",
         "/x;a/y.json",
         "/x/y;a/b",
         "/x/adm%C4%B1n",
@@ -189,6 +187,8 @@ fn a_path_that_a_backend_could_read_as_another_route_matches_nothing() {
         ("/x/y1.json", 1),
         ("/x/a.y", 1),
         ("/x/a/y", 1),
+        ("/x/y/z", 1),
+        ("/x//y/z", 1),
     ] {
         assert_eq!(find(&routes, None, path), Some(route), "{path}");
     }
@@ -198,10 +198,18 @@ fn a_path_that_a_backend_could_read_as_another_route_matches_nothing() {
     assert_eq!(find(&[(Some("h"), "/*"), (Some("h"), "/w"), (None, "/v")], Some("h"), "/V"), Some(0));
     // A file's extension may be left out, and a verb is not cut off the route's own path.
     let files = [(None, "/x/*"), (None, "/x/y.php"), (None, "/x/v:cancel"), (None, "/x/.a")];
-    for path in ["/x/y", "/x/y/z", "/x/y.php/z", "/x/y.PHP5/..", "/x/V:Cancel", "/x/v:cancel/a"] {
+    for path in ["/x/y", "/x/y/z", "/x/y.php/z", "/x/y.PHP5/..", "/x/V:Cancel"] {
         assert_eq!(find(&files, None, path), None, "{path}");
     }
-    for (path, route) in [("/x/y.html", 0), ("/x/y.php5", 0), ("/x/v", 0), ("/x/v/a", 0), ("/x/", 0), ("/x/y.php", 1)] {
+    for (path, route) in [
+        ("/x/y.html", 0),
+        ("/x/y.php5", 0),
+        ("/x/v", 0),
+        ("/x/v/a", 0),
+        ("/x/", 0),
+        ("/x/y.php", 1),
+        ("/x/v:cancel/a", 0),
+    ] {
         assert_eq!(find(&files, None, path), Some(route), "{path}");
     }
     // A prefix of its own says what continues an exact path.

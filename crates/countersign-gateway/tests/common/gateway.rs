@@ -122,10 +122,20 @@ impl Gateway {
             .await;
     }
 
-    /// All that it has written so far.
+    /// All that it has written so far. Lines are written by a thread of their own, so it waits until none follows.
     pub(crate) fn output(&self) -> String {
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
-        read("stdout") + &read("stderr")
+        let written = || read("stdout") + &read("stderr");
+        let mut before = written();
+        for _ in 0..50 {
+            std::thread::sleep(Duration::from_millis(40));
+            let now = written();
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        before
     }
 
     /// The value of a metric, `None` while it is not there.
