@@ -166,10 +166,9 @@ async fn the_admin_listener_responds_while_no_file_can_be_opened() {
     let name = "countersign_connections_turned_away_total{reason=\"files\"}";
     let later = gateway.metric(name).await.expect("it was there");
     assert!(later - seen < 100.0, "{seen}, then {later}");
-    assert_eq!(
-        gateway.output().matches("cannot accept").count().clamp(1, 4),
-        gateway.output().matches("cannot accept").count()
-    );
+    // A line for each change: a probe that ends frees a file for a moment.
+    let lines = gateway.output().matches("cannot accept").count();
+    assert!((1..=20).contains(&lines), "{lines}");
     gateway.limit_files(limit);
     drop((all, waiting));
     let reply = send(gateway.address, &delivery("msg_1", "{}"), Wire::Http1Length).await;
