@@ -195,15 +195,12 @@ async fn a_body_that_is_always_ready_does_not_escape_its_timeout() {
 /// Frames without a byte, without end and without a pause.
 struct EmptyFrames;
 
-impl http_body::Body for EmptyFrames {
+impl Body for EmptyFrames {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::new()))))
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
     }
 }
 

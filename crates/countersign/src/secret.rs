@@ -315,7 +315,7 @@ mod tests {
             ("SECRET=whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
             ("{\"secret\":\"whsec_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv\"}", Some(Doubt::EncodedTwice)),
             ("WHSEC_PYBVTU5NTNOZFLBDSWZTAH9XIRDVBCTV", Some(Doubt::EncodedTwice)),
-            ("w\0h\0s\0e\0c\0_\0p\0Y\0b\0V\0t\0u\05\0n\0", Some(Doubt::EncodedTwice)),
+            ("w\0h\0s\0e\0c\0_\0p\0Y\0b\0V\0t\0u\x005\0n\0", Some(Doubt::EncodedTwice)),
             ("whsk_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
             ("whpk_pYbVtu5nTnOZFlBDSWzTAh9xiRdVbCTv", Some(Doubt::EncodedTwice)),
             ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA", Some(Doubt::EncodedTwice)),

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn names_are_shown_and_secrets_are_not_in_every_place() {
         let folder = tempfile::tempdir().unwrap();
-        let path = |text: &str| super::path(text, folder.path());
+        let path = |text: &str| path(text, folder.path());
         for secret in SECRETS {
             let core: Vec<_> = secret.split(|char: char| !in_secrets(char)).filter(|part| part.len() >= 8).collect();
             let left_out = |text: &str| !core.iter().any(|part| text.contains(part));
@@ -238,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("keys")).unwrap();
         std::fs::write(folder.path().join("q7Vb1xN0c2Lk9sQe4Rz8Wm3Jp6Yt5Uh2"), "").unwrap();
-        let path = |text: &str| super::path(text, folder.path());
+        let path = |text: &str| path(text, folder.path());
         for shown in [
             "/run/secrets/Gemini2026WebhookSecretKey",
             "/nowhere/secrets/Gemini2026WebhookSecretKey",

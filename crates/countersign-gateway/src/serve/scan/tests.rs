@@ -1,3 +1,5 @@
+#![expect(clippy::format_push_string, reason = "a test may allocate")]
+
 use super::*;
 
 /// Reads the bytes in pieces of this size.
