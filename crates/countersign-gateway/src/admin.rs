@@ -9,7 +9,7 @@ use http_body_util::Full;
 
 use crate::keys::Awaited;
 use crate::metrics::Metrics;
-use crate::process::Starting;
+use crate::process::listener::Starting;
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
 
 /// Answers `/healthz`, `/readyz` and `/metrics`.

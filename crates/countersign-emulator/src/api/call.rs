@@ -37,7 +37,7 @@ pub(super) fn bounded<'m>(field: &str, model: &'m str) -> Result<&'m str, ApiErr
     Ok(model)
 }
 
-/// The error for a job that there is no room for, or for whose deliveries there is none.
+/// The error for a job if there is no room for the job or for its deliveries.
 pub(super) fn no_room() -> ApiError {
     ApiError::exhausted("too many jobs or deliveries are open: wait until some have ended")
 }

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::error::Problem;
 use super::{file, parse};
+use crate::serve::head::is_host_name;
 
 const A_URL: &str = "an upstream is a URL, like \"http://127.0.0.1:3000\"";
 
@@ -51,7 +52,7 @@ pub(super) fn listeners(
     let admin = server.admin.as_ref().map(|text| Ok((listener(text)?, text.span()))).transpose()?;
     if let Some((address, span)) = admin.clone().filter(|(address, _)| !address.ip().to_canonical().is_loopback()) {
         let message = format!(
-            "`admin` listens on {address}, not on loopback: whoever reaches it reads the names of routes and sources, \
+            "`admin` listens on {address}, not on loopback: anyone who can reach it can read the names of routes and sources, \
              and how many deliveries each has; use 127.0.0.1, or keep others away from it"
         );
         warnings.push(Problem::at(span, message));
@@ -152,23 +153,6 @@ fn ip_of(host: &str) -> Option<IpAddr> {
         None => IpAddr::V4(host.parse().ok()?),
     };
     Some(ip.to_canonical())
-}
-
-/// A name as the DNS and container networks have them (RFC 1123, and `_`). A last label of digits would be half
-/// an IPv4 address.
-fn is_host_name(host: &str) -> bool {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let last = name.rsplit('.').next().unwrap_or_default();
-    let is_number = |label: &str| {
-        label.bytes().all(|byte| byte.is_ascii_digit()) || label.starts_with("0x") || label.starts_with("0X")
-    };
-    name.len() <= 253 && name.split('.').all(is_label) && !is_number(last)
 }
 
 /// Which of the gateway's own addresses a request to this backend would arrive at, if it would.

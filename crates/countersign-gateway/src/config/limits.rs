@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::error::Problem;
 use super::parse;
 
-/// No time of a configuration is longer: whoever writes more has the unit wrong.
+/// No time of a configuration is longer: a longer one has the wrong unit.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// No limit on bytes is larger.
 const LARGEST: u64 = 1 << 40;

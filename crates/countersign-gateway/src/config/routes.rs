@@ -72,7 +72,7 @@ impl file::Route {
             && matches!(untyped.get_ref(), file::Untyped::Reject)
             && events.get_ref().iter().any(|pattern| pattern == "*")
         {
-            let message = "`untyped` is for a filter, and [\"*\"] is none: only deliveries without a type are rejected";
+            let message = "`untyped` is for a filter, and [\"*\"] filters nothing: only deliveries without a readable type are rejected";
             warnings.push(Problem::at(untyped.span(), message));
         }
         let untyped = match self.untyped.as_ref().map(Spanned::get_ref) {

@@ -73,7 +73,7 @@ fn turns_text(char: char) -> bool {
 fn cut(start: &str, len: usize, format: Format) -> String {
     match format {
         Format::Text => format!("{start} [cut: the line has {len} bytes]\n"),
-        // Half of an object is none.
+        // Half of a JSON object is not valid JSON.
         Format::Json => {
             let object =
                 serde_json::json!({ "level": "WARN", "message": "a line was too long", "bytes": len, "start": start });

@@ -1,7 +1,7 @@
 //! The process: Pingora's runtimes, listeners on them, and the end. Nothing else names Pingora's server.
 
 mod files;
-mod listener;
+pub(crate) mod listener;
 mod signals;
 
 use std::fmt;

@@ -113,7 +113,7 @@ impl<'a> HostAndPort<'a> {
         };
         let is_host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-            None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
+            None => host.parse::<Ipv4Addr>().is_ok() || is_host_name(host),
         };
         is_host.then_some(Self { host, port })
     }
@@ -121,7 +121,7 @@ impl<'a> HostAndPort<'a> {
 
 /// A name as the DNS and container networks have them (RFC 1123, and `_`), with one dot at the end allowed. Where
 /// its last label is a number, URL parsers take it for an IPv4 address.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_host_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
