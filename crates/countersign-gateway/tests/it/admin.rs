@@ -1,0 +1,185 @@
+//! What the operator sees: health, readiness, metrics and the log, and nothing of what is secret.
+
+use crate::common::{
+    Answer, Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, free_address, get, route,
+    secret_of, send, until,
+};
+use http::StatusCode;
+
+const WIRE: Wire = Wire::Http1Length;
+
+#[tokio::test]
+async fn health_and_readiness_are_on_a_listener_of_their_own() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/hook", 404), ("/", 404)] {
+        assert_eq!(get(gateway.admin, path).await.expect("an answer").status, status, "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(get(gateway.address, path).await.expect("an answer").status, StatusCode::NOT_FOUND, "{path}");
+    }
+    // A webhook that comes to the wrong listener goes nowhere.
+    let reply = send(gateway.admin, &delivery("msg_1", "{}"), WIRE).await;
+    assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_what_became_of_them_and_timed() {
+    let backend = Backend::answering([Answer::Status(200), Answer::Status(500)]).await;
+    let gateway = Gateway::before(&backend).await;
+    let try_send = async |sent: &Delivery| send(gateway.address, sent, WIRE).await;
+    let upstream_count = "countersign_upstream_seconds_count{route=\"/hook\"}";
+    let verification_count = "countersign_verification_seconds_count{route=\"/hook\"}";
+    // Both are there from the start: what is absent cannot be told from what is zero.
+    assert_eq!(gateway.metric(upstream_count).await, Some(0.0));
+    assert_eq!(gateway.metric("countersign_claims_held{source=\"test\"}").await, Some(0.0));
+
+    try_send(&delivery("msg_1", "{}")).await;
+    try_send(&delivery("msg_1", "{}")).await;
+    try_send(&delivery("msg_2", "{}")).await;
+    try_send(&Delivery::signed([OTHER_SECRET], 0, "msg_3", "{}")).await;
+    try_send(&delivery("msg_3", "{}").without("webhook-id")).await;
+    try_send(&delivery("msg_3", "{}").to("/nowhere")).await;
+    let get_hook = get(gateway.address, "/hook").await.expect("an answer");
+    assert_eq!(get_hook.status, StatusCode::METHOD_NOT_ALLOWED);
+
+    for (route, outcome, reason, count) in [
+        ("/hook", "confirmed", "", 1.0),
+        ("/hook", "duplicate", "", 1.0),
+        ("/hook", "released", "upstream_failed", 1.0),
+        ("/hook", "refused", "signature_mismatch", 1.0),
+        ("/hook", "refused", "missing_header", 1.0),
+        ("/hook", "refused", "method_not_allowed", 1.0),
+        ("none", "refused", "no_route", 1.0),
+    ] {
+        let name = format!("countersign_requests_total{{route=\"{route}\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
+        assert_eq!(gateway.metric(&name).await, Some(count), "{name}");
+    }
+    // Two were forwarded; of all, four had a body that was worth verifying.
+    assert_eq!(gateway.metric(upstream_count).await, Some(2.0));
+    assert_eq!(gateway.metric(verification_count).await, Some(4.0));
+    assert_eq!(gateway.metric("countersign_ids_remembered{source=\"test\"}").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn claims_are_held_while_the_backend_works() {
+    let (backend, tell) = Backend::holding().await;
+    let gateway = Gateway::before(&backend).await;
+    let mut raw = Raw::open(gateway.address).await;
+    raw.write(delivery("msg_1", "{}").bytes()).await;
+    backend.has_seen(1).await;
+    let held = async || gateway.metric("countersign_claims_held{source=\"test\"}").await;
+    assert_eq!(held().await, Some(1.0));
+    tell.send(200).expect("the backend waits");
+    raw.answer().await.expect("an answer");
+    assert_eq!(held().await, Some(0.0));
+}
+
+#[tokio::test]
+async fn metrics_are_text_that_a_scraper_can_read() {
+    let backend = Backend::start().await;
+    let text = route(&backend, "").replace("path = \"/hook\"", "path = \"/a'b/*\"\nhost = \"hooks.example.com\"");
+    let set = format!("jwks = {{ url = \"http://{}/keys\" }}\n", free_address());
+    let gateway = Gateway::start(&[SOURCE, &set, &text].concat()).await;
+    let failures = "countersign_key_fetch_failures_total{source=\"test\",reason=\"connect\"}";
+    until("a fetch has failed", async || gateway.metric(failures).await >= Some(1.0)).await;
+    send(gateway.address, &delivery("msg_1", "{}"), WIRE).await;
+    let reply = get(gateway.admin, "/metrics").await.expect("an answer");
+    assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));
+    let text = gateway.metrics().await;
+    assert!(text.ends_with("# EOF\n"));
+    for line in text.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            assert!(["HELP ", "TYPE ", "UNIT ", "EOF"].iter().any(|kind| comment.starts_with(kind)), "{line}");
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+        assert!(value.parse::<f64>().is_ok() && name.starts_with("countersign_"), "{line}");
+        let Some((_, labels)) = name.split_once('{') else { continue };
+        let labels = labels.strip_suffix('}').expect("labels end with a brace").replace("\\\"", "");
+        // Quotation marks within a value are escaped, so what is left of them stands at its ends.
+        let is_closed = |(_, value): (&str, &str)| !value.trim_end_matches('"').contains('"');
+        assert!(labels.split("\",").all(|label| label.split_once("=\"").is_some_and(is_closed)), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_one_line_of_the_log() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::start_with("", &[SOURCE, &route(&backend, "")].concat(), &["--log", "json"]).await;
+    let wires = Wire::ALL;
+    for wire in wires {
+        send(gateway.address, &delivery("msg_1", "{}"), wire).await;
+        send(gateway.address, &delivery("msg_2", "{}").without("webhook-id"), wire).await;
+        send(gateway.address, &delivery("msg_3", "{}").to("/nowhere\u{25}0a"), wire).await;
+    }
+    let lines = async || {
+        let output = gateway.output();
+        let lines = output.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines.filter(|line| line["message"] == "request").collect::<Vec<_>>()
+    };
+    until("all are logged", async || lines().await.len() >= 12).await;
+    let lines = lines().await;
+    assert_eq!(lines.len(), wires.len() * 3);
+    for line in &lines {
+        assert_eq!(line["peer"], "127.0.0.1");
+        assert!(line["took_us"].is_u64() && line["status"].is_u64(), "{line}");
+    }
+    let (first, refused, lost) = (&lines[0], &lines[1], &lines[2]);
+    assert_eq!((&first["outcome"], &first["message_id"]), (&"confirmed".into(), &"msg_1".into()));
+    assert_eq!(
+        (&first["route"], &first["key"], &first["body_bytes"]),
+        (&"/hook".into(), &"TEST_SECRET".into(), &2.into())
+    );
+    assert_eq!((&refused["outcome"], &refused["reason"]), (&"refused".into(), &"missing_header".into()));
+    assert_eq!((&lost["route"], &lost["reason"]), (&"none".into(), &"no_route".into()));
+    // What was not verified is not repeated: an attacker does not write our log.
+    assert!(refused["message_id"].is_null() && lost["message_id"].is_null());
+}
+
+#[tokio::test]
+async fn no_secret_no_body_and_no_signature_is_logged_or_counted() {
+    for log in [&["--log", "text"], &["--log", "json"]] {
+        let answers = [200, 500, 410, 302].map(Answer::Status).into_iter().chain([Answer::Close]);
+        let backend = Backend::answering(answers).await;
+        let rest = [SOURCE, &route(&backend, "body_limit = \"1KiB\"\nbody_timeout = \"200ms\"")].concat();
+        let gateway = Gateway::start_with("", &rest, log).await;
+        let mut signatures = Vec::new();
+        let mut count = 0;
+        let body = "{\"type\":\"batch.succeeded\",\"data\":\"MARKED-BODY\"}";
+        for wire in Wire::ALL {
+            let good = |id: &str| delivery(id, body).set("x-mark", "MARKED-HEADER");
+            for sent in [
+                good("msg_1"),
+                good("msg_2"),
+                good("msg_3"),
+                good("msg_4"),
+                good("msg_5"),
+                good("msg_1"),
+                good("msg_6").with_body("MARKED-BODY".repeat(200)),
+                good("msg_6").with_body("MARKED-BODY"),
+                good("msg_6").set("webhook-id", "MARKED.ID"),
+                good("msg_6").set("webhook-timestamp", "MARKED-TIME"),
+                good("msg_6").to("/MARKED-PATH?MARKED-QUERY"),
+                Delivery::signed([OTHER_SECRET], 0, "MARKED-ID", body),
+                Delivery::signed([SECRET], -1000, "MARKED-ID", body),
+            ] {
+                signatures.push(sent.headers["webhook-signature"].to_str().expect("ASCII")[3..].to_owned());
+                send(gateway.address, &sent, wire).await;
+                count += 1;
+            }
+        }
+        for broken in ["MARKED-GARBAGE\r\n\r\n", "POST /hook HTTP/1.1\r\nMARKED\r\n\r\n"] {
+            crate::common::raw_answers(gateway.address, broken).await;
+        }
+        until("all are logged", async || gateway.output().matches("took_us").count() >= count).await;
+        assert_eq!(gateway.output().matches("took_us").count(), count);
+        for text in [gateway.output(), gateway.metrics().await] {
+            for word in ["MARKED", secret_of(SECRET), secret_of(OTHER_SECRET)] {
+                assert!(!text.contains(word), "{word} in {text}");
+            }
+            assert!(!signatures.iter().any(|signature| text.contains(signature.as_str())), "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Connections to backends stay usable, or are replaced, whatever thread and runtime their requests run on.
+
+use std::time::Duration;
+
+use crate::common::{Peer, Upstream, soon};
+use countersign_gateway::forward::{Forward, Places, Timeouts};
+use countersign_gateway::trust::Opened;
+use countersign_gateway::upstream::{Upstreams, resolve};
+use countersign_tower::VerifiedBody;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::runtime::{Builder, Runtime};
+use tower_service::Service;
+
+/// An upstream whose every response comes in two pieces, so that some of its requests move between threads.
+async fn in_pieces() -> Upstream {
+    Upstream::start(|_, mut peer: Peer| async move {
+        while peer.request().await.is_some() {
+            peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            peer.write("k").await;
+        }
+    })
+    .await
+}
+
+async fn forward_to(upstream: &Upstream) -> Forward {
+    let upstreams = Upstreams::new(vec![upstream.address.to_string().parse().expect("an authority")]);
+    resolve(std::slice::from_ref(&upstreams)).await;
+    let (connect, response, idle) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_mins(1));
+    Forward::new(
+        upstreams,
+        Timeouts { connect, response, idle },
+        Opened::default(),
+        Places::new(1000),
+        Histogram::new([1.0]),
+    )
+}
+
+async fn request(mut forward: Forward) {
+    let request = Request::post("/").header("webhook-id", "msg_1").body(VerifiedBody::default()).expect("a request");
+    let response = match soon(forward.call(request)).await {
+        Ok(response) => response,
+        Err(infallible) => match infallible {},
+    };
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(soon(response.into_body().collect()).await.expect("a body").to_bytes(), "ok");
+}
+
+#[test]
+fn requests_may_move_between_threads() {
+    let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let upstream = in_pieces().await;
+        let forward = forward_to(&upstream).await;
+        let senders = (0..16).map(|_| {
+            let forward = forward.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    request(forward.clone()).await;
+                }
+            })
+        });
+        for sender in senders.collect::<Vec<_>>() {
+            sender.await.expect("no panic");
+        }
+        assert_eq!(upstream.ids().len(), 320);
+        assert!(upstream.connections() <= 64, "{}", upstream.connections());
+    });
+}
+
+#[test]
+fn a_connection_of_a_runtime_that_has_ended_is_replaced() {
+    let (server, current) = (Runtime::new().expect("a runtime"), || Builder::new_current_thread().enable_all().build());
+    let upstream = server.block_on(in_pieces());
+    let forward = server.block_on(forward_to(&upstream));
+    for _ in 0..3 {
+        let runtime = current().expect("a runtime");
+        runtime.block_on(async {
+            request(forward.clone()).await;
+            request(forward.clone()).await;
+        });
+    }
+    assert_eq!((upstream.ids().len(), upstream.connections()), (6, 3));
+}

@@ -1,0 +1,281 @@
+//! A verdict comes before anything is forwarded: of what is refused, the backend does not even get a
+//! connection.
+
+use std::time::Duration;
+
+use crate::common::{
+    BODY, Backend, Delivery, Gateway, Issuer, OTHER_SECRET, Publish, Publisher, Raw, SECRET, SOURCE, Wire, delivery,
+    route, send, until,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::replay::StoreError;
+use countersign::{Clock, Reason, SystemClock};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// Deliveries that cannot be verified, each with the reason and the status that it is refused with.
+fn unverifiable() -> Vec<(Reason, u16, Delivery)> {
+    let good = || delivery("msg_1", "{}");
+    let signature = |text: &str| good().set("webhook-signature", text);
+    let off = |seconds| Delivery::signed([SECRET], seconds, "msg_1", "{}");
+    vec![
+        (Reason::MissingHeader, 400, good().without("webhook-id")),
+        (Reason::MissingHeader, 400, good().without("webhook-timestamp")),
+        (Reason::MissingHeader, 400, good().without("webhook-signature")),
+        (Reason::DuplicateHeader, 400, good().add("webhook-id", "msg_1")),
+        (Reason::DuplicateHeader, 400, good().add("webhook-timestamp", "1")),
+        (Reason::DuplicateHeader, 400, good().add("webhook-signature", "v1,AAAA")),
+        (Reason::MalformedId, 400, good().set("webhook-id", "msg.1")),
+        (Reason::MalformedId, 400, good().set("webhook-id", &"m".repeat(257))),
+        (Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", "-1")),
+        (Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", "99999999999999999999")),
+        (Reason::TimestampTooOld, 401, off(-302)),
+        (Reason::TimestampTooNew, 401, off(310)),
+        (Reason::MalformedSignature, 400, signature("v1")),
+        (Reason::MalformedSignature, 400, signature(&"v1,AAAA ".repeat(33))),
+        (Reason::UnsupportedScheme, 401, signature("v9,AAAA")),
+        (Reason::UnsupportedScheme, 401, signature(&format!("v1a,{}==", "A".repeat(86)))),
+        (Reason::SignatureMismatch, 401, signature(&format!("v1,{}=", "A".repeat(43)))),
+        (Reason::SignatureMismatch, 401, Delivery::signed([OTHER_SECRET], 0, "msg_1", "{}")),
+        (Reason::SignatureMismatch, 401, good().with_body("{ }")),
+        (Reason::SignatureMismatch, 401, good().set("webhook-id", "msg_2")),
+    ]
+}
+
+/// The same with tokens, as this issuer's keys allow them.
+fn tokens(issuer: &Issuer) -> Vec<(Reason, u16, Delivery)> {
+    let now = SystemClock.now().as_secs();
+    let sent = |token: &str| delivery("msg_1", BODY).set("webhook-signature", token);
+    let claims = |changes: &[(&str, Value)]| {
+        let mut claims: Value = serde_json::from_str(BODY).expect("JSON");
+        let good = [("iss", json!("https://issuer")), ("aud", json!("https://hook")), ("iat", json!(now))];
+        for (name, value) in good.iter().chain(changes) {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+        claims
+    };
+    let claiming = |changes: &[(&str, Value)]| sent(&issuer.token(&claims(changes)));
+    let good = issuer.token(&claims(&[]));
+    let (head, rest) = good.split_once('.').expect("a token");
+    let (_, signature) = rest.split_once('.').expect("a token");
+    let with_header = |header: Value| sent(&format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())));
+    let forged = URL_SAFE_NO_PAD.encode(claims(&[("jti", json!("other"))]).to_string());
+    vec![
+        (Reason::UnknownKey, 401, sent(&issuer.token_naming("key-9", &claims(&[])))),
+        (Reason::UnknownKey, 401, with_header(json!({ "alg": "RS256" }))),
+        (Reason::TokenMalformed, 400, sent("a.b.c")),
+        (Reason::TokenMalformed, 400, with_header(json!({ "alg": "RS256", "kid": "rsa-1", "crit": ["b64"] }))),
+        (Reason::TokenAlgorithm, 401, with_header(json!({ "alg": "none" }))),
+        (Reason::TokenAlgorithm, 401, with_header(json!({ "alg": "HS256", "kid": "rsa-1" }))),
+        (Reason::SignatureMismatch, 401, sent(&format!("{head}.{forged}.{signature}"))),
+        (Reason::TokenIssuer, 401, claiming(&[("iss", json!("https://else"))])),
+        (Reason::TokenIssuer, 401, claiming(&[("iss", Value::Null)])),
+        (Reason::TokenAudience, 401, claiming(&[("aud", json!(["https://else"]))])),
+        (Reason::TokenUntimed, 401, claiming(&[("iat", Value::Null)])),
+        (Reason::TokenExpired, 401, claiming(&[("exp", json!(now - 100))])),
+        (Reason::TokenNotYetValid, 401, claiming(&[("nbf", json!(now + 1000))])),
+        (Reason::TimestampTooOld, 401, claiming(&[("iat", json!(now - 1000))])),
+        (Reason::TimestampTooNew, 401, claiming(&[("iat", json!(now + 1000))])),
+        (Reason::BodyNotBound, 401, claiming(&[("data", json!("else"))])),
+        (Reason::BodyNotBound, 401, sent(&good).with_body("{}")),
+    ]
+}
+
+#[tokio::test]
+async fn what_cannot_be_verified_reaches_no_backend() {
+    let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
+    let publisher = Publisher::start(Publish::keys(&[issuer.jwk()])).await;
+    let token = "token = { audience = [\"https://hook\"], issuer = [\"https://issuer\"] }\n";
+    let gateway = Gateway::start(&[SOURCE, &publisher.entry(""), token, &route(&backend, "")].concat()).await;
+    // A source with a secret is ready without its key set.
+    until("the key set is there", async || gateway.figure("key_set_keys", "test").await == Some(1.0)).await;
+    let cases = [unverifiable(), tokens(&issuer)].concat();
+    // The one that takes Ed25519 keys has a test of its own.
+    let reasons = || Reason::ALL.iter().filter(|reason| **reason != Reason::BodyTooLarge);
+    for reason in reasons() {
+        assert!(cases.iter().any(|(covered, ..)| covered == reason), "there is no case for {reason}");
+    }
+    for wire in Wire::ALL {
+        for (reason, status, delivery) in &cases {
+            let reply = send(gateway.address, delivery, wire).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (*status, reason.as_str()), "{delivery:?}");
+            assert_eq!(reply.header("www-authenticate").is_some(), *status == 401, "{reason}");
+        }
+    }
+    assert_eq!(backend.connections(), 0);
+    for reason in reasons() {
+        let expected = cases.iter().filter(|(covered, ..)| covered == reason).count() * Wire::ALL.len();
+        assert_eq!(gateway.count("refused", reason.as_str()).await.to_string(), expected.to_string(), "{reason}");
+    }
+    // What was refused takes no id: the genuine delivery is still new.
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), Wire::Http1Length).await.outcome(), None);
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_hopeless_head_is_refused_before_its_body_comes() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let mut raw = Raw::open(gateway.address).await;
+    let old = Delivery::signed([SECRET], -1000, "msg_1", "{}");
+    raw.write(format!("{}expect: 100-continue\r\ncontent-length: 2\r\n\r\n", old.head())).await;
+    let reply = raw.answer().await.expect("an answer");
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::UNAUTHORIZED, "timestamp_too_old"));
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_takes_too_long_or_breaks_off_reaches_no_backend() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before_with(&backend, "body_timeout = \"300ms\"").await;
+    let sent = delivery("msg_1", "0123456789");
+    for framing in ["content-length: 10\r\n\r\n", "transfer-encoding: chunked\r\n\r\n"] {
+        let mut raw = Raw::open(gateway.address).await;
+        raw.write(format!("{}{framing}", sent.head())).await;
+        // A byte now and then does not win time.
+        let dribble = async {
+            for byte in &sent.body {
+                raw.write(if framing.starts_with('c') {
+                    vec![*byte]
+                } else {
+                    vec![b'1', b'\r', b'\n', *byte, b'\r', b'\n']
+                })
+                .await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        dribble.await;
+        let reply = raw.answer().await.expect("an answer");
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::REQUEST_TIMEOUT, "body_timeout"));
+    }
+    for broken in ["content-length: 10\r\n\r\n01234", "transfer-encoding: chunked\r\n\r\nzz\r\n"] {
+        let mut raw = Raw::open(gateway.address).await;
+        raw.write(format!("{}{broken}", sent.head())).await;
+        raw.finish().await;
+        let _ = raw.rest().await;
+    }
+    until("both are counted", async || gateway.count("refused", "body_unreadable").await >= 2.0).await;
+    assert_eq!(backend.connections(), 0);
+    assert_eq!(send(gateway.address, &sent, Wire::Http1Length).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn no_route_and_another_method_reach_no_backend() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    for wire in Wire::ALL {
+        let reply = send(gateway.address, &delivery("msg_1", "{}").to("/other"), wire).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_FOUND, "no_route"));
+    }
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "HOOK"] {
+        let mut raw = Raw::open(gateway.address).await;
+        let sent = delivery("msg_1", "{}");
+        raw.write(String::from_utf8(sent.bytes()).expect("ASCII").replacen("POST", method, 1)).await;
+        let reply = raw.answer().await.expect("an answer");
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
+        assert_eq!(reply.header("allow"), Some("POST"));
+    }
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_what_is_new_and_forgets_nothing() {
+    let backend = Backend::start().await;
+    let source = format!("{SOURCE}replay = {{ capacity = 1 }}\n");
+    let gateway = Gateway::start(&[source.as_str(), &route(&backend, "")].concat()).await;
+    let wire = Wire::Http1Length;
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.status, StatusCode::OK);
+    let reply = send(gateway.address, &delivery("msg_2", "{}"), wire).await;
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_full"));
+    assert!(reply.header("retry-after").is_some());
+    assert!(String::from_utf8_lossy(&reply.body).contains(&StoreError::Full.to_string()));
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.outcome(), Some("duplicate"));
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_alone() {
+    let (backend, tell) = Backend::holding().await;
+    let other = "[sources.other]\nsecrets = [{ env = \"OTHER_SECRET\" }]\n";
+    let source = format!("{SOURCE}replay = {{ capacity = 1 }}\n{other}");
+    let other_route = route(&backend, "").replace("/hook", "/other").replace("\"test\"", "\"other\"");
+    let gateway = Gateway::start(&[source.as_str(), &route(&backend, ""), &other_route].concat()).await;
+    let try_send = async |sent: &Delivery| send(gateway.address, sent, Wire::Http1Length).await;
+    let lines = |text: &str| gateway.output().lines().filter(|line| line.contains(text)).count();
+    let (full, has_room) = ("the replay store is full", "the replay store has room again");
+    assert_eq!(gateway.figure("store_capacity", "test").await, Some(1.0));
+    assert_eq!(gateway.figure("store_capacity", "other").await, Some(1_000_000.0));
+
+    let mut held = Raw::open(gateway.address).await;
+    held.write(delivery("msg_0", "{}").bytes()).await;
+    backend.has_seen(1).await;
+    assert_eq!(gateway.figure("ids_remembered", "test").await, Some(1.0));
+    for id in 1..=20 {
+        assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
+    }
+    until("it is logged", async || lines(full) > 0).await;
+    // The same ids of another source, whose store has room.
+    for id in 1..=20 {
+        let sent = Delivery::signed([OTHER_SECRET], 0, &format!("msg_{id}"), "{}").to("/other");
+        assert_eq!(try_send(&sent).await.status, StatusCode::OK);
+    }
+    let refused = "countersign_requests_total{route=\"/hook\",outcome=\"refused\",reason=\"store_full\"}";
+    assert_eq!(gateway.metric(refused).await, Some(20.0));
+
+    // The one that held the room fails, another has it, and then it is full again.
+    tell.send(500).expect("the backend waits");
+    held.answer().await.expect("a response");
+    assert_eq!(try_send(&delivery("msg_1", "{}")).await.status, StatusCode::OK);
+    for id in 2..=20 {
+        assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
+    }
+    until("it is logged again", async || lines(full) > 1).await;
+    assert_eq!((lines(full), lines(has_room)), (2, 1), "{}", gateway.output());
+    let output = gateway.output();
+    let line = output.lines().find(|line| line.contains(full)).expect("a line");
+    assert!(line.contains("WARN") && line.contains("source=\"test\"") && line.contains("capacity=1"), "{line}");
+}
+
+#[tokio::test]
+async fn a_forged_request_does_not_choose_how_it_is_rejected() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let forged = |content_type: &str| {
+        Delivery::signed([OTHER_SECRET], 0, "msg_1", &b"\0\0\0\0\0"[..]).set("content-type", content_type)
+    };
+    let types = ["application/grpc", "application/grpc+proto", "application/grpc-web", "Application/GRPC;x=y"];
+    for wire in Wire::ALL {
+        for content_type in types {
+            for (sent, status, code) in [
+                (forged(content_type), 401, "signature_mismatch"),
+                (forged(content_type).without("webhook-id"), 400, "missing_header"),
+            ] {
+                let reply = send(gateway.address, &sent, wire).await;
+                assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, code), "{content_type} {wire:?}");
+                assert_eq!(reply.header("grpc-status"), None, "{content_type} {wire:?}");
+            }
+        }
+    }
+    assert_eq!(backend.connections(), 0);
+    // What is verified is forwarded, whatever its content type says of its body, and a duplicate is acknowledged.
+    for (n, body) in [&b""[..], b"\0\0\0\0\x01a\0\0\0\0\0", b"\0\0\0\0\x05a"].into_iter().enumerate() {
+        let sent = delivery(&format!("msg_{n}"), body).set("content-type", "application/grpc");
+        assert_eq!(send(gateway.address, &sent, Wire::Http2Length).await.status, StatusCode::OK, "{body:?}");
+        let again = send(gateway.address, &sent, Wire::Http2Length).await;
+        assert_eq!((again.outcome(), again.header("grpc-status"), &*again.body), (Some("duplicate"), None, &b""[..]));
+    }
+    assert_eq!(backend.seen().len(), 3);
+
+    // A route that turns it on rejects calls as gRPC does, and all else as before.
+    let gateway = Gateway::before_with(&backend, "grpc = true").await;
+    let reply = send(gateway.address, &forged("application/grpc"), Wire::Http2Length).await;
+    assert_eq!((reply.status, reply.header("grpc-status")), (StatusCode::OK, Some("16")));
+    assert_eq!(reply.header("countersign-code"), Some("signature_mismatch"));
+    for (wire, content_type) in [(Wire::Http1Length, "application/grpc"), (Wire::Http2Length, "application/json")] {
+        let reply = send(gateway.address, &forged(content_type), wire).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "signature_mismatch"), "{content_type}");
+    }
+    assert_eq!(backend.seen().len(), 3);
+}

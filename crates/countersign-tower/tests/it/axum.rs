@@ -1,0 +1,204 @@
+//! The layer and the extractors wherever axum lets a layer stand.
+
+use crate::common::{Client, Delivery, Framing, Setup, delivery, delivery_for, forgery, serve_axum, setup};
+use axum::extract::Path;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use countersign::Event;
+use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
+use countersign_tower::{Rest, VerifyLayer};
+use http::StatusCode;
+
+const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
+
+/// Says all that the extractors gave.
+async fn receive(Webhook(event): Webhook, VerifiedDelivery(verified): VerifiedDelivery) -> String {
+    let Event { event_type, data, .. } = event;
+    format!("{} {event_type} {}", verified.message_id(), data.id.unwrap_or_default())
+}
+
+/// Delivers to a path of an application of its own.
+async fn deliver_to(app: Router, path: &str, delivery: &Delivery) -> (StatusCode, String) {
+    let (addr, server) = serve_axum(app).await;
+    let reply = Client::connect(addr).await.deliver_to(path, delivery, Framing::Length).await;
+    server.abort();
+    (reply.status, String::from_utf8(reply.body.to_vec()).expect("text"))
+}
+
+fn event(id: &str) -> Delivery {
+    delivery(id, EVENT)
+}
+
+/// The genuine reaches the handler with its event, and the forged does not.
+async fn protects(place: &str, path: &str, app: impl Fn(&Setup) -> Router) {
+    let setup = setup();
+    let genuine = deliver_to(app(&setup), path, &event("msg_1")).await;
+    assert_eq!(genuine, (StatusCode::OK, "msg_1 batch.succeeded batch_1".to_owned()), "{place}");
+    let (status, _) = deliver_to(app(&setup), path, &forgery("msg_2", EVENT)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{place}");
+    // Whatever stands where, what is done is done.
+    let (status, body) = deliver_to(app(&setup), path, &event("msg_1")).await;
+    assert_eq!((status, &*body), (StatusCode::OK, ""), "{place}: a duplicate");
+}
+
+#[tokio::test]
+async fn a_layer_protects_wherever_it_stands() {
+    let layer = |setup: &Setup| setup.layer.clone();
+    protects("Router::layer", "/hook", |setup| Router::new().route("/hook", post(receive)).layer(layer(setup))).await;
+    protects("Router::route_layer", "/hook", |setup| {
+        Router::new().route("/hook", post(receive)).route_layer(layer(setup))
+    })
+    .await;
+    protects("MethodRouter::layer", "/hook", |setup| Router::new().route("/hook", post(receive).layer(layer(setup))))
+        .await;
+    protects("inside nest", "/in/hook", |setup| {
+        Router::new().nest("/in", Router::new().route("/hook", post(receive)).layer(layer(setup)))
+    })
+    .await;
+    protects("around nest", "/in/hook", |setup| {
+        Router::new().nest("/in", Router::new().route("/hook", post(receive))).layer(layer(setup))
+    })
+    .await;
+    protects("nest_service", "/in/hook", |setup| {
+        let inner = Router::new().route("/hook", post(receive)).layer(layer(setup));
+        Router::new().nest_service("/in", inner)
+    })
+    .await;
+    protects("detached", "/hook", |setup| {
+        let spawn = |rest: Rest| drop(tokio::spawn(rest));
+        Router::new().route("/hook", post(receive)).layer(layer(setup).detach(spawn))
+    })
+    .await;
+    protects("a fallback", "/anywhere", |setup| Router::new().fallback(receive).layer(layer(setup))).await;
+}
+
+#[tokio::test]
+async fn routes_beside_the_layer_are_left_alone() {
+    let setup = setup();
+    let app = || {
+        Router::new()
+            .route("/hook", post(receive))
+            .route_layer(setup.layer.clone())
+            .route("/health", get(|| async { "well" }))
+            .route("/open", post(|body: Bytes| async { body }))
+    };
+    let (status, body) = deliver_to(app(), "/open", &forgery("msg_1", "anything")).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "anything"));
+    // `route_layer` leaves a path that nobody routes alone, too: nothing is claimed for it.
+    let (status, _) = deliver_to(app(), "/nowhere", &event("msg_1")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(setup.store.is_empty());
+}
+
+#[tokio::test]
+async fn each_route_has_its_source() {
+    let (gemini, billing) = (crate::common::verifier_for("gemini", 1), crate::common::verifier_for("billing", 2));
+    let source = |VerifiedDelivery(verified): VerifiedDelivery, Path(name): Path<String>| async move {
+        format!("{} at {name}", verified.source())
+    };
+    let clock = setup().clock;
+    let layer = |verifier| VerifyLayer::new(verifier).clock(clock.clone());
+    let app = || {
+        Router::new()
+            .route("/a/{name}", post(source).layer(layer(gemini.clone())))
+            .route("/b/{name}", post(source).layer(layer(billing.clone())))
+    };
+    for (path, secret, expected) in [
+        ("/a/x", 1, (StatusCode::OK, "gemini at x")),
+        ("/b/y", 2, (StatusCode::OK, "billing at y")),
+        ("/a/x", 2, (StatusCode::UNAUTHORIZED, "")),
+        ("/b/y", 1, (StatusCode::UNAUTHORIZED, "")),
+    ] {
+        let (status, body) = deliver_to(app(), path, &delivery_for(secret, "msg_1", "body")).await;
+        let body = if status == StatusCode::OK { &*body } else { "" };
+        assert_eq!((status, body), expected, "{path} with {secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_payload_is_an_event_or_json_or_bytes() {
+    #[derive(serde::Deserialize)]
+    struct Invoice {
+        number: String,
+    }
+    async fn invoice(Webhook(Json(invoice)): Webhook<Json<Invoice>>) -> String {
+        invoice.number
+    }
+    async fn bytes(Webhook(bytes): Webhook<Bytes>) -> Bytes {
+        bytes
+    }
+    let setup = setup();
+    let app = || {
+        Router::new()
+            .route("/invoice", post(invoice))
+            .route("/bytes", post(bytes))
+            .route("/event", post(receive))
+            .layer(setup.layer.clone())
+    };
+    let (status, body) = deliver_to(app(), "/invoice", &delivery("msg_1", r#"{"number":"7"}"#)).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "7"));
+    let (status, body) = deliver_to(app(), "/bytes", &delivery("msg_2", "no JSON")).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "no JSON"));
+
+    // What is genuine and not what is expected is said to the sender, and stays welcome.
+    for (path, body) in [("/invoice", r#"{"number":7}"#), ("/event", "no JSON"), ("/event", "{}")] {
+        let (status, answer) = deliver_to(app(), path, &delivery("msg_3", body)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}");
+        assert!(answer.contains(r#""code":"unexpected_payload""#), "{answer}");
+        assert_eq!(setup.store.in_flight(), 0);
+    }
+    let (status, body) = deliver_to(app(), "/bytes", &delivery("msg_3", "{}")).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "{}"), "so another handler may have it");
+}
+
+#[tokio::test]
+async fn a_handler_may_acknowledge_what_it_cannot_read() {
+    async fn lenient(webhook: Result<Webhook, WebhookRejection>) -> StatusCode {
+        match webhook {
+            Err(WebhookRejection::UnexpectedPayload(_)) => StatusCode::ACCEPTED,
+            other => panic!("{other:?}"),
+        }
+    }
+    let setup = setup();
+    let app = || Router::new().route("/hook", post(lenient)).layer(setup.layer.clone());
+    assert_eq!(deliver_to(app(), "/hook", &delivery("msg_1", "no event")).await.0, StatusCode::ACCEPTED);
+    assert_eq!(deliver_to(app(), "/hook", &delivery("msg_1", "no event")).await.0, StatusCode::OK, "a duplicate");
+}
+
+#[tokio::test]
+async fn without_a_layer_nothing_is_extracted_and_the_answer_says_what_is_missing() {
+    for app in [
+        Router::new().route("/hook", post(receive)),
+        Router::new().route("/hook", post(|_: VerifiedDelivery| async {})),
+        // Routes that are added after it are outside.
+        Router::new().layer(setup().layer).route("/hook", post(receive)),
+    ] {
+        let (status, body) = deliver_to(app, "/hook", &event("msg_1")).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains(r#""code":"layer_missing""#) && body.contains("VerifyLayer::new"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_observes_gives_no_proof_of_what_is_forged() {
+    let setup = setup();
+    let app = || Router::new().route("/hook", post(receive)).layer(setup.layer.clone().danger_observe());
+    let (status, body) = deliver_to(app(), "/hook", &event("msg_1")).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "msg_1 batch.succeeded batch_1"));
+    let (status, body) = deliver_to(app(), "/hook", &event("msg_1")).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "msg_1 batch.succeeded batch_1"), "genuine, so there is proof");
+    let (status, body) = deliver_to(app(), "/hook", &forgery("msg_2", EVENT)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(body.contains(r#""code":"signature_mismatch""#), "{body}");
+}
+
+#[tokio::test]
+async fn a_rejection_is_a_problem_document_with_its_headers() {
+    let refused = WebhookRejection::Refused(countersign_tower::Refusal::InFlight).into_response();
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    assert!(refused.headers().contains_key("retry-after"));
+    let missing = WebhookRejection::LayerMissing.into_response();
+    assert_eq!(missing.headers()["content-type"], "application/problem+json");
+}

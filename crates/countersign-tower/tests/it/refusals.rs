@@ -1,0 +1,231 @@
+//! What is refused is answered as the table of answers says, and never reaches the handler.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::common::{
+    Client, Delivery, Framing, Handler, NOW, Reply, Stack, delivery, delivery_at, forgery, noise, send, setup,
+    setup_with, start,
+};
+use countersign::{EventFilter, MemoryStore, Reason};
+use countersign_tower::{Outcome, Refusal, Report};
+use http::StatusCode;
+
+/// At least one delivery for every reason, and the status that it is answered with.
+fn rejected() -> Vec<(&'static str, Reason, u16, Delivery)> {
+    let good = || delivery("msg_1", "body");
+    let signature = good().headers["webhook-signature"].to_str().expect("visible ASCII").to_owned();
+    let zeros = "A".repeat(86);
+    let token = format!("{zeros}.{zeros}.{zeros}");
+    let many = [signature.as_str(); 33].join(" ");
+    let long = "m".repeat(257);
+    vec![
+        ("no headers", Reason::MissingHeader, 400, Delivery { headers: http::HeaderMap::new(), ..good() }),
+        ("no id", Reason::MissingHeader, 400, good().without("webhook-id")),
+        ("no timestamp", Reason::MissingHeader, 400, good().without("webhook-timestamp")),
+        ("no signature", Reason::MissingHeader, 400, good().without("webhook-signature")),
+        ("two ids", Reason::DuplicateHeader, 400, good().add("webhook-id", "msg_2")),
+        ("the same id twice", Reason::DuplicateHeader, 400, good().add("webhook-id", "msg_1")),
+        ("two timestamps", Reason::DuplicateHeader, 400, good().add("webhook-timestamp", "1")),
+        ("two signatures", Reason::DuplicateHeader, 400, good().add("webhook-signature", &signature)),
+        ("an empty id", Reason::MalformedId, 400, good().set("webhook-id", "")),
+        ("an id with a dot", Reason::MalformedId, 400, good().set("webhook-id", "msg.1")),
+        ("an id with a space", Reason::MalformedId, 400, good().set("webhook-id", "msg 1")),
+        ("an id that is too long", Reason::MalformedId, 400, good().set("webhook-id", &long)),
+        ("no number", Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", "soon")),
+        ("a signed number", Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", "-1700000000")),
+        ("a huge number", Reason::MalformedTimestamp, 400, good().set("webhook-timestamp", &"9".repeat(19))),
+        ("a second too old", Reason::TimestampTooOld, 401, delivery_at(NOW - 301, "msg_1", "body")),
+        ("a second too new", Reason::TimestampTooNew, 401, delivery_at(NOW + 301, "msg_1", "body")),
+        ("an empty signature", Reason::MalformedSignature, 400, good().set("webhook-signature", "")),
+        ("a signature cut off", Reason::MalformedSignature, 400, good().set("webhook-signature", &signature[..40])),
+        ("many signatures", Reason::MalformedSignature, 400, good().set("webhook-signature", &many)),
+        ("an unknown version", Reason::UnsupportedScheme, 401, good().set("webhook-signature", "v9,YWJj")),
+        ("v1a", Reason::UnsupportedScheme, 401, good().set("webhook-signature", &format!("v1a,{zeros}=="))),
+        ("a token", Reason::UnsupportedScheme, 401, good().set("webhook-signature", &token)),
+        ("another secret", Reason::SignatureMismatch, 401, forgery("msg_1", "body")),
+        ("another id", Reason::SignatureMismatch, 401, good().set("webhook-id", "msg_2")),
+        ("another time", Reason::SignatureMismatch, 401, good().set("webhook-timestamp", &(NOW + 1).to_string())),
+        ("another body", Reason::SignatureMismatch, 401, good().with_body("Body")),
+        ("no body", Reason::SignatureMismatch, 401, good().with_body("")),
+    ]
+}
+
+/// Checks all that every refusal has in common.
+fn is_refusal(why: &str, reply: &Reply, status: u16, code: &str) {
+    assert_eq!((reply.status.as_u16(), &*reply.code()), (status, code), "{why}");
+    assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{why}: {reply:?}");
+    let retry_after = reply.header("retry-after").map(|secs| secs.parse::<u64>().expect("seconds"));
+    assert_eq!(
+        retry_after.is_some_and(|secs| (1..=60).contains(&secs)),
+        matches!(status, 409 | 503),
+        "{why}: {reply:?}"
+    );
+    assert_eq!(reply.outcome(), None, "{why}: nothing was acknowledged");
+    assert!(reply.status != StatusCode::GONE && !reply.status.is_redirection(), "{why}: senders misread these");
+}
+
+/// What an outer layer sees of it.
+fn is_reported(why: &str, report: &Report, refusal: Option<&Refusal>, code: &str) {
+    let refusal = refusal.expect("the refusal is in the response's extensions");
+    assert_eq!(report.outcome(), &Outcome::Refused(*refusal), "{why}");
+    assert_eq!(report.refusal(), Some(refusal), "{why}");
+    assert_eq!(refusal.code(), code, "{why}");
+}
+
+#[tokio::test]
+async fn every_reason_has_its_status_and_its_headers() {
+    let reasons: HashSet<_> = rejected().iter().map(|(_, reason, ..)| reason.as_str()).collect();
+    // Those that take public keys are in `keys.rs`.
+    let of_keys =
+        |name: &&str| name.starts_with("token_") || ["unknown_key", "body_not_bound", "body_too_large"].contains(name);
+    let all: HashSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).filter(|name| !of_keys(name)).collect();
+    assert_eq!(reasons, all, "each reason has its case");
+    for stack in Stack::ALL {
+        let (setup, handler) = (setup(), Handler::default());
+        let server = start(stack, &setup.layer, &handler).await;
+        for (why, reason, status, delivery) in rejected() {
+            let reply = Client::connect(server.addr).await.deliver(&delivery, Framing::Length).await;
+            is_refusal(why, &reply, status, reason.as_str());
+            let (report, refusal) = server.reports().pop().expect("it was reported");
+            is_reported(why, &report, refusal.as_ref(), reason.as_str());
+            assert!(matches!(refusal, Some(Refusal::Unverified(rejection)) if rejection.reason() == reason), "{why}");
+            assert!(report.verified().is_none(), "{why}: nothing was verified");
+            // Only what can still be genuine costs the time that it takes to hash a body.
+            assert_eq!(report.verification_time().is_some(), reason == Reason::SignatureMismatch, "{why}");
+        }
+        assert_eq!(handler.calls(), 0);
+        assert!(setup.store.is_empty(), "who has no key takes no room");
+    }
+}
+
+#[tokio::test]
+async fn what_an_answer_says_is_for_the_sender_and_repeats_nothing_that_it_sent() {
+    let (setup, handler) = (setup(), Handler::default());
+    let delivery = forgery("msg_<script>", "<script>").set("user-agent", "<script>");
+    let reply = send(&setup.layer, &handler, &delivery).await;
+    assert_eq!(reply.code(), "signature_mismatch");
+    let body = String::from_utf8(reply.body.to_vec()).expect("text");
+    assert!(!body.contains("script"), "{body}");
+    // The right signature above all.
+    let right = crate::common::delivery("msg_<script>", "<script>").headers["webhook-signature"].clone();
+    assert!(!body.contains(&right.to_str().expect("visible ASCII")[3..20]), "{body}");
+}
+
+#[tokio::test]
+async fn a_delivery_is_in_time_to_the_second() {
+    for secs in [NOW - 300, NOW + 300] {
+        let (setup, handler) = (setup(), Handler::default());
+        let reply = send(&setup.layer, &handler, &delivery_at(secs, "msg_1", "body")).await;
+        assert_eq!((reply.status, handler.calls()), (StatusCode::OK, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_as_old_as_it_was_when_it_arrived() {
+    let (setup, handler) = (setup(), Handler::default());
+    let server = start(Stack::Hyper, &setup.layer, &handler).await;
+    let mut client = Client::connect(server.addr).await;
+    let last = delivery_at(NOW - 300, "msg_1", "body");
+    client.send_head(&last.clone().add("expect", "100-continue"), Framing::Length).await;
+    assert_eq!(client.reply().await.expect("a word").status, StatusCode::CONTINUE, "the head was accepted");
+    setup.clock.advance(Duration::from_secs(5));
+    client.send(&last.body).await;
+    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413() {
+    let (setup, handler) = (setup(), Handler::default());
+    let reply = send(&setup.layer.body_limit(10), &handler, &delivery("msg_1", noise(11))).await;
+    is_refusal("too large", &reply, 413, "body_too_large");
+    is_reported("too large", reply.extensions.get().expect("a report"), reply.extensions.get(), "body_too_large");
+    assert_eq!(handler.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_being_handled_is_told_to_come_back() {
+    for stack in Stack::ALL {
+        let setup = setup();
+        let (handler, tell) = Handler::waiting();
+        let server = start(stack, &setup.layer, &handler).await;
+        let (mut first, mut second) = (Client::connect(server.addr).await, Client::connect(server.addr).await);
+        let delivery = delivery("msg_1", "body");
+        first.send_head(&delivery, Framing::Length).await;
+        first.send(&delivery.body).await;
+        handler.called(1).await;
+
+        let reply = second.deliver(&delivery, Framing::Length).await;
+        is_refusal("in flight", &reply, 409, "in_flight");
+        let (report, refusal) = server.reports().pop().expect("it was reported");
+        is_reported("in flight", &report, refusal.as_ref(), "in_flight");
+        assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"), "it was genuine");
+
+        tell.send(200).expect("the handler waits for it");
+        assert_eq!(first.reply().await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(second.deliver(&delivery, Framing::Length).await.outcome(), Some("duplicate"));
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_what_is_new_and_still_knows_what_is_done() {
+    for stack in Stack::ALL {
+        let (setup, handler) = (setup_with(MemoryStore::builder().capacity(1).build()), Handler::default());
+        let server = start(stack, &setup.layer, &handler).await;
+        let mut client = Client::connect(server.addr).await;
+        let first = delivery("msg_1", "body");
+        assert_eq!(client.deliver(&first, Framing::Length).await.status, StatusCode::OK);
+
+        let reply = client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
+        is_refusal("full", &reply, 503, "store_full");
+        let (report, refusal) = server.reports().pop().expect("it was reported");
+        is_reported("full", &report, refusal.as_ref(), "store_full");
+
+        assert_eq!(client.deliver(&first, Framing::Length).await.outcome(), Some("duplicate"));
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
+    for stack in Stack::ALL {
+        let (setup, handler) = (setup(), Handler::default());
+        let events = EventFilter::new(["batch.*"]).expect("good patterns");
+        let server = start(stack, &setup.layer.clone().events(events), &handler).await;
+        let mut client = Client::connect(server.addr).await;
+        for (n, body) in
+            [r#"{"type":"video.generated"}"#, r#"{"type":"batch"}"#, r#"{"type":"x"}"#].into_iter().enumerate()
+        {
+            let reply = client.deliver(&delivery(&format!("msg_{n}"), body), Framing::Length).await;
+            assert_eq!((reply.status.as_u16(), reply.outcome()), (204, Some("filtered")), "{body}");
+            assert!(reply.body.is_empty());
+            let (report, refusal) = server.reports().pop().expect("it was reported");
+            assert_eq!((report.outcome(), refusal), (&Outcome::Filtered, None));
+            assert!(report.verified().is_some(), "{body}: only what is genuine is acknowledged");
+            assert!(!report.is_untyped(), "{body}");
+        }
+        assert_eq!(handler.calls(), 0);
+        assert!(setup.store.is_empty(), "what is not handled takes no room");
+
+        let wanted = delivery("msg_1", r#"{"type":"batch.succeeded"}"#);
+        let reply = client.deliver(&wanted, Framing::Length).await;
+        assert_eq!((reply.status.as_u16(), reply.outcome(), handler.calls()), (200, None, 1));
+
+        let forged = forgery("msg_9", r#"{"type":"video.generated"}"#);
+        let reply = client.deliver(&forged, Framing::Length).await;
+        is_refusal("a filter is for what was verified", &reply, 401, "signature_mismatch");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_answered_by_the_handler_has_a_report_and_no_refusal() {
+    let (setup, handler) = (setup(), Handler::default());
+    let reply = send(&setup.layer, &handler, &delivery("msg_1", "body")).await;
+    let report = reply.extensions.get::<Report>().expect("a report");
+    assert_eq!(report.outcome(), &Outcome::Confirmed);
+    assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"));
+    assert!(report.verification_time().is_some());
+    assert!(report.refusal().is_none() && reply.extensions.get::<Refusal>().is_none());
+    assert_eq!(reply.outcome(), None, "the answer is the handler's own");
+}

@@ -1,0 +1,106 @@
+//! Each request has a span, with fields that are named after OpenTelemetry's conventions.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::common::{Answer, Client, Framing, Handler, delivery, forgery, serve_hyper, setup};
+use countersign_tower::ConfirmAt;
+use serde_json::Value;
+use tower::{Layer, service_fn};
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// All that is logged, as JSON.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Everything that is logged from here on, on this thread.
+    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_span_events(FmtSpan::CLOSE).with_writer(move || writer.clone());
+        (log, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines = String::from_utf8(bytes).expect("text");
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// The spans that were closed, once there are so many.
+    async fn closed(&self, count: usize) -> Vec<Value> {
+        crate::common::soon(async {
+            loop {
+                let closed: Vec<_> =
+                    self.lines().into_iter().filter(|line| line["fields"]["message"] == "close").collect();
+                if closed.len() >= count {
+                    return closed.into_iter().map(|line| line["span"].clone()).collect();
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn a_span_says_what_came_and_what_became_of_it() {
+    let (log, _guard) = Log::listen();
+    let (setup, handler) = (setup(), Handler::answering([Answer::Status(202)]));
+    let (addr, _server) = serve_hyper(setup.layer.layer(handler)).await;
+    let mut client = Client::connect(addr).await;
+    client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
+    client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
+    let spans = log.closed(2).await;
+    let expected = serde_json::json!({
+        "name": "webhook",
+        "http.request.method": "POST",
+        "url.path": "/hook",
+        "http.response.status_code": 202,
+        "messaging.message.id": "msg_1",
+        "messaging.message.body.size": 4,
+        "countersign.source": "test",
+        "countersign.scheme": "v1",
+        "countersign.key": "secret-1",
+        "countersign.outcome": "confirmed",
+    });
+    assert_eq!(spans[0], expected);
+    let expected = serde_json::json!({
+        "name": "webhook",
+        "http.request.method": "POST",
+        "url.path": "/hook",
+        "http.response.status_code": 401,
+        "error.type": "signature_mismatch",
+        "countersign.outcome": "refused",
+    });
+    assert_eq!(spans[1], expected, "nothing is said of what is not verified");
+}
+
+#[tokio::test]
+async fn what_a_service_logs_stands_in_the_span() {
+    let (log, _guard) = Log::listen();
+    let setup = setup();
+    let service = service_fn(|_: http::Request<countersign_tower::VerifiedBody>| async {
+        tracing::info!("at it");
+        Ok::<_, crate::common::Failure>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from("handled")))
+    });
+    let layer = setup.layer.clone().confirm_at(ConfirmAt::BodyEnd);
+    let (addr, _server) = serve_hyper(layer.layer(service)).await;
+    Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
+    // Also where the end of a body decides.
+    assert_eq!(log.closed(1).await[0]["countersign.outcome"], "confirmed");
+    let inside = log.lines().into_iter().find(|line| line["fields"]["message"] == "at it").expect("it was logged");
+    assert_eq!(inside["span"]["url.path"], "/hook");
+}

@@ -1,0 +1,139 @@
+//! A genuine delivery, changed anywhere, is not one.
+
+use crate::common::{Delivery, Handler, NOW, WEBHOOK_HEADERS, delivery, delivery_at, noise, send, setup};
+use http::{HeaderValue, StatusCode};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tokio::runtime::{Builder, Runtime};
+
+/// No timers and no sockets: a delivery that is there is verified at once.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().expect("a runtime")
+}
+
+/// The parts of a delivery that are signed or sign.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Header(usize),
+    Body,
+}
+
+impl Delivery {
+    fn part(&self, part: Part) -> Vec<u8> {
+        match part {
+            Part::Header(n) => self.headers[&WEBHOOK_HEADERS[n]].as_bytes().to_vec(),
+            Part::Body => self.body.to_vec(),
+        }
+    }
+
+    /// `None` if these bytes cannot stand there.
+    fn with_part(mut self, part: Part, bytes: Vec<u8>) -> Option<Self> {
+        match part {
+            Part::Header(n) => {
+                self.headers.insert(&WEBHOOK_HEADERS[n], HeaderValue::from_bytes(&bytes).ok()?);
+            }
+            Part::Body => self.body = bytes.into(),
+        }
+        Some(self)
+    }
+
+    /// Whether it says the same as what was signed. Its signature may stand in a list with others.
+    fn says_what(&self, signed: &Self) -> bool {
+        let (list, signature) = (self.part(Part::Header(2)), signed.part(Part::Header(2)));
+        list.split(|byte| *byte == b' ').any(|entry| entry == signature)
+            && [Part::Header(0), Part::Header(1), Part::Body].iter().all(|part| self.part(*part) == signed.part(*part))
+    }
+}
+
+/// Whether it reached the handler. What did not was refused, and left nothing behind.
+async fn is_accepted(delivery: &Delivery) -> bool {
+    let (setup, handler) = (setup(), Handler::default());
+    let reply = send(&setup.layer, &handler, delivery).await;
+    if handler.calls() == 1 {
+        assert_eq!(reply.status, StatusCode::OK);
+        return true;
+    }
+    assert!(matches!(reply.status.as_u16(), 400 | 401), "{reply:?}");
+    assert!(!reply.code().is_empty() && setup.store.is_empty());
+    false
+}
+
+#[test]
+fn every_bit_counts() {
+    runtime().block_on(async {
+        let genuine = delivery("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", r#"{"type":"batch.succeeded"}"#);
+        assert!(is_accepted(&genuine).await);
+        let mut changed = 0;
+        for part in [Part::Header(0), Part::Header(1), Part::Header(2), Part::Body] {
+            let bytes = genuine.part(part);
+            for bit in 0..bytes.len() * 8 {
+                let mut bytes = bytes.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                // Some bytes cannot stand in a header at all.
+                let Some(other) = genuine.clone().with_part(part, bytes) else { continue };
+                assert!(!is_accepted(&other).await, "{part:?}, bit {bit}");
+                changed += 1;
+            }
+        }
+        assert!(changed > 800, "{changed}");
+    });
+}
+
+#[test]
+fn a_signature_is_for_the_id_the_time_and_the_body_that_it_was_made_for() {
+    runtime().block_on(async {
+        let one = delivery("msg_1", "one");
+        let other = delivery_at(NOW + 1, "msg_2", "two");
+        for bits in 1..15_u8 {
+            let mut mixed = one.clone();
+            for (n, part) in [Part::Header(0), Part::Header(1), Part::Header(2), Part::Body].into_iter().enumerate() {
+                if bits & 1 << n != 0 {
+                    mixed = mixed.with_part(part, other.part(part)).expect("it stood there before");
+                }
+            }
+            assert!(!is_accepted(&mixed).await, "{bits:04b}");
+        }
+        assert!(is_accepted(&one).await && is_accepted(&other).await);
+    });
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![(0..3_usize).prop_map(Part::Header), Just(Part::Body)]
+}
+
+fn genuine() -> impl Strategy<Value = Delivery> {
+    let body =
+        prop_oneof![prop::collection::vec(any::<u8>(), 0..300), (0..70_000_usize).prop_map(|len| noise(len).to_vec())];
+    ("[!-\\-/-~]{1,60}", NOW - 300..=NOW + 300, body).prop_map(|(id, secs, body)| delivery_at(secs, &id, body))
+}
+
+/// A change of some bytes at some place: other bytes, more, or fewer.
+fn splice() -> impl Strategy<Value = (Part, Index, usize, Vec<u8>)> {
+    let ascii = prop::collection::vec(b' '..=b'~', 0..4);
+    (part(), any::<Index>(), 0..4_usize, prop_oneof![ascii, prop::collection::vec(any::<u8>(), 0..4)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_changed_anywhere_is_never_accepted(genuine in genuine(), changes in prop::collection::vec(splice(), 1..3)) {
+        let mut changed = genuine.clone();
+        for (part, at, removed, added) in changes {
+            let mut bytes = changed.part(part);
+            let at = at.index(bytes.len() + 1);
+            let end = (at + removed).min(bytes.len());
+            bytes.splice(at..end, added);
+            let spliced = changed.clone().with_part(part, bytes);
+            prop_assume!(spliced.is_some());
+            changed = spliced.expect("it was just assumed");
+        }
+        let accepted = runtime().block_on(is_accepted(&changed));
+        prop_assert_eq!(accepted, changed.says_what(&genuine));
+    }
+
+    #[test]
+    fn what_was_not_changed_is_always_accepted(genuine in genuine()) {
+        prop_assert!(runtime().block_on(is_accepted(&genuine)));
+    }
+}

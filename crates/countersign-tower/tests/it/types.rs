@@ -1,0 +1,217 @@
+//! The types are what their users need them to be: to clone, to send, to print, to share.
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::{Client, Framing, Handler, delivery, delivery_at, router, send, serve_axum, setup};
+use bytes::Bytes;
+use countersign::{Clock, MemoryStore, SystemClock};
+use countersign_tower::{
+    BodyBudget, Detach, DetachLayer, FinishAnyway, Observe, ObserveLayer, Observed, ObservedBody, Outcome, PerRequest,
+    ProblemDocument, Refusal, Rendered, Report, ResponseBody, ResponseFuture, Rest, VerifiedBody, Verify, VerifyLayer,
+};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tower::{Layer, Service, service_fn};
+
+fn is_send_and_sync<T: Send + Sync + 'static>() {}
+fn is_send<T: Send + 'static>() {}
+fn is_clone<T: Clone>() {}
+fn is_debug<T: Debug>() {}
+fn is_error<T: Error + Copy + Eq>() {}
+
+type Store = Arc<MemoryStore>;
+type Inner = axum::routing::Route;
+
+#[test]
+fn the_types_go_where_services_go() {
+    is_send_and_sync::<VerifyLayer>();
+    is_clone::<VerifyLayer>();
+    is_debug::<VerifyLayer>();
+
+    is_send_and_sync::<Verify<Inner, Store, SystemClock>>();
+    is_clone::<Verify<Inner, Store, SystemClock>>();
+    is_debug::<Verify<Inner, Store, SystemClock>>();
+    // Where the service inside can be cloned, nothing else has to be.
+    is_clone::<Verify<Inner, MemoryStore, SystemClock>>();
+
+    is_send::<ResponseFuture<Inner, Incoming, axum::body::Body, Store, SystemClock>>();
+    is_debug::<ResponseFuture<Inner, Incoming, axum::body::Body, Store, SystemClock>>();
+
+    is_send_and_sync::<VerifiedBody>();
+    is_clone::<VerifiedBody>();
+    is_debug::<VerifiedBody>();
+    is_send_and_sync::<ResponseBody<Full<Bytes>>>();
+    is_debug::<ResponseBody<Full<Bytes>>>();
+
+    is_send_and_sync::<Report>();
+    is_clone::<Report>();
+    is_debug::<Report>();
+    is_send_and_sync::<Outcome>();
+    is_send_and_sync::<Refusal>();
+    is_error::<Refusal>();
+}
+
+#[test]
+fn what_is_set_and_given_goes_where_services_go() {
+    type Spawn = fn(Rest);
+    type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
+    type Hook = fn(&Report);
+    type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
+    type Render = fn(&Refusal) -> Rendered;
+    type Layers = VerifyLayer<Store, SystemClock, PerRequest<Choose>, Hook, Render>;
+    type Observes = Observe<Inner, Store, SystemClock, countersign::Verifier, (), ProblemDocument>;
+
+    is_send_and_sync::<BodyBudget>();
+    is_clone::<BodyBudget>();
+    is_debug::<BodyBudget>();
+    is_send_and_sync::<Layers>();
+    is_clone::<Layers>();
+    is_debug::<Layers>();
+    is_send_and_sync::<DetachLayer<Layers, Spawn>>();
+    is_debug::<Detach<Inner, Spawn>>();
+    is_send::<FinishAnyway<std::future::Pending<Answered>, Spawn>>();
+    is_debug::<FinishAnyway<std::future::Pending<Answered>, Spawn>>();
+    is_send::<Rest>();
+    is_debug::<Rest>();
+    is_send_and_sync::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_clone::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_debug::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_send_and_sync::<Observes>();
+    is_clone::<Observes>();
+    is_debug::<Observes>();
+    is_send_and_sync::<ObservedBody<Incoming>>();
+    is_debug::<ObservedBody<Incoming>>();
+    is_send_and_sync::<Observed>();
+    is_clone::<Observed>();
+    is_send_and_sync::<PerRequest<Choose>>();
+    is_debug::<PerRequest<Choose>>();
+    is_debug::<Rendered>();
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_tells_a_secret_or_a_body() {
+    let (setup, handler) = (setup(), Handler::default());
+    let message = delivery("msg_1", "confidential");
+    let mut service = setup.layer.layer(service_fn({
+        let handler = handler.clone();
+        move |request: Request<VerifiedBody>| {
+            assert_eq!(format!("{:?}", request.body()), "VerifiedBody([12 bytes])");
+            handler.clone().call(request)
+        }
+    }));
+    let future = service.call(message.request());
+    let unpolled = format!("{future:?}");
+    let reply = crate::common::reply(future.await.expect("no failure")).await;
+    let report = reply.extensions.get::<Report>().expect("a report");
+    let printed = format!("{unpolled} {report:?} {:?} {:?}", setup.layer, setup.layer.layer("the service"));
+    assert!(printed.contains("the service") && printed.contains("test"), "{printed}");
+    for secret in ["confidential", "C2FVsBQI", "[99, 111"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_verified_body_is_a_body_like_others_and_all_there() {
+    let (setup, handler) = (setup(), Handler::default());
+    for (n, sent) in ["", "body"].into_iter().enumerate() {
+        let service = service_fn(|request: Request<VerifiedBody>| {
+            let handler = handler.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                assert_eq!(body.size_hint().exact(), Some(sent.len() as u64));
+                assert_eq!(body.is_end_stream(), sent.is_empty());
+                let mut read = body.clone();
+                while let Some(frame) = read.frame().await {
+                    let Ok(frame) = frame;
+                    assert!(frame.is_data_and_not_empty());
+                }
+                assert!(read.is_end_stream() && read.size_hint().exact() == Some(0));
+                assert_eq!(body.clone().into_bytes(), sent);
+                handler.clone().call(Request::from_parts(head, body)).await
+            }
+        });
+        let answer = setup.layer.layer(service).call(delivery(&format!("msg_{n}"), sent).request()).await;
+        assert_eq!(answer.expect("no failure").status(), StatusCode::OK);
+    }
+}
+
+trait FrameExt {
+    fn is_data_and_not_empty(&self) -> bool;
+}
+
+impl FrameExt for http_body::Frame<Bytes> {
+    fn is_data_and_not_empty(&self) -> bool {
+        self.data_ref().is_some_and(|data| !data.is_empty())
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_an_answer_says_how_long_it_is() {
+    let (setup, handler) = (setup(), Handler::default());
+    let message = delivery("msg_1", "body");
+    let mut service = setup.layer.layer(handler.clone());
+    for (request, len) in
+        [(&message, Some("handled".len())), (&message, Some(0)), (&crate::common::forgery("m", "b"), None)]
+    {
+        let body: ResponseBody<Full<Bytes>> = service.call(request.request()).await.expect("no failure").into_body();
+        let said = body.size_hint().exact().expect("it is known");
+        assert_eq!(body.is_end_stream(), said == 0);
+        let read = body.collect().await.expect("it does not fail").to_bytes();
+        assert_eq!((read.len() as u64, read.len()), (said, len.unwrap_or(read.len())));
+    }
+    let empty = ResponseBody::<Full<Bytes>>::default();
+    assert!(empty.is_end_stream());
+}
+
+#[tokio::test]
+async fn services_with_the_same_layer_share_what_is_done_and_their_clones_do_too() {
+    let (one, other, handler) = (setup(), setup(), Handler::default());
+    let message = delivery("msg_1", "body");
+    assert_eq!(send(&one.layer, &handler, &message).await.outcome(), None);
+    assert_eq!(send(&one.layer, &handler, &message).await.outcome(), Some("duplicate"));
+    assert_eq!(send(&one.layer.clone(), &handler, &message).await.outcome(), Some("duplicate"));
+    assert_eq!(send(&one.layer.clone().body_limit(5), &handler, &message).await.outcome(), Some("duplicate"));
+    assert_eq!(send(&other.layer, &handler, &message).await.outcome(), None, "another layer, another memory");
+}
+
+#[tokio::test]
+async fn a_layer_needs_nothing_but_a_verifier() {
+    let handler = Handler::default();
+    let layer = VerifyLayer::new(crate::common::verifier("test"));
+    let (addr, _server) = serve_axum(router(&handler).layer(layer)).await;
+    let message = delivery_at(SystemClock.now().as_secs(), "msg_1", "body");
+    let mut client = Client::connect(addr).await;
+    assert_eq!(client.deliver(&message, Framing::Length).await.status, StatusCode::OK);
+    assert_eq!(client.deliver(&message, Framing::Length).await.outcome(), Some("duplicate"));
+    let old = client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
+    assert_eq!(old.code(), "timestamp_too_old", "it looks at the real time");
+    assert_eq!(handler.calls(), 1);
+    assert_eq!(
+        (VerifyLayer::DEFAULT_BODY_LIMIT, VerifyLayer::DEFAULT_BODY_TIMEOUT),
+        (1 << 20, Duration::from_secs(10))
+    );
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_head() {
+    let (setup, handler) = (setup(), Handler::default());
+    let mut service = setup.layer.layer(service_fn(|request: Request<VerifiedBody>| {
+        assert_eq!((request.method().as_str(), request.uri().to_string()), ("PUT", "/a?b=c".to_owned()));
+        assert_eq!(request.extensions().get(), Some(&"from outside"));
+        assert_eq!(request.version(), http::Version::HTTP_2);
+        let call = handler.clone().call(request);
+        async move { call.await.map(Response::into_parts).map(|(head, body)| Response::from_parts(head, body)) }
+    }));
+    let mut request = delivery("msg_1", "body").add("x-other", "kept").request();
+    *request.method_mut() = http::Method::PUT;
+    *request.uri_mut() = "/a?b=c".parse().expect("a URI");
+    *request.version_mut() = http::Version::HTTP_2;
+    request.extensions_mut().insert("from outside");
+    assert_eq!(service.call(request).await.expect("no failure").status(), StatusCode::OK);
+    assert_eq!(handler.seen()[0].headers["x-other"], "kept");
+}

@@ -1,0 +1,14 @@
+//! The core through its public API.
+
+#![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
+
+mod common;
+#[cfg(feature = "conformance")]
+mod conformance;
+mod dynamic;
+mod events;
+mod expired_secrets;
+mod key_sets;
+mod replay;
+mod tokens;
+mod vectors;
