@@ -1,10 +1,10 @@
 //! Calls of gRPC: signed over their framed body, answered as gRPC asks for, settled by their status.
 
-use crate::common::grpc as notes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::common::grpc::{Note, Notes, Signing, call, framed, note, raw_call};
 use crate::common::{Client, Delivery, Framing, Setup, TestLayer, delivery, forgery, soon};
 use axum::Router;
 use axum::routing::post;
@@ -14,7 +14,6 @@ use countersign::{EventFilter, MemoryStore, Reason};
 use countersign_tower::{BodyBudget, Refusal, Untyped};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
-use notes::{Note, Notes, Signing, call, framed, note, raw_call};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::codegen::tokio_stream::{self, StreamExt};

@@ -1,6 +1,7 @@
 //! What all tests of the layer share: a sender, a handler that does as it is told, servers, a client.
 
 mod client;
+pub(crate) mod grpc;
 mod handler;
 mod reports;
 mod server;
@@ -17,8 +18,8 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use client::{Client, Framing, Reply, head};
-pub(crate) use handler::{Answer, Failure, Handler, Seen};
-pub(crate) use reports::{Reported, Reports, reported};
+pub(crate) use handler::{Answer, Failure, Handler};
+pub(crate) use reports::reported;
 pub(crate) use server::{Server, Stack, router, serve_axum, serve_hyper, start};
 
 /// Seconds since the epoch at which every test begins.
