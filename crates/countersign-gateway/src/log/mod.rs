@@ -257,6 +257,6 @@ mod tests {
         panic::set_hook(standard);
         let text = queue.take();
         assert!(text.contains("ERROR") && text.contains("panicked: a reason\\nof two lines"), "{text}");
-        assert!(text.contains("log.rs:") && text.lines().count() == 1, "{text}");
+        assert!(text.contains(concat!(file!(), ":")) && text.lines().count() == 1, "{text}");
     }
 }
