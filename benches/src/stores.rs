@@ -1,4 +1,4 @@
-//! A memory store that remembers a million ids, and goes on to: for each that comes, one expires.
+//! A memory store that remembers a given number of ids: for each new one, one expires.
 
 #![expect(clippy::expect_used, reason = "a bench whose store refuses has nothing to measure")]
 
@@ -12,8 +12,6 @@ use countersign::{Clock, ClockReading, MemoryStore, SystemClock};
 
 use crate::deliveries::{message_id, scatter};
 
-/// How many ids the store remembers.
-pub const IDS: u32 = 1_000_000;
 const SOURCE: &str = "bench";
 const LEASE: Duration = Duration::from_mins(1);
 const RETAIN: Duration = MemoryStore::DEFAULT_RETAIN;
@@ -25,19 +23,32 @@ pub type Arrival = (ReplayKey, ClockReading);
 #[derive(Debug)]
 pub struct FullStore {
     store: MemoryStore,
+    ids: u32,
+    longest: Duration,
     began: ClockReading,
     arrived: Cell<u64>,
     others: Cell<u64>,
 }
 
 impl FullStore {
-    /// Fills a store.
-    pub fn new() -> Self {
-        // Room for a few more: ids expire by the second, and their share of a second is eleven.
-        let store = MemoryStore::builder().capacity(IDS as usize + 1000).retain(RETAIN).build();
-        let full = Self { store, began: SystemClock.read(), arrived: Cell::new(0), others: Cell::new(0) };
-        (0..IDS).for_each(|_| full.claim_and_confirm(full.new_delivery()));
+    /// Fills a store with this many ids.
+    pub fn new(ids: u32) -> Self {
+        // Room for a few more: ids expire by the second, and a second may bring more than one.
+        let store = MemoryStore::builder().capacity(ids as usize + 1000).retain(RETAIN).build();
+        let (began, longest) = (SystemClock.read(), Duration::ZERO);
+        let mut full = Self { store, ids, longest, began, arrived: Cell::new(0), others: Cell::new(0) };
+        for _ in 0..ids {
+            let delivery = full.new_delivery();
+            let before = SystemClock.instant();
+            full.claim_and_confirm(delivery);
+            full.longest = full.longest.max(SystemClock.instant() - before);
+        }
         full
+    }
+
+    /// The longest claim and confirmation of one delivery while the store was filled.
+    pub fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// How many ids take up room.
@@ -57,7 +68,7 @@ impl FullStore {
 
     /// One of the deliveries that are done.
     pub fn duplicate(&self) -> Arrival {
-        let back = scatter(next(&self.others)) % u64::from(IDS - 1000);
+        let back = scatter(next(&self.others)) % u64::from(self.ids - 1000);
         (key(0, self.arrived.get() - 1 - back), self.now())
     }
 
@@ -86,13 +97,7 @@ impl FullStore {
 
     fn now(&self) -> ClockReading {
         let latest = u32::try_from(self.arrived.get() - 1).expect("billions are not measured");
-        self.began.at(self.began.monotonic + RETAIN / IDS * latest)
-    }
-}
-
-impl Default for FullStore {
-    fn default() -> Self {
-        Self::new()
+        self.began.at(self.began.monotonic + RETAIN.mul_f64(f64::from(latest) / f64::from(self.ids)))
     }
 }
 

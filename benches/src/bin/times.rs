@@ -8,7 +8,7 @@ use countersign_benches::spread::Spread;
 use serde::Deserialize;
 
 /// Group, benchmark, and the most nanoseconds that it should take.
-const MEASURED: [(&str, &str, Option<f64>); 11] = [
+const MEASURED: [(&str, &str, Option<f64>); 14] = [
     ("v1/200B", "bare_hmac", None),
     ("v1/200B", "countersign", None),
     ("v1/200B", "standardwebhooks", None),
@@ -17,9 +17,12 @@ const MEASURED: [(&str, &str, Option<f64>); 11] = [
     ("v1/20KiB", "standardwebhooks", None),
     ("v1/refused/200B", "signature_mismatch", None),
     ("v1/refused/200B", "of_32_signatures", None),
-    ("store/1M", "claim_and_confirm", Some(1000.0)),
+    ("store/1M", "claim_and_confirm", Some(600.0)),
     ("store/1M", "claim_and_release", None),
     ("store/1M", "claim_of_a_duplicate", None),
+    ("store/10M", "claim_and_confirm", Some(900.0)),
+    ("store/10M", "claim_and_release", None),
+    ("store/10M", "claim_of_a_duplicate", None),
 ];
 
 /// The part of criterion's `estimates.json` that is read.

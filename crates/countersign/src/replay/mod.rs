@@ -173,17 +173,27 @@ pub enum Claim {
 }
 
 /// The right to settle one claim, once.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[must_use = "a claim that is not settled blocks its delivery until the lease runs out"]
 pub struct ClaimToken {
     key: ReplayKey,
     number: u64,
+    /// That of the key, if the memory store made the token.
+    hash: Option<u64>,
 }
+
+impl PartialEq for ClaimToken {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, self.number) == (&other.key, other.number)
+    }
+}
+
+impl Eq for ClaimToken {}
 
 impl ClaimToken {
     /// A token for a claim on `key` that no other claim on it has the number of. For stores.
     pub fn new(key: ReplayKey, number: u64) -> Self {
-        Self { key, number }
+        Self { key, number, hash: None }
     }
 
     /// What was claimed.
