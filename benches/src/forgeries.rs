@@ -66,7 +66,7 @@ fn seed(number: usize) -> [u8; 32] {
 fn verifier(secrets: usize, keys: usize) -> Verifier {
     let secrets = (0..secrets).map(|number| Secret::parse(&STANDARD.encode(seed(100 + number))).expect("a secret"));
     let keys = (0..keys).map(|number| PrivateKey::from_seed(&seed(100 + number)).jwk("key")).collect::<Vec<_>>();
-    Verifier::builder("bench").secrets(secrets).key_set(set(&keys).into()).build().expect("a verifier")
+    Verifier::builder("bench").secrets(secrets).key_set(set(&keys)).build().expect("a verifier")
 }
 
 fn set(keys: &[Value]) -> KeySet {
@@ -99,7 +99,7 @@ fn tokens(keys: usize, is_forged: bool) -> (Verifier, String) {
     claims["body_sha256"] = "0".repeat(64).into();
     let signer = if is_forged { TokenSigner::generate("key").expect("a signer") } else { signer };
     let token = signer.sign(claims.as_object().expect("an object")).expect("a token");
-    let verifier = Verifier::builder("bench").key_set(set(&jwks).into()).token(TokenPolicy::new([AUDIENCE]));
+    let verifier = Verifier::builder("bench").key_set(set(&jwks)).token(TokenPolicy::new([AUDIENCE]));
     (verifier.build().expect("a verifier"), token.to_str().expect("ASCII").to_owned())
 }
 

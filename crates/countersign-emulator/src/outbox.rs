@@ -124,7 +124,7 @@ impl Outbox {
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Number> {
-        self.by_id.get(&MessageId::parse(id)?).copied()
+        self.by_id.get(&MessageId::parse(id).ok()?).copied()
     }
 
     /// Records an attempt.

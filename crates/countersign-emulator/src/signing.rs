@@ -132,7 +132,7 @@ mod tests {
         let attempt = verifier.begin(&signed.headers, NOW).map_err(reason)?;
         let proof = attempt.finish(signed.body).map_err(reason)?;
         assert_eq!((proof.message_id(), proof.body()), (&id, &body));
-        Ok(proof.key().to_owned())
+        Ok(proof.key_label().to_owned())
     }
 
     #[test]

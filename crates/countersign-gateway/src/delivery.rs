@@ -111,7 +111,7 @@ impl Gateway {
             status = response.status().as_u16(),
             peer = peer.map(tracing::field::display),
             message_id = verified.map(|verified| verified.message_id().as_str()),
-            key = verified.map(countersign::Verified::key),
+            key = verified.map(countersign::Verified::key_label),
             body_bytes = verified.map(|verified| verified.body().len()),
             took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "request"

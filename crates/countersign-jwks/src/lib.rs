@@ -6,7 +6,7 @@
 //! [`KeySource`](countersign::KeySource).
 //!
 //! ```no_run
-//! use countersign::{SystemClock, Verifier};
+//! use countersign::{SystemClock, KeySet, Verifier};
 //! use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,7 +14,7 @@
 //! let jwks = Jwks::new(HttpFetch::new(url), Config::default(), SystemClock);
 //! tokio::spawn(jwks.run());
 //!
-//! let keys = RemoteKeys::new(Verifier::builder("gemini").build()?, jwks);
+//! let keys = RemoteKeys::new(Verifier::builder("gemini").key_set(KeySet::default()).build()?, jwks);
 //! # Ok(())
 //! # }
 //! ```

@@ -43,7 +43,7 @@ impl RequestSpan {
             self.0.record("messaging.message.body.size", verified.body().len());
             self.0.record("countersign.source", verified.source());
             self.0.record("countersign.scheme", verified.scheme().as_str());
-            self.0.record("countersign.key", verified.key());
+            self.0.record("countersign.key", verified.key_label());
         }
     }
 

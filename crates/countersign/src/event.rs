@@ -11,7 +11,7 @@
 //!
 //! # let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
 //! # let verifier = Verifier::builder("gemini").secret(secret.clone()).build()?;
-//! # let (id, now) = (MessageId::parse("msg_1").ok_or("an id")?, UnixTime::from_secs(1_795_176_000));
+//! # let (id, now) = (MessageId::parse("msg_1")?, UnixTime::from_secs(1_795_176_000));
 //! let body = br#"{"type":"batch.failed","data":{"id":"batch_1","error_code":8}}"#;
 //! # let headers = Signer::new([secret])?.sign(&id, now, body);
 //! let verified = verifier.begin(&headers, now)?.finish(Bytes::from_static(body))?;

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use crate::crypto::{self, Ed25519Public, RsaPublic};
 use crate::json::{Object, Value};
+use crate::name::is_source_name;
 use crate::secret;
-use crate::verdict::is_source_name;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 use crate::clock::UnixTime;
 use crate::crypto::{Ed25519Private, RsaPrivate};
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use crate::message_id::MessageId;
 use crate::secret::{self, Secret};
-use crate::verdict::MessageId;
 use crate::verifier::MAX_SECRETS;
 
 /// Signs deliveries with one key, or in a rotation with several: secrets (`v1`), private keys (`v1a`),

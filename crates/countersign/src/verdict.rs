@@ -1,39 +1,24 @@
-//! What verification says: [`Verified`], or a [`Rejection`] with its [`Reason`].
-//!
-//! ```
-//! use countersign::{MessageId, Reason, Secret, Signer, UnixTime, Verifier};
-//!
-//! let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
-//! let verifier = Verifier::builder("example").secret(secret.clone()).build()?;
-//! let id = MessageId::parse("msg_1").ok_or("an id")?;
-//! let headers = Signer::new([secret])?.sign(&id, UnixTime::from_secs(1_000), b"{}");
-//!
-//! let rejection = verifier.begin(&headers, UnixTime::from_secs(1_301)).expect_err("301 s later");
-//! assert_eq!(rejection.reason(), Reason::TimestampTooOld); // to branch on
-//! assert_eq!(rejection.reason().as_str(), "timestamp_too_old"); // to count by
-//! assert!(rejection.to_string().starts_with("signed 301 s before it arrived")); // for people
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! The proof that verification returns: [`Verified`].
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
 
+use crate::clock::UnixTime;
+use crate::message_id::MessageId;
 use crate::replay::ReplayKey;
 use crate::verifier::Verifier;
-use crate::work::Work;
 
-/// Proof that a delivery was signed by its source, recently, over exactly this body.
+/// Proof that the source signed exactly this body, recently.
 ///
-/// Only [`Attempt::finish`](crate::Attempt::finish) makes one. A clone is cheap.
+/// Only [`Attempt::finish`](crate::Attempt::finish) creates one. A clone is cheap.
 #[derive(Clone)]
 pub struct Verified {
     verifier: Verifier,
     scheme: Scheme,
     key: MatchedKey,
-    timestamp: u64,
+    timestamp: UnixTime,
     message_id: MessageId,
     body: Bytes,
 }
@@ -52,7 +37,7 @@ impl Verified {
         verifier: Verifier,
         scheme: Scheme,
         key: MatchedKey,
-        timestamp: u64,
+        timestamp: UnixTime,
         message_id: MessageId,
         body: Bytes,
     ) -> Self {
@@ -64,40 +49,40 @@ impl Verified {
         self.verifier.source()
     }
 
-    /// How it was signed.
+    /// The signature scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The label of the key that matched: a secret's own, or `secret-N` for the N-th where it has none;
-    /// a public key's `kid`, or its RFC 7638 thumbprint.
-    pub fn key(&self) -> &str {
+    /// The label of the key that matched. For a secret: its own label, else `secret-N` for the N-th secret. For a
+    /// public key: its `kid`, else its RFC 7638 thumbprint.
+    pub fn key_label(&self) -> &str {
         match &self.key {
             MatchedKey::Secret(index) => self.verifier.secret_label(*index),
             MatchedKey::Public(label) => label,
         }
     }
 
-    /// When this attempt was signed, in seconds since the Unix epoch: the signed header, or a token's `iat`
-    /// where it has one.
-    pub fn timestamp(&self) -> u64 {
+    /// When this attempt was signed, in whole seconds: the signed timestamp header, or the `iat` claim of a token that
+    /// has one.
+    pub fn timestamp(&self) -> UnixTime {
         self.timestamp
     }
 
-    /// The message's id, as signed: the same for every attempt at the same delivery.
+    /// The signed message id. It is the same for every attempt at a delivery.
     ///
-    /// Beside a token the `webhook-id` header is not signed, so it is the token's `jti`, or where it has
-    /// none the SHA-256 of what was signed.
+    /// A token does not sign the `webhook-id` header. The id is then the `jti` claim, or the SHA-256 of the token's
+    /// signing input if it has no `jti`.
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
     }
 
-    /// The body that was signed, byte for byte.
+    /// The signed body, byte for byte.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// What a [`ReplayStore`](crate::ReplayStore) knows this delivery by.
+    /// The key of this message in a [`ReplayStore`](crate::ReplayStore).
     pub fn replay_key(&self) -> ReplayKey {
         ReplayKey::new(self.verifier.shared_source(), self.message_id.clone())
     }
@@ -108,7 +93,7 @@ impl fmt::Debug for Verified {
         f.debug_struct("Verified")
             .field("source", &self.source())
             .field("scheme", &self.scheme)
-            .field("key", &self.key())
+            .field("key_label", &self.key_label())
             .field("timestamp", &self.timestamp)
             .field("message_id", &self.message_id)
             .field("body", &format_args!("[{} bytes]", self.body.len()))
@@ -116,7 +101,7 @@ impl fmt::Debug for Verified {
     }
 }
 
-/// The way in which a delivery was signed.
+/// The signature scheme of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -143,308 +128,4 @@ impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// The id of a message: 1 to 256 visible ASCII characters, no space, and no `.`, which delimits what is signed.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct MessageId(HeaderValue);
-
-impl MessageId {
-    /// The longest id that is accepted, in bytes.
-    pub const MAX_LEN: usize = 256;
-
-    /// Reads an id; `None` if it is not one.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::from_header(&HeaderValue::from_str(text).ok()?)
-    }
-
-    /// The id of what has no id of its own, or one that may not stand in a header.
-    pub(crate) fn from_hash(hash: &[u8; 32]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let hex: Vec<_> = digits.map(|digit| DIGITS[usize::from(digit)]).collect();
-        #[expect(clippy::expect_used, reason = "hex digits may stand in a header")]
-        Self(HeaderValue::from_bytes(&hex).expect("hex is visible ASCII"))
-    }
-
-    pub(crate) fn from_header(value: &HeaderValue) -> Option<Self> {
-        let bytes = value.as_bytes();
-        // Without an early end, so that many bytes are looked at at once.
-        let allowed = |all: bool, byte: &u8| all & (byte.is_ascii_graphic() && *byte != b'.');
-        ((1..=Self::MAX_LEN).contains(&bytes.len()) && bytes.iter().fold(true, allowed)).then(|| Self(value.clone()))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        #[expect(clippy::expect_used, reason = "only visible ASCII passes `from_header`")]
-        self.0.to_str().expect("an id is visible ASCII")
-    }
-
-    /// The id as the value of a header, without a copy.
-    pub fn to_header_value(&self) -> HeaderValue {
-        self.0.clone()
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a delivery is not trusted. Its `Display` says what is wrong, for the sender's developer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    reason: Reason,
-    detail: Detail,
-    wants_public_key: bool,
-    fits_expired_secret: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Detail {
-    None,
-    Header(&'static str),
-    OffBy { seconds: u64, tolerance: u64 },
-    TooLarge { limit: usize, work: Work },
-}
-
-impl Rejection {
-    /// The reason, to branch and to count on.
-    pub const fn reason(&self) -> Reason {
-        self.reason
-    }
-
-    /// Whether a public key that the verifier does not have could have made the difference: a reason to
-    /// look for newer ones.
-    pub const fn wants_public_key(&self) -> bool {
-        self.wants_public_key
-    }
-
-    /// The same, said of a delivery that needs a public key.
-    pub(crate) const fn wanting_public_key(mut self, wants: bool) -> Self {
-        self.wants_public_key = wants;
-        self
-    }
-
-    /// Whether it is a [`SignatureMismatch`](Reason::SignatureMismatch) although one of the signatures was made
-    /// with a secret of this verifier: one that has expired. Either the sender still signs with a secret that
-    /// was replaced, or somebody kept it.
-    pub const fn fits_expired_secret(&self) -> bool {
-        self.fits_expired_secret
-    }
-
-    /// The same, for a delivery that was signed with an expired secret.
-    pub(crate) const fn fitting_expired_secret(mut self, fits: bool) -> Self {
-        self.fits_expired_secret = fits;
-        self
-    }
-
-    pub(crate) fn header(reason: Reason, name: &HeaderName) -> Self {
-        let known = [crate::header::WEBHOOK_ID, crate::header::WEBHOOK_TIMESTAMP, crate::header::WEBHOOK_SIGNATURE];
-        let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-        let detail =
-            known.iter().position(|header| header == name).map_or(Detail::None, |at| Detail::Header(names[at]));
-        Self { detail, ..reason.into() }
-    }
-
-    pub(crate) fn too_large(limit: usize, work: Work) -> Self {
-        Self { detail: Detail::TooLarge { limit, work }, ..Reason::BodyTooLarge.into() }
-    }
-
-    pub(crate) fn off_by(reason: Reason, seconds: u64, tolerance: u64) -> Self {
-        Self { detail: Detail::OffBy { seconds, tolerance }, ..reason.into() }
-    }
-}
-
-impl From<Reason> for Rejection {
-    fn from(reason: Reason) -> Self {
-        Self { reason, detail: Detail::None, wants_public_key: false, fits_expired_secret: false }
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.reason, self.detail) {
-            (Reason::BodyTooLarge, Detail::TooLarge { limit, work: Work { secrets, trials: 0 } }) => write!(
-                f,
-                "the body is larger than {limit} bytes, the most that is verified with {secrets} secrets: remove \
-                 those that are no longer used"
-            ),
-            (Reason::BodyTooLarge, Detail::TooLarge { limit, work: Work { trials, .. } }) => write!(
-                f,
-                "the body is larger than {limit} bytes, the most that is verified where {trials} pairs of a `v1a` \
-                 signature and a key have to be tried: send fewer signatures, or a smaller body"
-            ),
-            (Reason::MissingHeader, Detail::Header(name)) => write!(f, "the header `{name}` is missing"),
-            (Reason::DuplicateHeader, Detail::Header(name)) => write!(f, "the header `{name}` is there more than once"),
-            (Reason::TimestampTooOld, Detail::OffBy { seconds, tolerance }) => write!(
-                f,
-                "signed {seconds} s before it arrived, and {tolerance} s are allowed: a replay, a slow path, or a clock that is off"
-            ),
-            (Reason::TimestampTooNew, Detail::OffBy { seconds, tolerance }) => write!(
-                f,
-                "signed {seconds} s after it arrived, and {tolerance} s are allowed: a clock that is off, or a timestamp that is not in seconds"
-            ),
-            (Reason::SignatureMismatch, _) if self.fits_expired_secret => f.write_str(
-                "signed with a secret of this endpoint that has expired: sign with its successor, or extend its `expires_at`",
-            ),
-            (reason, _) => f.write_str(reason.summary()),
-        }
-    }
-}
-
-impl std::error::Error for Rejection {}
-
-/// The reason for a rejection. The names that [`as_str`](Self::as_str) gives are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// One of the three headers is not there.
-    MissingHeader,
-    /// One of the three headers is there more than once.
-    DuplicateHeader,
-    /// The id is not 1 to 256 visible ASCII characters without space and `.`.
-    MalformedId,
-    /// The timestamp is not a plain decimal number of seconds.
-    MalformedTimestamp,
-    /// It was signed too long ago.
-    TimestampTooOld,
-    /// It was signed too far in the future.
-    TimestampTooNew,
-    /// Nothing in the signature header could be read, or it has more than 32 entries or 16 KiB.
-    MalformedSignature,
-    /// It is signed, but in no scheme for which there is a key.
-    UnsupportedScheme,
-    /// The body is larger than is verified with so many secrets, or so many `v1a` signatures and keys; see
-    /// [`Attempt::body_limit`](crate::Attempt::body_limit).
-    BodyTooLarge,
-    /// No key made any of the signatures over this id, timestamp and body.
-    SignatureMismatch,
-    /// The token cannot be read, has a member twice, is of another type (`typ`), or asks for processing that is
-    /// not done here: an extension (`crit`, RFC 7515), a payload that is not encoded (`b64`, RFC 7797).
-    TokenMalformed,
-    /// The token is not signed with RS256.
-    TokenAlgorithm,
-    /// The token names no RSA key that is known and has 2048 bits or more.
-    UnknownKey,
-    /// The token was issued by somebody else (`iss`).
-    TokenIssuer,
-    /// The token was issued for somebody else (`aud`).
-    TokenAudience,
-    /// The token says neither when it was issued (`iat`) nor, within 24 hours, when it expires (`exp`).
-    TokenUntimed,
-    /// The token has expired (`exp`), by more than 60 s.
-    TokenExpired,
-    /// The token is not valid yet (`nbf`), for more than 60 s.
-    TokenNotYetValid,
-    /// The token says nothing of this body: it has no claims but those about itself, or they are not its event.
-    BodyNotBound,
-}
-
-impl Reason {
-    /// All reasons, in the order in which they are checked.
-    pub const ALL: &'static [Self] = &[
-        Self::MissingHeader,
-        Self::DuplicateHeader,
-        Self::MalformedId,
-        Self::MalformedTimestamp,
-        Self::TimestampTooOld,
-        Self::TimestampTooNew,
-        Self::MalformedSignature,
-        Self::UnsupportedScheme,
-        Self::BodyTooLarge,
-        Self::SignatureMismatch,
-        Self::TokenMalformed,
-        Self::TokenAlgorithm,
-        Self::UnknownKey,
-        Self::TokenIssuer,
-        Self::TokenAudience,
-        Self::TokenUntimed,
-        Self::TokenExpired,
-        Self::TokenNotYetValid,
-        Self::BodyNotBound,
-    ];
-
-    /// The stable name, in snake case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingHeader => "missing_header",
-            Self::DuplicateHeader => "duplicate_header",
-            Self::MalformedId => "malformed_id",
-            Self::MalformedTimestamp => "malformed_timestamp",
-            Self::TimestampTooOld => "timestamp_too_old",
-            Self::TimestampTooNew => "timestamp_too_new",
-            Self::MalformedSignature => "malformed_signature",
-            Self::UnsupportedScheme => "unsupported_scheme",
-            Self::BodyTooLarge => "body_too_large",
-            Self::SignatureMismatch => "signature_mismatch",
-            Self::TokenMalformed => "token_malformed",
-            Self::TokenAlgorithm => "token_algorithm",
-            Self::UnknownKey => "unknown_key",
-            Self::TokenIssuer => "token_issuer",
-            Self::TokenAudience => "token_audience",
-            Self::TokenUntimed => "token_untimed",
-            Self::TokenExpired => "token_expired",
-            Self::TokenNotYetValid => "token_not_yet_valid",
-            Self::BodyNotBound => "body_not_bound",
-        }
-    }
-
-    const fn summary(self) -> &'static str {
-        match self {
-            Self::MissingHeader => "a webhook header is missing",
-            Self::DuplicateHeader => "a webhook header is there more than once",
-            Self::MalformedId => "`webhook-id` is not 1 to 256 visible ASCII characters without space and `.`",
-            Self::MalformedTimestamp => "`webhook-timestamp` is not a plain decimal number of seconds since 1970",
-            Self::TimestampTooOld => "signed too long ago",
-            Self::TimestampTooNew => "signed too far in the future",
-            Self::MalformedSignature => {
-                "`webhook-signature` has no entry of the form `version,base64` that can be read, or too many entries"
-            }
-            Self::UnsupportedScheme => "signed in no scheme for which this endpoint has a key",
-            Self::BodyTooLarge => "the body is larger than is verified with so many signatures and keys",
-            Self::SignatureMismatch => "no signature fits this id, timestamp and body with any key of this endpoint",
-            Self::TokenMalformed => {
-                "the token in `webhook-signature` cannot be read, has a member twice, is of another type than `JWT`, \
-                 or has a `crit` or `b64` header"
-            }
-            Self::TokenAlgorithm => "the token is not signed with RS256",
-            Self::UnknownKey => "the token names no RSA key of 2048 bits or more that this endpoint knows",
-            Self::TokenIssuer => "the token was issued by somebody whom this endpoint does not expect",
-            Self::TokenAudience => "the token was issued for another audience than this endpoint",
-            Self::TokenUntimed => {
-                "the token has neither an `iat` nor an `exp` within 24 hours, so it could be used again and again"
-            }
-            Self::TokenExpired => "the token has expired",
-            Self::TokenNotYetValid => "the token is not valid yet",
-            Self::BodyNotBound => "the token says nothing of this body: neither its hash nor its content",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A source's name, shared between verdicts.
-pub(crate) type SharedSource = Arc<str>;
-
-pub(crate) const MAX_SOURCE_LEN: usize = 64;
-
-/// Whether this may name a source or a key: it goes into headers, metrics and replay keys.
-pub(crate) fn is_source_name(text: &str) -> bool {
-    (1..=MAX_SOURCE_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 use crate::key::{KeySet, PublicKey};
+use crate::name::{SharedSource, is_source_name};
 use crate::scheme::token::{self, Policy};
 use crate::secret::Secret;
-use crate::verdict::{SharedSource, is_source_name};
 
 /// How far a timestamp may be off unless the source says otherwise.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
@@ -57,7 +57,7 @@ impl Verifier {
             source: source.into(),
             secrets: Vec::new(),
             public_keys: Vec::new(),
-            set: Arc::default(),
+            set: None,
             token: None,
             tolerance: DEFAULT_TOLERANCE,
         }
@@ -211,7 +211,7 @@ pub struct VerifierBuilder {
     source: String,
     secrets: Vec<Secret>,
     public_keys: Vec<PublicKey>,
-    set: Arc<KeySet>,
+    set: Option<Arc<KeySet>>,
     token: Option<TokenPolicy>,
     tolerance: Duration,
 }
@@ -235,9 +235,9 @@ impl VerifierBuilder {
         self
     }
 
-    /// Verifies with the public keys of this set, too.
-    pub fn key_set(mut self, set: Arc<KeySet>) -> Self {
-        self.set = set;
+    /// Also verifies with the public keys of this set. Pass `KeySet::default()` if the keys are fetched later.
+    pub fn key_set(mut self, set: impl Into<Arc<KeySet>>) -> Self {
+        self.set = Some(set.into());
         self
     }
 
@@ -268,6 +268,9 @@ impl VerifierBuilder {
         if self.token.as_ref().is_some_and(|TokenPolicy(policy)| policy.audience.is_empty()) {
             return Err(VerifierError::NoAudience);
         }
+        if self.secrets.is_empty() && self.public_keys.is_empty() && self.set.is_none() && self.token.is_none() {
+            return Err(VerifierError::NoKeys);
+        }
         let numbered = self.secrets.iter().zip(1..);
         let labels: Vec<String> = numbered
             .map(|(secret, number)| secret.label().map_or_else(|| format!("secret-{number}"), str::to_owned))
@@ -281,7 +284,7 @@ impl VerifierBuilder {
             secrets: self.secrets.into(),
             labels,
             pinned: self.public_keys,
-            set: self.set,
+            set: self.set.unwrap_or_default(),
             token: self.token.map(|TokenPolicy(policy)| policy),
             tolerance_secs: self.tolerance.as_secs(),
             last_matched: AtomicUsize::new(0),
@@ -301,6 +304,8 @@ pub enum VerifierError {
     TooManySecrets,
     /// There are more than [`MAX_ED25519_KEYS`] pinned keys.
     TooManyPublicKeys,
+    /// There is no secret, no public key, no key set and no token policy: every delivery would be rejected.
+    NoKeys,
     /// There is a token policy without an audience: any of the issuer's tokens would do.
     NoAudience,
 }
@@ -314,6 +319,10 @@ impl fmt::Display for VerifierError {
                 write!(f, "a source has at most {MAX_SECRETS} secrets: remove those that have expired")
             }
             Self::TooManyPublicKeys => write!(f, "a source has at most {MAX_ED25519_KEYS} pinned public keys"),
+            Self::NoKeys => f.write_str(
+                "a verifier needs a secret, a public key, a key set or a token policy; for keys that are fetched later, \
+                 pass an empty key set",
+            ),
             Self::NoAudience => f.write_str("a token policy needs one audience at least: the URL of this endpoint"),
         }
     }

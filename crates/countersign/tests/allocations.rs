@@ -26,7 +26,7 @@ fn a_verification_allocates_nothing() {
             verdicts.push(verifier.begin(&headers, NOW).and_then(|attempt| attempt.finish(other.clone())));
         });
         assert_eq!(counted.count_total, 0, "for a body of {len} bytes: {counted:?}");
-        assert_eq!(verdicts[0].as_ref().map(Verified::key), Ok("secret-1"));
+        assert_eq!(verdicts[0].as_ref().map(Verified::key_label), Ok("secret-1"));
         assert_eq!(
             verdicts[1].as_ref().map_err(countersign::Rejection::reason).unwrap_err(),
             Reason::SignatureMismatch

@@ -64,7 +64,7 @@ pub(super) fn other_parts(case: &Case) -> Option<Finding> {
             |key: &&Rc<Key>| budget.spend(body.len()) && signatures.contains(&mac(key, &[head.as_bytes(), body]));
         let key = keys.iter().find(matches)?;
         // A valid delivery: the cause is elsewhere.
-        let is_standard = explanation.code == NOT_ACCEPTED.code && countersign::MessageId::parse(&id).is_some();
+        let is_standard = explanation.code == NOT_ACCEPTED.code && countersign::MessageId::parse(&id).is_ok();
         let is_standard = is_standard && timestamp.parse::<u64>().is_ok_and(|secs| secs.to_string() == timestamp);
         (!is_standard)
             .then(|| explanation.certain(format!("The signature matches, with `{}`, over {what}.", key.label)))

@@ -109,12 +109,12 @@ impl Trial {
             (WEBHOOK_SIGNATURE, HeaderValue::from_str(&entries.join(" ")).ok()?),
         ]);
         let attempt = verifier.begin(&headers, UnixTime::from_secs(secs)).ok()?;
-        attempt.finish(self.body.clone()).ok().map(|verified| verified.key().to_owned())
+        attempt.finish(self.body.clone()).ok().map(|verified| verified.key_label().to_owned())
     }
 
     /// `None` if the id or timestamp is invalid, so that no sender can have signed it.
     fn sign(&self, key: &Key) -> Option<String> {
-        let id = MessageId::parse(&self.id)?;
+        let id = MessageId::parse(&self.id).ok()?;
         let secs = self.timestamp.parse::<u64>().ok().filter(|secs| secs.to_string() == self.timestamp)?;
         let headers = Signer::new([key.secret.clone()]).ok()?.sign(&id, UnixTime::from_secs(secs), &self.body);
         (headers[WEBHOOK_TIMESTAMP] == self.timestamp)

@@ -166,8 +166,8 @@ fn looked_at(case: &Case) -> Vec<(&'static str, String)> {
         if is_there { describe(&case.header(name)) } else { "missing".into() }
     };
     let id = |text: &str| match MessageId::parse(text) {
-        Some(id) => id.to_string(),
-        None => format!("`{}`, which is not a valid id", shown(text)),
+        Ok(id) => id.to_string(),
+        Err(_) => format!("`{}`, which is not a valid id", shown(text)),
     };
     let timestamp = |text: &str| match text.parse() {
         Ok(secs) => time::described(secs, case.now),

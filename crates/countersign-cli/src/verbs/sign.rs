@@ -42,7 +42,7 @@ pub(crate) struct Args {
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct MessageArgs {
     /// The message id [default: a new one]
-    #[arg(long, value_parser = parse_id)]
+    #[arg(long)]
     id: Option<MessageId>,
     /// When it is sent, in Unix seconds or RFC 3339 [default: now]
     #[arg(long, alias = "now", value_name = "TIME", value_parser = time::parse)]
@@ -97,8 +97,4 @@ fn curl(url: &str, headers: &HeaderMap, body: &Path) -> String {
 /// Quotes one word of a shell command.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-fn parse_id(text: &str) -> Result<MessageId, String> {
-    MessageId::parse(text).ok_or_else(|| "an id is 1 to 256 visible ASCII characters without space and `.`".into())
 }

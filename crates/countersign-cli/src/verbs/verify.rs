@@ -97,9 +97,9 @@ pub(crate) fn describe(verified: &Verified, now: UnixTime) -> String {
     format!(
         "verified\n  scheme      {}\n  key         {}\n  message id  {}\n  timestamp   {}\n  event type  {event}\n",
         verified.scheme(),
-        verified.key(),
+        verified.key_label(),
         verified.message_id(),
-        time::described(verified.timestamp(), now),
+        time::described(verified.timestamp().as_secs(), now),
     )
 }
 
@@ -108,9 +108,9 @@ pub(crate) fn as_json(verdict: &Result<Verified, Rejection>) -> Value {
         Ok(verified) => json!({
             "verdict": "verified",
             "scheme": verified.scheme().as_str(),
-            "key": verified.key(),
+            "key": verified.key_label(),
             "message_id": verified.message_id().as_str(),
-            "timestamp": verified.timestamp(),
+            "timestamp": verified.timestamp().as_secs(),
             "event_type": verified.event_type(),
         }),
         Err(rejection) => json!({

@@ -42,7 +42,7 @@ fn a_dynamic_delivery_is_sent_in_both_ways() {
         assert_eq!(ran.code, 0, "{ran:?}");
         for _ in 0..2 {
             let verified = server.next().expect("verified");
-            let found = (verified.scheme().as_str(), verified.key(), verified.message_id().as_str());
+            let found = (verified.scheme().as_str(), verified.key_label(), verified.message_id().as_str());
             assert_eq!(found, (scheme, key, "mine"));
         }
     }
@@ -204,6 +204,6 @@ fn receive(stream: &TcpStream) -> Option<Verified> {
     reader.read_exact(&mut body).expect("a body");
     let set = KeySet::parse(jwks().to_string().as_bytes()).expect("a key set");
     let verifier = Verifier::builder("test").secret(Secret::parse(SECRET).expect("a secret"));
-    let verifier = verifier.key_set(set.into()).token(TokenPolicy::new([AUDIENCE])).build().expect("a verifier");
+    let verifier = verifier.key_set(set).token(TokenPolicy::new([AUDIENCE])).build().expect("a verifier");
     verifier.begin(&headers, SystemClock.now()).and_then(|attempt| attempt.finish(body.into())).ok()
 }

@@ -104,7 +104,7 @@ impl<'f> Secrets<'f> {
 /// What the secret signs: equal for equal secrets, however they are written.
 fn fingerprint(secret: &Secret) -> Option<Vec<u8>> {
     let unlimited = secret.clone().expiring_at(UnixTime::from_secs(u64::MAX / 1000));
-    let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same")?, UnixTime::from_secs(0), b"");
+    let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same").ok()?, UnixTime::from_secs(0), b"");
     Some(headers.get(countersign::header::WEBHOOK_SIGNATURE)?.as_bytes().to_vec())
 }
 

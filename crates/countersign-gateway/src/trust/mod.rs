@@ -74,11 +74,11 @@ pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified) {
     headers.insert(SCHEME, HeaderValue::from_static(verified.scheme().as_str()));
     headers.insert(WEBHOOK_ID, verified.message_id().to_header_value());
     headers.insert(MESSAGE_ID, verified.message_id().to_header_value());
-    let timestamp = HeaderValue::from(verified.timestamp());
+    let timestamp = HeaderValue::from(verified.timestamp().as_secs());
     headers.insert(WEBHOOK_TIMESTAMP, timestamp.clone());
     headers.insert(TIMESTAMP, timestamp);
     insert_text(headers, SOURCE, verified.source());
-    insert_text(headers, KEY, verified.key());
+    insert_text(headers, KEY, verified.key_label());
     if let Some(event_type) = verified.event_type() {
         insert_text(headers, EVENT_TYPE, &event_type);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::{SIGNED, delivery, jwk, key_set, verify};
-use countersign::{KeySource, ManualClock, Refreshed, Verifier};
+use countersign::{KeySet, KeySource, ManualClock, Refreshed, Verifier};
 use countersign_jwks::cache::DEMAND_INTERVAL;
 use countersign_jwks::http::Proxy;
 use countersign_jwks::{Config, Fetch, FetchError, HttpFetch, Jwks, JwksUrl, RemoteKeys, State};
@@ -175,7 +175,7 @@ async fn the_last_good_set_serves_whatever_the_source_does() {
     let clock = Arc::new(ManualClock::new(SIGNED));
     let fetch = server.fetch().timeout(Duration::from_millis(500));
     let keys = RemoteKeys::new(
-        Verifier::builder("gemini").build().unwrap(),
+        Verifier::builder("gemini").key_set(KeySet::default()).build().unwrap(),
         Jwks::new(fetch, Config::default(), Arc::clone(&clock)),
     );
     assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Newer(_)));
@@ -367,7 +367,7 @@ async fn rotates_over_https() {
     let fetch = HttpFetch::with_ca(server.url("https"), authority.pem().as_bytes()).unwrap();
     let clock = Arc::new(ManualClock::new(SIGNED));
     let jwks = Jwks::new(fetch, Config::default(), Arc::clone(&clock));
-    let keys = RemoteKeys::new(Verifier::builder("gemini").build().unwrap(), jwks);
+    let keys = RemoteKeys::new(Verifier::builder("gemini").key_set(KeySet::default()).build().unwrap(), jwks);
     let mut accepted = Vec::new();
     for published in [&[1][..], &[1, 2], &[2]] {
         server.answers(Answer::ok(key_set(published)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::source::{RuntimeClock, Source};
 use crate::support::{delivery, verify};
-use countersign::{KeySource, Reason, Refreshed, Secret, Verifier};
+use countersign::{KeySet, KeySource, Reason, Refreshed, Secret, Verifier};
 use countersign_jwks::cache::{DEFAULT_REFRESH, DEMAND_INTERVAL, MIN_REFRESH};
 use countersign_jwks::{Config, Jwks, RemoteKeys, State};
 use http::HeaderMap;
@@ -213,7 +213,8 @@ async fn a_fetch_that_panics_has_failed() {
 async fn one_verifier_is_made_of_a_set() {
     let source = Source::with(&[1, 2]);
     let first = ready(&source).await;
-    let second = RemoteKeys::new(Verifier::builder("other").build().unwrap(), first.jwks().clone());
+    let second =
+        RemoteKeys::new(Verifier::builder("other").key_set(KeySet::default()).build().unwrap(), first.jwks().clone());
     assert!(Arc::ptr_eq(first.verifier().key_set(), second.verifier().key_set()), "sources share it");
     assert_eq!((first.verifier().source(), second.verifier().source()), ("gemini", "other"));
     let before = first.verifier();

@@ -30,7 +30,10 @@ async fn arrives(server: &Server, handler: &Handler, delivery: &Delivery, framin
     let verified = seen.verified.expect("the verdict is in the request's extensions");
     assert!(*verified.body() == delivery.body);
     assert_eq!(verified.message_id().as_str(), delivery.headers["webhook-id"]);
-    assert_eq!((verified.source(), verified.key(), verified.timestamp()), ("test", "secret-1", crate::common::NOW));
+    assert_eq!(
+        (verified.source(), verified.key_label(), verified.timestamp()),
+        ("test", "secret-1", countersign::UnixTime::from_secs(crate::common::NOW))
+    );
     for name in crate::common::WEBHOOK_HEADERS {
         assert_eq!(seen.headers[&name], delivery.headers[&name]);
     }

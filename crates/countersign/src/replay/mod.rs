@@ -36,7 +36,8 @@ use std::time::Duration;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 
 use crate::clock::ClockReading;
-use crate::verdict::{MAX_SOURCE_LEN, MessageId, SharedSource, is_source_name};
+use crate::message_id::MessageId;
+use crate::name::{MAX_SOURCE_LEN, SharedSource, is_source_name};
 
 /// Remembers which deliveries were handled.
 ///
@@ -143,7 +144,7 @@ impl ReplayKey {
     /// The key of this source's message; `None` if one of the two is not what it should be.
     pub fn parse(source: &str, message_id: &str) -> Option<Self> {
         is_source_name(source).then_some(())?;
-        Some(Self { source: source.into(), message_id: MessageId::parse(message_id)? })
+        Some(Self { source: source.into(), message_id: MessageId::parse(message_id).ok()? })
     }
 
     pub(crate) fn new(source: SharedSource, message_id: MessageId) -> Self {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::crypto;
 use crate::json::{self, Object, Value, WrongType};
-use crate::verdict::Reason;
+use crate::rejection::Reason;
 
 /// A longer token is not read: it has to fit into the head of a request, which servers bound too.
 const MAX_LEN: usize = 64 * 1024;

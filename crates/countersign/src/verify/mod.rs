@@ -13,10 +13,12 @@ use crate::clock::UnixTime;
 use crate::crypto::{self, Ed25519Signature};
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use crate::key::{PublicKey, RsaKey};
+use crate::message_id::MessageId;
+use crate::rejection::{Reason, Rejection};
 use crate::scheme::list::{self, Entry, Signature};
 use crate::scheme::token::{self, Token};
 use crate::secret::Secret;
-use crate::verdict::{MatchedKey, MessageId, Reason, Rejection, Scheme, Verified};
+use crate::verdict::{MatchedKey, Scheme, Verified};
 use crate::verifier::Verifier;
 use crate::work::{MAX_TRIALS, Work};
 
@@ -272,7 +274,14 @@ impl Attempt {
                             .wanting_public_key(listed.has_ed25519)
                             .fitting_expired_secret(self.fits_expired_secret(&signed, listed, header, plan))
                     })?;
-                Ok(Verified::new(self.verifier, scheme, key, self.timestamp.seconds, self.message_id, body))
+                Ok(Verified::new(
+                    self.verifier,
+                    scheme,
+                    key,
+                    UnixTime::from_secs(self.timestamp.seconds),
+                    self.message_id,
+                    body,
+                ))
             }
             Evidence::Token(token) => {
                 let CheckedToken { key, message_id, issued, must_bind, payload } = *token;
@@ -282,7 +291,7 @@ impl Attempt {
                 // The headers beside a token are not signed. One that does not say when it was issued has no time of
                 // its own, so it counts from its arrival.
                 let timestamp = issued.unwrap_or(self.arrived.as_secs());
-                Ok(Verified::new(self.verifier, Scheme::Rs256, key, timestamp, message_id, body))
+                Ok(Verified::new(self.verifier, Scheme::Rs256, key, UnixTime::from_secs(timestamp), message_id, body))
             }
         }
     }
@@ -365,7 +374,7 @@ impl HmacSignatures {
 fn signed_id(token: &Token<'_>) -> MessageId {
     // An empty id names nothing: all tokens with one would be the same message.
     match token.claims.jti.as_deref().filter(|jti| !jti.is_empty()) {
-        Some(jti) => MessageId::parse(jti).unwrap_or_else(|| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
+        Some(jti) => MessageId::parse(jti).unwrap_or_else(|_| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
         None => MessageId::from_hash(&crypto::sha256(token.signing_input)),
     }
 }

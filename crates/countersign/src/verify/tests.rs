@@ -189,7 +189,7 @@ fn keys_of_one_name(count: usize) -> (Vec<Value>, TokenSigner) {
 
 fn token_verifier(keys: &[Value]) -> Verifier {
     let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).expect("a key set");
-    Verifier::builder("test").key_set(set.into()).token(TokenPolicy::new(["a"])).build().expect("a verifier")
+    Verifier::builder("test").key_set(set).token(TokenPolicy::new(["a"])).build().expect("a verifier")
 }
 
 #[test]

@@ -107,8 +107,8 @@ proptest! {
             let headers = v1a(seed, BODY.as_bytes());
             let one = verify(&shared, &headers, BODY.as_bytes());
             let other = verify(&verifier(), &headers, BODY.as_bytes());
-            let label = one.as_ref().map(Verified::key).map_err(Rejection::reason);
-            prop_assert_eq!(&label, &other.as_ref().map(Verified::key).map_err(Rejection::reason));
+            let label = one.as_ref().map(Verified::key_label).map_err(Rejection::reason);
+            prop_assert_eq!(&label, &other.as_ref().map(Verified::key_label).map_err(Rejection::reason));
             let expected = (seed <= 3).then(|| format!("key-{seed}"));
             prop_assert_eq!(label.ok(), expected.as_deref());
         }
@@ -165,7 +165,7 @@ fn a_signature_has_one_spelling() {
 
 #[test]
 fn no_more_than_sixteen_keys_are_tried() {
-    let verifier = Verifier::builder("test").key_set(set(&ed25519_jwks(1..=20)).into()).build().expect("a verifier");
+    let verifier = Verifier::builder("test").key_set(set(&ed25519_jwks(1..=20))).build().expect("a verifier");
     for (seed, expected) in [(16, "verified"), (17, "signature_mismatch"), (20, "signature_mismatch"), (1, "verified")]
     {
         assert_eq!(reason(verify(&verifier, &v1a(seed, BODY.as_bytes()), BODY.as_bytes())), expected, "{seed}");
@@ -174,7 +174,7 @@ fn no_more_than_sixteen_keys_are_tried() {
         seeds.map(|seed| PublicKey::parse(&private_key(seed).public()).expect("a key")).collect::<Vec<_>>()
     };
     // Those that are pinned come first.
-    let both = Verifier::builder("test").public_keys(pinned(31..=45)).key_set(set(&ed25519_jwks(1..=2)).into());
+    let both = Verifier::builder("test").public_keys(pinned(31..=45)).key_set(set(&ed25519_jwks(1..=2)));
     let both = both.build().expect("a verifier");
     for (seed, expected) in [(45, "verified"), (1, "verified"), (2, "signature_mismatch")] {
         assert_eq!(reason(verify(&both, &v1a(seed, BODY.as_bytes()), BODY.as_bytes())), expected, "{seed}");
@@ -212,8 +212,8 @@ fn a_debug_of_what_signs_shows_no_key() {
 #[test]
 fn a_public_key_is_wanted_where_one_could_have_made_the_difference() {
     let none = Verifier::builder("test").secret(Secret::parse(SECRET).expect("a secret")).build().expect("a verifier");
-    let keys_only = Verifier::builder("test").key_set(set(&ed25519_jwks(1..=3)).into()).build().expect("a verifier");
-    let empty = builder().key_set(KeySet::default().into()).build().expect("a verifier");
+    let keys_only = Verifier::builder("test").key_set(set(&ed25519_jwks(1..=3))).build().expect("a verifier");
+    let empty = builder().key_set(KeySet::default()).build().expect("a verifier");
     let (all, body) = (verifier(), BODY.as_bytes());
     let genuine = payload();
     let header = |text: &str| beside(&crate::common::token_of(text, &genuine));
@@ -281,7 +281,7 @@ fn with(headers: &HeaderMap, name: &HeaderName, value: &[u8]) -> Option<HeaderMa
 fn is_same(one: &Verified, other: &Verified) -> bool {
     one.message_id().as_str() != ID
         && one.replay_key() == other.replay_key()
-        && (one.timestamp(), one.key(), one.body()) == (other.timestamp(), other.key(), other.body())
+        && (one.timestamp(), one.key_label(), one.body()) == (other.timestamp(), other.key_label(), other.body())
 }
 
 /// Whether this is the event of `BODY`, differently laid out.

@@ -136,7 +136,7 @@ fn disagreement(expected: &Expect, found: &Result<Verified, Rejection>) -> Optio
         (Expect::Verified { scheme, message_id, key }, Ok(verified)) => {
             scheme == verified.scheme().as_str()
                 && message_id.as_ref().is_none_or(|id| id == verified.message_id().as_str())
-                && key.as_ref().is_none_or(|key| key == verified.key())
+                && key.as_ref().is_none_or(|key| key == verified.key_label())
         }
         (Expect::Rejected { reason }, Err(rejection)) => reason == rejection.reason().as_str(),
         _ => false,

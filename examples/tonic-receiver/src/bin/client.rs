@@ -24,7 +24,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let [url, id, name] = &arguments[..] else {
         return Err("usage: client URL MESSAGE_ID JOB, for example `client http://127.0.0.1:3000 msg_1 nightly`".into());
     };
-    let id = MessageId::parse(id).ok_or("invalid message id: use 1 to 256 visible ASCII characters, without a dot")?;
+    let id = MessageId::parse(id)?;
     let signer = Signer::new([tonic_receiver::secret()?])?;
     let endpoint = Endpoint::from_shared(url.clone())?;
     let channel = endpoint.connect().await.map_err(|error| format!("cannot connect to {url}: {error}"))?;

@@ -48,7 +48,7 @@ pub(crate) fn builder() -> VerifierBuilder {
     let keys = [ed25519_jwks(1..=3), vec![rsa_jwk("rsa-1")]].concat();
     Verifier::builder("test")
         .secret(Secret::parse(SECRET).expect("a secret"))
-        .key_set(set(&keys).into())
+        .key_set(set(&keys))
         .token(TokenPolicy::new([AUDIENCE]))
 }
 
