@@ -212,7 +212,7 @@ impl fmt::Display for ReplayKeyError {
 impl Error for ReplayKeyError {}
 
 /// A store operation failed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The store is full, and it does not forget an id early, because that would let a replay through.
@@ -221,29 +221,7 @@ pub enum StoreError {
     Unavailable,
     /// The store did not respond in time.
     TimedOut,
-    /// The store reported this error, which is the [`source`](Error::source). See [`StoreError::failed`].
-    Failed(Arc<dyn Error + Send + Sync>),
 }
-
-impl StoreError {
-    /// The store failed with this error. It is kept behind an `Arc`, so a clone is cheap.
-    pub fn failed(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Failed(cause.into().into())
-    }
-}
-
-/// Two errors with a cause are equal if they share it.
-impl PartialEq for StoreError {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Full, Self::Full) | (Self::Unavailable, Self::Unavailable) | (Self::TimedOut, Self::TimedOut) => true,
-            (Self::Failed(one), Self::Failed(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
-    }
-}
-
-impl Eq for StoreError {}
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,16 +229,8 @@ impl fmt::Display for StoreError {
             Self::Full => "the replay store is full",
             Self::Unavailable => "the replay store cannot be reached",
             Self::TimedOut => "the replay store did not respond in time",
-            Self::Failed(_) => "the replay store failed",
         })
     }
 }
 
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed(cause) => Some(&**cause),
-            Self::Full | Self::Unavailable | Self::TimedOut => None,
-        }
-    }
-}
+impl Error for StoreError {}
