@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! use axum::{Json, Router, routing::post};
-//! use countersign::{Secret, Verifier, event::EventKind};
+//! use countersign::{Secret, Verifier, gemini::EventKind};
 //! use countersign_tower::VerifyLayer;
 //! use countersign_tower::axum::{VerifiedDelivery, Webhook};
 //!
@@ -51,7 +51,7 @@ use ::axum::body::Body;
 use ::axum::extract::FromRequestParts;
 use ::axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign::event::EventError;
+use countersign::gemini::EventError;
 use countersign::{Event, Verified};
 use http::StatusCode;
 use http::request::Parts;

@@ -29,7 +29,7 @@ use crate::sources::Sources;
 /// use countersign::{EventFilter, Verifier};
 /// use countersign_tower::{BodyBudget, VerifyLayer};
 ///
-/// # fn layer(verifier: Verifier) -> Result<(), countersign::event::PatternError> {
+/// # fn layer(verifier: Verifier) -> Result<(), countersign::filter::PatternError> {
 /// let layer = VerifyLayer::new(verifier)
 ///     .events(EventFilter::new(["batch.*"])?)
 ///     .lease(Duration::from_secs(90))
