@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{BodyBudget, OnReport, Outcome, Refusal, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign_tower::{BodyBudget, OnReport, Outcome, Rejection, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -92,8 +92,8 @@ impl Gateway {
             route.metrics.verification.observe(time.as_secs_f64());
         }
         let verified = report.and_then(Report::verified);
-        let expired = match report.and_then(Report::refusal) {
-            Some(Refusal::Unverified(rejection)) => rejection.fits_expired_secret(),
+        let expired = match report.and_then(Report::rejection) {
+            Some(Rejection::Unverified(rejection)) => rejection.fits_expired_secret(),
             _ => false,
         };
         if let (Some(route), true) = (route, expired) {
@@ -222,7 +222,7 @@ impl OnReport for Ends {
 
 fn outcome_of(response: &Response<Body>, report: Option<&Report>) -> (&'static str, &'static str) {
     match report.map(Report::outcome) {
-        Some(Outcome::Refused(refusal)) => ("refused", refusal.code()),
+        Some(Outcome::Rejected(refusal)) => ("refused", refusal.code()),
         Some(Outcome::Released) => {
             ("released", response.extensions().get::<Failure>().map_or("upstream_failed", |failure| failure.code()))
         }

@@ -20,7 +20,7 @@ use crate::future::{Rejected, Stage, Step};
 use crate::grpc::Protocol;
 use crate::held::{HeldBody, Settlement};
 use crate::policy::{OnDuplicate, OnStoreFailure, Terms, Unclaimed, Untyped};
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::report::Outcome;
 use crate::reporting::Reporting;
 use crate::settle::{Conclusion, Ending, conclude, unconfirmed};
@@ -69,14 +69,14 @@ where
             Ok(attempt) => {
                 Stage::Reading { buffer: Buffer::new(body, settings, &attempt, unary), attempt: Some(attempt) }
             }
-            Err(refusal) => self.rejected(Rejected::Head { refusal, body }),
+            Err(rejection) => self.rejected(Rejected::Head { rejection, body }),
         }
     }
 
-    fn check_head(&self) -> Result<Attempt, Refusal> {
-        let verifier = self.verifier.as_ref().ok_or(Refusal::UnknownSource)?;
-        if let Some(refusal) = Refusal::of_retain(self.reporting.policy.store().retain(), verifier) {
-            return Err(refusal);
+    fn check_head(&self) -> Result<Attempt, Rejection> {
+        let verifier = self.verifier.as_ref().ok_or(Rejection::UnknownSource)?;
+        if let Some(rejection) = Rejection::of_retain(self.reporting.policy.store().retain(), verifier) {
+            return Err(rejection);
         }
         let (headers, now) = (&self.head().headers, self.arrived.wall);
         Ok(match &self.tried {
@@ -94,7 +94,7 @@ where
     pub(crate) fn verify<B>(
         &mut self,
         attempt: Option<Attempt>,
-        body: Result<Buffered, Refusal>,
+        body: Result<Buffered, Rejection>,
     ) -> Step<S::Future, B, ResBody, P> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let attempt = attempt.expect("a request is verified once");
@@ -103,7 +103,7 @@ where
                 self.reservation = reservation;
                 self.finish(attempt, bytes)
             }
-            Err(refusal) => Step::To(Stage::Refused { refusal }),
+            Err(rejection) => Step::To(Stage::Rejected { rejection }),
         }
     }
 
@@ -116,7 +116,7 @@ where
         let verified = match verdict {
             Ok(verified) => self.reporting.verified.insert(verified),
             Err(rejection) => {
-                return Step::To(self.rejected(Rejected::Body { refusal: rejection.into(), body }));
+                return Step::To(self.rejected(Rejected::Body { rejection: rejection.into(), body }));
             }
         };
         let settings = policy.settings();
@@ -127,7 +127,7 @@ where
                 Choice::Untyped => {
                     self.reporting.is_untyped = true;
                     if settings.untyped == Untyped::Reject {
-                        return Step::To(Stage::Refused { refusal: Refusal::NoType });
+                        return Step::To(Stage::Rejected { rejection: Rejection::NoType });
                     }
                 }
             }
@@ -136,15 +136,15 @@ where
         Step::To(Stage::Claiming { claiming: StoreCall::new(Arc::clone(policy), claiming) })
     }
 
-    /// Refuses, unless a key that is not known yet could make the difference.
+    /// Rejects, unless a key that is not known yet could make the difference.
     fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, P> {
-        let refusal = rejected.refusal();
+        let rejection = rejected.rejection();
         match &self.verifier {
-            Some(verifier) if refusal.wants_public_key() && self.tried.is_none() => Stage::Refreshing {
+            Some(verifier) if rejection.wants_public_key() && self.tried.is_none() => Stage::Refreshing {
                 refreshing: self.reporting.policy.sources().refresh_for(self.head(), verifier),
                 rejected: Some(rejected),
             },
-            _ => Stage::Refused { refusal },
+            _ => Stage::Rejected { rejection },
         }
     }
 
@@ -160,19 +160,19 @@ where
                 self.tried = self.verifier.replace(verifier);
                 match rejected {
                     Rejected::Head { body, .. } => Step::To(self.begin(body)),
-                    Rejected::Body { refusal, body } => match self.check_head() {
+                    Rejected::Body { rejection, body } => match self.check_head() {
                         // With the keys that were tried before it, this would cost more than it may. The sender's
                         // next attempt meets the newer keys first.
                         Ok(attempt) if attempt.check_body_len(body.len()).is_some() => {
-                            Step::To(Stage::Refused { refusal })
+                            Step::To(Stage::Rejected { rejection })
                         }
                         Ok(attempt) => self.finish(attempt, body),
-                        Err(refusal) => Step::To(Stage::Refused { refusal }),
+                        Err(rejection) => Step::To(Stage::Rejected { rejection }),
                     },
                 }
             }
-            (Refreshed::Unchanged, rejected) => Step::To(Stage::Refused { refusal: rejected.refusal() }),
-            (Refreshed::Unavailable, _) => Step::To(Stage::Refused { refusal: Refusal::KeysUnavailable }),
+            (Refreshed::Unchanged, rejected) => Step::To(Stage::Rejected { rejection: rejected.rejection() }),
+            (Refreshed::Unavailable, _) => Step::To(Stage::Rejected { rejection: Rejection::KeysUnavailable }),
         }
     }
 
@@ -181,7 +181,7 @@ where
         let claim = match claim {
             // From here on whatever ends this future early gives the claim back.
             Ok((policy, Claim::Fresh(token))) => Some(ClaimGuard::new(policy, token)),
-            Ok((_, Claim::InFlight)) => return Step::To(Stage::Refused { refusal: Refusal::InFlight }),
+            Ok((_, Claim::InFlight)) => return Step::To(Stage::Rejected { rejection: Rejection::InFlight }),
             Ok((_, Claim::Done)) if settings.on_duplicate == OnDuplicate::HandOver => {
                 self.unclaimed = Some(Unclaimed::Duplicate);
                 None
@@ -191,7 +191,7 @@ where
                 self.unclaimed = Some(Unclaimed::StoreUnavailable(error));
                 None
             }
-            Err(error) => return Step::To(Stage::Refused { refusal: error.into() }),
+            Err(error) => return Step::To(Stage::Rejected { rejection: error.into() }),
         };
         Step::To(Stage::Readying { claim })
     }
@@ -276,9 +276,10 @@ where
         self.answer(answer::acknowledgement(&outcome, self.protocol), outcome)
     }
 
-    pub(crate) fn refuse<B>(&mut self, refusal: Refusal) -> Step<S::Future, B, ResBody, P> {
-        let response = answer::refusal(&refusal, self.protocol, |refusal| self.reporting.policy.render(refusal));
-        self.answer(response, Outcome::Refused(refusal))
+    pub(crate) fn reject<B>(&mut self, rejection: Rejection) -> Step<S::Future, B, ResBody, P> {
+        let response =
+            answer::rejection(&rejection, self.protocol, |rejection| self.reporting.policy.render(rejection));
+        self.answer(response, Outcome::Rejected(rejection))
     }
 
     fn answer<B>(
@@ -289,8 +290,8 @@ where
         self.reservation = None;
         self.reporting.answered(response.status());
         let report = self.reporting.give(outcome);
-        if let Some(refusal) = report.refusal() {
-            response.extensions_mut().insert(*refusal);
+        if let Some(rejection) = report.rejection() {
+            response.extensions_mut().insert(*rejection);
         }
         response.extensions_mut().insert(report);
         Step::Answer(response)

@@ -15,8 +15,8 @@ use crate::buffer::Buffer;
 use crate::claim::{ClaimGuard, Claiming, Confirming};
 use crate::delivery::Delivery;
 use crate::policy::{Policy, Terms};
-use crate::refusal::Refusal;
-use crate::render::{ProblemDocument, RenderRefusal};
+use crate::rejection::Rejection;
+use crate::render::{ProblemDocument, RenderRejection};
 use crate::report::OnReport;
 use crate::sources::Sources;
 use crate::trace::RequestSpan;
@@ -30,7 +30,7 @@ pin_project! {
         C: Clock,
         K: Sources,
         H: OnReport,
-        R: RenderRefusal,
+        R: RenderRejection,
     {
         // In this order: what is reported has happened.
         #[pin]
@@ -43,7 +43,7 @@ pin_project! {
 pin_project! {
     #[project = StageProjection]
     pub(crate) enum Stage<F, B, ResBody, P: Terms> {
-        Refused { refusal: Refusal },
+        Rejected { rejection: Rejection },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
         Refreshing { #[pin] refreshing: <P::Sources as Sources>::Refreshing, rejected: Option<Rejected<B>> },
         Claiming { claiming: Claiming<P> },
@@ -56,14 +56,14 @@ pin_project! {
 
 /// A delivery that newer keys could mend, and where it goes on with them.
 pub(crate) enum Rejected<B> {
-    Head { refusal: Refusal, body: B },
-    Body { refusal: Refusal, body: Bytes },
+    Head { rejection: Rejection, body: B },
+    Body { rejection: Rejection, body: Bytes },
 }
 
 impl<B> Rejected<B> {
-    pub(crate) fn refusal(&self) -> Refusal {
+    pub(crate) fn rejection(&self) -> Rejection {
         match self {
-            Self::Head { refusal, .. } | Self::Body { refusal, .. } => *refusal,
+            Self::Head { rejection, .. } | Self::Body { rejection, .. } => *rejection,
         }
     }
 }
@@ -84,7 +84,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     pub(crate) fn new(service: S, policy: Arc<Policy<St, C, K, H, R>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
@@ -104,7 +104,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -150,7 +150,7 @@ where
                     let settled = ready!(confirming.poll(cx));
                     delivery.confirmed(response.take(), settled.map(|(_, settled)| settled))
                 }
-                StageProjection::Refused { refusal } => delivery.refuse(*refusal),
+                StageProjection::Rejected { rejection } => delivery.reject(*rejection),
             };
             match step {
                 Step::To(stage) => this.stage.set(stage),
@@ -167,7 +167,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

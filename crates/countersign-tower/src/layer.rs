@@ -7,11 +7,11 @@ use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
 use tower_layer::Layer;
 
 use crate::budget::BodyBudget;
-use crate::detach::{DetachLayer, Rest};
+use crate::detach::{DetachLayer, DetachedTask};
 use crate::observe::ObserveLayer;
 use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings, Untyped};
-use crate::refusal::Refusal;
-use crate::render::{ProblemDocument, RenderRefusal};
+use crate::rejection::Rejection;
+use crate::render::{ProblemDocument, RenderRejection};
 use crate::report::OnReport;
 use crate::service::Verify;
 use crate::sources::Sources;
@@ -22,7 +22,7 @@ use crate::sources::Sources;
 /// around.
 ///
 /// Its types are those of the replay store, the clock, the keys, the hook for reports and the writing of
-/// refusals; each has a method that sets it.
+/// rejections; each has a method that sets it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -100,19 +100,19 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         VerifyLayer { policy: Policy { store, clock, sources, on_report: hook, render, settings } }
     }
 
-    /// Writes the bodies of refusals with `render` instead of as problem documents; see [`RenderRefusal`].
-    pub fn render_refusals<New: RenderRefusal>(self, render: New) -> VerifyLayer<St, C, K, H, New> {
+    /// Writes the bodies of rejections with `render` instead of as problem documents; see [`RenderRejection`].
+    pub fn render_rejections<New: RenderRejection>(self, render: New) -> VerifyLayer<St, C, K, H, New> {
         let Policy { store, clock, sources, on_report, render: _, settings } = self.policy;
         VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
     }
 
-    /// The most bytes that a body may have, 1 MiB unless set; one more is refused with 413.
+    /// The most bytes that a body may have, 1 MiB unless set; one more is rejected with 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.policy.settings.body_limit = bytes;
         self
     }
 
-    /// How long a body may take to arrive, 10 s unless set; what takes longer is refused with 408. It is timed by Tokio: a
+    /// How long a body may take to arrive, 10 s unless set; what takes longer is rejected with 408. It is timed by Tokio: a
     /// body that is not there at once panics without its timer (see the [crate's](crate#runtime)
     /// documentation).
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
@@ -121,7 +121,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     }
 
     /// The most bytes of bodies that are held at one time, over all requests, 256 MiB unless set; beyond it a delivery is
-    /// refused with 503. A body that is larger than the whole of it is too large (413). Give several layers
+    /// rejected with 503. A body that is larger than the whole of it is too large (413). Give several layers
     /// clones of one budget to bound them together.
     pub fn body_budget(mut self, budget: BodyBudget) -> Self {
         self.policy.settings.body_budget = budget;
@@ -171,7 +171,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// What is done when the replay store gives no answer; refused with 503 unless set.
+    /// What is done when the replay store gives no answer; rejected with 503 unless set.
     pub fn on_store_failure(mut self, on_store_failure: OnStoreFailure) -> Self {
         self.policy.settings.on_store_failure = on_store_failure;
         self
@@ -221,10 +221,10 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     ///
     /// ```
     /// use countersign::Verifier;
-    /// use countersign_tower::{Rest, VerifyLayer};
+    /// use countersign_tower::{DetachedTask, VerifyLayer};
     ///
     /// # fn layer(verifier: Verifier) {
-    /// let layer = VerifyLayer::new(verifier).detach(|rest: Rest| {
+    /// let layer = VerifyLayer::new(verifier).detach(|rest: DetachedTask| {
     ///     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
     ///         runtime.spawn(rest);
     ///     }
@@ -232,13 +232,13 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// # drop(layer);
     /// # }
     /// ```
-    pub fn detach<Sp: Fn(Rest) + Clone>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
+    pub fn detach<Sp: Fn(DetachedTask) + Clone>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
         DetachLayer::new(self, spawn)
     }
 
     /// Protects nothing: every request reaches the service, verified or not, and what would have become of
     /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`OnReport`]. For a rollout: see
-    /// first who would be refused.
+    /// first who would be rejected.
     ///
     /// All else is as it will be: bodies are read within their limits, deliveries are claimed and settled,
     /// and a genuine one has its [`Verified`](countersign::Verified). The service gets the body as it came,
@@ -258,20 +258,22 @@ where
     C: Clock + Clone,
     K: Sources + Clone,
     H: OnReport + Clone,
-    R: RenderRefusal + Clone,
+    R: RenderRejection + Clone,
 {
     type Service = Verify<S, St, C, K, H, R>;
 
     /// # Panics
     /// If the [lease](Self::lease) is zero: two attempts would be handled at the same time. And if the store says that it forgets ids sooner than a request of the source may be accepted again
     /// ([`ReplayStore::retain`], [`Verifier::longest_life`]): a replay would reach the service. Where the source
-    /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is refused with 503 instead
-    /// ([`Refusal::RetainTooShort`]).
+    /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is rejected with 503 instead
+    /// ([`Rejection::RetainTooShort`]).
     fn layer(&self, inner: S) -> Self::Service {
         assert!(!self.policy.settings.lease.is_zero(), "the lease is zero, so no claim would hold: set a longer one");
         let verifier = self.policy.sources.only_verifier();
-        if let Some(refusal) = verifier.and_then(|verifier| Refusal::of_retain(self.policy.store.retain(), &verifier)) {
-            panic!("{refusal}");
+        if let Some(rejection) =
+            verifier.and_then(|verifier| Rejection::of_retain(self.policy.store.retain(), &verifier))
+        {
+            panic!("{rejection}");
         }
         Verify::new(inner, Arc::new(self.policy.clone()))
     }

@@ -6,8 +6,8 @@ use countersign::replay::StoreError;
 use countersign::{Clock, EventFilter, ReplayStore};
 
 use crate::budget::BodyBudget;
-use crate::refusal::Refusal;
-use crate::render::{RenderRefusal, Rendered};
+use crate::rejection::Rejection;
+use crate::render::{RenderRejection, Rendered};
 use crate::report::{OnReport, Report};
 use crate::sources::Sources;
 
@@ -28,7 +28,7 @@ pub enum OnDuplicate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnStoreFailure {
-    /// It is refused with 503 and `Retry-After`.
+    /// It is rejected with 503 and `Retry-After`.
     #[default]
     Refuse,
     /// The service handles it, with [`Unclaimed::StoreUnavailable`] in the request's extensions.
@@ -120,10 +120,10 @@ pub(crate) trait Terms: Send + Sync + 'static {
     fn sources(&self) -> &Self::Sources;
     fn settings(&self) -> &Settings;
     fn report(&self, report: &Report);
-    fn render(&self, refusal: &Refusal) -> Rendered;
+    fn render(&self, rejection: &Rejection) -> Rendered;
 }
 
-impl<St: ReplayStore, C: Clock, K: Sources, H: OnReport, R: RenderRefusal> Terms for Policy<St, C, K, H, R> {
+impl<St: ReplayStore, C: Clock, K: Sources, H: OnReport, R: RenderRejection> Terms for Policy<St, C, K, H, R> {
     type Store = St;
     type Clock = C;
     type Sources = K;
@@ -148,7 +148,7 @@ impl<St: ReplayStore, C: Clock, K: Sources, H: OnReport, R: RenderRefusal> Terms
         self.on_report.on_report(report);
     }
 
-    fn render(&self, refusal: &Refusal) -> Rendered {
-        self.render.render(refusal)
+    fn render(&self, rejection: &Rejection) -> Rendered {
+        self.render.render(rejection)
     }
 }

@@ -2,33 +2,33 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::problem;
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 
-/// Writes the body of a refusal's answer.
+/// Writes the body of a rejection's answer.
 ///
 /// The status, and the headers that the status asks for, are the layer's: they cannot be forgotten. A gRPC
-/// client gets neither body nor content type: its refusals are written by the layer alone.
+/// client gets neither body nor content type: its rejections are written by the layer alone.
 ///
-/// Every function of a [`Refusal`] that gives a [`Rendered`] is one.
+/// Every function of a [`Rejection`] that gives a [`Rendered`] is one.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use countersign::Verifier;
-/// use countersign_tower::{Refusal, Rendered, VerifyLayer};
+/// use countersign_tower::{Rejection, Rendered, VerifyLayer};
 /// use http::HeaderValue;
 ///
 /// # fn layer(verifier: Verifier) {
 /// let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-/// let layer = VerifyLayer::new(verifier).render_refusals(move |refusal: &Refusal| Rendered {
+/// let layer = VerifyLayer::new(verifier).render_rejections(move |rejection: &Rejection| Rendered {
 ///     content_type: plain.clone(),
-///     body: Bytes::from(format!("{refusal}\n")),
+///     body: Bytes::from(format!("{rejection}\n")),
 /// });
 /// # drop(layer);
 /// # }
 /// ```
-pub trait RenderRefusal: Send + Sync + 'static {
+pub trait RenderRejection: Send + Sync + 'static {
     /// The body that says why, and its type.
-    fn render(&self, refusal: &Refusal) -> Rendered;
+    fn render(&self, rejection: &Rejection) -> Rendered;
 }
 
 /// The body of an answer, and its type.
@@ -40,9 +40,9 @@ pub struct Rendered {
     pub body: Bytes,
 }
 
-impl<F: Fn(&Refusal) -> Rendered + Send + Sync + 'static> RenderRefusal for F {
-    fn render(&self, refusal: &Refusal) -> Rendered {
-        self(refusal)
+impl<F: Fn(&Rejection) -> Rendered + Send + Sync + 'static> RenderRejection for F {
+    fn render(&self, rejection: &Rejection) -> Rendered {
+        self(rejection)
     }
 }
 
@@ -51,11 +51,11 @@ impl<F: Fn(&Refusal) -> Rendered + Send + Sync + 'static> RenderRefusal for F {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProblemDocument;
 
-impl RenderRefusal for ProblemDocument {
-    fn render(&self, refusal: &Refusal) -> Rendered {
+impl RenderRejection for ProblemDocument {
+    fn render(&self, rejection: &Rejection) -> Rendered {
         Rendered {
             content_type: problem::CONTENT_TYPE,
-            body: problem::document(refusal.status(), refusal.code(), &refusal.to_string()),
+            body: problem::document(rejection.status(), rejection.code(), &rejection.to_string()),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use countersign::Verified;
 
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 
 /// What became of a request; in the extensions of every response of [`Verify`](crate::Verify), and given
 /// to the layer's [`OnReport`].
@@ -27,10 +27,10 @@ impl Report {
         self.was_deferred
     }
 
-    /// Why it was refused, if it was.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    /// Why it was rejected, if it was.
+    pub fn rejection(&self) -> Option<&Rejection> {
         match &self.outcome {
-            Outcome::Refused(refusal) => Some(refusal),
+            Outcome::Rejected(rejection) => Some(rejection),
             _ => None,
         }
     }
@@ -76,8 +76,8 @@ pub enum Outcome {
     Duplicate,
     /// It is genuine, and nobody asked for events of its type.
     Filtered,
-    /// It was refused.
-    Refused(Refusal),
+    /// It was rejected.
+    Rejected(Rejection),
 }
 
 impl Outcome {
@@ -91,7 +91,7 @@ impl Outcome {
             Self::Abandoned => "abandoned",
             Self::Duplicate => "duplicate",
             Self::Filtered => "filtered",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "rejected",
         }
     }
 }
@@ -109,10 +109,10 @@ impl Outcome {
 /// use countersign_tower::{Report, VerifyLayer};
 ///
 /// # fn layer(verifier: Verifier) {
-/// let refused = Arc::new(AtomicU64::new(0));
-/// let counter = Arc::clone(&refused);
+/// let rejected = Arc::new(AtomicU64::new(0));
+/// let counter = Arc::clone(&rejected);
 /// let layer = VerifyLayer::new(verifier).on_report(move |report: &Report| {
-///     if report.refusal().is_some() {
+///     if report.rejection().is_some() {
 ///         counter.fetch_add(1, Ordering::Relaxed);
 ///     }
 /// });

@@ -10,7 +10,7 @@ use tower_service::Service;
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::future::ResponseFuture;
 use crate::policy::Policy;
-use crate::render::{ProblemDocument, RenderRefusal};
+use crate::render::{ProblemDocument, RenderRejection};
 use crate::report::OnReport;
 use crate::sources::Sources;
 
@@ -37,7 +37,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;

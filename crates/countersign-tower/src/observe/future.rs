@@ -15,7 +15,7 @@ use super::service::Passing;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
 use crate::policy::Policy;
-use crate::render::RenderRefusal;
+use crate::render::RenderRejection;
 use crate::report::{OnReport, Report};
 use crate::sources::Sources;
 
@@ -30,7 +30,7 @@ pin_project! {
         C: Clock,
         K: Sources,
         H: OnReport,
-        R: RenderRefusal,
+        R: RenderRejection,
     {
         #[pin]
         stage: Stage<S::Future, ResponseFuture<Passing<S, B>, Tee<B>, ResBody, St, C, K, H, R>>,
@@ -64,7 +64,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     pub(super) fn new(service: S, policy: Arc<Policy<St, C, K, H, R>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
@@ -85,7 +85,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -141,7 +141,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObserveFuture").finish_non_exhaustive()

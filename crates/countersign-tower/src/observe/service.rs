@@ -13,7 +13,7 @@ use super::body::{ObservedBody, Recording};
 use super::future::ObserveFuture;
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::policy::Policy;
-use crate::render::RenderRefusal;
+use crate::render::RenderRejection;
 use crate::report::OnReport;
 use crate::sources::Sources;
 
@@ -36,7 +36,7 @@ where
     C: Clock + Clone,
     K: Sources + Clone,
     H: OnReport + Clone,
-    R: RenderRefusal + Clone,
+    R: RenderRejection + Clone,
 {
     type Service = Observe<S, St, C, K, H, R>;
 
@@ -73,7 +73,7 @@ where
     C: Clock,
     K: Sources,
     H: OnReport,
-    R: RenderRefusal,
+    R: RenderRejection,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;

@@ -73,7 +73,7 @@ fn last(seen: &Seen) -> Saw {
 
 fn stopped(reason: &str, saw: &Saw) {
     match &saw.observed {
-        Observed::Stopped(Outcome::Refused(refusal)) => assert_eq!(refusal.code(), reason),
+        Observed::Stopped(Outcome::Rejected(rejection)) => assert_eq!(rejection.code(), reason),
         Observed::Stopped(outcome) => assert_eq!(outcome.as_str(), reason),
         other => panic!("{reason}: {other:?}"),
     }
@@ -121,7 +121,7 @@ async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
         }
     }
     let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let expected = [&["confirmed", "duplicate", "duplicate"][..], &["refused"; 10]].concat();
+    let expected = [&["confirmed", "duplicate", "duplicate"][..], &["rejected"; 10]].concat();
     assert_eq!(told, expected, "each is reported once");
     assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0), "and claims are what they would be");
 }

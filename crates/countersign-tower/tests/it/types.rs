@@ -9,8 +9,9 @@ use crate::common::{Client, Framing, Handler, delivery, delivery_at, router, sen
 use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock};
 use countersign_tower::{
-    BodyBudget, Detach, DetachLayer, FinishAnyway, Observe, ObserveLayer, Observed, ObservedBody, Outcome, PerRequest,
-    ProblemDocument, Refusal, Rendered, Report, ResponseBody, ResponseFuture, Rest, VerifiedBody, Verify, VerifyLayer,
+    BodyBudget, Detach, DetachFuture, DetachLayer, DetachedTask, Observe, ObserveLayer, Observed, ObservedBody,
+    Outcome, PerRequest, ProblemDocument, Rejection, Rendered, Report, ResponseBody, ResponseFuture, VerifiedBody,
+    Verify, VerifyLayer,
 };
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -52,17 +53,17 @@ fn the_types_go_where_services_go() {
     is_clone::<Report>();
     is_debug::<Report>();
     is_send_and_sync::<Outcome>();
-    is_send_and_sync::<Refusal>();
-    is_error::<Refusal>();
+    is_send_and_sync::<Rejection>();
+    is_error::<Rejection>();
 }
 
 #[test]
 fn what_is_set_and_given_goes_where_services_go() {
-    type Spawn = fn(Rest);
+    type Spawn = fn(DetachedTask);
     type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
     type Hook = fn(&Report);
     type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
-    type Render = fn(&Refusal) -> Rendered;
+    type Render = fn(&Rejection) -> Rendered;
     type Layers = VerifyLayer<Store, SystemClock, PerRequest<Choose>, Hook, Render>;
     type Observes = Observe<Inner, Store, SystemClock, countersign::Verifier, (), ProblemDocument>;
 
@@ -74,10 +75,10 @@ fn what_is_set_and_given_goes_where_services_go() {
     is_debug::<Layers>();
     is_send_and_sync::<DetachLayer<Layers, Spawn>>();
     is_debug::<Detach<Inner, Spawn>>();
-    is_send::<FinishAnyway<std::future::Pending<Answered>, Spawn>>();
-    is_debug::<FinishAnyway<std::future::Pending<Answered>, Spawn>>();
-    is_send::<Rest>();
-    is_debug::<Rest>();
+    is_send::<DetachFuture<std::future::Pending<Answered>, Spawn>>();
+    is_debug::<DetachFuture<std::future::Pending<Answered>, Spawn>>();
+    is_send::<DetachedTask>();
+    is_debug::<DetachedTask>();
     is_send_and_sync::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
     is_clone::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
     is_debug::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();

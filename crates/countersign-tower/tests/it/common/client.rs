@@ -34,7 +34,7 @@ impl Reply {
         Some(value.to_str().expect("visible ASCII"))
     }
 
-    /// What became of a delivery that the handler did not see and that was not refused.
+    /// What became of a delivery that the handler did not see and that was not rejected.
     pub(crate) fn outcome(&self) -> Option<&str> {
         self.header("countersign-outcome")
     }

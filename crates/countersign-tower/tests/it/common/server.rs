@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use bytes::Bytes;
 use countersign::{Clock, ReplayStore};
-use countersign_tower::{Refusal, Report, VerifyLayer};
+use countersign_tower::{Rejection, Report, VerifyLayer};
 use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -39,11 +39,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// What an outer layer found in the responses' extensions.
-    pub(crate) fn reports(&self) -> Vec<(Report, Option<Refusal>)> {
+    pub(crate) fn reports(&self) -> Vec<(Report, Option<Rejection>)> {
         let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         let found = observed.iter().map(|extensions| {
             let report = extensions.get::<Report>().expect("every response of the layer has a report");
-            (report.clone(), extensions.get::<Refusal>().copied())
+            (report.clone(), extensions.get::<Rejection>().copied())
         });
         found.collect()
     }
