@@ -57,12 +57,12 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::answer;
 use crate::grpc::Protocol;
 use crate::observe::Observed;
-use crate::problem;
-use crate::rejection::Rejection;
-use crate::render::problem_document;
+use crate::reject::problem;
+use crate::reject::rejection::Rejection;
+use crate::reject::render::problem_document;
+use crate::reject::response;
 use crate::report::Outcome;
 
 /// The payload of a verified delivery: an [`Event`] unless another [`Payload`] is asked for.
@@ -199,7 +199,7 @@ impl IntoResponse for WebhookRejection {
         match self {
             Self::Rejected(rejection) => {
                 let render = problem_document;
-                answer::rejection::<Body>(&rejection, Protocol::Http, render).map(Body::new)
+                response::rejection::<Body>(&rejection, Protocol::Http, render).map(Body::new)
             }
             _ => problem::response(self.status(), self.code(), &self.to_string()).map(Body::from),
         }

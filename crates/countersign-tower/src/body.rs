@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::grpc::{self, code};
-use crate::held::HeldBody;
+use crate::settle::body::SettlingBody;
 
 /// The body of a verified delivery: whole, and as it was signed.
 #[derive(Clone, Default)]
@@ -67,7 +67,7 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
         Inner { #[pin] body: B },
-        Held { #[pin] body: HeldBody<B> },
+        Settling { #[pin] body: SettlingBody<B> },
         // A call of gRPC ends with trailers, which say here that it succeeded.
         Own { bytes: Bytes, is_call: bool },
     }
@@ -78,8 +78,8 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Inner { body } }
     }
 
-    pub(crate) fn held(body: HeldBody<B>) -> Self {
-        Self { kind: Kind::Held { body } }
+    pub(crate) fn settling(body: SettlingBody<B>) -> Self {
+        Self { kind: Kind::Settling { body } }
     }
 
     pub(crate) fn own(bytes: Bytes) -> Self {
@@ -105,7 +105,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
-            KindProjection::Held { body } => body.poll_frame(cx),
+            KindProjection::Settling { body } => body.poll_frame(cx),
             KindProjection::Own { bytes, is_call } => {
                 let frame = take_frame(bytes)
                     .or_else(|| std::mem::take(is_call).then(|| Frame::trailers(grpc::trailers(code::OK))));
@@ -117,7 +117,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Held { body } => body.is_end_stream(),
+            Kind::Settling { body } => body.is_end_stream(),
             Kind::Own { bytes, is_call } => bytes.is_empty() && !is_call,
         }
     }
@@ -125,7 +125,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Held { body } => body.size_hint(),
+            Kind::Settling { body } => body.size_hint(),
             Kind::Own { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
         }
     }

@@ -122,46 +122,35 @@
 
 #![deny(missing_docs)]
 
-mod answer;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
-mod budget;
-mod buffer;
-mod claim;
-mod delivery;
 mod detach;
 mod filter;
-mod future;
 mod grpc;
-mod held;
-mod layer;
 pub mod manual;
 mod observe;
 mod policy;
-pub mod problem;
-mod rejection;
-mod render;
+mod read;
+mod reject;
 mod report;
-mod reporting;
-mod service;
 mod settle;
 mod sources;
-#[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
-mod trace;
+mod verify;
 
 pub use body::{ResponseBody, VerifiedBody};
-pub use budget::{BodyBudget, OverBudget, Reservation};
 pub use detach::{Detach, DetachFuture, DetachLayer, DetachedOutput, DetachedTask};
-pub use future::ResponseFuture;
-pub use layer::VerifyLayer;
 pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};
 pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed, Untyped};
-pub use rejection::Rejection;
-pub use render::Rendered;
+pub use read::budget::{BodyBudget, OverBudget, Reservation};
+pub use reject::problem;
+pub use reject::rejection::Rejection;
+pub use reject::render::Rendered;
 pub use report::{Outcome, Report};
-pub use service::Verify;
 pub use sources::{PerRequest, Refreshing, Sources};
+pub use verify::future::ResponseFuture;
+pub use verify::layer::VerifyLayer;
+pub use verify::service::Verify;
 
 /// The response header that says what became of a genuine delivery that was not handed to the service:
 /// `duplicate` or `filtered`.

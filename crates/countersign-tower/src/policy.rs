@@ -6,8 +6,8 @@ use std::time::Duration;
 use countersign::replay::StoreError;
 use countersign::{Clock, EventFilter};
 
-use crate::budget::BodyBudget;
-use crate::render::Render;
+use crate::read::budget::BodyBudget;
+use crate::reject::render::Render;
 use crate::report::ReportHook;
 
 /// What is done with a genuine delivery that was handled before.

@@ -11,12 +11,12 @@ use tower_service::Service;
 
 use super::Observed;
 use super::body::{ObservedBody, Recording, Tee};
-use super::service::Passing;
+use super::passing::Passing;
 use crate::body::ResponseBody;
-use crate::future::ResponseFuture;
 use crate::policy::Policy;
 use crate::report::Report;
 use crate::sources::Sources;
+use crate::verify::future::ResponseFuture;
 
 pin_project! {
     /// The path of one request through [`Observe`](crate::Observe): that through [`Verify`](crate::Verify),

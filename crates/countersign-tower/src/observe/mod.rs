@@ -2,6 +2,7 @@
 
 mod body;
 mod future;
+mod passing;
 mod service;
 
 pub use body::ObservedBody;

@@ -8,10 +8,9 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Observed;
-use super::body::{ObservedBody, Recording};
+use super::body::ObservedBody;
 use super::future::ObserveFuture;
-use crate::body::{ResponseBody, VerifiedBody};
+use crate::body::ResponseBody;
 use crate::policy::Policy;
 use crate::sources::Sources;
 
@@ -90,39 +89,5 @@ impl<S: Clone, K, St> Clone for Observe<S, K, St> {
 impl<S: fmt::Debug, K: fmt::Debug, St> fmt::Debug for Observe<S, K, St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observe").field("inner", &self.inner).field("keys", &self.policy.keys).finish_non_exhaustive()
-    }
-}
-
-/// The service as [`Verify`](crate::Verify) calls it, with the body as it came in place of a copy.
-pub(super) struct Passing<S, B: Body> {
-    inner: S,
-    recording: Recording<B>,
-}
-
-impl<S, B: Body> Passing<S, B> {
-    pub(super) fn new(inner: S, recording: Recording<B>) -> Self {
-        Self { inner, recording }
-    }
-}
-
-impl<S, B> Service<Request<VerifiedBody>> for Passing<S, B>
-where
-    S: Service<Request<ObservedBody<B>>>,
-    B: Body,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<VerifiedBody>) -> S::Future {
-        let (mut head, _) = request.into_parts();
-        head.extensions.insert(Observed::Passed);
-        #[expect(clippy::expect_used, reason = "the body is taken once: here, or when this was not called")]
-        let body = self.recording.take().expect("a verified delivery is handed over once");
-        self.inner.call(Request::from_parts(head, body))
     }
 }

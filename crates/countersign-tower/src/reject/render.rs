@@ -3,8 +3,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::problem;
-use crate::rejection::Rejection;
+use crate::reject::problem;
+use crate::reject::rejection::Rejection;
 
 /// The body of a rejection's response, and its media type.
 #[derive(Clone, Debug)]

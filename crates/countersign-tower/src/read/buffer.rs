@@ -8,10 +8,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use crate::budget::Reservation;
 use crate::grpc::{self, Messages};
 use crate::policy::Settings;
-use crate::rejection::Rejection;
+use crate::read::budget::Reservation;
+use crate::reject::rejection::Rejection;
 
 /// After so many frames at once, time is looked at and others get their turn: a body that is always ready, with
 /// empty frames for example, must not escape its timeout.

@@ -1,32 +1,34 @@
-//! What an answer of the service says of the delivery that it was given.
+//! Whether a response of the service confirms its delivery: by its head, or by the end of its body.
 
+use bytes::Buf;
+use countersign::replay::{Settled, StoreError};
 use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, Frame};
 
 use crate::grpc::{self, Protocol};
 use crate::policy::{ConfirmAt, Unclaimed};
 use crate::report::Outcome;
 
-/// What can be said when the head of an answer is there.
+/// What the head of a response decides.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Conclusion {
     Handled,
     Failed,
-    /// The body tells, at its end.
+    /// The end of the body decides.
     Open(Ending),
 }
 
-/// What makes the end of a body a success.
+/// How the end of a body confirms a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Trailers with `grpc-status: 0`.
     Grpc,
-    /// That it comes; after so many bytes, if that is known: servers do not ask for more then.
+    /// By being reached. If the length is known, after so many bytes: servers do not poll for more.
     Http { left: Option<u64> },
 }
 
-/// 2xx is success. A call of gRPC says it in `grpc-status`, and answers 200 whatever became of it.
+/// A 2xx response confirms. The status of a gRPC call is its `grpc-status`; its HTTP status is 200 either way.
 pub(crate) fn conclude<B: Body>(response: &Response<B>, protocol: Protocol, confirm_at: ConfirmAt) -> Conclusion {
     let is_over = response.body().is_end_stream();
     if !response.status().is_success() {
@@ -47,12 +49,58 @@ pub(crate) fn conclude<B: Body>(response: &Response<B>, protocol: Protocol, conf
     }
 }
 
-/// Servers do not ask for the body of such an answer, whatever it is.
+/// Servers never poll the body of such a response.
 fn has_no_body(status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT
 }
 
-/// What became of a delivery that there is no claim to confirm of.
+/// What a frame decides, or the end of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    Open,
+    Handled,
+    Failed,
+}
+
+impl Ending {
+    /// Judges the next frame; `is_end` says whether the body ends with it.
+    pub(crate) fn judge<D: Buf>(&mut self, frame: &Frame<D>, is_end: bool) -> Judgement {
+        match (&mut *self, frame.trailers_ref()) {
+            (Self::Grpc, Some(trailers)) if grpc::succeeded(trailers) == Some(true) => Judgement::Handled,
+            (Self::Grpc, Some(_)) => Judgement::Failed,
+            (Self::Grpc, None) if is_end => Judgement::Failed,
+            (Self::Grpc, None) => Judgement::Open,
+            (Self::Http { .. }, Some(_)) => self.judge_end(),
+            (Self::Http { left }, None) => {
+                let sent = frame.data_ref().map_or(0, Buf::remaining) as u64;
+                *left = left.map(|left| left.saturating_sub(sent));
+                match *left {
+                    Some(0) => Judgement::Handled,
+                    _ if is_end => self.judge_end(),
+                    _ => Judgement::Open,
+                }
+            }
+        }
+    }
+
+    /// Servers abort a response that ends before its announced length.
+    pub(crate) fn judge_end(self) -> Judgement {
+        match self {
+            Self::Http { left: None | Some(0) } => Judgement::Handled,
+            Self::Http { left: Some(_) } | Self::Grpc => Judgement::Failed,
+        }
+    }
+}
+
+/// The outcome of a confirmed claim.
+pub(crate) fn recorded(settled: Result<Settled, StoreError>) -> Outcome {
+    match settled {
+        Ok(Settled::Recorded) => Outcome::Confirmed,
+        Ok(Settled::Superseded) | Err(_) => Outcome::Unrecorded,
+    }
+}
+
+/// The outcome of a delivery without a claim to confirm.
 pub(crate) fn unconfirmed(unclaimed: Option<Unclaimed>, handled: bool) -> Outcome {
     match (unclaimed, handled) {
         (Some(Unclaimed::Duplicate), _) => Outcome::Duplicate,
@@ -67,7 +115,6 @@ mod tests {
     use std::task::{Context, Poll};
 
     use bytes::Bytes;
-    use http_body::Frame;
     use http_body_util::{Empty, Full};
 
     use super::*;

@@ -3,21 +3,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use countersign::{Attempt, MemoryStore, ReplayStore, Verifier};
+use countersign::{MemoryStore, ReplayStore, Verifier};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::{ResponseBody, VerifiedBody};
-use crate::buffer::Buffer;
-use crate::claim::{ClaimGuard, Claiming, Confirming};
-use crate::delivery::Delivery;
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::report::trace::RequestSpan;
 use crate::sources::Sources;
-use crate::trace::RequestSpan;
+use crate::verify::delivery::Delivery;
+use crate::verify::stage::{Stage, StageProjection, Step};
 
 pin_project! {
     /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
@@ -33,41 +30,6 @@ pin_project! {
         delivery: Delivery<S, K, St>,
         span: RequestSpan,
     }
-}
-
-pin_project! {
-    #[project = StageProjection]
-    pub(crate) enum Stage<F, B, ResBody, K: Sources, St: ReplayStore> {
-        Rejected { rejection: Rejection },
-        Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
-        Refreshing { #[pin] refreshing: K::Refreshing, rejected: Option<Rejected<B>> },
-        Claiming { claiming: Claiming<K, St> },
-        Readying { claim: Option<ClaimGuard<K, St>> },
-        // In this order: the claim is held until nothing is left of the service's future.
-        Handling { #[pin] handling: F, claim: Option<ClaimGuard<K, St>> },
-        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<K, St> },
-    }
-}
-
-/// A delivery that newer keys could mend, and where it goes on with them.
-pub(crate) enum Rejected<B> {
-    Head { rejection: Rejection, body: B },
-    Body { rejection: Rejection, body: Bytes },
-}
-
-impl<B> Rejected<B> {
-    pub(crate) fn rejection(&self) -> Rejection {
-        match self {
-            Self::Head { rejection, .. } | Self::Body { rejection, .. } => *rejection,
-        }
-    }
-}
-
-/// Where a request goes from a stage.
-#[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
-pub(crate) enum Step<F, B, ResBody, K: Sources, St: ReplayStore> {
-    To(Stage<F, B, ResBody, K, St>),
-    Answer(Response<ResponseBody<ResBody>>),
 }
 
 impl<S, B, ResBody, K, St> ResponseFuture<S, B, ResBody, K, St>
@@ -143,7 +105,7 @@ where
             };
             match step {
                 Step::To(stage) => this.stage.set(stage),
-                Step::Answer(response) => return Poll::Ready(Ok(response)),
+                Step::Respond(response) => return Poll::Ready(Ok(response)),
             }
         }
     }

@@ -8,9 +8,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{ResponseBody, VerifiedBody};
-use crate::future::ResponseFuture;
 use crate::policy::Policy;
 use crate::sources::Sources;
+use crate::verify::future::ResponseFuture;
 
 /// Lets only verified deliveries reach the service inside it; see the [crate's](crate) documentation.
 ///

@@ -7,8 +7,8 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::COUNTERSIGN_OUTCOME;
 use crate::body::ResponseBody;
 use crate::grpc::{self, Protocol, code};
-use crate::rejection::Rejection;
-use crate::render::Rendered;
+use crate::reject::rejection::Rejection;
+use crate::reject::render::Rendered;
 use crate::report::Outcome;
 
 /// Says why a delivery was rejected. Whoever renders it, the status and its headers are there.

@@ -1,9 +1,15 @@
+//! What became of each request, told once: to the report hook, the response's extensions and the span.
+
+pub(crate) mod recorder;
+#[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
+pub(crate) mod trace;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::Verified;
 
-use crate::rejection::Rejection;
+use crate::reject::rejection::Rejection;
 
 /// What became of a request; in the extensions of every response of [`Verify`](crate::Verify), and given
 /// to the layer's [report hook](crate::VerifyLayer::on_report).

@@ -5,9 +5,9 @@ use countersign::{ReplayStore, Verified};
 use http::StatusCode;
 
 use crate::policy::Policy;
+use crate::report::trace::RequestSpan;
 use crate::report::{Outcome, Report};
 use crate::sources::Sources;
-use crate::trace::RequestSpan;
 
 /// What is known of a request, to be reported once: at its end, or when it is dropped before.
 pub(crate) struct Reporting<K: Sources, St: ReplayStore> {

@@ -6,15 +6,15 @@ use countersign::replay::MemoryStore;
 use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
 use tower_layer::Layer;
 
-use crate::budget::BodyBudget;
 use crate::detach::{DetachLayer, DetachedTask};
 use crate::observe::ObserveLayer;
 use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings, Untyped};
-use crate::rejection::Rejection;
-use crate::render::{Rendered, problem_document};
+use crate::read::budget::BodyBudget;
+use crate::reject::rejection::Rejection;
+use crate::reject::render::{Rendered, problem_document};
 use crate::report::Report;
-use crate::service::Verify;
 use crate::sources::Sources;
+use crate::verify::service::Verify;
 
 /// Puts [`Verify`] around a service.
 ///

@@ -10,22 +10,22 @@ use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::answer;
 use crate::body::{ResponseBody, VerifiedBody};
-use crate::budget::Reservation;
-use crate::buffer::{Buffer, Buffered};
-use crate::claim::{ClaimGuard, StoreCall};
 use crate::filter::{Choice, choose};
-use crate::future::{Rejected, Stage, Step};
 use crate::grpc::Protocol;
-use crate::held::{HeldBody, Settlement};
 use crate::policy::{OnDuplicate, OnStoreFailure, Policy, Unclaimed, Untyped};
-use crate::rejection::Rejection;
+use crate::read::budget::Reservation;
+use crate::read::buffer::{Buffer, Buffered};
+use crate::reject::rejection::Rejection;
+use crate::reject::response;
 use crate::report::Outcome;
-use crate::reporting::Reporting;
-use crate::settle::{Conclusion, Ending, conclude, unconfirmed};
+use crate::report::recorder::Reporting;
+use crate::report::trace::RequestSpan;
+use crate::settle::body::{Settlement, SettlingBody};
+use crate::settle::claim::{ClaimGuard, StoreCall};
+use crate::settle::conclusion::{Conclusion, Ending, conclude, recorded, unconfirmed};
 use crate::sources::Sources;
-use crate::trace::RequestSpan;
+use crate::verify::stage::{Rejected, Stage, Step};
 
 pub(crate) struct Delivery<S, K: Sources, St: ReplayStore> {
     /// The service, and the head that it is to see; until it is called.
@@ -234,11 +234,11 @@ where
         match conclude(&response, self.protocol, self.reporting.policy.settings.confirm_at) {
             Conclusion::Handled => match claim.and_then(|claim| claim.confirm(self.now())) {
                 Some(confirming) => Step::To(Stage::Confirming { response: Some(response), confirming }),
-                None => self.answer(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, true)),
+                None => self.respond(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, true)),
             },
             Conclusion::Failed => {
                 drop(claim);
-                self.answer(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, false))
+                self.respond(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, false))
             }
             Conclusion::Open(ending) => self.defer(claim, response, ending),
         }
@@ -255,11 +255,7 @@ where
     ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let response = response.expect("a response is answered once");
-        let outcome = match settled {
-            Ok(Settled::Recorded) => Outcome::Confirmed,
-            Ok(Settled::Superseded) | Err(_) => Outcome::Unrecorded,
-        };
-        self.answer(response.map(ResponseBody::inner), outcome)
+        self.respond(response.map(ResponseBody::inner), recorded(settled))
     }
 
     /// Leaves the claim with the body: its end settles the delivery.
@@ -271,22 +267,22 @@ where
     ) -> Step<S::Future, B, ResBody, K, St> {
         let reporting = self.reporting.hand_over();
         let settlement = Settlement::new(claim, self.arrived, self.unclaimed, self.reservation.take(), reporting);
-        let held = |body| ResponseBody::held(HeldBody::new(body, ending, Box::new(settlement)));
-        self.answer(response.map(held), Outcome::Deferred)
+        let settling = |body| ResponseBody::settling(SettlingBody::new(body, ending, Box::new(settlement)));
+        self.respond(response.map(settling), Outcome::Deferred)
     }
 
     /// A success that the service had no part in.
     fn acknowledge<B>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, K, St> {
-        self.answer(answer::acknowledgement(&outcome, self.protocol), outcome)
+        self.respond(response::acknowledgement(&outcome, self.protocol), outcome)
     }
 
     pub(crate) fn reject<B>(&mut self, rejection: Rejection) -> Step<S::Future, B, ResBody, K, St> {
         let response =
-            answer::rejection(&rejection, self.protocol, |rejection| (self.reporting.policy.render)(rejection));
-        self.answer(response, Outcome::Rejected(rejection))
+            response::rejection(&rejection, self.protocol, |rejection| (self.reporting.policy.render)(rejection));
+        self.respond(response, Outcome::Rejected(rejection))
     }
 
-    fn answer<B>(
+    fn respond<B>(
         &mut self,
         mut response: Response<ResponseBody<ResBody>>,
         outcome: Outcome,
@@ -298,6 +294,6 @@ where
             response.extensions_mut().insert(*rejection);
         }
         response.extensions_mut().insert(report);
-        Step::Answer(response)
+        Step::Respond(response)
     }
 }

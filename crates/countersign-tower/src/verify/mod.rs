@@ -1,0 +1,7 @@
+//! The path of a request: read, verify, claim, handle, settle, respond.
+
+mod delivery;
+pub(crate) mod future;
+pub(crate) mod layer;
+pub(crate) mod service;
+mod stage;

@@ -1,0 +1,47 @@
+//! The stages of a request.
+
+use bytes::Bytes;
+use countersign::{Attempt, ReplayStore};
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::body::ResponseBody;
+use crate::read::buffer::Buffer;
+use crate::reject::rejection::Rejection;
+use crate::settle::claim::{ClaimGuard, Claiming, Confirming};
+use crate::sources::Sources;
+
+pin_project! {
+    #[project = StageProjection]
+    pub(crate) enum Stage<F, B, ResBody, K: Sources, St: ReplayStore> {
+        Rejected { rejection: Rejection },
+        Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
+        Refreshing { #[pin] refreshing: K::Refreshing, rejected: Option<Rejected<B>> },
+        Claiming { claiming: Claiming<K, St> },
+        Readying { claim: Option<ClaimGuard<K, St>> },
+        // In this order: the claim is held until nothing is left of the service's future.
+        Handling { #[pin] handling: F, claim: Option<ClaimGuard<K, St>> },
+        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<K, St> },
+    }
+}
+
+/// A delivery that newer keys could mend, and where it goes on with them.
+pub(crate) enum Rejected<B> {
+    Head { rejection: Rejection, body: B },
+    Body { rejection: Rejection, body: Bytes },
+}
+
+impl<B> Rejected<B> {
+    pub(crate) fn rejection(&self) -> Rejection {
+        match self {
+            Self::Head { rejection, .. } | Self::Body { rejection, .. } => *rejection,
+        }
+    }
+}
+
+/// Where a request goes from a stage.
+#[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
+pub(crate) enum Step<F, B, ResBody, K: Sources, St: ReplayStore> {
+    To(Stage<F, B, ResBody, K, St>),
+    Respond(Response<ResponseBody<ResBody>>),
+}
