@@ -6,6 +6,8 @@ use bytes::Bytes;
 use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::traffic::{Connections, Traffic};
+
 /// The secret of all benches: no secret at all.
 pub const SECRET: &str = "whsec_bGFiLWMta2V5LTAxMjM0NTY3ODlhYmNkZWZnaGlqa2w=";
 /// The bodies that the gateways get have the size of a typical thin event.
@@ -56,39 +58,76 @@ impl Delivery {
     }
 }
 
-/// Signed deliveries as they go over the wire, each with an id that no other has.
+/// Signed deliveries as they go over the wire. Each has an id that no other has.
 #[derive(Debug)]
-pub struct Requests(Vec<Box<[u8]>>);
+pub struct Requests(Vec<Request>);
+
+/// One request, which may be written in two parts.
+#[derive(Debug)]
+pub struct Request {
+    /// The request line and the headers.
+    pub head: Box<[u8]>,
+    /// The body, which may be shared with other requests.
+    pub body: Bytes,
+}
 
 impl Requests {
-    /// So many deliveries, signed now: a verifier takes them for the next five minutes.
-    pub fn signed_now(count: u64, body_len: usize) -> Self {
+    /// Signs this many deliveries now. A verifier accepts them for the next five minutes.
+    pub fn signed_now(count: u32, traffic: &Traffic) -> Self {
         let (signer, now) = (signer(), SystemClock.now());
         // Two runs differ in the millisecond that they begin in, or else in their process.
         let run = scatter(now.as_millis()) ^ u64::from(std::process::id());
-        Self((0..count).map(|number| request(&signer, now, run, number, body_len)).collect())
+        // Large bodies are shared, so that they fit into memory.
+        let bodies: Vec<_> = (0..DISTINCT_BODIES).map(|number| event(number, traffic.body_len)).collect();
+        let sent: Vec<_> =
+            bodies.iter().map(|body| if traffic.forged { altered(body) } else { body.clone().into() }).collect();
+        let bodies = bodies.iter().zip(&sent).cycle();
+        let request = |(number, (signed, sent)): (u64, (&Vec<u8>, &Bytes))| {
+            let id = message_id(run, number);
+            Request { head: head(&signer.sign(&id, now, signed), traffic), body: sent.clone() }
+        };
+        Self((0..u64::from(count)).zip(bodies).map(request).collect())
+    }
+}
+
+impl Request {
+    /// The head and the body in one piece.
+    pub fn to_vec(&self) -> Vec<u8> {
+        [&self.head, &self.body[..]].concat()
     }
 }
 
 impl std::ops::Deref for Requests {
-    type Target = [Box<[u8]>];
+    type Target = [Request];
 
-    fn deref(&self) -> &[Box<[u8]>] {
+    fn deref(&self) -> &[Request] {
         &self.0
     }
 }
 
-fn request(signer: &Signer, now: UnixTime, run: u64, number: u64, body_len: usize) -> Box<[u8]> {
-    let body = event(number, body_len);
+const DISTINCT_BODIES: u64 = 256;
+
+/// The head of a request with these headers.
+fn head(signature: &HeaderMap, traffic: &Traffic) -> Box<[u8]> {
     let mut text =
         b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: sender/1\r\ncontent-type: application/json\r\n"
             .to_vec();
-    for (name, value) in &signer.sign(&message_id(run, number), now, &body) {
+    for (name, value) in signature {
         text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    text.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
-    text.extend(body);
+    if traffic.connections == Connections::OnePerRequest {
+        text.extend(b"connection: close\r\n");
+    }
+    text.extend(format!("content-length: {}\r\n\r\n", traffic.body_len).into_bytes());
     text.into()
+}
+
+/// The body with one letter of its padding changed, so that it is still an event.
+fn altered(body: &[u8]) -> Bytes {
+    let mut body = body.to_vec();
+    let at = body.len() - 10;
+    body[at] ^= 1;
+    body.into()
 }
 
 /// As many entries of a signature header as a verifier looks at.

@@ -1,6 +1,7 @@
 //! What the benches share: the deliveries that they verify, and how their numbers are made.
 
 pub mod contestants;
+pub mod cpu;
 pub mod deliveries;
 pub mod forgeries;
 pub mod measurement;
@@ -9,8 +10,10 @@ pub mod pass_through;
 pub mod process;
 pub mod report;
 pub mod rounds;
+pub mod scenario;
 pub mod servers;
 pub mod spread;
 pub mod stores;
 pub mod table;
+pub mod traffic;
 pub mod wire;

@@ -48,6 +48,11 @@ impl Process {
         Ok(Self { child, log })
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said so far.
     pub fn said(&self) -> Result<String, Box<dyn Error>> {
         Ok(fs::read_to_string(&self.log)?)

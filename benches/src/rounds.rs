@@ -1,64 +1,154 @@
-//! Servers that take turns before the load generator, so that ratios are made within a round.
+//! Servers that take turns before the load generator, so that ratios are computed within a round.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use crate::cpu::{CpuTime, CpuUse};
 use crate::measurement::Measurement;
 use crate::process::{LOAD_CORE, pinned};
+use crate::scenario::{Reference, Scenario};
 use crate::servers::{Kind, Server};
 use crate::spread::Spread;
+use crate::traffic::{Plan, Traffic};
 
-/// As many rounds count; one more goes before them, to warm up.
-const ROUNDS: usize = 6;
-const TURN_MILLIS: u32 = 1500;
+const WARM_UP_MILLIS: u32 = 300;
 
-/// How many connections the load generator has, each with one request at a time.
-pub const CONCURRENCIES: [u32; 2] = [32, 128];
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// As much as the scenarios say.
+    Full,
+    /// One short turn for each server. It shows that everything runs; its figures mean nothing.
+    Quick,
+}
 
-type Round<K> = BTreeMap<K, Measurement>;
-
-/// All rounds, by concurrency.
-#[derive(Debug)]
-pub struct Results<K>(BTreeMap<u32, Vec<Round<K>>>);
-
-impl<K: Kind> Results<K> {
-    /// Checks that the servers do what they are measured for, and plays all rounds.
-    pub fn measure(load: &Load, servers: &[Server<K>]) -> Result<Self, Box<dyn Error>> {
-        servers.iter().try_for_each(Server::check)?;
-        let mut results = BTreeMap::new();
-        for concurrency in CONCURRENCIES {
-            play(load, servers, concurrency)?; // to warm up
-            let rounds = (0..ROUNDS).map(|number| {
-                eprintln!("concurrency {concurrency}, round {} of {ROUNDS}", number + 1);
-                play(load, servers, concurrency)
-            });
-            results.insert(concurrency, rounds.collect::<Result<_, _>>()?);
+impl Effort {
+    /// [`Quick`](Self::Quick) if the only argument of this program is `--quick`, [`Full`](Self::Full) if there is none.
+    pub fn from_arguments() -> Result<Self, Box<dyn Error>> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => Ok(Self::Full),
+            ["--quick"] => Ok(Self::Quick),
+            _ => Err(format!("unknown arguments {arguments:?}; the only option is --quick").into()),
         }
-        Ok(Self(results))
     }
 
-    /// The spread over the rounds of what `measure` makes of one server's turn.
-    pub(crate) fn spread(&self, concurrency: u32, kind: K, measure: fn(&Measurement) -> f64) -> Spread {
-        Spread::of(self.0[&concurrency].iter().map(|round| measure(&round[&kind])))
-    }
-
-    /// The spread over the rounds of one server's requests a second, over another's in the same round.
-    pub(crate) fn ratio(&self, concurrency: u32, kind: K, to: K) -> Spread {
-        let rounds = &self.0[&concurrency];
-        Spread::of(rounds.iter().map(|round| round[&kind].requests_per_second / round[&to].requests_per_second))
+    /// The number of rounds, and the length of a warm-up turn and of a measured one.
+    fn amount<K: Kind>(self, scenario: &Scenario<K>) -> (usize, u32, u32) {
+        match self {
+            Self::Full => (scenario.rounds, WARM_UP_MILLIS, scenario.turn_millis),
+            Self::Quick => (1, 30, 100),
+        }
     }
 }
 
-/// Lets each server have its turn.
-fn play<K: Kind>(load: &Load, servers: &[Server<K>], concurrency: u32) -> Result<Round<K>, Box<dyn Error>> {
-    servers
-        .iter()
-        .map(|server| {
-            let measured = load.turn(server.port(), concurrency, TURN_MILLIS);
-            Ok((server.kind(), measured.map_err(|error| format!("{}: {error}", server.kind().name()))?))
-        })
-        .collect()
+/// One server's part of a round.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    pub(crate) measurement: Measurement,
+    /// The CPU time of the server, if the bench started it.
+    pub(crate) cpu: Option<CpuUse>,
+    /// The requests per second with [`Traffic::PLAIN`], if the scenario compares with them.
+    plain_per_second: Option<f64>,
+}
+
+impl Turn {
+    /// The CPU time of the server for each request, in microseconds: a part of what it used.
+    pub(crate) fn cpu_micros(&self, part: fn(CpuUse) -> std::time::Duration) -> Option<f64> {
+        let responses = f64::from(u32::try_from(self.measurement.responses()).unwrap_or(u32::MAX));
+        self.cpu.map(|used| part(used).as_secs_f64() * 1e6 / responses)
+    }
+}
+
+type Round<K> = BTreeMap<K, Turn>;
+
+/// All rounds of one scenario at one concurrency.
+#[derive(Debug)]
+pub struct Results<K: 'static> {
+    pub(crate) scenario: &'static Scenario<K>,
+    pub(crate) concurrency: u32,
+    rounds: Vec<Round<K>>,
+}
+
+/// Checks that the servers do what they are measured for, and measures them in all scenarios.
+pub fn measure<K: Kind>(
+    load: &Load,
+    servers: &[Server<K>],
+    scenarios: &'static [Scenario<K>],
+    effort: Effort,
+) -> Result<Vec<Results<K>>, Box<dyn Error>> {
+    servers.iter().try_for_each(Server::check)?;
+    let cases =
+        scenarios.iter().flat_map(|scenario| scenario.concurrencies.iter().map(move |&number| (scenario, number)));
+    cases.map(|(scenario, concurrency)| Results::measure(load, servers, scenario, concurrency, effort)).collect()
+}
+
+impl<K: Kind> Results<K> {
+    fn measure(
+        load: &Load,
+        servers: &[Server<K>],
+        scenario: &'static Scenario<K>,
+        concurrency: u32,
+        effort: Effort,
+    ) -> Result<Self, Box<dyn Error>> {
+        let (count, warm_up, millis) = effort.amount(scenario);
+        play(load, servers, scenario, concurrency, warm_up)?;
+        let rounds = (0..count).map(|number| {
+            eprintln!("{}: concurrency {concurrency}, round {} of {count}", scenario.title, number + 1);
+            play(load, servers, scenario, concurrency, millis)
+        });
+        Ok(Self { scenario, concurrency, rounds: rounds.collect::<Result<_, _>>()? })
+    }
+
+    /// The servers that took part.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = K> {
+        self.rounds.first().into_iter().flat_map(|round| round.keys().copied())
+    }
+
+    /// The spread over the rounds of a figure of one server's turn. `None` if a turn lacks it.
+    pub(crate) fn spread(&self, kind: K, figure: impl Fn(&Turn) -> Option<f64>) -> Option<Spread> {
+        let figures = self.rounds.iter().map(|round| figure(round.get(&kind)?));
+        figures.collect::<Option<Vec<_>>>().map(Spread::of)
+    }
+
+    /// The spread over the rounds of one server's requests per second, as a ratio. `None` if the reference is missing.
+    pub(crate) fn ratio(&self, kind: K, reference: Reference<K>) -> Option<Spread> {
+        let ratio = |round: &Round<K>| {
+            let turn = round.get(&kind)?;
+            let to = match reference {
+                Reference::Server(other) => round.get(&other)?.measurement.requests_per_second,
+                Reference::OwnPlainTraffic => turn.plain_per_second?,
+            };
+            Some(turn.measurement.requests_per_second / to)
+        };
+        self.rounds.iter().map(ratio).collect::<Option<Vec<_>>>().map(Spread::of)
+    }
+}
+
+/// Gives each server its turn.
+fn play<K: Kind>(
+    load: &Load,
+    servers: &[Server<K>],
+    scenario: &Scenario<K>,
+    concurrency: u32,
+    millis: u32,
+) -> Result<Round<K>, Box<dyn Error>> {
+    let turn = |server: &Server<K>| -> Result<Turn, Box<dyn Error>> {
+        let run = |traffic: &Traffic| load.run(server.port(), traffic, concurrency, millis);
+        let plain = scenario.measures_plain_traffic().then(|| run(&Traffic::PLAIN)).transpose()?;
+        let before = server.process_id().map(CpuTime::of).transpose()?;
+        let measurement = run(&scenario.traffic)?;
+        let after = server.process_id().map(CpuTime::of).transpose()?;
+        let cpu = before.zip(after).map(|(before, after)| after.since(before));
+        Ok(Turn { measurement, cpu, plain_per_second: plain.map(|plain| plain.requests_per_second) })
+    };
+    let included = servers.iter().filter(|server| (scenario.includes)(server.kind()));
+    let turns = included.map(|server| {
+        let turn = turn(server).map_err(|error| format!("{}: {}: {error}", scenario.title, server.kind().name()))?;
+        Ok((server.kind(), turn))
+    });
+    turns.collect()
 }
 
 /// The load generator.
@@ -69,23 +159,28 @@ pub struct Load {
 }
 
 impl Load {
-    /// The one that lies among the programs. It sleeps while it waits, so that it can share its core.
+    /// The load generator among these programs. It sleeps while it waits, so that it can share its core.
     pub fn of(programs: &Path) -> Self {
         Self { program: programs.join("load"), awake: false }
     }
 
-    /// Has it stay awake. To wake it is work of the server's core, which a slower server has more of.
+    /// Keeps it awake. Otherwise the server's core would have to wake it, and more often if the server is slow.
     #[must_use]
     pub fn awake(self) -> Self {
         Self { awake: true, ..self }
     }
 
-    /// One run before the server on this port.
-    pub fn turn(&self, port: u16, concurrency: u32, millis: u32) -> Result<Measurement, Box<dyn Error>> {
-        let numbers = [u32::from(port), concurrency, millis].map(|number| number.to_string());
-        let awake = self.awake.then_some("awake");
-        let arguments: Vec<&str> = numbers.iter().map(String::as_str).chain(awake).collect();
-        let output = pinned(LOAD_CORE, &self.program, &arguments).output()?;
+    /// Sends to the server on this port.
+    pub fn run(
+        &self,
+        port: u16,
+        traffic: &Traffic,
+        connections: u32,
+        millis: u32,
+    ) -> Result<Measurement, Box<dyn Error>> {
+        let plan = Plan { traffic: *traffic, connections, millis, awake: self.awake };
+        let arguments = [port.to_string(), serde_json::to_string(&plan)?];
+        let output = pinned(LOAD_CORE, &self.program, &arguments.each_ref().map(String::as_str)).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             return Err(format!("load: {} {text}", String::from_utf8_lossy(&output.stderr)).into());

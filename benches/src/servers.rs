@@ -7,16 +7,17 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::deliveries::{GATEWAY_BODY_LEN, Requests};
+use crate::deliveries::Requests;
 use crate::process::{Process, SERVER_CORE, free_port};
+use crate::traffic::Traffic;
 use crate::wire;
 
 /// What tells the servers of one comparison apart.
-pub trait Kind: Copy + Ord + Debug {
+pub trait Kind: Copy + Ord + Debug + 'static {
     /// As the table calls it.
     fn name(self) -> &'static str;
 
-    /// Whether it has to refuse what is forged.
+    /// Whether it must reject forged deliveries.
     fn verifies(self) -> bool;
 }
 
@@ -26,7 +27,7 @@ pub struct Server<K> {
     kind: K,
     port: u16,
     /// It may have been started by somebody else.
-    _process: Option<Process>,
+    process: Option<Process>,
 }
 
 impl<K: Kind> Server<K> {
@@ -43,14 +44,14 @@ impl<K: Kind> Server<K> {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let log: PathBuf = folder.join(format!("{kind:?}.log"));
             let process = Process::start(SERVER_CORE, program, &arguments, log)?.ready(port)?;
-            Ok(Self { kind, port, _process: Some(process) })
+            Ok(Self { kind, port, process: Some(process) })
         };
         start().map_err(|error: Box<dyn Error>| format!("{}: {error}", kind.name()).into())
     }
 
     /// A server that runs already.
     pub fn running(kind: K, port: u16) -> Self {
-        Self { kind, port, _process: None }
+        Self { kind, port, process: None }
     }
 
     /// Which one it is.
@@ -62,16 +63,16 @@ impl<K: Kind> Server<K> {
         self.port
     }
 
-    /// Makes sure that it does what it is measured for: takes what is genuine, and refuses what is
-    /// forged if it is one of those that verify.
+    /// The process id of the server, if the bench started it.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// Makes sure that the server accepts an authentic delivery, and that it rejects a forged one if it verifies.
     pub(crate) fn check(&self) -> Result<(), Box<dyn Error>> {
-        let genuine = Requests::signed_now(1, GATEWAY_BODY_LEN)[0].to_vec();
-        let mut forged = Requests::signed_now(1, GATEWAY_BODY_LEN)[0].to_vec();
-        // Within the padding, so that the body is an event still.
-        let at = forged.len() - 10;
-        forged[at] ^= 1;
-        let refused = if self.kind.verifies() { 401 } else { 200 };
-        for (what, request, expected) in [("genuine", genuine, 200), ("forged", forged, refused)] {
+        let delivery = |forged| Requests::signed_now(1, &Traffic { forged, ..Traffic::PLAIN })[0].to_vec();
+        let forged = if self.kind.verifies() { 401 } else { 200 };
+        for (what, request, expected) in [("authentic", delivery(false), 200), ("forged", delivery(true), forged)] {
             let status = self.ask(&request)?;
             if status != expected {
                 return Err(format!("{}: {status} for a {what} delivery, not {expected}", self.kind.name()).into());
@@ -87,11 +88,11 @@ impl<K: Kind> Server<K> {
         let (mut buffer, mut filled) = ([0; 16 * 1024], 0);
         loop {
             match stream.read(&mut buffer[filled..])? {
-                0 => return Err(format!("{}: no answer", self.kind.name()).into()),
+                0 => return Err(format!("{}: no response", self.kind.name()).into()),
                 read => filled += read,
             }
-            if let Some(answer) = wire::response(&buffer[..filled])? {
-                return Ok(answer.status);
+            if let Some(response) = wire::response(&buffer[..filled])? {
+                return Ok(response.status);
             }
         }
     }

@@ -1,34 +1,68 @@
-//! The rounds of servers as a table.
+//! The results of scenarios as tables.
 
-use crate::report::{Report, Target};
-use crate::rounds::{CONCURRENCIES, Results};
-use crate::servers::{Kind, Server};
+use crate::report::Report;
+use crate::rounds::{Results, Turn};
+use crate::scenario::Scenario;
+use crate::servers::Kind;
 
-/// Adds a row to `report` for each server and concurrency, with ratios to `reference`, and publishes it.
-pub fn publish<K: Kind>(
-    mut report: Report,
-    servers: &[Server<K>],
-    results: &Results<K>,
-    reference: K,
-    target: impl Fn(K) -> Option<Target>,
-) {
-    report.columns(&["server", "concurrency", "ratio", "target", "", "requests/s", "p50 µs", "p99 µs"]);
-    for concurrency in CONCURRENCIES {
-        for kind in servers.iter().map(Server::kind) {
-            let ratio = results.ratio(concurrency, kind, reference);
-            let target = target(kind);
-            let median = |measure| format!("{:.0}", results.spread(concurrency, kind, measure).median);
+/// Adds a section to `report` for each scenario, and publishes it.
+pub fn publish<K: Kind>(mut report: Report, results: &[Results<K>]) {
+    for part in results.chunk_by(|one, next| std::ptr::eq(one.scenario, next.scenario)) {
+        let scenario = part[0].scenario;
+        report.section(scenario.title, scenario.conditions);
+        measurements(&mut report, scenario, part);
+        goals(&mut report, scenario, part);
+    }
+    report.publish();
+}
+
+fn measurements<K: Kind>(report: &mut Report, scenario: &Scenario<K>, results: &[Results<K>]) {
+    let ratio = format!("requests/s, as a ratio to {}", scenario.reference.name());
+    report.columns(&[
+        "server",
+        "concurrency",
+        &ratio,
+        "requests/s",
+        "p50 µs",
+        "p99 µs",
+        "user CPU µs/request",
+        "system CPU µs/request",
+    ]);
+    for result in results {
+        for kind in result.servers() {
+            let median = |digits: usize, figure: &dyn Fn(&Turn) -> Option<f64>| {
+                result.spread(kind, figure).map(|spread| format!("{:.digits$}", spread.median)).unwrap_or_default()
+            };
             report.row(&[
                 kind.name().to_owned(),
-                concurrency.to_string(),
-                ratio.to_string(),
-                target.map(|target| target.to_string()).unwrap_or_default(),
-                target.map(|target| target.verdict(ratio)).unwrap_or_default().to_owned(),
-                median(|turn| turn.requests_per_second),
-                median(|turn| turn.p50_micros),
-                median(|turn| turn.p99_micros),
+                result.concurrency.to_string(),
+                result.ratio(kind, scenario.reference).map(|ratio| ratio.to_string()).unwrap_or_default(),
+                median(0, &|turn| Some(turn.measurement.requests_per_second)),
+                median(0, &|turn| Some(turn.measurement.p50_micros)),
+                median(0, &|turn| Some(turn.measurement.p99_micros)),
+                median(1, &|turn| turn.cpu_micros(|used| used.user)),
+                median(1, &|turn| turn.cpu_micros(|used| used.system)),
             ]);
         }
     }
-    report.publish();
+}
+
+fn goals<K: Kind>(report: &mut Report, scenario: &Scenario<K>, results: &[Results<K>]) {
+    if scenario.goals.is_empty() {
+        return;
+    }
+    report.columns(&["server", "compared with", "concurrency", "ratio", "target", ""]);
+    for goal in scenario.goals {
+        for result in results {
+            let measured = result.ratio(goal.server, goal.reference);
+            report.row(&[
+                goal.server.name().to_owned(),
+                goal.reference.name().to_owned(),
+                result.concurrency.to_string(),
+                measured.map_or_else(|| "not measured".to_owned(), |ratio| ratio.to_string()),
+                goal.target.to_string(),
+                measured.map(|ratio| goal.target.verdict(ratio)).unwrap_or_default().to_owned(),
+            ]);
+        }
+    }
 }

@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// The length of head and body.
     pub len: usize,
+    /// Whether the server closes the connection after it.
+    pub closes: bool,
 }
 
 /// A message that neither side of a bench should ever see.
@@ -39,7 +41,11 @@ pub fn response(bytes: &[u8]) -> Result<Option<Answer>, Unreadable> {
         None => return Err(Unreadable(format!("a response {status} of no stated length"))),
     };
     let len = head + body;
-    Ok((len <= bytes.len()).then_some(Answer { status, len }))
+    let closes = response
+        .headers
+        .iter()
+        .any(|header| header.name.eq_ignore_ascii_case("connection") && header.value.eq_ignore_ascii_case(b"close"));
+    Ok((len <= bytes.len()).then_some(Answer { status, len, closes }))
 }
 
 fn content_length(headers: &[Header<'_>]) -> Result<Option<usize>, Unreadable> {
@@ -74,9 +80,15 @@ mod tests {
     #[test]
     fn a_response_ends_where_its_length_says() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP";
-        assert_eq!(response(text).ok().flatten(), Some(Answer { status: 200, len: text.len() - 4 }));
+        assert_eq!(response(text).ok().flatten(), Some(Answer { status: 200, len: text.len() - 4, closes: false }));
         assert!(matches!(response(&text[..text.len() - 5]), Ok(None)));
         assert!(response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
         assert!(response(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn a_response_says_that_its_connection_closes() {
+        let text = b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert!(response(text).ok().flatten().is_some_and(|answer| answer.closes));
     }
 }

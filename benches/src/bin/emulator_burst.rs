@@ -16,6 +16,7 @@ use countersign_benches::process::{LOAD_CORE, Process, SERVER_CORE, free_port};
 use countersign_benches::report::{self, Report};
 use countersign_benches::rounds::Load;
 use countersign_benches::spread::Spread;
+use countersign_benches::traffic::Traffic;
 use serde_json::Value;
 
 const ROUNDS: usize = 6;
@@ -93,11 +94,12 @@ fn play(programs: &Path, folder: &Path, backend: u16) -> Result<Round, Box<dyn E
     let _gateway = Process::start_with(SERVER_CORE, &program, &arguments, &variables, log)?.ready(gateway_port)?;
 
     // The most that anybody could get through the gateway.
-    let generated = Load::of(programs).turn(gateway_port, CONCURRENCY, TURN_MILLIS)?.requests_per_second;
+    let generated = Load::of(programs).run(gateway_port, &Traffic::PLAIN, CONCURRENCY, TURN_MILLIS)?;
     let (resident, _) = emulator.resident_kib()?;
     let emulated = burst(api)?;
     let (_, peak) = emulator.resident_kib()?;
     let mib = |kib: u32| f64::from(kib) / 1024.0;
+    let generated = generated.requests_per_second;
     Ok(Round { generated, emulated, resident_mib: mib(resident), peak_mib: mib(peak) })
 }
 

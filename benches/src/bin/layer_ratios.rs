@@ -1,17 +1,34 @@
-//! Requests a second of an axum service with the layer around it, beside the same service without it.
+//! Requests per second and CPU time of an axum service with the layer around it, and of the same service without it.
+//! `--quick` checks that everything runs.
 //!
-//! Every service has core 0 to itself, the load generator core 1. In a round the services take turns, and a
-//! ratio is made within a round.
+//! Every service has core 0 to itself, and the load generator has core 1. The services take turns in each round, and a
+//! ratio is computed within a round.
 
 use std::error::Error;
 use std::{env, fs};
 
 use countersign_benches::report::{self, Report, Target};
-use countersign_benches::rounds::{Load, Results};
+use countersign_benches::rounds::{self, Effort, Load};
+use countersign_benches::scenario::{Goal, Reference, Scenario};
 use countersign_benches::servers::{self, Server};
 use countersign_benches::table;
+use countersign_benches::traffic::Traffic;
 
-const TARGET: Target = Target::AtLeast(0.85);
+static SCENARIOS: [Scenario<Service>; 1] = [Scenario {
+    title: "Plain deliveries",
+    conditions: "252-byte bodies, one write each, on connections that are kept alive. Six rounds of 1.5 s.",
+    traffic: Traffic::PLAIN,
+    concurrencies: &[32, 128],
+    rounds: 6,
+    turn_millis: 1500,
+    includes: |_| true,
+    reference: Reference::Server(Service::Nobody),
+    goals: &[Goal {
+        server: Service::Layer,
+        reference: Reference::Server(Service::Nobody),
+        target: Target::AtLeast(0.85),
+    }],
+}];
 
 /// Who verifies what a service takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +41,7 @@ enum Service {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let effort = Effort::from_arguments()?;
     let folder = report::target_dir().join("bench").join("services");
     fs::create_dir_all(&folder)?;
     let programs = env::current_exe()?;
@@ -37,16 +55,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let services = [Service::Nobody, Service::Layer, Service::Handler, Service::Sockets].map(start);
     let services = services.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let results = Results::measure(&Load::of(programs).awake(), &services)?;
+    let results = rounds::measure(&Load::of(programs).awake(), &services, &SCENARIOS, effort)?;
     let report = Report::new(
         "layer",
-        "Layer: an axum service, 252-byte bodies, one core for the service",
-        "Requests a second, as a ratio to those of the same service without the layer within the same round: \
-         the median of six rounds of 1.5 s, and their range. Every delivery is new; every answer was a 2xx.",
+        "Layer: an axum service, one core for the service",
+        "Each figure is the median of the rounds, with their range for ratios. Every delivery is new, and every \
+         response was a 2xx. The CPU time is that of the service alone.",
     );
-    table::publish(report, &services, &results, Service::Nobody, |service| {
-        (service == Service::Layer).then_some(TARGET)
-    });
+    table::publish(report, &results);
     Ok(())
 }
 

@@ -1,127 +1,181 @@
-//! `load PORT CONNECTIONS MILLISECONDS [awake]`: sends signed deliveries to a server on this machine, each
-//! once, over connections that stay open, the next when the last was answered. `awake`, it does not sleep while it waits: a core of its own
-//! is what that takes, and then no server pays for waking it.
+//! `load PORT PLAN`: sends signed deliveries to a server on this machine, each once. `PLAN` is a [`Plan`] as JSON.
 //!
-//! Prints a [`Measurement`] as JSON; fails if any answer is not a 2xx.
+//! Prints a [`Measurement`] as JSON. Fails if a response has an unexpected status.
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
-use std::net::Ipv4Addr;
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign::{Clock, SystemClock};
-use countersign_benches::deliveries::{GATEWAY_BODY_LEN, Requests};
+use countersign_benches::deliveries::{Request, Requests};
 use countersign_benches::measurement::Measurement;
 use countersign_benches::spread::nearest_rank;
+use countersign_benches::traffic::{Connections, Plan, Writes};
 use countersign_benches::wire;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
-/// More than a service on one core answers; a faster server ends the run early.
-const PREPARED_A_SECOND: u64 = 200_000;
-/// A server that does not answer within this time has lost the request.
+/// A server that does not respond within this time has lost the request.
 const PATIENCE: Duration = Duration::from_secs(5);
+const DUE: Token = Token(usize::MAX);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let awake = arguments.pop_if(|last| last == "awake").is_some();
-    let numbers: Vec<u64> = arguments.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-    let [port, connections, millis] = numbers[..] else {
-        return Err("usage: load PORT CONNECTIONS MILLISECONDS [awake]".into());
-    };
-    let requests = Requests::signed_now(PREPARED_A_SECOND * millis / 1000, GATEWAY_BODY_LEN);
-    let measurement =
-        Load::connect(u16::try_from(port)?, connections, &requests)?.run(Duration::from_millis(millis), awake)?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [port, plan] = &arguments[..] else { return Err("usage: load PORT PLAN".into()) };
+    let plan: Plan = serde_json::from_str(plan)?;
+    let count = u64::from(plan.traffic.prepared_per_second) * u64::from(plan.millis) / 1000;
+    let requests = Requests::signed_now(u32::try_from(count)?, &plan.traffic);
+    let measurement = Load::connect(port.parse()?, plan, &requests)?.run()?;
     println!("{}", serde_json::to_string(&measurement)?);
-    if measurement.all_succeeded() { Ok(()) } else { Err("not every answer was a 2xx".into()) }
+    if measurement.responses() > 0 && measurement.statuses.keys().all(|&status| plan.traffic.expects(status)) {
+        Ok(())
+    } else {
+        Err("a response has an unexpected status".into())
+    }
 }
 
-/// The connections, and what is sent over them.
+/// The connections, and the requests that are sent on them.
 struct Load<'r> {
+    plan: Plan,
     poll: Poll,
     connections: Vec<Connection>,
-    requests: std::slice::Iter<'r, Box<[u8]>>,
+    idle: Vec<usize>,
+    requests: std::slice::Iter<'r, Request>,
+    /// Connections that still have to send a body.
+    bodies: Vec<(usize, &'r Request)>,
     in_flight: usize,
     statuses: BTreeMap<u16, u64>,
     latencies: Vec<Duration>,
 }
 
+/// When requests are sent.
+struct Schedule {
+    end: Instant,
+    /// With a fixed rate, the next request and the time between two.
+    fixed: Option<(Instant, Duration)>,
+}
+
 struct Connection {
-    stream: TcpStream,
-    sent: Instant,
+    address: SocketAddr,
+    token: Token,
+    stream: Option<TcpStream>,
+    /// The start of the latency of the request in flight, if there is one.
+    since: Option<Instant>,
     buffer: Vec<u8>,
     filled: usize,
 }
 
 impl<'r> Load<'r> {
-    fn connect(port: u16, connections: u64, requests: &'r Requests) -> Result<Self, Box<dyn Error>> {
+    fn connect(port: u16, plan: Plan, requests: &'r Requests) -> Result<Self, Box<dyn Error>> {
         let poll = Poll::new()?;
-        let mut open = Vec::new();
-        for number in 0..connections {
-            let stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(usize::try_from(number)?), Interest::READABLE)?;
-            open.push(Connection { stream, sent: SystemClock.instant(), buffer: vec![0; 16 * 1024], filled: 0 });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let connection = |number| Connection {
+            address,
+            token: Token(number),
+            stream: None,
+            since: None,
+            buffer: vec![0; 16 * 1024],
+            filled: 0,
+        };
+        let mut connections: Vec<_> = (0..usize::try_from(plan.connections)?).map(connection).collect();
+        if plan.traffic.connections == Connections::KeptAlive {
+            connections.iter_mut().try_for_each(|connection| connection.open(poll.registry()).map(drop))?;
         }
         Ok(Self {
+            plan,
             poll,
-            connections: open,
+            idle: (0..connections.len()).rev().collect(),
+            connections,
             requests: requests.iter(),
+            bodies: Vec::new(),
             in_flight: 0,
             statuses: BTreeMap::new(),
             latencies: Vec::with_capacity(requests.len()),
         })
     }
 
-    fn run(mut self, time: Duration, awake: bool) -> Result<Measurement, Box<dyn Error>> {
+    fn run(mut self) -> Result<Measurement, Box<dyn Error>> {
         let start = SystemClock.instant();
-        for number in 0..self.connections.len() {
-            self.send(number, start)?;
+        let end = start + Duration::from_millis(self.plan.millis.into());
+        let interval = self.plan.traffic.rate.map(|rate| Duration::from_secs(1) / rate);
+        let mut schedule = Schedule { end, fixed: interval.map(|interval| (start, interval)) };
+        if let Some(interval) = interval {
+            wake_each(interval, start, end, Arc::new(Waker::new(self.poll.registry(), DUE)?));
         }
         let mut events = Events::with_capacity(512);
-        let mut now = start;
-        while self.in_flight > 0 {
-            self.poll.poll(&mut events, Some(if awake { Duration::ZERO } else { PATIENCE }))?;
-            if events.is_empty() {
-                if awake && SystemClock.instant() - now < PATIENCE {
-                    continue;
-                }
-                return Err(format!("{} requests were not answered", self.in_flight).into());
+        let mut responded = start;
+        self.send_due(&mut schedule, start)?;
+        self.send_bodies()?;
+        while self.in_flight > 0 || schedule.continues(SystemClock.instant(), self.requests.len()) {
+            self.poll.poll(&mut events, Some(if self.plan.awake { Duration::ZERO } else { PATIENCE }))?;
+            if events.is_empty() && (!self.plan.awake || SystemClock.instant() - responded >= PATIENCE) {
+                return Err(format!("{} requests got no response", self.in_flight).into());
             }
             for event in &events {
-                let number = event.token().0;
-                let Some(status) = self.connections[number].receive()? else { continue };
-                now = SystemClock.instant();
-                self.in_flight -= 1;
-                *self.statuses.entry(status).or_default() += 1;
-                self.latencies.push(now - self.connections[number].sent);
-                if now - start < time {
-                    self.send(number, now)?;
+                if event.token() != DUE {
+                    let number = event.token().0;
+                    let keep = self.plan.traffic.connections == Connections::KeptAlive;
+                    let Some(status) = self.connections[number].receive(keep)? else { continue };
+                    responded = SystemClock.instant();
+                    self.finish(number, status, responded);
+                }
+                self.send_due(&mut schedule, SystemClock.instant())?;
+            }
+            self.send_bodies()?;
+        }
+        Ok(self.measurement(responded - start))
+    }
+
+    fn finish(&mut self, number: usize, status: u16, now: Instant) {
+        self.in_flight -= 1;
+        *self.statuses.entry(status).or_default() += 1;
+        self.latencies.extend(self.connections[number].since.take().map(|since| now - since));
+        self.idle.push(number);
+    }
+
+    /// Sends what is due, as long as a connection is idle.
+    fn send_due(&mut self, schedule: &mut Schedule, now: Instant) -> Result<(), Box<dyn Error>> {
+        while let Some(&number) = self.idle.last()
+            && self.requests.len() > 0
+            && let Some(due) = schedule.due(now)
+            && let Some(request) = self.requests.next()
+        {
+            self.idle.pop();
+            self.in_flight += 1;
+            let connection = &mut self.connections[number];
+            connection.since = Some(due);
+            let stream = connection.open(self.poll.registry())?;
+            match self.plan.traffic.writes {
+                Writes::Together => write_both(stream, request)?,
+                Writes::HeadThenBody => {
+                    stream.write_all(&request.head)?;
+                    self.bodies.push((number, request));
                 }
             }
         }
-        Ok(self.measurement(now - start))
+        Ok(())
     }
 
-    fn send(&mut self, number: usize, now: Instant) -> Result<(), Box<dyn Error>> {
-        let Some(request) = self.requests.next() else { return Ok(()) };
-        let connection = &mut self.connections[number];
-        connection.sent = now;
-        // It has been answered, so its send buffer is empty and takes a small request whole.
-        connection.stream.write_all(request)?;
-        self.in_flight += 1;
+    fn send_bodies(&mut self) -> Result<(), Box<dyn Error>> {
+        for (number, request) in self.bodies.drain(..) {
+            let stream = self.connections[number].stream.as_mut();
+            stream.ok_or("the server closed a connection before the body")?.write_all(&request.body)?;
+        }
         Ok(())
     }
 
     fn measurement(mut self, taken: Duration) -> Measurement {
         self.latencies.sort_unstable();
-        let micros = |percent| nearest_rank(&self.latencies, percent).as_secs_f64() * 1e6;
-        let answers = f64::from(u32::try_from(self.latencies.len()).unwrap_or(u32::MAX));
+        let micros = |percent| match &self.latencies[..] {
+            [] => 0.0,
+            sorted => nearest_rank(sorted, percent).as_secs_f64() * 1e6,
+        };
+        let responses = f64::from(u32::try_from(self.latencies.len()).unwrap_or(u32::MAX));
         Measurement {
-            requests_per_second: answers / taken.as_secs_f64(),
+            requests_per_second: responses / taken.as_secs_f64(),
             p50_micros: micros(50),
             p99_micros: micros(99),
             statuses: self.statuses,
@@ -129,23 +183,85 @@ impl<'r> Load<'r> {
     }
 }
 
+impl Schedule {
+    /// When the next request was due, if it is.
+    fn due(&mut self, now: Instant) -> Option<Instant> {
+        match &mut self.fixed {
+            _ if now >= self.end => None,
+            None => Some(now),
+            Some((next, interval)) => (*next <= now).then(|| std::mem::replace(next, *next + *interval)),
+        }
+    }
+
+    /// Whether requests are still to be sent although none is in flight.
+    fn continues(&self, now: Instant, left: usize) -> bool {
+        self.fixed.is_some() && now < self.end && left > 0
+    }
+}
+
 impl Connection {
-    /// Reads what is there, and returns the answer's status once it is complete.
-    fn receive(&mut self) -> Result<Option<u16>, Box<dyn Error>> {
+    /// The open connection. Connects first if there is none.
+    fn open(&mut self, registry: &Registry) -> Result<&mut TcpStream, Box<dyn Error>> {
+        let stream = if let Some(stream) = self.stream.take() {
+            stream
+        } else {
+            let stream = std::net::TcpStream::connect(self.address)?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            let mut stream = TcpStream::from_std(stream);
+            registry.register(&mut stream, self.token, Interest::READABLE)?;
+            stream
+        };
+        Ok(self.stream.insert(stream))
+    }
+
+    /// Reads what has arrived, and returns the status once the response is complete.
+    fn receive(&mut self, keep: bool) -> Result<Option<u16>, Box<dyn Error>> {
         loop {
-            match self.stream.read(&mut self.buffer[self.filled..]) {
-                Ok(0) => return Err("the server closed a connection".into()),
+            let Some(stream) = &mut self.stream else { return Ok(None) };
+            match stream.read(&mut self.buffer[self.filled..]) {
+                // The server may close an idle connection; the next request opens another.
+                Ok(0) if self.since.is_none() => self.stream = None,
+                Ok(0) => return Err("the server closed a connection without a response".into()),
                 Ok(read) => self.filled += read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
-            if let Some(answer) = wire::response(&self.buffer[..self.filled])? {
-                if answer.len != self.filled {
-                    return Err("more bytes came than the answer has".into());
+            if let Some(response) = wire::response(&self.buffer[..self.filled])? {
+                if response.len != self.filled {
+                    return Err("more bytes arrived than the response has".into());
                 }
                 self.filled = 0;
-                return Ok(Some(answer.status));
+                if response.closes || !keep {
+                    self.stream = None;
+                }
+                return Ok(Some(response.status));
             }
         }
     }
+}
+
+/// Writes the head and the body in one system call. The send buffer is empty, so it has room for both.
+fn write_both(stream: &mut TcpStream, request: &Request) -> Result<(), Box<dyn Error>> {
+    let (head, body) = (&request.head, &request.body);
+    let written = stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)])?;
+    stream.write_all(head.get(written..).unwrap_or_default())?;
+    stream.write_all(&body[written.saturating_sub(head.len())..])?;
+    Ok(())
+}
+
+/// Wakes the poll whenever a request is due: a poll itself waits for whole milliseconds.
+fn wake_each(interval: Duration, start: Instant, end: Instant, waker: Arc<Waker>) {
+    // Otherwise the kernel may add 50 µs to each sleep. Where this fails, latencies are that much longer.
+    let _ = std::fs::write("/proc/self/timerslack_ns", "1");
+    std::thread::spawn(move || {
+        let mut next = start;
+        while next < end {
+            next += interval;
+            std::thread::sleep(next.saturating_duration_since(SystemClock.instant()));
+            if waker.wake().is_err() {
+                return;
+            }
+        }
+    });
 }

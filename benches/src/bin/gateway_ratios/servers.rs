@@ -16,11 +16,11 @@ pub(crate) enum Kind {
     NginxLua,
     Haproxy,
     Nginx,
-    /// No server at all: the most that the load generator and the backend can do.
+    /// No server: the load generator is connected to the backend.
     Ceiling,
 }
 
-/// Starts all that are there. Those that are not are left out, with a word on it.
+/// Starts all servers that are installed. Says which are left out, and how to install them.
 pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<Vec<Server<Kind>>, Box<dyn Error>> {
     let mut servers = vec![Server::running(Kind::Ceiling, backend)];
     for kind in [Kind::BareProxy, Kind::TunedProxy, Kind::Countersign, Kind::NginxLua, Kind::Haproxy, Kind::Nginx] {
@@ -28,7 +28,7 @@ pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<
             Some(program) => {
                 servers.push(Server::start(kind, &program, folder, |port| arguments(kind, port, folder, backend))?);
             }
-            None => eprintln!("not installed, so left out: {}", kind.name()),
+            None => eprintln!("left out, because it is missing: {}; {}", kind.name(), kind.how_to_install()),
         }
     }
     Ok(servers)
@@ -49,7 +49,7 @@ fn arguments(kind: Kind, port: u16, folder: &Path, backend: u16) -> Result<Vec<S
         Ok(path.to_string_lossy().into_owned())
     };
     Ok(match kind {
-        Kind::Ceiling => return Err("no server is nothing to start".into()),
+        Kind::Ceiling => return Err("the ceiling has no program".into()),
         Kind::BareProxy | Kind::TunedProxy => vec![port.to_string(), backend.to_string()],
         Kind::Countersign => {
             vec!["--config".into(), config("countersign.toml", include_str!("../../../peers/countersign.toml"))?]
@@ -68,13 +68,13 @@ fn arguments(kind: Kind, port: u16, folder: &Path, backend: u16) -> Result<Vec<S
 impl countersign_benches::servers::Kind for Kind {
     fn name(self) -> &'static str {
         match self {
-            Self::BareProxy => "pingora-proxy as it comes, passing through",
-            Self::TunedProxy => "pingora-proxy tuned, passing through",
+            Self::BareProxy => "pingora-proxy with default settings, passing through",
+            Self::TunedProxy => "pingora-proxy, tuned, passing through",
             Self::Countersign => "countersign-gateway, verifying",
             Self::NginxLua => "nginx with Lua, verifying",
             Self::Haproxy => "HAProxy, verifying",
             Self::Nginx => "nginx, passing through",
-            Self::Ceiling => "no server: the load generator's ceiling",
+            Self::Ceiling => "no server: the ceiling of the load generator",
         }
     }
 
@@ -84,6 +84,17 @@ impl countersign_benches::servers::Kind for Kind {
 }
 
 impl Kind {
+    fn how_to_install(self) -> &'static str {
+        match self {
+            Self::Ceiling => "nothing to install",
+            Self::BareProxy | Self::TunedProxy => "cargo build --release -p countersign-benches",
+            Self::Countersign => "cargo build --release -p countersign-gateway",
+            Self::Nginx => "scripts/need nginx, or apt-get install nginx-light",
+            Self::NginxLua => "scripts/need nginx-lua, or apt-get install nginx-light libnginx-mod-http-lua",
+            Self::Haproxy => "scripts/need haproxy, or apt-get install haproxy",
+        }
+    }
+
     fn program(self, built: &Path) -> Option<PathBuf> {
         let there = |path: PathBuf| path.is_file().then_some(path);
         match self {
@@ -103,7 +114,7 @@ fn installed(program: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
 }
 
-/// Where nginx's Lua module lies, if it is installed.
+/// The directory of the Lua module of nginx, if it is installed.
 fn nginx_modules() -> Option<PathBuf> {
     let folders = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/local/lib/nginx/modules"];
     folders.iter().map(PathBuf::from).find(|folder| folder.join("ngx_http_lua_module.so").is_file())

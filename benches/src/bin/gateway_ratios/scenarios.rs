@@ -1,0 +1,86 @@
+//! What is sent to the gateway and to its peers.
+
+use countersign_benches::report::Target;
+use countersign_benches::scenario::{Goal, Reference, Scenario};
+use countersign_benches::servers::Kind as _;
+use countersign_benches::traffic::{Connections, Traffic, Writes};
+
+use crate::servers::Kind;
+
+pub(crate) static SCENARIOS: [Scenario<Kind>; 6] = [
+    Scenario {
+        title: "Plain deliveries",
+        conditions: "252-byte bodies, one write each, on connections that are kept alive. Six rounds of 1 s.",
+        concurrencies: &[32, 128],
+        rounds: 6,
+        turn_millis: 1000,
+        includes: |_| true,
+        goals: &[at_least(1.6, Kind::BareProxy), at_least(1.2, Kind::NginxLua), at_least(0.95, Kind::Nginx)],
+        ..ADDED
+    },
+    Scenario {
+        title: "Head and body in two writes",
+        conditions: "As plain deliveries, but the body follows the head in a write of its own. Three rounds of 0.7 s.",
+        traffic: Traffic { writes: Writes::HeadThenBody, ..Traffic::PLAIN },
+        concurrencies: &[32, 128],
+        goals: &[at_least(1.1, Kind::NginxLua)],
+        ..ADDED
+    },
+    Scenario {
+        title: "A new connection for each request",
+        conditions: "As plain deliveries, but each request opens a connection and says `Connection: close`. The \
+                     latency includes the time to connect. Three rounds of 0.7 s.",
+        traffic: Traffic { connections: Connections::OnePerRequest, prepared_per_second: 60_000, ..Traffic::PLAIN },
+        goals: &[at_least(1.0, Kind::NginxLua)],
+        ..ADDED
+    },
+    Scenario {
+        title: "20 KiB bodies",
+        conditions: "As plain deliveries, but with bodies of 20 KiB. Three rounds of 0.7 s.",
+        traffic: Traffic { body_len: 20 * 1024, prepared_per_second: 60_000, ..Traffic::PLAIN },
+        goals: &[at_least(1.2, Kind::NginxLua)],
+        ..ADDED
+    },
+    Scenario {
+        title: "A flood of forged deliveries",
+        conditions: "Each delivery has an altered body and is rejected with 401. The ratio compares the rejected \
+                     requests per second with the plain deliveries that the same server forwards just before. Three \
+                     rounds of 0.7 s.",
+        traffic: Traffic { forged: true, ..Traffic::PLAIN },
+        includes: |kind| kind.verifies(),
+        reference: Reference::OwnPlainTraffic,
+        goals: &[Goal {
+            server: Kind::Countersign,
+            reference: Reference::OwnPlainTraffic,
+            target: Target::AtLeast(1.5),
+        }],
+        ..ADDED
+    },
+    Scenario {
+        title: "10,000 requests per second",
+        conditions: "As plain deliveries, but at a fixed rate on at most 128 connections. The latency of a request \
+                     starts when it is due, even if no connection is idle. A rate below 10,000 means that the server \
+                     cannot keep up. Three rounds of 0.7 s.",
+        traffic: Traffic { rate: Some(10_000), prepared_per_second: 10_001, ..Traffic::PLAIN },
+        concurrencies: &[128],
+        ..ADDED
+    },
+];
+
+/// The common part of the scenarios besides plain deliveries.
+const ADDED: Scenario<Kind> = Scenario {
+    title: "",
+    conditions: "",
+    traffic: Traffic::PLAIN,
+    concurrencies: &[32],
+    rounds: 3,
+    turn_millis: 700,
+    includes: |kind| kind != Kind::TunedProxy,
+    reference: Reference::Server(Kind::BareProxy),
+    goals: &[],
+};
+
+/// A target for the gateway's requests per second, as a ratio to those of a peer.
+const fn at_least(ratio: f64, peer: Kind) -> Goal<Kind> {
+    Goal { server: Kind::Countersign, reference: Reference::Server(peer), target: Target::AtLeast(ratio) }
+}

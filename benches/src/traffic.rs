@@ -1,0 +1,70 @@
+//! How deliveries are sent to a server.
+
+use serde::{Deserialize, Serialize};
+
+use crate::deliveries::GATEWAY_BODY_LEN;
+
+/// The traffic of one scenario. Everything that is not stated is as in [`Traffic::PLAIN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The length of each body, in bytes.
+    pub body_len: usize,
+    /// How a request is written to its connection.
+    pub writes: Writes,
+    /// How long a connection lasts.
+    pub connections: Connections,
+    /// Requests per second. `None` sends the next request on a connection when the last one was answered.
+    pub rate: Option<u32>,
+    /// Whether the signatures do not match, so that each delivery must be rejected.
+    pub forged: bool,
+    /// The number of deliveries that are signed in advance for each second. A faster server ends its turn early.
+    pub prepared_per_second: u32,
+}
+
+/// How a request is written to its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Writes {
+    /// The head and the body in one write.
+    Together,
+    /// The head first. The body follows after all responses that have arrived are read.
+    HeadThenBody,
+}
+
+/// How long a connection lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Connections {
+    /// For as many requests as the server allows.
+    KeptAlive,
+    /// For one request, which says `Connection: close`.
+    OnePerRequest,
+}
+
+impl Traffic {
+    /// Authentic deliveries of a typical size, in one write each, on connections that are kept alive.
+    pub const PLAIN: Self = Self {
+        body_len: GATEWAY_BODY_LEN,
+        writes: Writes::Together,
+        connections: Connections::KeptAlive,
+        rate: None,
+        forged: false,
+        prepared_per_second: 200_000,
+    };
+
+    /// Whether a response with this status is the right one.
+    pub fn expects(&self, status: u16) -> bool {
+        if self.forged { status == 401 } else { (200..300).contains(&status) }
+    }
+}
+
+/// The argument of the load generator, as JSON.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is sent.
+    pub traffic: Traffic,
+    /// The number of connections. Each has at most one request in flight.
+    pub connections: u32,
+    /// For how long requests are sent.
+    pub millis: u32,
+    /// Whether the load generator polls without sleeping, which takes a core of its own.
+    pub awake: bool,
+}
