@@ -33,7 +33,7 @@ fn described() -> Value {
     let output = Command::new(cargo)
         .args(["rustdoc", "--locked", "--package=countersign-tower", "--lib"])
         .args(["--", "-Z", "unstable-options", "--output-format", "json"])
-        .env("RUSTDOC", here.join("public_api/rustdoc"))
+        .env("RUSTDOC", here.join("it/public_api/rustdoc"))
         .env("CARGO_TARGET_DIR", target())
         // What is an error elsewhere is none here.
         .env_remove("RUSTDOCFLAGS")
