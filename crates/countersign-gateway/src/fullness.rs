@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign::MemoryStore;
-use countersign_tower::{Outcome, Refusal};
+use countersign_tower::{Outcome, Rejection};
 
 /// The fill of one source's store, as its deliveries find it.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Fullness {
 /// that one that is about full does not change its state with each delivery.
 fn change(was_full: bool, outcome: &Outcome, store: &MemoryStore) -> Option<bool> {
     match outcome {
-        Outcome::Refused(Refusal::StoreFull) => (!was_full).then_some(true),
+        Outcome::Rejected(Rejection::StoreFull) => (!was_full).then_some(true),
         Outcome::Confirmed | Outcome::Released | Outcome::Unrecorded if was_full => {
             let capacity = store.capacity();
             (store.len() <= capacity - capacity / 20).then_some(false)
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    const FULL: Outcome = Outcome::Refused(Refusal::StoreFull);
+    const FULL: Outcome = Outcome::Rejected(Rejection::StoreFull);
 
     fn store(capacity: usize, ids: usize) -> MemoryStore {
         let store = MemoryStore::builder().capacity(capacity).build();
@@ -93,7 +93,7 @@ mod tests {
         // These may have made no claim.
         assert_eq!(change(true, &Outcome::Duplicate, &store(100, 0)), None);
         assert_eq!(change(true, &Outcome::Abandoned, &store(100, 0)), None);
-        assert_eq!(change(true, &Outcome::Refused(Refusal::InFlight), &store(100, 0)), None);
+        assert_eq!(change(true, &Outcome::Rejected(Rejection::InFlight), &store(100, 0)), None);
         // A twentieth of a small store is nothing: any claim shows that there is room.
         assert_eq!(change(true, &Outcome::Confirmed, &store(1, 1)), Some(false));
         assert_eq!(change(true, &FULL, &store(0, 0)), None);

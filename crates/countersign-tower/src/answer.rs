@@ -7,25 +7,25 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::COUNTERSIGN_OUTCOME;
 use crate::body::ResponseBody;
 use crate::grpc::{self, Protocol, code};
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::render::Rendered;
 use crate::report::Outcome;
 
-/// Says why a delivery was refused. Whoever renders it, the status and its headers are there.
-pub(crate) fn refusal<B>(
-    refusal: &Refusal,
+/// Says why a delivery was rejected. Whoever renders it, the status and its headers are there.
+pub(crate) fn rejection<B>(
+    rejection: &Rejection,
     protocol: Protocol,
-    render: impl FnOnce(&Refusal) -> Rendered,
+    render: impl FnOnce(&Rejection) -> Rendered,
 ) -> Response<ResponseBody<B>> {
     let mut response = if protocol.is_grpc() {
-        let (status, detail) = (refusal.grpc_status(), refusal.to_string());
+        let (status, detail) = (rejection.grpc_status(), rejection.to_string());
         let mut response = Response::new(ResponseBody::own(Bytes::new()));
-        *response.headers_mut() = grpc::trailers_only(status, refusal.code(), &detail, refusal.retry_after());
+        *response.headers_mut() = grpc::trailers_only(status, rejection.code(), &detail, rejection.retry_after());
         response
     } else {
-        let Rendered { content_type, body } = render(refusal);
+        let Rendered { content_type, body } = render(rejection);
         let mut response = Response::new(ResponseBody::own(body));
-        *response.status_mut() = refusal.status();
+        *response.status_mut() = rejection.status();
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response
     };
@@ -33,7 +33,7 @@ pub(crate) fn refusal<B>(
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"));
     }
-    if let Some(after) = refusal.retry_after() {
+    if let Some(after) = rejection.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
     }
     response

@@ -8,7 +8,7 @@
 //! | the request | the sender gets | the claim |
 //! | --- | --- | --- |
 //! | passed no layer | 500, `layer_missing` | there is none |
-//! | could not be verified, and passed an [`Observe`](crate::Observe) | as [`Verify`](crate::Verify) would have refused it | there is none |
+//! | could not be verified, and passed an [`Observe`](crate::Observe) | as [`Verify`](crate::Verify) would have rejected it | there is none |
 //! | is genuine, and no `T` | 422, `unexpected_payload` | released: a retry is welcome, and may meet a handler that knows better |
 //!
 //! A handler that would rather acknowledge what it cannot read takes `Result<Webhook<T>, WebhookRejection>`
@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! use axum::{Json, Router, routing::post};
-//! use countersign::{Secret, Verifier, event::EventKind};
+//! use countersign::{Secret, Verifier, gemini::EventKind};
 //! use countersign_tower::VerifyLayer;
 //! use countersign_tower::axum::{VerifiedDelivery, Webhook};
 //!
@@ -51,7 +51,7 @@ use ::axum::body::Body;
 use ::axum::extract::FromRequestParts;
 use ::axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign::event::EventError;
+use countersign::gemini::EventError;
 use countersign::{Event, Verified};
 use http::StatusCode;
 use http::request::Parts;
@@ -61,8 +61,8 @@ use crate::answer;
 use crate::grpc::Protocol;
 use crate::observe::Observed;
 use crate::problem;
-use crate::refusal::Refusal;
-use crate::render::{ProblemDocument, RenderRefusal};
+use crate::rejection::Rejection;
+use crate::render::problem_document;
 use crate::report::Outcome;
 
 /// The payload of a verified delivery: an [`Event`] unless another [`Payload`] is asked for.
@@ -95,7 +95,7 @@ impl<S: Send + Sync> FromRequestParts<S> for VerifiedDelivery {
 fn verified(parts: &Parts) -> Result<&Verified, WebhookRejection> {
     match (parts.extensions.get(), parts.extensions.get()) {
         (Some(verified), _) => Ok(verified),
-        (None, Some(Observed::Stopped(Outcome::Refused(refusal)))) => Err(WebhookRejection::Refused(*refusal)),
+        (None, Some(Observed::Stopped(Outcome::Rejected(rejection)))) => Err(WebhookRejection::Rejected(*rejection)),
         _ => Err(WebhookRejection::LayerMissing),
     }
 }
@@ -168,8 +168,8 @@ impl std::error::Error for PayloadError {}
 pub enum WebhookRejection {
     /// No layer has seen the request: a mistake of the service, not of the sender. 500.
     LayerMissing,
-    /// The layer only observes, and this is why it would have refused the request.
-    Refused(Refusal),
+    /// The layer only observes, and this is why it would have rejected the request.
+    Rejected(Rejection),
     /// It is genuine, and not what the handler expects. 422.
     UnexpectedPayload(PayloadError),
 }
@@ -179,7 +179,7 @@ impl WebhookRejection {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::LayerMissing => "layer_missing",
-            Self::Refused(refusal) => refusal.code(),
+            Self::Rejected(rejection) => rejection.code(),
             Self::UnexpectedPayload(_) => "unexpected_payload",
         }
     }
@@ -188,7 +188,7 @@ impl WebhookRejection {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::LayerMissing => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Refused(refusal) => refusal.status(),
+            Self::Rejected(rejection) => rejection.status(),
             Self::UnexpectedPayload(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -197,9 +197,9 @@ impl WebhookRejection {
 impl IntoResponse for WebhookRejection {
     fn into_response(self) -> Response {
         match self {
-            Self::Refused(refusal) => {
-                let render = |refusal: &Refusal| ProblemDocument.render(refusal);
-                answer::refusal::<Body>(&refusal, Protocol::Http, render).map(Body::new)
+            Self::Rejected(rejection) => {
+                let render = problem_document;
+                answer::rejection::<Body>(&rejection, Protocol::Http, render).map(Body::new)
             }
             _ => problem::response(self.status(), self.code(), &self.to_string()).map(Body::from),
         }
@@ -213,7 +213,7 @@ impl fmt::Display for WebhookRejection {
                 "this handler takes webhooks, and nothing has verified this request: \
                  put `.layer(VerifyLayer::new(verifier))` of countersign-tower around its route",
             ),
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Rejected(rejection) => rejection.fmt(f),
             Self::UnexpectedPayload(error) => write!(f, "genuine, and not what this endpoint expects: {error}"),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// A clone counts on the same account, so one budget can serve several layers. Bytes are counted as they
 /// arrive, not as they are announced: a sender takes no more of it than it has sent. What would go over
-/// the cap is refused with 503 and `Retry-After` ([`Refusal::OverBudget`](crate::Refusal::OverBudget)).
+/// the cap is rejected with 503 and `Retry-After` ([`Rejection::OverBudget`](crate::Rejection::OverBudget)).
 /// They are given back when the service has answered, or with the future that is dropped; a service that
 /// keeps a body for longer, or spare room in a server's read buffer, is not counted.
 ///

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 use crate::budget::Reservation;
 use crate::grpc::{self, Messages};
 use crate::policy::Settings;
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 
 /// After so many frames at once, time is looked at and others get their turn: a body that is always ready, with
 /// empty frames for example, must not escape its timeout.
@@ -24,8 +24,8 @@ pin_project! {
         body: B,
         read: Read,
         limit: usize,
-        // The refusal of one more byte.
-        too_large: Refusal,
+        // The rejection of one more byte.
+        too_large: Rejection,
         timeout: Duration,
         // Taken with the bytes when they are complete.
         reservation: Option<Reservation>,
@@ -57,13 +57,13 @@ impl<B: Body> Buffer<B> {
         // Nor is more read than can be verified at a bounded cost.
         let (limit, too_large) = match (attempt.body_limit(), attempt.check_body_len(limit)) {
             (Some(limit), Some(rejection)) => (limit, rejection.into()),
-            _ => (limit, Refusal::BodyTooLarge { limit }),
+            _ => (limit, Rejection::BodyTooLarge { limit }),
         };
         let (reservation, timeout) = (Some(budget.open()), settings.body_timeout);
         Self { body, read: Read::Whole(Bytes::new()), limit, too_large, timeout, reservation, unary, deadline: None }
     }
 
-    pub(crate) fn poll_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Buffered, Refusal>> {
+    pub(crate) fn poll_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Buffered, Rejection>> {
         let mut this = self.project();
         let too_large = *this.too_large;
         let announced = this.body.size_hint().lower();
@@ -72,7 +72,7 @@ impl<B: Body> Buffer<B> {
         }
         let is_unread = this.read.as_bytes().is_empty();
         if is_unread && !this.reservation.as_ref().is_some_and(|reservation| reservation.has_room_for(announced)) {
-            return Poll::Ready(Err(Refusal::OverBudget));
+            return Poll::Ready(Err(Rejection::OverBudget));
         }
         let mut frames = 0;
         loop {
@@ -90,26 +90,26 @@ impl<B: Body> Buffer<B> {
                     }
                     return Poll::Pending;
                 }
-                return Poll::Ready(Err(Refusal::BodyTimeout { after: *this.timeout }));
+                return Poll::Ready(Err(Rejection::BodyTimeout { after: *this.timeout }));
             };
             let Some(frame) = frame else {
                 let bytes = this.read.take();
                 let complete = if *this.unary { complete_call(&bytes) } else { Ok(()) };
                 return Poll::Ready(complete.map(|()| Buffered { bytes, reservation: this.reservation.take() }));
             };
-            let Ok(frame) = frame else { return Poll::Ready(Err(Refusal::BodyUnreadable)) };
+            let Ok(frame) = frame else { return Poll::Ready(Err(Rejection::BodyUnreadable)) };
             // Trailers are not signed, so they are not passed on.
             let Ok(data) = frame.into_data() else { continue };
             if this.read.as_bytes().len() + data.remaining() > *this.limit {
                 return Poll::Ready(Err(too_large));
             }
             if this.reservation.as_mut().is_none_or(|reservation| reservation.grow(data.remaining()).is_err()) {
-                return Poll::Ready(Err(Refusal::OverBudget));
+                return Poll::Ready(Err(Rejection::OverBudget));
             }
             this.read.append(data);
             // A stream may wait for an answer before it ends, so it is not waited for.
             match grpc::messages(this.read.as_bytes()) {
-                Messages::More if *this.unary => return Poll::Ready(Err(Refusal::GrpcStream)),
+                Messages::More if *this.unary => return Poll::Ready(Err(Rejection::GrpcStream)),
                 Messages::Partial(Some(length)) if *this.unary && length > *this.limit as u64 => {
                     return Poll::Ready(Err(too_large));
                 }
@@ -120,12 +120,12 @@ impl<B: Body> Buffer<B> {
 }
 
 /// A unary call's body is one message.
-fn complete_call(body: &[u8]) -> Result<(), Refusal> {
+fn complete_call(body: &[u8]) -> Result<(), Rejection> {
     match grpc::messages(body) {
         Messages::One => Ok(()),
-        Messages::Partial(None) if body.is_empty() => Err(Refusal::GrpcStream),
-        Messages::Partial(_) => Err(Refusal::BodyUnreadable),
-        Messages::More => Err(Refusal::GrpcStream),
+        Messages::Partial(None) if body.is_empty() => Err(Rejection::GrpcStream),
+        Messages::Partial(_) => Err(Rejection::BodyUnreadable),
+        Messages::More => Err(Rejection::GrpcStream),
     }
 }
 

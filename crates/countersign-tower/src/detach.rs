@@ -1,4 +1,4 @@
-//! A delivery goes on when its sender has gone.
+//! A delivery goes on after its sender has disconnected.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::report::{Outcome, Report};
 
-/// Runs what is left of a delivery whose sender hung up; made by [`VerifyLayer::detach`].
+/// Runs a delivery to its end after its sender has disconnected. [`VerifyLayer::detach`] creates it.
 ///
 /// [`VerifyLayer::detach`]: crate::VerifyLayer::detach
 #[derive(Clone, Debug)]
@@ -46,32 +46,32 @@ pub struct Detach<S, Sp> {
 impl<S, Sp, Request> Service<Request> for Detach<S, Sp>
 where
     S: Service<Request>,
-    S::Future: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest) + Clone,
+    S::Future: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask) + Clone,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = FinishAnyway<S::Future, Sp>;
+    type Future = DetachFuture<S::Future, Sp>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        FinishAnyway::new(self.inner.call(request), self.spawn.clone())
+        DetachFuture::new(self.inner.call(request), self.spawn.clone())
     }
 }
 
-/// A future whose rest is handed to somebody else if it is dropped before its end.
+/// A future that is moved to a task of its own if it is dropped before its end.
 ///
-/// hyper drops a request's future when its sender hangs up. Most senders do not, so that a task for each
-/// request would be a price that all pay for a few. A future that panicked does not go on. Where the end of
-/// an answer's body decides, the body is read to its end, too.
+/// hyper drops a request's future when the sender disconnects. That is rare, so this is cheaper than a task for every
+/// request. A future that panicked is never resumed. If the end of the response body settles the delivery, the body is
+/// read to its end too.
 ///
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use countersign_tower::{FinishAnyway, Rest};
+/// use countersign_tower::{DetachFuture, DetachedTask};
 /// use http::Response;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -82,26 +82,26 @@ where
 ///     let _ = tell.send("done");
 ///     Ok::<_, Infallible>(Response::new(String::new()))
 /// };
-/// let future = FinishAnyway::new(work, |rest: Rest| drop(tokio::spawn(rest)));
+/// let future = DetachFuture::new(work, |rest: DetachedTask| drop(tokio::spawn(rest)));
 /// drop(future);
 /// assert_eq!(told.await, Ok("done"));
 /// # }
 /// ```
-pub struct FinishAnyway<F, Sp>
+pub struct DetachFuture<F, Sp>
 where
-    F: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest),
+    F: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask),
 {
     future: Option<Pin<Box<F>>>,
     spawn: Sp,
 }
 
-impl<F, Sp> FinishAnyway<F, Sp>
+impl<F, Sp> DetachFuture<F, Sp>
 where
-    F: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest),
+    F: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask),
 {
-    /// Runs `future` where this is polled, and its rest with `spawn` if this is dropped before its end.
+    /// Runs `future` here while this is polled, and hands it to `spawn` if this is dropped before its end.
     ///
     /// `spawn` is called from `drop`, where there may be no runtime any more; see
     /// [`VerifyLayer::detach`](crate::VerifyLayer::detach).
@@ -110,15 +110,15 @@ where
     }
 }
 
-impl<F, Sp> Future for FinishAnyway<F, Sp>
+impl<F, Sp> Future for DetachFuture<F, Sp>
 where
-    F: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest),
+    F: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask),
 {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // Out of its place while it runs: what panics is not to go on.
+        // Taken out while polling, so a future that panicked is never resumed.
         let Some(mut future) = self.future.take() else { return Poll::Pending };
         let poll = future.as_mut().poll(cx);
         if poll.is_pending() {
@@ -129,42 +129,42 @@ where
 }
 
 // Nothing in it is pinned in place: the future has a box of its own.
-impl<F, Sp> Unpin for FinishAnyway<F, Sp>
+impl<F, Sp> Unpin for DetachFuture<F, Sp>
 where
-    F: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest),
+    F: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask),
 {
 }
 
-impl<F, Sp> Drop for FinishAnyway<F, Sp>
+impl<F, Sp> Drop for DetachFuture<F, Sp>
 where
-    F: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest),
+    F: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask),
 {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
-            (self.spawn)(Rest { future: Box::pin(Unheard::Answering(future)) });
+            (self.spawn)(DetachedTask { future: Box::pin(Detached::Answering(future)) });
         }
     }
 }
 
-impl<F, Sp> fmt::Debug for FinishAnyway<F, Sp>
+impl<F, Sp> fmt::Debug for DetachFuture<F, Sp>
 where
-    F: Future<Output: Answer> + Send + 'static,
-    Sp: Fn(Rest),
+    F: Future<Output: DetachedOutput> + Send + 'static,
+    Sp: Fn(DetachedTask),
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FinishAnyway").field("is_done", &self.future.is_none()).finish_non_exhaustive()
+        f.debug_struct("DetachFuture").field("is_done", &self.future.is_none()).finish_non_exhaustive()
     }
 }
 
-/// What is left of a future that was dropped. It settles its delivery at its end, and has no answer.
-#[must_use = "what is not run is given up, as if nothing had been detached"]
-pub struct Rest {
+/// The remaining work of a future that was dropped. It settles its delivery at its end, and its response is discarded.
+#[must_use = "a task that is not run releases its delivery, as if nothing had been detached"]
+pub struct DetachedTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-impl Future for Rest {
+impl Future for DetachedTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -172,38 +172,38 @@ impl Future for Rest {
     }
 }
 
-impl fmt::Debug for Rest {
+impl fmt::Debug for DetachedTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rest(..)")
+        f.write_str("DetachedTask(..)")
     }
 }
 
-/// An answer, of which something may be left to do if nobody waits for it.
-pub trait Answer: Send {
-    /// What is left: the body, where its end decides what becomes of the delivery.
-    fn rest(self) -> Option<Rest>;
+/// The output of a detached future, which may leave work if nobody waits for it.
+pub trait DetachedOutput: Send {
+    /// The remaining work: reading the body, if its end settles the delivery.
+    fn remaining(self) -> Option<DetachedTask>;
 }
 
-impl<B: Body + Send + 'static, E: Send> Answer for Result<Response<B>, E> {
-    fn rest(self) -> Option<Rest> {
+impl<B: Body + Send + 'static, E: Send> DetachedOutput for Result<Response<B>, E> {
+    fn remaining(self) -> Option<DetachedTask> {
         let response = self.ok()?;
         let is_deferred = response.extensions().get().map(Report::outcome) == Some(&Outcome::Deferred);
-        is_deferred.then(|| Rest { future: Box::pin(Drain { body: Box::pin(response.into_body()) }) })
+        is_deferred.then(|| DetachedTask { future: Box::pin(Drain { body: Box::pin(response.into_body()) }) })
     }
 }
 
-/// A future whose output nobody waits for.
-enum Unheard<F> {
+/// A future whose output nobody waits for: its response, then the rest of the body.
+enum Detached<F> {
     Answering(Pin<Box<F>>),
-    Ending(Rest),
+    Ending(DetachedTask),
 }
 
-impl<F: Future<Output: Answer>> Future for Unheard<F> {
+impl<F: Future<Output: DetachedOutput>> Future for Detached<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Answering(future) = &mut *self {
-            match ready!(future.as_mut().poll(cx)).rest() {
+            match ready!(future.as_mut().poll(cx)).remaining() {
                 Some(rest) => *self = Self::Ending(rest),
                 None => return Poll::Ready(()),
             }
@@ -220,7 +220,7 @@ struct Drain<B> {
     body: Pin<Box<B>>,
 }
 
-/// So many frames are read before others have their turn.
+/// The task yields after this many frames.
 const FRAMES: usize = 64;
 
 impl<B: Body> Future for Drain<B> {

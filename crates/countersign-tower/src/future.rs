@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use countersign::{Attempt, Clock, ReplayStore, Verifier};
+use countersign::{Attempt, MemoryStore, ReplayStore, Verifier};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -14,79 +14,71 @@ use crate::body::{ResponseBody, VerifiedBody};
 use crate::buffer::Buffer;
 use crate::claim::{ClaimGuard, Claiming, Confirming};
 use crate::delivery::Delivery;
-use crate::policy::{Policy, Terms};
-use crate::refusal::Refusal;
-use crate::render::{ProblemDocument, RenderRefusal};
-use crate::report::OnReport;
+use crate::policy::Policy;
+use crate::rejection::Rejection;
 use crate::sources::Sources;
 use crate::trace::RequestSpan;
 
 pin_project! {
     /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
-    pub struct ResponseFuture<S, B, ResBody, St, C, K = Verifier, H = (), R = ProblemDocument>
+    pub struct ResponseFuture<S, B, ResBody, K = Verifier, St = Arc<MemoryStore>>
     where
         S: Service<Request<VerifiedBody>>,
-        St: ReplayStore,
-        C: Clock,
         K: Sources,
-        H: OnReport,
-        R: RenderRefusal,
+        St: ReplayStore,
     {
         // In this order: what is reported has happened.
         #[pin]
-        stage: Stage<S::Future, B, ResBody, Policy<St, C, K, H, R>>,
-        delivery: Delivery<S, Policy<St, C, K, H, R>>,
+        stage: Stage<S::Future, B, ResBody, K, St>,
+        delivery: Delivery<S, K, St>,
         span: RequestSpan,
     }
 }
 
 pin_project! {
     #[project = StageProjection]
-    pub(crate) enum Stage<F, B, ResBody, P: Terms> {
-        Refused { refusal: Refusal },
+    pub(crate) enum Stage<F, B, ResBody, K: Sources, St: ReplayStore> {
+        Rejected { rejection: Rejection },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
-        Refreshing { #[pin] refreshing: <P::Sources as Sources>::Refreshing, rejected: Option<Rejected<B>> },
-        Claiming { claiming: Claiming<P> },
-        Readying { claim: Option<ClaimGuard<P>> },
+        Refreshing { #[pin] refreshing: K::Refreshing, rejected: Option<Rejected<B>> },
+        Claiming { claiming: Claiming<K, St> },
+        Readying { claim: Option<ClaimGuard<K, St>> },
         // In this order: the claim is held until nothing is left of the service's future.
-        Handling { #[pin] handling: F, claim: Option<ClaimGuard<P>> },
-        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<P> },
+        Handling { #[pin] handling: F, claim: Option<ClaimGuard<K, St>> },
+        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<K, St> },
     }
 }
 
 /// A delivery that newer keys could mend, and where it goes on with them.
 pub(crate) enum Rejected<B> {
-    Head { refusal: Refusal, body: B },
-    Body { refusal: Refusal, body: Bytes },
+    Head { rejection: Rejection, body: B },
+    Body { rejection: Rejection, body: Bytes },
 }
 
 impl<B> Rejected<B> {
-    pub(crate) fn refusal(&self) -> Refusal {
+    pub(crate) fn rejection(&self) -> Rejection {
         match self {
-            Self::Head { refusal, .. } | Self::Body { refusal, .. } => *refusal,
+            Self::Head { rejection, .. } | Self::Body { rejection, .. } => *rejection,
         }
     }
 }
 
 /// Where a request goes from a stage.
 #[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
-pub(crate) enum Step<F, B, ResBody, P: Terms> {
-    To(Stage<F, B, ResBody, P>),
+pub(crate) enum Step<F, B, ResBody, K: Sources, St: ReplayStore> {
+    To(Stage<F, B, ResBody, K, St>),
     Answer(Response<ResponseBody<ResBody>>),
 }
 
-impl<S, B, ResBody, St, C, K, H, R> ResponseFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> ResponseFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     B: Body,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRefusal,
+    St: ReplayStore,
 {
-    pub(crate) fn new(service: S, policy: Arc<Policy<St, C, K, H, R>>, request: Request<B>) -> Self {
+    pub(crate) fn new(service: S, policy: Arc<Policy<K, St>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let span = RequestSpan::new(&head);
         let delivery = Delivery::new(service, head, policy, span.clone());
@@ -95,16 +87,13 @@ where
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> Future for ResponseFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> Future for ResponseFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     B: Body,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRefusal,
+    St: ReplayStore,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -150,7 +139,7 @@ where
                     let settled = ready!(confirming.poll(cx));
                     delivery.confirmed(response.take(), settled.map(|(_, settled)| settled))
                 }
-                StageProjection::Refused { refusal } => delivery.refuse(*refusal),
+                StageProjection::Rejected { rejection } => delivery.reject(*rejection),
             };
             match step {
                 Step::To(stage) => this.stage.set(stage),
@@ -160,14 +149,11 @@ where
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> fmt::Debug for ResponseFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> fmt::Debug for ResponseFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<VerifiedBody>>,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRefusal,
+    St: ReplayStore,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

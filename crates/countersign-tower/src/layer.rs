@@ -7,12 +7,12 @@ use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
 use tower_layer::Layer;
 
 use crate::budget::BodyBudget;
-use crate::detach::{DetachLayer, Rest};
+use crate::detach::{DetachLayer, DetachedTask};
 use crate::observe::ObserveLayer;
 use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings, Untyped};
-use crate::refusal::Refusal;
-use crate::render::{ProblemDocument, RenderRefusal};
-use crate::report::OnReport;
+use crate::rejection::Rejection;
+use crate::render::{Rendered, problem_document};
+use crate::report::Report;
 use crate::service::Verify;
 use crate::sources::Sources;
 
@@ -21,8 +21,7 @@ use crate::sources::Sources;
 /// Clones share the replay store and the budget of bytes, and so do all services that one layer is put
 /// around.
 ///
-/// Its types are those of the replay store, the clock, the keys, the hook for reports and the writing of
-/// refusals; each has a method that sets it.
+/// Its type parameters are the source of the keys and the replay store.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +29,7 @@ use crate::sources::Sources;
 /// use countersign::{EventFilter, Verifier};
 /// use countersign_tower::{BodyBudget, VerifyLayer};
 ///
-/// # fn layer(verifier: Verifier) -> Result<(), countersign::event::PatternError> {
+/// # fn layer(verifier: Verifier) -> Result<(), countersign::filter::PatternError> {
 /// let layer = VerifyLayer::new(verifier)
 ///     .events(EventFilter::new(["batch.*"])?)
 ///     .lease(Duration::from_secs(90))
@@ -41,8 +40,8 @@ use crate::sources::Sources;
 /// # }
 /// ```
 #[must_use]
-pub struct VerifyLayer<St = Arc<MemoryStore>, C = SystemClock, K = Verifier, H = (), R = ProblemDocument> {
-    policy: Policy<St, C, K, H, R>,
+pub struct VerifyLayer<K = Verifier, St = Arc<MemoryStore>> {
+    policy: Policy<K, St>,
 }
 
 impl VerifyLayer {
@@ -58,7 +57,7 @@ impl VerifyLayer {
     pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
-impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
+impl<K> VerifyLayer<K, Arc<MemoryStore>> {
     /// Verifies with `keys`: a [`Verifier`], a [`KeySource`](countersign::KeySource) whose keys change, or
     /// [`PerRequest`](crate::PerRequest). Deliveries are remembered in a [`MemoryStore`] of the layer's own.
     pub fn new(keys: K) -> Self {
@@ -76,43 +75,82 @@ impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
             grpc: false,
             buffers_grpc_streams: false,
         };
-        let (store, clock, render) = (Arc::default(), SystemClock, ProblemDocument);
-        Self { policy: Policy { store, clock, sources: keys, on_report: (), render, settings } }
+        let (store, clock, render) = (Arc::default(), Arc::new(SystemClock), Arc::new(problem_document));
+        Self { policy: Policy { keys, store, clock, on_report: None, render, settings } }
     }
 }
 
-impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
+impl<K, St> VerifyLayer<K, St> {
     /// Remembers deliveries in `store` instead of a [`MemoryStore`] of the layer's own. Wrap it in an [`Arc`] to share it.
-    pub fn store<New>(self, store: New) -> VerifyLayer<New, C, K, H, R> {
-        let Policy { store: _, clock, sources, on_report, render, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    pub fn store<New: ReplayStore + Clone>(self, store: New) -> VerifyLayer<K, New> {
+        let Policy { keys, store: _, clock, on_report, render, settings } = self.policy;
+        VerifyLayer { policy: Policy { keys, store, clock, on_report, render, settings } }
     }
 
-    /// Takes the time from `clock` instead; for tests.
-    pub fn clock<New>(self, clock: New) -> VerifyLayer<St, New, K, H, R> {
-        let Policy { store, clock: _, sources, on_report, render, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    /// Reads the time from `clock`, for tests. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.policy.clock = Arc::new(clock);
+        self
     }
 
-    /// Tells `hook` what became of each request, once; see [`OnReport`].
-    pub fn on_report<New: OnReport>(self, hook: New) -> VerifyLayer<St, C, K, New, R> {
-        let Policy { store, clock, sources, on_report: _, render, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report: hook, render, settings } }
+    /// Calls `hook` once for each request, with what became of it: to count it, or to log it. Default: no hook.
+    ///
+    /// The hook is called where the request runs, and from `drop` if the request is abandoned. It must neither block
+    /// nor panic.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use countersign_tower::VerifyLayer;
+    ///
+    /// # fn layer(verifier: countersign::Verifier) {
+    /// let rejected = Arc::new(AtomicU64::new(0));
+    /// let counter = Arc::clone(&rejected);
+    /// let layer = VerifyLayer::new(verifier).on_report(move |report| {
+    ///     if report.rejection().is_some() {
+    ///         counter.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// # drop(layer);
+    /// # }
+    /// ```
+    pub fn on_report(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.policy.on_report = Some(Arc::new(hook));
+        self
     }
 
-    /// Writes the bodies of refusals with `render` instead of as problem documents; see [`RenderRefusal`].
-    pub fn render_refusals<New: RenderRefusal>(self, render: New) -> VerifyLayer<St, C, K, H, New> {
-        let Policy { store, clock, sources, on_report, render: _, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    /// Renders the bodies of rejections with `render`. Default: problem documents ([RFC 9457]) with the reason in `code`.
+    ///
+    /// The layer sets the status and the headers that belong to it. A gRPC client gets neither body nor content type.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use countersign_tower::{Rendered, VerifyLayer};
+    /// use http::HeaderValue;
+    ///
+    /// # fn layer(verifier: countersign::Verifier) {
+    /// let layer = VerifyLayer::new(verifier).render_rejections(|rejection| Rendered {
+    ///     content_type: HeaderValue::from_static("text/plain; charset=utf-8"),
+    ///     body: Bytes::from(format!("{rejection}\n")),
+    /// });
+    /// # drop(layer);
+    /// # }
+    /// ```
+    ///
+    /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+    pub fn render_rejections(mut self, render: impl Fn(&Rejection) -> Rendered + Send + Sync + 'static) -> Self {
+        self.policy.render = Arc::new(render);
+        self
     }
 
-    /// The most bytes that a body may have, 1 MiB unless set; one more is refused with 413.
+    /// The most bytes that a body may have, 1 MiB unless set; one more is rejected with 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.policy.settings.body_limit = bytes;
         self
     }
 
-    /// How long a body may take to arrive, 10 s unless set; what takes longer is refused with 408. It is timed by Tokio: a
+    /// How long a body may take to arrive, 10 s unless set; what takes longer is rejected with 408. It is timed by Tokio: a
     /// body that is not there at once panics without its timer (see the [crate's](crate#runtime)
     /// documentation).
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
@@ -121,7 +159,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     }
 
     /// The most bytes of bodies that are held at one time, over all requests, 256 MiB unless set; beyond it a delivery is
-    /// refused with 503. A body that is larger than the whole of it is too large (413). Give several layers
+    /// rejected with 503. A body that is larger than the whole of it is too large (413). Give several layers
     /// clones of one budget to bound them together.
     pub fn body_budget(mut self, budget: BodyBudget) -> Self {
         self.policy.settings.body_budget = budget;
@@ -171,7 +209,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
         self
     }
 
-    /// What is done when the replay store gives no answer; refused with 503 unless set.
+    /// What is done when the replay store gives no answer; rejected with 503 unless set.
     pub fn on_store_failure(mut self, on_store_failure: OnStoreFailure) -> Self {
         self.policy.settings.on_store_failure = on_store_failure;
         self
@@ -221,10 +259,10 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     ///
     /// ```
     /// use countersign::Verifier;
-    /// use countersign_tower::{Rest, VerifyLayer};
+    /// use countersign_tower::{DetachedTask, VerifyLayer};
     ///
     /// # fn layer(verifier: Verifier) {
-    /// let layer = VerifyLayer::new(verifier).detach(|rest: Rest| {
+    /// let layer = VerifyLayer::new(verifier).detach(|rest: DetachedTask| {
     ///     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
     ///         runtime.spawn(rest);
     ///     }
@@ -232,13 +270,13 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// # drop(layer);
     /// # }
     /// ```
-    pub fn detach<Sp: Fn(Rest) + Clone>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
+    pub fn detach<Sp: Fn(DetachedTask) + Clone>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
         DetachLayer::new(self, spawn)
     }
 
     /// Protects nothing: every request reaches the service, verified or not, and what would have become of
-    /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`OnReport`]. For a rollout: see
-    /// first who would be refused.
+    /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`on_report`](Self::on_report). For a rollout: see
+    /// first who would be rejected.
     ///
     /// All else is as it will be: bodies are read within their limits, deliveries are claimed and settled,
     /// and a genuine one has its [`Verified`](countersign::Verified). The service gets the body as it came,
@@ -247,44 +285,43 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// [`body_timeout`](Self::body_timeout). A stream that waits for an answer before it goes on therefore
     /// waits as long, and what was read is held until the service takes it, beside the budget. The body of
     /// the request has to be `Unpin`, as those of hyper, axum and tonic are.
-    pub fn danger_observe(self) -> ObserveLayer<St, C, K, H, R> {
+    pub fn danger_observe(self) -> ObserveLayer<K, St> {
         ObserveLayer::new(self.policy)
     }
 }
 
-impl<S, St, C, K, H, R> Layer<S> for VerifyLayer<St, C, K, H, R>
+impl<S, K, St> Layer<S> for VerifyLayer<K, St>
 where
-    St: ReplayStore + Clone,
-    C: Clock + Clone,
     K: Sources + Clone,
-    H: OnReport + Clone,
-    R: RenderRefusal + Clone,
+    St: ReplayStore + Clone,
 {
-    type Service = Verify<S, St, C, K, H, R>;
+    type Service = Verify<S, K, St>;
 
     /// # Panics
     /// If the [lease](Self::lease) is zero: two attempts would be handled at the same time. And if the store says that it forgets ids sooner than a request of the source may be accepted again
     /// ([`ReplayStore::retain`], [`Verifier::longest_life`]): a replay would reach the service. Where the source
-    /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is refused with 503 instead
-    /// ([`Refusal::RetainTooShort`]).
+    /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is rejected with 503 instead
+    /// ([`Rejection::RetainTooShort`]).
     fn layer(&self, inner: S) -> Self::Service {
         assert!(!self.policy.settings.lease.is_zero(), "the lease is zero, so no claim would hold: set a longer one");
-        let verifier = self.policy.sources.only_verifier();
-        if let Some(refusal) = verifier.and_then(|verifier| Refusal::of_retain(self.policy.store.retain(), &verifier)) {
-            panic!("{refusal}");
+        let verifier = self.policy.keys.only_verifier();
+        if let Some(rejection) =
+            verifier.and_then(|verifier| Rejection::of_retain(self.policy.store.retain(), &verifier))
+        {
+            panic!("{rejection}");
         }
         Verify::new(inner, Arc::new(self.policy.clone()))
     }
 }
 
-impl<St: Clone, C: Clone, K: Clone, H: Clone, R: Clone> Clone for VerifyLayer<St, C, K, H, R> {
+impl<K: Clone, St: Clone> Clone for VerifyLayer<K, St> {
     fn clone(&self) -> Self {
         Self { policy: self.policy.clone() }
     }
 }
 
-impl<St, C, K: fmt::Debug, H, R> fmt::Debug for VerifyLayer<St, C, K, H, R> {
+impl<K: fmt::Debug, St> fmt::Debug for VerifyLayer<K, St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyLayer").field("keys", &self.policy.sources).finish_non_exhaustive()
+        f.debug_struct("VerifyLayer").field("keys", &self.policy.keys).finish_non_exhaustive()
     }
 }

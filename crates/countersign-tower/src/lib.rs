@@ -10,7 +10,7 @@
 //!
 //! 1. The source is chosen, where there are [several](PerRequest): 404 if there is none.
 //! 2. The head is checked: the three webhook headers, the age, the signature's form. A request that
-//!    fails here is refused before its body is read.
+//!    fails here is rejected before its body is read.
 //! 3. The body is read, byte for byte, up to [`body_limit`](VerifyLayer::body_limit), for at most
 //!    [`body_timeout`](VerifyLayer::body_timeout), and within the [budget](BodyBudget) of all bodies
 //!    together.
@@ -24,8 +24,8 @@
 //!    answers 2xx the claim is confirmed; any other answer, an error, a panic or a dropped future
 //!    releases it, so that the sender's retry is welcome.
 //!
-//! What is refused is answered with `application/problem+json` ([RFC 9457]), the reason in `code`, and
-//! leaves a [`Report`] in the response's extensions, as every request does. [`Refusal`] has the table of
+//! What is rejected is answered with `application/problem+json` ([RFC 9457]), the reason in `code`, and
+//! leaves a [`Report`] in the response's extensions, as every request does. [`Rejection`] has the table of
 //! statuses.
 //!
 //! The service is asked for readiness when there is a verified delivery for it, and not before: what
@@ -42,9 +42,9 @@
 //! | the service panics, and a layer outside catches it, or nobody does | released | `Abandoned` |
 //! | a time runs out in a layer inside that answers (408, 504) | released | `Released` |
 //! | a time runs out in a layer outside | released | `Abandoned` |
-//! | the sender hangs up before the body is whole | there is no claim yet | `Abandoned`, or `Refused` |
+//! | the sender hangs up before the body is whole | there is no claim yet | `Abandoned`, or `Rejected` |
 //! | the sender hangs up while the store claims or confirms | a claim is released when it comes; a confirmation is recorded | `Abandoned` |
-//! | the store does not respond within [`store_timeout`](VerifyLayer::store_timeout) | a claim is released when it comes; a confirmation is recorded when it comes | `Refused`; `Unrecorded` |
+//! | the store does not respond within [`store_timeout`](VerifyLayer::store_timeout) | a claim is released when it comes; a confirmation is recorded when it comes | `Rejected`; `Unrecorded` |
 //! | the sender hangs up while the service works | released; [detached](VerifyLayer::detach), as the service ends | `Abandoned`; as it ends |
 //! | the answer's body fails half-way | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Released` |
 //! | the sender hangs up during the answer's body | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Abandoned` |
@@ -60,14 +60,14 @@
 //! `VerifyLayer::new(verifier).grpc(true)`. A request over HTTP/2 with the content type `application/grpc`
 //! then is a gRPC call:
 //!
-//! - A refusal is a trailers-only response: status 200, `grpc-status` as [`Refusal`]'s table says,
+//! - A rejection is a trailers-only response: status 200, `grpc-status` as [`Rejection`]'s table says,
 //!   `grpc-message`, and the reason in `countersign-code`.
 //! - Only `grpc-status: 0`, in headers or trailers, confirms. The claim is held until the end of the response.
 //! - A duplicate is a success, as its sender would go on otherwise: `grpc-status: 0` with a message of no
 //!   bytes, which Protocol Buffers read as the default of any message, and `countersign-outcome` in the
 //!   headers. To clients of other formats (`application/grpc+json`) that might be no message: they get
 //!   `ALREADY_EXISTS`. So it is with events that are filtered out.
-//! - A call with any other number of messages than one is refused with `UNIMPLEMENTED`, unless streams are
+//! - A call with any other number of messages than one is rejected with `UNIMPLEMENTED`, unless streams are
 //!   [buffered](VerifyLayer::buffer_grpc_streams).
 //! - The path, which names the method, and the metadata are not signed, as no path and no other header of a
 //!   webhook is. Let one method take deliveries, or give each a source of its own.
@@ -93,7 +93,7 @@
 //! - `axum`: [extractors](https://docs.rs/countersign-tower/latest/countersign_tower/axum/index.html),
 //!   `Webhook<T>` and `VerifiedDelivery`.
 //! - `tracing`: a span `webhook` for each request, at level INFO, with `http.request.method`, `url.path`,
-//!   `http.response.status_code`, `error.type` (the code of a refusal), and of what is verified
+//!   `http.response.status_code`, `error.type` (the code of a rejection), and of what is verified
 //!   `messaging.message.id` and `messaging.message.body.size`, named after [OpenTelemetry's conventions];
 //!   and `countersign.source`, `.scheme`, `.key` and `.outcome`. What a service logs stands in it.
 //!
@@ -140,7 +140,7 @@ pub mod manual;
 mod observe;
 mod policy;
 pub mod problem;
-mod refusal;
+mod rejection;
 mod render;
 mod report;
 mod reporting;
@@ -152,14 +152,14 @@ mod trace;
 
 pub use body::{ResponseBody, VerifiedBody};
 pub use budget::{BodyBudget, OverBudget, Reservation};
-pub use detach::{Answer, Detach, DetachLayer, FinishAnyway, Rest};
+pub use detach::{Detach, DetachFuture, DetachLayer, DetachedOutput, DetachedTask};
 pub use future::ResponseFuture;
 pub use layer::VerifyLayer;
 pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};
 pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed, Untyped};
-pub use refusal::Refusal;
-pub use render::{ProblemDocument, RenderRefusal, Rendered};
-pub use report::{OnReport, Outcome, Report};
+pub use rejection::Rejection;
+pub use render::Rendered;
+pub use report::{Outcome, Report};
 pub use service::Verify;
 pub use sources::{PerRequest, Refreshing, Sources};
 

@@ -14,14 +14,14 @@ use pin_project_lite::pin_project;
 /// [`PerRequest`] chooses by path, host or header.
 ///
 /// The head has not been verified when it is asked: it says whose delivery this claims to be, and
-/// choosing wrongly ends in a refusal, since another source's keys do not fit. What an implementation
+/// choosing wrongly ends in a rejection, since another source's keys do not fit. What an implementation
 /// must not do is to choose a source that whoever sends the request controls.
 pub trait Sources: Send + Sync + 'static {
     /// The answer to come of [`refresh_for`](Self::refresh_for).
     type Refreshing: Future<Output = Refreshed> + Send;
 
-    /// The verifier for this request; `None` if no source is known for it: it is refused with 404
-    /// ([`Refusal::UnknownSource`](crate::Refusal::UnknownSource)).
+    /// The verifier for this request; `None` if no source is known for it: it is rejected with 404
+    /// ([`Rejection::UnknownSource`](crate::Rejection::UnknownSource)).
     fn verifier_for(&self, head: &request::Parts) -> Option<Verifier>;
 
     /// Looks for keys that `tried` does not have; see [`KeySource::refresh`].

@@ -35,8 +35,8 @@ impl RequestSpan {
             return;
         }
         self.0.record("countersign.outcome", report.outcome().as_str());
-        if let Some(refusal) = report.refusal() {
-            self.0.record("error.type", refusal.code());
+        if let Some(rejection) = report.rejection() {
+            self.0.record("error.type", rejection.code());
         }
         if let Some(verified) = report.verified() {
             self.0.record("messaging.message.id", verified.message_id().as_str());

@@ -153,7 +153,7 @@ fn app(
 
 /// Logs the reason for a rejection. The response has it too, but few senders show it.
 fn report(report: &Report) {
-    if let Some(refusal) = report.refusal() {
+    if let Some(refusal) = report.rejection() {
         tracing::warn!(code = refusal.code(), "rejected: {refusal}");
     }
 }

@@ -44,7 +44,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
     let layer = VerifyLayer::new(verifier).on_report(|report: &Report| {
-        if let Some(refusal) = report.refusal() {
+        if let Some(refusal) = report.rejection() {
             eprintln!("rejected: {refusal}");
         }
     });

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_tower::{BodyBudget, FinishAnyway, OverBudget, Reservation};
+use countersign_tower::{BodyBudget, DetachFuture, OverBudget, Reservation};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, request};
 use http_body_util::{Either, Full};
@@ -15,7 +15,7 @@ use super::activity::Activity;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::link::Link;
 use super::{Arrival, Ending, Handle, MAX_HEAD};
-use crate::finish::in_tasks;
+use crate::detached::in_tasks;
 use crate::forward::Peer;
 
 /// A response, from a handler or of the server's own.
@@ -101,7 +101,7 @@ impl<H: Handle> Requests<H> {
             }
             Ok::<_, Infallible>(handler.handle(request, Arrival { peer, two_framings }).await.map(Either::Left))
         };
-        let response = FinishAnyway::new(response, in_tasks(self.tasks.clone()));
+        let response = DetachFuture::new(response, in_tasks(self.tasks.clone()));
         async move { Ok(response.await?.map(|body| ResponseBody::new(body, open, progress))) }
     }
 }

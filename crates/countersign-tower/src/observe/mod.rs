@@ -1,4 +1,4 @@
-//! Everything passes, and what would have been refused is said.
+//! Everything passes, and what would have been rejected is said.
 
 mod body;
 mod future;

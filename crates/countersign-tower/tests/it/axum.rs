@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use countersign::Event;
 use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
-use countersign_tower::{Rest, VerifyLayer};
+use countersign_tower::{DetachedTask, VerifyLayer};
 use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
@@ -67,7 +67,7 @@ async fn a_layer_protects_wherever_it_stands() {
     })
     .await;
     protects("detached", "/hook", |setup| {
-        let spawn = |rest: Rest| drop(tokio::spawn(rest));
+        let spawn = |rest: DetachedTask| drop(tokio::spawn(rest));
         Router::new().route("/hook", post(receive)).layer(layer(setup).detach(spawn))
     })
     .await;
@@ -196,9 +196,9 @@ async fn a_layer_that_observes_gives_no_proof_of_what_is_forged() {
 
 #[tokio::test]
 async fn a_rejection_is_a_problem_document_with_its_headers() {
-    let refused = WebhookRejection::Refused(countersign_tower::Refusal::InFlight).into_response();
-    assert_eq!(refused.status(), StatusCode::CONFLICT);
-    assert!(refused.headers().contains_key("retry-after"));
+    let rejected = WebhookRejection::Rejected(countersign_tower::Rejection::InFlight).into_response();
+    assert_eq!(rejected.status(), StatusCode::CONFLICT);
+    assert!(rejected.headers().contains_key("retry-after"));
     let missing = WebhookRejection::LayerMissing.into_response();
     assert_eq!(missing.headers()["content-type"], "application/problem+json");
 }

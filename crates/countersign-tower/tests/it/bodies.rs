@@ -8,7 +8,7 @@ use crate::common::{
     Client, Delivery, Failure, Framing, Handler, Server, Stack, delivery, forgery, head, noise, reply, setup, start,
 };
 use bytes::Bytes;
-use countersign_tower::{Outcome, Refusal, VerifyLayer};
+use countersign_tower::{Outcome, Rejection, VerifyLayer};
 use http::StatusCode;
 use http_body::{Body, Frame};
 use tokio::time::{Sleep, sleep};
@@ -93,18 +93,18 @@ async fn trailers_are_not_signed_so_they_are_not_passed_on() {
     }
 }
 
-async fn is_refused(client: &mut Client, server: &Server, handler: &Handler, refusal: Refusal, why: &str) {
+async fn is_rejected(client: &mut Client, server: &Server, handler: &Handler, rejection: Rejection, why: &str) {
     let reply = client.reply().await.expect("an answer");
-    assert_eq!((reply.status, reply.code()), (refusal.status(), refusal.code().to_owned()), "{why}");
+    assert_eq!((reply.status, reply.code()), (rejection.status(), rejection.code().to_owned()), "{why}");
     let (report, extension) = server.reports().pop().expect("it was reported");
-    assert_eq!((report.refusal(), extension), (Some(&refusal), Some(refusal)), "{why}");
+    assert_eq!((report.rejection(), extension), (Some(&rejection), Some(rejection)), "{why}");
     assert_eq!(handler.calls(), 0, "{why}");
 }
 
 #[tokio::test]
 async fn one_byte_over_the_limit_is_too_large_in_either_framing() {
-    let refusal = Refusal::BodyTooLarge { limit: 1000 };
-    assert_eq!((refusal.status().as_u16(), refusal.code()), (413, "body_too_large"));
+    let rejection = Rejection::BodyTooLarge { limit: 1000 };
+    assert_eq!((rejection.status().as_u16(), rejection.code()), (413, "body_too_large"));
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer.clone().body_limit(1000), &handler).await;
@@ -112,20 +112,20 @@ async fn one_byte_over_the_limit_is_too_large_in_either_framing() {
         // Its length alone is reason enough: no byte of it is asked for.
         let mut client = Client::connect(server.addr).await;
         client.send_head(&large, Framing::Length).await;
-        is_refused(&mut client, &server, &handler, refusal, "content-length").await;
+        is_rejected(&mut client, &server, &handler, rejection, "content-length").await;
         // Nobody knows how long this would have become.
         for size in [1001, 1000, 7] {
             let mut client = Client::connect(server.addr).await;
             client.send_head(&large, Framing::Chunked(size)).await;
             client.send_chunks(&large.body, size).await;
-            is_refused(&mut client, &server, &handler, refusal, "chunked").await;
+            is_rejected(&mut client, &server, &handler, rejection, "chunked").await;
         }
         // What is cut off at the limit has not become genuine by that.
         let cut = delivery("msg_1", noise(1001).slice(..1000)).with_body(noise(1001));
         let mut client = Client::connect(server.addr).await;
         client.send_head(&cut, Framing::Chunked(1000)).await;
         client.send_chunks(&cut.body, 1000).await;
-        is_refused(&mut client, &server, &handler, refusal, "cut off").await;
+        is_rejected(&mut client, &server, &handler, rejection, "cut off").await;
         assert!(setup.store.is_empty());
     }
 }
@@ -139,7 +139,7 @@ async fn no_length_is_large_enough_to_overflow() {
         for length in ["18446744073709551613", "9223372036854775808", "4294967296"] {
             let mut client = Client::connect(server.addr).await;
             client.send(headers.replace("content-length: 0", &format!("content-length: {length}"))).await;
-            is_refused(&mut client, &server, &handler, Refusal::BodyTooLarge { limit: LIMIT }, length).await;
+            is_rejected(&mut client, &server, &handler, Rejection::BodyTooLarge { limit: LIMIT }, length).await;
         }
     }
 }
@@ -147,8 +147,8 @@ async fn no_length_is_large_enough_to_overflow() {
 // The clock stands still, and jumps ahead when everybody waits: no test waits ten seconds.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_end_is_given_up() {
-    let refusal = Refusal::BodyTimeout { after: VerifyLayer::DEFAULT_BODY_TIMEOUT };
-    assert_eq!((refusal.status().as_u16(), refusal.code()), (408, "body_timeout"));
+    let rejection = Rejection::BodyTimeout { after: VerifyLayer::DEFAULT_BODY_TIMEOUT };
+    assert_eq!((rejection.status().as_u16(), rejection.code()), (408, "body_timeout"));
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
@@ -161,7 +161,7 @@ async fn a_body_that_does_not_end_is_given_up() {
                 // All of it is there, and only the word that it ends is missing.
                 Framing::Chunked(_) => client.send_chunks(&slow.body, 1000).await,
             }
-            is_refused(&mut client, &server, &handler, refusal, "slow").await;
+            is_rejected(&mut client, &server, &handler, rejection, "slow").await;
         }
     }
 }
@@ -252,12 +252,12 @@ async fn a_body_that_fails_is_unreadable() {
     let answer = setup.layer.layer(handler.clone()).oneshot(request).await;
     let reply = reply(answer.expect("the layer answers")).await;
     assert_eq!((reply.status.as_u16(), &*reply.code()), (400, "body_unreadable"));
-    assert_eq!(reply.extensions.get(), Some(&Refusal::BodyUnreadable));
+    assert_eq!(reply.extensions.get(), Some(&Rejection::BodyUnreadable));
     assert_eq!(handler.calls(), 0);
 }
 
 #[tokio::test]
-async fn a_hopeless_head_is_refused_before_its_body_is_asked_for() {
+async fn a_hopeless_head_is_rejected_before_its_body_is_asked_for() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;

@@ -4,7 +4,7 @@ use crate::common::{
     Answer, Client, Delivery, Framing, Handler, Stack, delivery, forgery, noise, send, serve_hyper, setup, start,
 };
 use bytes::Bytes;
-use countersign_tower::{BodyBudget, Refusal, VerifyLayer};
+use countersign_tower::{BodyBudget, Rejection, VerifyLayer};
 use http::StatusCode;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -68,7 +68,7 @@ async fn a_thousand_bodies_at_once(framing: Framing) {
     crate::common::soon(answers.wait_for(|answered| SENDERS - *answered <= ROOM)).await.expect("the senders hold it");
     let_go.send_replace(true);
 
-    let (mut handled, mut refused) = (0, 0);
+    let (mut handled, mut rejected) = (0, 0);
     while let Some(reply) = senders.join_next().await {
         let reply = reply.expect("no panic");
         if reply.status == StatusCode::OK {
@@ -76,14 +76,14 @@ async fn a_thousand_bodies_at_once(framing: Framing) {
         } else {
             assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "over_budget"));
             assert_eq!(reply.header("retry-after"), Some("5"));
-            refused += 1;
+            rejected += 1;
         }
     }
-    assert_eq!((handled, handled + refused), (*given.borrow(), SENDERS));
+    assert_eq!((handled, handled + rejected), (*given.borrow(), SENDERS));
     assert!((1..=ROOM).contains(&handled), "{handled} were held at one time, and there is room for {ROOM}");
     assert!((MIB..=ROOM * MIB).contains(&budget.peak()), "{}", budget.peak());
     holds(&budget, 0).await;
-    assert_eq!(setup.store.in_flight(), 0, "and whoever was refused left no claim");
+    assert_eq!(setup.store.in_flight(), 0, "and whoever was rejected left no claim");
 }
 
 #[tokio::test]
@@ -136,8 +136,8 @@ async fn whatever_ends_a_request_gives_its_bytes_back() {
         client.reply().await;
         holds(&budget, 0).await;
     }
-    let refused = Client::connect(server.addr).await.deliver(&forgery("msg_9", noise(900)), Framing::Length).await;
-    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    let rejected = Client::connect(server.addr).await.deliver(&forgery("msg_9", noise(900)), Framing::Length).await;
+    assert_eq!(rejected.status, StatusCode::UNAUTHORIZED);
     holds(&budget, 0).await;
     // A sender that hangs up while it is being read, and one that does so while it is being handled.
     for sent in [400, 900] {
@@ -157,7 +157,7 @@ async fn a_body_that_can_never_fit_is_too_large_rather_than_to_come_back() {
     let layer = setup.layer.body_budget(BodyBudget::new(1000));
     let reply = send(&layer, &handler, &delivery("msg_1", noise(1001))).await;
     assert_eq!((reply.status, &*reply.code()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
-    assert_eq!(reply.extensions.get(), Some(&Refusal::BodyTooLarge { limit: 1000 }));
+    assert_eq!(reply.extensions.get(), Some(&Rejection::BodyTooLarge { limit: 1000 }));
     assert_eq!(send(&layer, &handler, &delivery("msg_1", noise(1000))).await.status, StatusCode::OK);
 }
 

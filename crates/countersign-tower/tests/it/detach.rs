@@ -8,7 +8,7 @@ use crate::common::{
 };
 use bytes::Bytes;
 use countersign::replay::conformance::{Delay, LateStore};
-use countersign_tower::{ConfirmAt, Rest, VerifiedBody};
+use countersign_tower::{ConfirmAt, DetachedTask, VerifiedBody};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
@@ -27,9 +27,9 @@ struct Left {
 }
 
 /// Runs what is left in tasks, and counts them.
-fn spawner() -> (impl Fn(Rest) + Clone + Send + 'static, watch::Receiver<Left>) {
+fn spawner() -> (impl Fn(DetachedTask) + Clone + Send + 'static, watch::Receiver<Left>) {
     let (count, counted) = watch::channel(Left::default());
-    let spawn = move |rest: Rest| {
+    let spawn = move |rest: DetachedTask| {
         let count = count.clone();
         count.send_modify(|left| left.begun += 1);
         tokio::spawn(async move {
@@ -133,7 +133,7 @@ async fn a_delivery_whose_sender_stays_has_no_task_and_its_answer() {
     let (handler, spawned) = (Handler::default(), watch::channel(0).0);
     let spawn = {
         let spawned = spawned.clone();
-        move |_: Rest| spawned.send_modify(|spawned| *spawned += 1)
+        move |_: DetachedTask| spawned.send_modify(|spawned| *spawned += 1)
     };
     let (addr, _server) = serve_hyper(layer.detach(spawn).layer(handler)).await;
     let reply = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
@@ -171,7 +171,7 @@ fn without_a_runtime_a_delivery_is_given_up() {
     let (setup, layer, reports) = reported();
     let (handler, _tell) = Handler::waiting();
     // It drops what it is given, as one does that finds no runtime.
-    let mut future = Box::pin(layer.detach(drop::<Rest>).layer(handler).oneshot(message().request()));
+    let mut future = Box::pin(layer.detach(drop::<DetachedTask>).layer(handler).oneshot(message().request()));
     assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
     assert_eq!(setup.store.in_flight(), 1);
     drop(future);

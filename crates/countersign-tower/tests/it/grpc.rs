@@ -11,7 +11,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use countersign::replay::StoreError;
 use countersign::{EventFilter, MemoryStore, Reason};
-use countersign_tower::{BodyBudget, Refusal, Untyped};
+use countersign_tower::{BodyBudget, Rejection, Untyped};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
@@ -57,7 +57,7 @@ async fn serve(host: Host, layer: &TestLayer, notes: &Notes) -> (SocketAddr, Joi
 }
 
 fn code_of(status: &Status) -> &str {
-    status.metadata().get("countersign-code").expect("every refusal has a code").to_str().expect("visible ASCII")
+    status.metadata().get("countersign-code").expect("every rejection has a code").to_str().expect("visible ASCII")
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn what_is_not_genuine_reaches_nobody_and_its_client_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_a_trailers_only_response() {
+async fn a_rejection_is_a_trailers_only_response() {
     let (setup, notes) = (setup(), Notes::default());
     let (addr, _server) = serve(Host::Tonic, &setup.layer, &notes).await;
     let forged = Signing::changing(addr, "msg_1", |call| forgery("msg_1", call.body)).await;
@@ -170,26 +170,26 @@ async fn what_cannot_be_taken_now_says_how_and_when_to_come_back() {
 }
 
 #[test]
-fn every_refusal_has_its_code() {
+fn every_rejection_has_its_code() {
     let after = std::time::Duration::from_secs(10);
-    for (refusal, code, comes_back) in [
-        (Refusal::Unverified(Reason::MissingHeader.into()), Code::InvalidArgument, false),
-        (Refusal::Unverified(Reason::MalformedSignature.into()), Code::InvalidArgument, false),
-        (Refusal::Unverified(Reason::SignatureMismatch.into()), Code::Unauthenticated, false),
-        (Refusal::Unverified(Reason::TokenExpired.into()), Code::Unauthenticated, false),
-        (Refusal::UnknownSource, Code::NotFound, false),
-        (Refusal::BodyTooLarge { limit: 1 }, Code::ResourceExhausted, false),
-        (Refusal::BodyTimeout { after }, Code::DeadlineExceeded, false),
-        (Refusal::BodyUnreadable, Code::InvalidArgument, false),
-        (Refusal::OverBudget, Code::ResourceExhausted, true),
-        (Refusal::GrpcStream, Code::Unimplemented, false),
-        (Refusal::NoType, Code::InvalidArgument, false),
-        (Refusal::InFlight, Code::Aborted, true),
-        (Refusal::KeysUnavailable, Code::Unavailable, true),
-        (Refusal::StoreUnavailable(StoreError::Unavailable), Code::Unavailable, true),
+    for (rejection, code, comes_back) in [
+        (Rejection::Unverified(Reason::MissingHeader.into()), Code::InvalidArgument, false),
+        (Rejection::Unverified(Reason::MalformedSignature.into()), Code::InvalidArgument, false),
+        (Rejection::Unverified(Reason::SignatureMismatch.into()), Code::Unauthenticated, false),
+        (Rejection::Unverified(Reason::TokenExpired.into()), Code::Unauthenticated, false),
+        (Rejection::UnknownSource, Code::NotFound, false),
+        (Rejection::BodyTooLarge { limit: 1 }, Code::ResourceExhausted, false),
+        (Rejection::BodyTimeout { after }, Code::DeadlineExceeded, false),
+        (Rejection::BodyUnreadable, Code::InvalidArgument, false),
+        (Rejection::OverBudget, Code::ResourceExhausted, true),
+        (Rejection::GrpcStream, Code::Unimplemented, false),
+        (Rejection::NoType, Code::InvalidArgument, false),
+        (Rejection::InFlight, Code::Aborted, true),
+        (Rejection::KeysUnavailable, Code::Unavailable, true),
+        (Rejection::StoreUnavailable(StoreError::Unavailable), Code::Unavailable, true),
     ] {
-        assert_eq!(Code::from(i32::from(refusal.grpc_status())), code, "{refusal:?}");
-        assert_eq!(refusal.retry_after().is_some(), comes_back, "{refusal:?}");
+        assert_eq!(Code::from(i32::from(rejection.grpc_status())), code, "{rejection:?}");
+        assert_eq!(rejection.retry_after().is_some(), comes_back, "{rejection:?}");
     }
 }
 
@@ -299,7 +299,7 @@ async fn gather(signing: Signing, texts: &'static [&'static str]) -> Result<Note
 }
 
 #[tokio::test]
-async fn a_stream_is_refused_unless_the_layer_was_told_to_buffer_it() {
+async fn a_stream_is_rejected_unless_the_layer_was_told_to_buffer_it() {
     let (setup, notes) = (setup(), Notes::default());
     let (addr, _server) = serve(Host::Tonic, &setup.layer, &notes).await;
     for texts in [&["one", "two"][..], &[]] {
@@ -321,7 +321,7 @@ async fn a_stream_is_refused_unless_the_layer_was_told_to_buffer_it() {
 }
 
 #[tokio::test]
-async fn a_stream_that_goes_on_is_refused_as_soon_as_it_is_seen_to_be_one() {
+async fn a_stream_that_goes_on_is_rejected_as_soon_as_it_is_seen_to_be_one() {
     // Its end never comes: whoever waited for it would wait for ever.
     let setup = setup();
     let (send, parts) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
@@ -365,16 +365,16 @@ async fn one_port_serves_calls_and_webhooks() {
     let mut client = Client::connect(addr).await;
     let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
     assert_eq!((reply.status, &*reply.body), (StatusCode::OK, &b"handled"[..]));
-    let refused = client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
-    assert_eq!((refused.status, &*refused.code()), (StatusCode::UNAUTHORIZED, "signature_mismatch"));
+    let rejected = client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
+    assert_eq!((rejected.status, &*rejected.code()), (StatusCode::UNAUTHORIZED, "signature_mismatch"));
     let signing = Signing::connect(addr, "msg_3").await;
     assert_eq!(call(&signing, "Say", "hello").await.expect("genuine").into_inner(), note("heard hello"));
     let forged = Signing::changing(addr, "msg_4", |call| forgery("msg_4", call.body)).await;
     assert_eq!(call(&forged, "Say", "hello").await.expect_err("forged").code(), Code::Unauthenticated);
     // Without HTTP/2 it is not gRPC, whatever it calls itself: an error is an error.
     let pretender = forgery("msg_5", framed("hello")).add("content-type", "application/grpc");
-    let refused = client.deliver(&pretender, Framing::Length).await;
-    assert_eq!((refused.status, &*refused.code()), (StatusCode::UNAUTHORIZED, "signature_mismatch"));
+    let rejected = client.deliver(&pretender, Framing::Length).await;
+    assert_eq!((rejected.status, &*rejected.code()), (StatusCode::UNAUTHORIZED, "signature_mismatch"));
     assert_eq!((handler.calls(), notes.heard().len()), (1, 1));
 }
 

@@ -17,7 +17,7 @@ use countersign::{
     KeySet, KeySource, ManualClock, MemoryStore, PrivateKey, PublicKey, Reason, Refreshed, Signer, TokenPolicy,
     UnixTime, Verifier,
 };
-use countersign_tower::{PerRequest, Refusal, Report, VerifyLayer};
+use countersign_tower::{PerRequest, Rejection, Report, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
@@ -50,7 +50,7 @@ fn changing(first: Verifier, then: Refreshed) -> Changing {
 
 fn pinned(keys: &[&PrivateKey]) -> Verifier {
     let keys = keys.iter().map(|key| PublicKey::parse(&key.public()).expect("a public key"));
-    Verifier::builder("test").public_keys(keys).build().expect("a sound description")
+    Verifier::builder("test").public_keys(keys).key_set(countersign::KeySet::default()).build().expect("a sound description")
 }
 
 fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
@@ -59,30 +59,26 @@ fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
 }
 
 /// The answer to a delivery that arrives at `now`, without a socket.
-async fn answer<K: KeySource + Clone>(
-    layer: &VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, K>,
-    handler: &Handler,
-    delivery: &Delivery,
-) -> Response<()> {
+async fn answer<K: KeySource + Clone>(layer: &VerifyLayer<K>, handler: &Handler, delivery: &Delivery) -> Response<()> {
     let mut request = Request::post("/").body(Full::new(delivery.body.clone())).expect("a request");
     request.headers_mut().clone_from(&delivery.headers);
     let Ok(response) = layer.layer(handler.clone()).oneshot(request).await else { panic!("the handler failed") };
     response.map(drop)
 }
 
-fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, K> {
+fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<K> {
     VerifyLayer::new(keys).clock(Arc::new(ManualClock::new(UnixTime::from_secs(now))))
 }
 
-fn refusal(response: &Response<()>) -> Option<Refusal> {
-    response.extensions().get::<Report>().and_then(Report::refusal).copied()
+fn rejection(response: &Response<()>) -> Option<Rejection> {
+    response.extensions().get::<Report>().and_then(Report::rejection).copied()
 }
 
 #[tokio::test]
 async fn a_key_that_is_new_serves_the_delivery_that_asked_for_it() {
     let (old, new) = (PrivateKey::from_seed(&[1; 32]), PrivateKey::from_seed(&[2; 32]));
     let delivery = signed(&new, "body");
-    // Without any key the head is refused, with the wrong one the body is.
+    // Without any key the head is rejected, with the wrong one the body is.
     for first in [pinned(&[]), pinned(&[&old])] {
         let keys = changing(first, Refreshed::Newer(pinned(&[&old, &new])));
         let handler = Handler::default();
@@ -96,16 +92,16 @@ async fn a_key_that_is_new_serves_the_delivery_that_asked_for_it() {
 async fn keys_are_asked_for_once_and_only_where_one_could_help() {
     let (old, new) = (PrivateKey::from_seed(&[1; 32]), PrivateKey::from_seed(&[2; 32]));
     let handler = Handler::default();
-    for (then, refused) in [
+    for (then, rejected) in [
         (Refreshed::Newer(pinned(&[&old])), "signature_mismatch"),
         (Refreshed::Unchanged, "signature_mismatch"),
         (Refreshed::Unavailable, "keys_unavailable"),
     ] {
         let keys = changing(pinned(&[&old]), then);
         let response = answer(&layer_at(keys.clone(), NOW), &handler, &signed(&new, "body")).await;
-        assert_eq!(refusal(&response).expect("a refusal").code(), refused);
+        assert_eq!(rejection(&response).expect("a rejection").code(), rejected);
         assert_eq!(keys.asked.load(Ordering::SeqCst), 1);
-        let is_unavailable = refused == "keys_unavailable";
+        let is_unavailable = rejected == "keys_unavailable";
         let status = if is_unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED };
         assert_eq!(response.status(), status);
         assert_eq!(response.headers().contains_key("retry-after"), is_unavailable);
@@ -166,9 +162,10 @@ async fn a_body_that_is_too_large_for_its_signatures_is_not_read() {
         let (keys, handler) = (changing(four_keys(), Refreshed::Unavailable), Handler::default());
         let service = layer_at(keys.clone(), NOW).layer(handler.clone());
         let Ok(response) = service.oneshot(request).await else { panic!("the handler failed") };
-        let refusal = response.extensions().get::<Report>().and_then(Report::refusal).copied().expect("a refusal");
-        assert_eq!((response.status(), refusal.code()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
-        assert!(refusal.to_string().contains("4 pairs of a `v1a` signature and a key"), "{refusal}");
+        let rejection =
+            response.extensions().get::<Report>().and_then(Report::rejection).copied().expect("a rejection");
+        assert_eq!((response.status(), rejection.code()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
+        assert!(rejection.to_string().contains("4 pairs of a `v1a` signature and a key"), "{rejection}");
         assert!(read.load(Ordering::SeqCst) <= if announced { 0 } else { limit + 1024 });
         assert_eq!((keys.asked.load(Ordering::SeqCst), handler.calls()), (0, 0));
     }
@@ -177,11 +174,11 @@ async fn a_body_that_is_too_large_for_its_signatures_is_not_read() {
     let mut delivery = signed(&PrivateKey::from_seed(&[9; 32]), "body");
     delivery.body = vec![b'x'; 101].into();
     let response = answer(&layer, &Handler::default(), &delivery).await;
-    assert_eq!(refusal(&response), Some(Refusal::BodyTooLarge { limit: 100 }));
+    assert_eq!(rejection(&response), Some(Rejection::BodyTooLarge { limit: 100 }));
 }
 
 #[tokio::test]
-async fn a_genuine_body_that_newer_keys_would_make_too_dear_is_refused_as_it_was() {
+async fn a_genuine_body_that_newer_keys_would_make_too_dear_is_rejected_as_it_was() {
     let keys: Vec<_> = (1..=5).map(|seed| PrivateKey::from_seed(&[seed; 32])).collect();
     let all: Vec<_> = keys.iter().collect();
     let body: &'static str = "x".repeat(81 * 1024).leak();
@@ -189,7 +186,7 @@ async fn a_genuine_body_that_newer_keys_would_make_too_dear_is_refused_as_it_was
     // With four keys it may be this large, with eight it may not.
     let newer = changing(pinned(&all[..4]), Refreshed::Newer(pinned(&all[1..])));
     let response = answer(&layer_at(newer, NOW), &Handler::default(), &delivery).await;
-    assert_eq!(refusal(&response).expect("a refusal").code(), "signature_mismatch");
+    assert_eq!(rejection(&response).expect("a rejection").code(), "signature_mismatch");
     // The next attempt meets the newer keys.
     let handler = Handler::default();
     let response = answer(&layer_at(pinned(&all[1..]), NOW), &handler, &delivery).await;
@@ -216,7 +213,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
     ] {
         let put = |retain| {
             let layer = VerifyLayer::new(verifier.clone()).store(store(retain));
-            std::panic::catch_unwind(|| drop(layer.layer(Handler::default()))).is_ok()
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(layer.layer(Handler::default())))).is_ok()
         };
         assert_eq!(verifier.longest_life(), needed);
         assert!(put(needed) && !put(needed.saturating_sub(Duration::from_secs(1))), "{verifier:?}");
@@ -237,7 +234,7 @@ async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
         request.headers_mut().clone_from(&delivery.headers);
         let Ok(response) = service.oneshot(request).await else { panic!("the handler failed") };
         assert_eq!((response.status(), handler.calls()), (status, usize::from(status == StatusCode::OK)));
-        let code = response.extensions().get::<Report>().and_then(Report::refusal).map(Refusal::code);
+        let code = response.extensions().get::<Report>().and_then(Report::rejection).map(Rejection::code);
         assert_eq!(code, (status != StatusCode::OK).then_some("retain_too_short"));
     }
 }
@@ -288,7 +285,7 @@ async fn every_reason_of_a_token_has_its_status() {
         };
         let status = if reason == "token_malformed" { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
         assert_eq!((response.status(), handler.calls()), (status, 0), "{}", case["name"]);
-        assert_eq!(refusal(&response).expect("a refusal").code(), reason, "{}", case["name"]);
+        assert_eq!(rejection(&response).expect("a rejection").code(), reason, "{}", case["name"]);
         reasons.insert(reason.to_owned());
     }
     for reason in Reason::ALL.iter().map(|reason| reason.as_str()).filter(|name| name.starts_with("token_")) {

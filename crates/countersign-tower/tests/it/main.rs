@@ -15,7 +15,7 @@ mod manual;
 mod observe;
 mod policies;
 mod readiness;
-mod refusals;
+mod rejections;
 mod settling;
 #[cfg(feature = "tracing")]
 mod spans;

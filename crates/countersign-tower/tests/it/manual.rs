@@ -2,31 +2,31 @@
 
 use std::time::Duration;
 
+use countersign::Reason;
 use countersign::replay::StoreError;
-use countersign::{Reason, Rejection};
-use countersign_tower::Refusal;
+use countersign_tower::Rejection;
 
 const CHAPTER: &str = include_str!("../../src/manual/signature_mismatch.md");
 
 #[test]
 fn every_reason_has_a_cause_and_a_fix() {
-    let refusals = [
-        Refusal::UnknownSource,
-        Refusal::BodyTooLarge { limit: 1 },
-        Refusal::BodyTimeout { after: Duration::ZERO },
-        Refusal::BodyUnreadable,
-        Refusal::OverBudget,
-        Refusal::GrpcStream,
-        Refusal::NoType,
-        Refusal::InFlight,
-        Refusal::KeysUnavailable,
-        Refusal::StoreFull,
-        Refusal::StoreUnavailable(StoreError::Unavailable),
-        Refusal::RetainTooShort { retain: Duration::ZERO, needed: Duration::ZERO },
+    let rejections = [
+        Rejection::UnknownSource,
+        Rejection::BodyTooLarge { limit: 1 },
+        Rejection::BodyTimeout { after: Duration::ZERO },
+        Rejection::BodyUnreadable,
+        Rejection::OverBudget,
+        Rejection::GrpcStream,
+        Rejection::NoType,
+        Rejection::InFlight,
+        Rejection::KeysUnavailable,
+        Rejection::StoreFull,
+        Rejection::StoreUnavailable(StoreError::Unavailable),
+        Rejection::RetainTooShort { retain: Duration::ZERO, needed: Duration::ZERO },
     ];
-    let unverified = Reason::ALL.iter().map(|reason| Refusal::Unverified(Rejection::from(*reason)));
-    for refusal in unverified.chain(refusals) {
-        let row = format!("| `{}` | ", refusal.code());
+    let unverified = Reason::ALL.iter().map(|reason| Rejection::Unverified(countersign::Rejection::from(*reason)));
+    for rejection in unverified.chain(rejections) {
+        let row = format!("| `{}` | ", rejection.code());
         assert_eq!(CHAPTER.matches(&row).count(), 1, "{row}");
     }
 }

@@ -73,7 +73,7 @@ fn last(seen: &Seen) -> Saw {
 
 fn stopped(reason: &str, saw: &Saw) {
     match &saw.observed {
-        Observed::Stopped(Outcome::Refused(refusal)) => assert_eq!(refusal.code(), reason),
+        Observed::Stopped(Outcome::Rejected(rejection)) => assert_eq!(rejection.code(), reason),
         Observed::Stopped(outcome) => assert_eq!(outcome.as_str(), reason),
         other => panic!("{reason}: {other:?}"),
     }

@@ -1,4 +1,4 @@
-//! What a layer does when it is told to: with duplicates, with a store that fails, with refusals, with
+//! What a layer does when it is told to: with duplicates, with a store that fails, with rejections, with
 //! several sources.
 
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use countersign::{
     ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier,
 };
 use countersign_tower::{
-    OnDuplicate, OnStoreFailure, PerRequest, Refusal, Rendered, Report, Sources, Unclaimed, Untyped, VerifiedBody,
+    OnDuplicate, OnStoreFailure, PerRequest, Rejection, Rendered, Report, Sources, Unclaimed, Untyped, VerifiedBody,
     VerifyLayer,
 };
 use http::{HeaderValue, Request, Response, StatusCode, request};
@@ -84,8 +84,8 @@ async fn a_duplicate_is_handed_over_marked_if_asked_and_settles_nothing() {
         // What is fresh is not marked, and what is forged is not handed over.
         let mut client = Client::connect(addr).await;
         client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
-        let refused = client.deliver(&forgery("msg_1", "body"), Framing::Length).await;
-        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        let rejected = client.deliver(&forgery("msg_1", "body"), Framing::Length).await;
+        assert_eq!(rejected.status, StatusCode::UNAUTHORIZED);
         assert_eq!(unclaimed(&marks), [Some(Unclaimed::Duplicate), None]);
     }
 }
@@ -115,20 +115,20 @@ async fn a_store_that_fails_is_fatal_unless_the_danger_is_asked_for() {
         assert_eq!(unclaimed(&marks), [Some(Unclaimed::StoreUnavailable(StoreError::Full))]);
         assert_eq!(told.all(), [outcome]);
         // The danger is a store's failure, not a forgery's luck.
-        let refused = client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
-        assert_eq!((refused.status, unclaimed(&marks).len()), (StatusCode::UNAUTHORIZED, 1));
+        let rejected = client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
+        assert_eq!((rejected.status, unclaimed(&marks).len()), (StatusCode::UNAUTHORIZED, 1));
     }
 }
 
 #[tokio::test]
-async fn a_refusal_is_rendered_as_asked_and_keeps_its_status_and_headers() {
+async fn a_rejection_is_rendered_as_asked_and_keeps_its_status_and_headers() {
     let setup = setup();
-    let plain = |refusal: &Refusal| Rendered {
+    let plain = |rejection: &Rejection| Rendered {
         content_type: HeaderValue::from_static("text/plain"),
-        body: Bytes::from(format!("no: {}", refusal.code())),
+        body: Bytes::from(format!("no: {}", rejection.code())),
     };
     let (service, marks) = noting(200);
-    let layer = setup.layer.clone().body_limit(100).render_refusals(plain);
+    let layer = setup.layer.clone().body_limit(100).render_rejections(plain);
     let (addr, _server) = serve_hyper(layer.layer(service)).await;
     let deliver = |delivery: Delivery| async move {
         let reply = Client::connect(addr).await.deliver(&delivery, Framing::Length).await;
@@ -145,7 +145,7 @@ async fn a_refusal_is_rendered_as_asked_and_keeps_its_status_and_headers() {
 
     let busy = setup_with(MemoryStore::builder().capacity(1).build());
     busy.layer.layer(noting(200).0).call(delivery("msg_0", "body").request()).await.expect("no failure");
-    let (addr, _server) = serve_hyper(busy.layer.clone().render_refusals(plain).layer(noting(200).0)).await;
+    let (addr, _server) = serve_hyper(busy.layer.clone().render_rejections(plain).layer(noting(200).0)).await;
     let reply: Reply = Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
     assert_eq!((reply.status.as_u16(), &*reply.body), (503, &b"no: store_full"[..]));
     assert_eq!(reply.header("retry-after"), Some("5"));
@@ -165,7 +165,7 @@ fn by_all(head: &request::Parts, sources: &[Verifier; 3]) -> Option<Verifier> {
 }
 
 #[tokio::test]
-async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_refused() {
+async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_rejected() {
     let sources = [verifier_for("gemini", 0), verifier_for("billing", 1), verifier_for("other", 2)];
     let setup = setup();
     let layer = VerifyLayer::new(PerRequest::new(move |head| by_all(head, &sources)));
@@ -188,7 +188,7 @@ async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_refused(
         assert_eq!(seen.expect("a verdict").source(), source);
         assert_eq!(deliver(path, delivery).await.outcome(), Some("duplicate"), "{source}");
     }
-    // Another source's signature does not fit, and no source is a refusal of its own.
+    // Another source's signature does not fit, and no source is a rejection of its own.
     let reply = deliver("/gemini", delivery_for(1, "msg_2", "body")).await;
     assert_eq!((reply.status.as_u16(), &*reply.code()), (401, Reason::SignatureMismatch.as_str()));
     let reply = deliver("/", delivery_for(0, "msg_2", "body")).await;
@@ -197,7 +197,7 @@ async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_refused(
 }
 
 #[tokio::test]
-async fn what_has_no_source_is_refused_before_its_body_is_asked_for() {
+async fn what_has_no_source_is_rejected_before_its_body_is_asked_for() {
     let layer = VerifyLayer::new(PerRequest::new(|_: &request::Parts| None::<Verifier>));
     let (addr, _server) = serve_hyper(layer.layer(noting(200).0)).await;
     let mut client = Client::connect(addr).await;
@@ -312,7 +312,7 @@ async fn filtered(layer: &crate::common::TestLayer, delivery: &Delivery) -> (u16
     let reply = crate::common::send(layer, &crate::common::Handler::default(), delivery).await;
     let report = reply.extensions.get::<Report>().expect("a report");
     assert!(report.verified().is_some(), "the filter judges what was verified");
-    let word = report.refusal().map_or(report.outcome().as_str(), Refusal::code).to_owned();
+    let word = report.rejection().map_or(report.outcome().as_str(), Rejection::code).to_owned();
     (reply.status.as_u16(), word, report.is_untyped())
 }
 

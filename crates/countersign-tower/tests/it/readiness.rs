@@ -97,8 +97,8 @@ async fn a_limit_on_concurrency_inside_is_kept_and_its_places_come_back() {
         client.send_head(&delivery(&format!("msg_{n}"), "body"), Framing::Length).await;
         client.send("body").await;
         client.reply().await;
-        let refused = Client::connect(addr).await.deliver(&forgery("msg_9", "body"), Framing::Length).await;
-        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        let rejected = Client::connect(addr).await.deliver(&forgery("msg_9", "body"), Framing::Length).await;
+        assert_eq!(rejected.status, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(handler.calls(), 4);
 

@@ -81,8 +81,8 @@ async fn any_other_status_leaves_the_delivery_welcome() {
             let mut client = Client::connect(server.addr).await;
             let first = client.deliver(&message(), Framing::Length).await;
             assert_eq!((first.status.as_u16(), &*first.body, first.outcome()), (status, &b"handled"[..], None));
-            let (report, refusal) = server.reports().pop().expect("it was reported");
-            assert_eq!((report.outcome(), refusal), (&Outcome::Released, None));
+            let (report, rejection) = server.reports().pop().expect("it was reported");
+            assert_eq!((report.outcome(), rejection), (&Outcome::Released, None));
             assert!(setup.store.is_empty());
             let second = client.deliver(&retry(), Framing::Length).await;
             assert_eq!((second.status.as_u16(), &*second.body), (200, &b"handled"[..]));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::common::{Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, send, setup, start};
 use countersign::replay::conformance::{Delay, LateStore};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime};
-use countersign_tower::{ConfirmAt, Outcome, Refusal, Report, VerifyLayer};
+use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime, Verifier};
+use countersign_tower::{ConfirmAt, Outcome, Rejection, Report, VerifyLayer};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};
@@ -91,7 +91,7 @@ impl ReplayStore for Strange {
     }
 }
 
-fn strange(wait: Duration) -> (VerifyLayer<Strange, Arc<ManualClock>>, Strange, Arc<ManualClock>) {
+fn strange(wait: Duration) -> (VerifyLayer<Verifier, Strange>, Strange, Arc<ManualClock>) {
     let Setup { layer, store, clock } = setup();
     let wait = Arc::new(Mutex::new(wait));
     let store = Strange { inner: store, wait, countdown: Arc::default(), asked: Arc::default() };
@@ -170,10 +170,10 @@ async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
 
 #[tokio::test]
 async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
-    for (error, refusal, code) in [
-        (StoreError::Unavailable, Refusal::StoreUnavailable(StoreError::Unavailable), "store_unavailable"),
-        (StoreError::TimedOut, Refusal::StoreUnavailable(StoreError::TimedOut), "store_unavailable"),
-        (StoreError::Full, Refusal::StoreFull, "store_full"),
+    for (error, rejection, code) in [
+        (StoreError::Unavailable, Rejection::StoreUnavailable(StoreError::Unavailable), "store_unavailable"),
+        (StoreError::TimedOut, Rejection::StoreUnavailable(StoreError::TimedOut), "store_unavailable"),
+        (StoreError::Full, Rejection::StoreFull, "store_full"),
     ] {
         for stack in Stack::ALL {
             let (layer, store, _) = strange(Duration::ZERO);
@@ -184,7 +184,7 @@ async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
             let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
             assert_eq!((reply.status.as_u16(), &*reply.code()), (503, code));
             assert!(reply.header("retry-after").is_some());
-            assert_eq!(server.reports().pop().expect("a report").1, Some(refusal));
+            assert_eq!(server.reports().pop().expect("a report").1, Some(rejection));
             assert_eq!(handler.calls(), 0);
             // Once the store is back, so is the delivery.
             *store.countdown.lock().expect("no panic") = None;
@@ -204,8 +204,8 @@ async fn an_answer_that_cannot_be_recorded_is_still_the_answer() {
         let mut client = Client::connect(server.addr).await;
         let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
         assert_eq!((reply.status.as_u16(), &*reply.body, reply.outcome()), (202, &b"handled"[..], None));
-        let (report, refusal) = server.reports().pop().expect("a report");
-        assert_eq!((report.outcome(), refusal), (&Outcome::Unrecorded, None));
+        let (report, rejection) = server.reports().pop().expect("a report");
+        assert_eq!((report.outcome(), rejection), (&Outcome::Unrecorded, None));
         // It is not given back: it was handled. Until the lease runs out nobody else is let at it.
         *store.countdown.lock().expect("no panic") = None;
         assert!(store.asked().iter().all(|asked| !asked.starts_with("release")), "{:?}", store.asked());
@@ -226,7 +226,7 @@ async fn a_store_that_fails_at_any_point_never_lets_a_delivery_be_handled_twice_
             let reply = send(&layer, &handler, &delivery("msg_1", "body")).await;
             assert!(matches!(reply.status.as_u16(), 200 | 409 | 503), "{reply:?}");
             let report = reply.extensions.get::<Report>().expect("a report");
-            assert!(reply.status != StatusCode::OK || report.refusal().is_none());
+            assert!(reply.status != StatusCode::OK || report.rejection().is_none());
         }
         assert_eq!(handler.calls(), usize::from(calls > 0), "failing after {calls}: {:?}", store.asked());
     }
@@ -270,7 +270,7 @@ async fn a_claim_that_takes_too_long_is_rejected_and_released_when_it_comes() {
     let reply = reply.expect("the sender does not wait for as long as the store takes");
     assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "store_unavailable"));
     let report = reply.extensions.get::<Report>().expect("a report");
-    assert_eq!(report.refusal(), Some(&Refusal::StoreUnavailable(StoreError::TimedOut)));
+    assert_eq!(report.rejection(), Some(&Rejection::StoreUnavailable(StoreError::TimedOut)));
     sleep(VerifyLayer::DEFAULT_STORE_TIMEOUT * 3).await;
     assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "release test/msg_1"]);
     store.waiting(Duration::ZERO);

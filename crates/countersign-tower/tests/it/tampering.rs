@@ -54,7 +54,7 @@ impl Parts for Delivery {
     }
 }
 
-/// Whether it reached the handler. What did not was refused, and left nothing behind.
+/// Whether it reached the handler. What did not was rejected, and left nothing behind.
 async fn is_accepted(delivery: &Delivery) -> bool {
     let (setup, handler) = (setup(), Handler::default());
     let reply = send(&setup.layer, &handler, delivery).await;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use bytes::Bytes;
-use countersign::{Clock, ReplayStore};
-use countersign_tower::{Refusal, Report, VerifyLayer};
+use countersign::{ReplayStore, Verifier};
+use countersign_tower::{Rejection, Report, VerifyLayer};
 use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -39,11 +39,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// What an outer layer found in the responses' extensions.
-    pub(crate) fn reports(&self) -> Vec<(Report, Option<Refusal>)> {
+    pub(crate) fn reports(&self) -> Vec<(Report, Option<Rejection>)> {
         let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         let found = observed.iter().map(|extensions| {
             let report = extensions.get::<Report>().expect("every response of the layer has a report");
-            (report.clone(), extensions.get::<Refusal>().copied())
+            (report.clone(), extensions.get::<Rejection>().copied())
         });
         found.collect()
     }
@@ -56,10 +56,9 @@ impl Drop for Server {
 }
 
 /// Starts a server with this layer around this handler, and an observer around both.
-pub(crate) async fn start<St, C>(stack: Stack, layer: &VerifyLayer<St, C>, handler: &Handler) -> Server
+pub(crate) async fn start<St>(stack: Stack, layer: &VerifyLayer<Verifier, St>, handler: &Handler) -> Server
 where
     St: ReplayStore + Clone,
-    C: Clock + Clone,
     St::Claiming: 'static,
     St::Confirming: 'static,
 {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{BodyBudget, OnReport, Outcome, Refusal, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign::{Clock, SystemClock};
+use countersign_tower::{BodyBudget, Outcome, Rejection, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use tower_layer::Layer;
@@ -15,12 +16,12 @@ use tower_service::Service;
 
 use crate::config;
 use crate::forward::{self, Failure, Forward, Peer, Places, Timeouts};
-use crate::keys::Keys;
 use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
 use crate::serve::head::{self, Malformed};
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
+use crate::source_keys::Keys;
 use crate::upstream::Upstreams;
 
 /// The body of an answer: what the layer gives, or a problem document of the gateway's own.
@@ -41,29 +42,28 @@ struct Route {
     name: Arc<String>,
     metrics: RouteMetrics,
     /// head → body → verify → filter → claim → forward → settle
-    verify: Verify<Forward, Arc<MemoryStore>, SystemClock, Keys, Ends>,
+    verify: Verify<Forward, Keys>,
 }
 
 impl Gateway {
-    /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
+    /// Puts the layer around the backends of each route, which `balance` builds from their names.
     ///
-    /// All routes together hold no more bytes of bodies than this budget has.
+    /// All routes share `budget`, which bounds the bytes of heads and bodies that are held at one time.
     pub fn new(
         routes: Vec<config::Route>,
         budget: &BodyBudget,
         metrics: &Arc<Metrics>,
         log: &Log,
         places: &Places,
-    ) -> (Self, Vec<Arc<Upstreams>>) {
-        let mut watched = Vec::new();
+        mut balance: impl FnMut(Vec<Authority>) -> Arc<dyn Upstreams>,
+    ) -> Self {
         let entries = routes.into_iter().map(|route| {
-            let upstreams = Upstreams::new(route.upstream.clone());
-            watched.push(Arc::clone(&upstreams));
+            let upstreams = balance(route.upstream.clone());
             (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, places, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         let (metrics, log) = (Arc::clone(metrics), log.clone());
-        (Self { routes, metrics, log, no_route: Arc::new("none".into()) }, watched)
+        Self { routes, metrics, log, no_route: Arc::new("none".into()) }
     }
 
     /// Counts and logs what became of a request. Without a verified delivery, it may have come from anybody: then
@@ -92,8 +92,8 @@ impl Gateway {
             route.metrics.verification.observe(time.as_secs_f64());
         }
         let verified = report.and_then(Report::verified);
-        let expired = match report.and_then(Report::refusal) {
-            Some(Refusal::Unverified(rejection)) => rejection.fits_expired_secret(),
+        let expired = match report.and_then(Report::rejection) {
+            Some(Rejection::Unverified(rejection)) => rejection.fits_expired_secret(),
             _ => false,
         };
         if let (Some(route), true) = (route, expired) {
@@ -156,7 +156,7 @@ impl Route {
     fn new(
         route: &config::Route,
         budget: &BodyBudget,
-        upstreams: Arc<Upstreams>,
+        upstreams: Arc<dyn Upstreams>,
         places: &Places,
         all_metrics: &Arc<Metrics>,
     ) -> Self {
@@ -175,7 +175,7 @@ impl Route {
         let ends =
             Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(&route.source) };
         let mut layer = VerifyLayer::new(route.source.keys.clone())
-            .on_report(ends)
+            .on_report(move |report| ends.record(report))
             .store(Arc::clone(&route.source.store))
             .lease(route.source.lease)
             .body_limit(route.body_limit)
@@ -207,8 +207,8 @@ struct Ends {
     source: Arc<config::Source>,
 }
 
-impl OnReport for Ends {
-    fn on_report(&self, report: &Report) {
+impl Ends {
+    fn record(&self, report: &Report) {
         self.source.fullness.note(report.outcome());
         if report.was_deferred() {
             let (outcome, reason) = (report.outcome().as_str(), reason_of(report));
@@ -222,7 +222,7 @@ impl OnReport for Ends {
 
 fn outcome_of(response: &Response<Body>, report: Option<&Report>) -> (&'static str, &'static str) {
     match report.map(Report::outcome) {
-        Some(Outcome::Refused(refusal)) => ("refused", refusal.code()),
+        Some(Outcome::Rejected(refusal)) => ("refused", refusal.code()),
         Some(Outcome::Released) => {
             ("released", response.extensions().get::<Failure>().map_or("upstream_failed", |failure| failure.code()))
         }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use countersign::replay::StoreError;
-use countersign::{Reason, Rejection, Verifier};
+use countersign::{Reason, Verifier};
 use http::StatusCode;
 
 use crate::grpc::code;
@@ -13,7 +13,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Why a delivery was not handed to the service. Statuses are those of RFC 9110; 401 comes with
 /// `WWW-Authenticate: Webhook-Signature`.
 ///
-/// | refusal | status | gRPC |
+/// | rejection | status | gRPC |
 /// | --- | --- | --- |
 /// | `Unverified`: a header that is missing, twice there or malformed | 400 | `INVALID_ARGUMENT` |
 /// | `Unverified`: a body that is too large for its signatures ([`Attempt::body_limit`]) | 413 | `RESOURCE_EXHAUSTED` |
@@ -35,9 +35,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// [gRFC A6]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// It could not be verified.
-    Unverified(Rejection),
+    Unverified(countersign::Rejection),
     /// [`Sources`](crate::Sources) knows no source for its head.
     UnknownSource,
     /// Its body is larger than the limit.
@@ -79,7 +79,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl Rejection {
     /// The stable name of the reason, in snake case: the `code` of the answer.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -160,7 +160,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal of every delivery of this verifier, if the store forgets ids too soon.
+    /// The rejection of every delivery of this verifier, if the store forgets ids too soon.
     pub(crate) fn of_retain(retain: Option<Duration>, verifier: &Verifier) -> Option<Self> {
         let (retain, needed) = (retain?, verifier.longest_life());
         (retain < needed).then_some(Self::RetainTooShort { retain, needed })
@@ -172,7 +172,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unverified(rejection) => rejection.fmt(f),
@@ -203,9 +203,9 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Rejection {}
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full => Self::StoreFull,
@@ -214,8 +214,8 @@ impl From<StoreError> for Refusal {
     }
 }
 
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
+impl From<countersign::Rejection> for Rejection {
+    fn from(rejection: countersign::Rejection) -> Self {
         Self::Unverified(rejection)
     }
 }

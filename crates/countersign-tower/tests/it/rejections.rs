@@ -1,4 +1,4 @@
-//! What is refused is answered as the table of answers says, and never reaches the handler.
+//! What is rejected is answered as the table of answers says, and never reaches the handler.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::common::{
     setup_with, start,
 };
 use countersign::{EventFilter, MemoryStore, Reason};
-use countersign_tower::{Outcome, Refusal, Report};
+use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
 /// At least one delivery for every reason, and the status that it is answered with.
@@ -51,8 +51,8 @@ fn rejected() -> Vec<(&'static str, Reason, u16, Delivery)> {
     ]
 }
 
-/// Checks all that every refusal has in common.
-fn is_refusal(why: &str, reply: &Reply, status: u16, code: &str) {
+/// Checks all that every rejection has in common.
+fn is_rejection(why: &str, reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status.as_u16(), &*reply.code()), (status, code), "{why}");
     assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{why}: {reply:?}");
     let retry_after = reply.header("retry-after").map(|secs| secs.parse::<u64>().expect("seconds"));
@@ -66,11 +66,11 @@ fn is_refusal(why: &str, reply: &Reply, status: u16, code: &str) {
 }
 
 /// What an outer layer sees of it.
-fn is_reported(why: &str, report: &Report, refusal: Option<&Refusal>, code: &str) {
-    let refusal = refusal.expect("the refusal is in the response's extensions");
-    assert_eq!(report.outcome(), &Outcome::Refused(*refusal), "{why}");
-    assert_eq!(report.refusal(), Some(refusal), "{why}");
-    assert_eq!(refusal.code(), code, "{why}");
+fn is_reported(why: &str, report: &Report, rejection: Option<&Rejection>, code: &str) {
+    let rejection = rejection.expect("the rejection is in the response's extensions");
+    assert_eq!(report.outcome(), &Outcome::Rejected(*rejection), "{why}");
+    assert_eq!(report.rejection(), Some(rejection), "{why}");
+    assert_eq!(rejection.code(), code, "{why}");
 }
 
 #[tokio::test]
@@ -86,10 +86,13 @@ async fn every_reason_has_its_status_and_its_headers() {
         let server = start(stack, &setup.layer, &handler).await;
         for (why, reason, status, delivery) in rejected() {
             let reply = Client::connect(server.addr).await.deliver(&delivery, Framing::Length).await;
-            is_refusal(why, &reply, status, reason.as_str());
-            let (report, refusal) = server.reports().pop().expect("it was reported");
-            is_reported(why, &report, refusal.as_ref(), reason.as_str());
-            assert!(matches!(refusal, Some(Refusal::Unverified(rejection)) if rejection.reason() == reason), "{why}");
+            is_rejection(why, &reply, status, reason.as_str());
+            let (report, rejection) = server.reports().pop().expect("it was reported");
+            is_reported(why, &report, rejection.as_ref(), reason.as_str());
+            assert!(
+                matches!(rejection, Some(Rejection::Unverified(rejection)) if rejection.reason() == reason),
+                "{why}"
+            );
             assert!(report.verified().is_none(), "{why}: nothing was verified");
             // Only what can still be genuine costs the time that it takes to hash a body.
             assert_eq!(report.verification_time().is_some(), reason == Reason::SignatureMismatch, "{why}");
@@ -138,7 +141,7 @@ async fn a_delivery_is_as_old_as_it_was_when_it_arrived() {
 async fn a_body_over_the_limit_is_413() {
     let (setup, handler) = (setup(), Handler::default());
     let reply = send(&setup.layer.body_limit(10), &handler, &delivery("msg_1", noise(11))).await;
-    is_refusal("too large", &reply, 413, "body_too_large");
+    is_rejection("too large", &reply, 413, "body_too_large");
     is_reported("too large", reply.extensions.get().expect("a report"), reply.extensions.get(), "body_too_large");
     assert_eq!(handler.calls(), 0);
 }
@@ -156,9 +159,9 @@ async fn a_delivery_that_is_being_handled_is_told_to_come_back() {
         handler.called(1).await;
 
         let reply = second.deliver(&delivery, Framing::Length).await;
-        is_refusal("in flight", &reply, 409, "in_flight");
-        let (report, refusal) = server.reports().pop().expect("it was reported");
-        is_reported("in flight", &report, refusal.as_ref(), "in_flight");
+        is_rejection("in flight", &reply, 409, "in_flight");
+        let (report, rejection) = server.reports().pop().expect("it was reported");
+        is_reported("in flight", &report, rejection.as_ref(), "in_flight");
         assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"), "it was genuine");
 
         tell.send(200).expect("the handler waits for it");
@@ -178,9 +181,9 @@ async fn a_full_store_refuses_what_is_new_and_still_knows_what_is_done() {
         assert_eq!(client.deliver(&first, Framing::Length).await.status, StatusCode::OK);
 
         let reply = client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
-        is_refusal("full", &reply, 503, "store_full");
-        let (report, refusal) = server.reports().pop().expect("it was reported");
-        is_reported("full", &report, refusal.as_ref(), "store_full");
+        is_rejection("full", &reply, 503, "store_full");
+        let (report, rejection) = server.reports().pop().expect("it was reported");
+        is_reported("full", &report, rejection.as_ref(), "store_full");
 
         assert_eq!(client.deliver(&first, Framing::Length).await.outcome(), Some("duplicate"));
         assert_eq!(handler.calls(), 1);
@@ -200,8 +203,8 @@ async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
             let reply = client.deliver(&delivery(&format!("msg_{n}"), body), Framing::Length).await;
             assert_eq!((reply.status.as_u16(), reply.outcome()), (204, Some("filtered")), "{body}");
             assert!(reply.body.is_empty());
-            let (report, refusal) = server.reports().pop().expect("it was reported");
-            assert_eq!((report.outcome(), refusal), (&Outcome::Filtered, None));
+            let (report, rejection) = server.reports().pop().expect("it was reported");
+            assert_eq!((report.outcome(), rejection), (&Outcome::Filtered, None));
             assert!(report.verified().is_some(), "{body}: only what is genuine is acknowledged");
             assert!(!report.is_untyped(), "{body}");
         }
@@ -214,18 +217,18 @@ async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
 
         let forged = forgery("msg_9", r#"{"type":"video.generated"}"#);
         let reply = client.deliver(&forged, Framing::Length).await;
-        is_refusal("a filter is for what was verified", &reply, 401, "signature_mismatch");
+        is_rejection("a filter is for what was verified", &reply, 401, "signature_mismatch");
     }
 }
 
 #[tokio::test]
-async fn a_request_that_is_answered_by_the_handler_has_a_report_and_no_refusal() {
+async fn a_request_that_is_answered_by_the_handler_has_a_report_and_no_rejection() {
     let (setup, handler) = (setup(), Handler::default());
     let reply = send(&setup.layer, &handler, &delivery("msg_1", "body")).await;
     let report = reply.extensions.get::<Report>().expect("a report");
     assert_eq!(report.outcome(), &Outcome::Confirmed);
     assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"));
     assert!(report.verification_time().is_some());
-    assert!(report.refusal().is_none() && reply.extensions.get::<Refusal>().is_none());
+    assert!(report.rejection().is_none() && reply.extensions.get::<Rejection>().is_none());
     assert_eq!(reply.outcome(), None, "the answer is the handler's own");
 }
