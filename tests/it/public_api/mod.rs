@@ -1,4 +1,8 @@
 //! Whose types stand in the public API of `countersign-tower`: what they promise, we promise.
+//!
+//! This walks rustdoc's JSON itself, because `cargo-check-external-types` needs a nightly toolchain of the months in
+//! which its version of that unstable format was current. The tests run on the stable toolchain only, and this one reads
+//! four fields of the format.
 
 #![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
 
