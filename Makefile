@@ -4,17 +4,23 @@ TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 # What others build on. Only the core and the layer have features.
 LIBRARIES = -p countersign -p countersign-client -p countersign-jwks -p countersign-tower -p countersign-emulator
 
+# What the tests and the demo run: programs, most of them from system packages.
+TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fmt clippy doc features minimal semver deny bench clean need
+.PHONY: help setup demo test check fmt clippy doc features minimal semver deny bench clean need
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+setup: ## Install the system packages that the tests and the demo need, with apt-get as root or through sudo
+	@scripts/need $(TOOLS)
+
 demo: ## Play a story from the emulator through the gateway to a backend, and check every step
 	@scripts/demo
 
-test: need fmt clippy doc ## Install what is missing, then check and test everything
+test: need fmt clippy doc ## Check and test everything; runs setup first if a tool is missing
 	$(CARGO) build $(TARGETS)
 	$(CARGO) test --workspace --locked --all-features --doc --quiet
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -60,4 +66,8 @@ clean: ## Remove all that was built, and what tests installed
 	$(CARGO) clean
 
 need:
-	@scripts/need rust cc cmake python3 venv node npm curl nginx haproxy
+	@missing=$$(scripts/need --missing $(TOOLS)); if [ -n "$$missing" ]; then \
+		echo "Missing:" $$missing; \
+		echo "Running make setup, which installs system packages"; \
+		$(MAKE) --no-print-directory setup; \
+	fi

@@ -10,6 +10,7 @@ pub mod backend;
 pub mod delivery;
 pub mod keys;
 pub mod process;
+pub mod statuses;
 pub mod tls;
 pub mod wait;
 pub mod wire;

@@ -3,12 +3,12 @@
 //!
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, request};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 const GRPC: &[u8] = b"application/grpc";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -136,18 +136,10 @@ pub(crate) fn trailers(status: u8) -> HeaderMap {
     trailers
 }
 
-/// All but visible ASCII and the space is written as `%` and two digits, and so is `%`.
+/// Encodes `%` and every byte that is neither visible ASCII nor a space.
 fn percent_encode(message: &str) -> String {
-    message.bytes().fold(String::with_capacity(message.len()), |mut encoded, byte| {
-        match byte {
-            b'%' | ..b' ' | 0x7F.. => {
-                // A string takes all that is written to it.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-            _ => encoded.push(char::from(byte)),
-        }
-        encoded
-    })
+    const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+    utf8_percent_encode(message, ENCODED).to_string()
 }
 
 #[cfg(test)]

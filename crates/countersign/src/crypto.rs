@@ -296,9 +296,7 @@ mod tests {
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
         ] {
             let mut point = [0; 32];
-            for (at, byte) in point.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(&start[2 * at..2 * at + 2], 16).expect("hex");
-            }
+            hex::decode_to_slice(start, &mut point).expect("hex");
             weak.push(point);
             point[31] |= 0x80;
             weak.push(point);

@@ -1,4 +1,7 @@
 //! A verification allocates nothing: neither one that passes nor one that is refused.
+//!
+//! A binary of its own: `allocation-counter` replaces the global allocator of the program that links it, and the other
+//! tests should run with the allocator that users have.
 
 #![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
 

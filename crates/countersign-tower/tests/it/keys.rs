@@ -50,11 +50,7 @@ fn changing(first: Verifier, then: Refreshed) -> Changing {
 
 fn pinned(keys: &[&PrivateKey]) -> Verifier {
     let keys = keys.iter().map(|key| PublicKey::parse(&key.public()).expect("a public key"));
-    Verifier::builder("test")
-        .public_keys(keys)
-        .key_set(countersign::KeySet::default())
-        .build()
-        .expect("a sound description")
+    Verifier::builder("test").public_keys(keys).key_set(KeySet::default()).build().expect("a sound description")
 }
 
 fn signed(key: &PrivateKey, body: &'static str) -> Delivery {

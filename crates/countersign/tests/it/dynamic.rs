@@ -121,13 +121,13 @@ fn a_key_under_which_everybody_can_sign_is_refused() {
     let ends = |first: u8, middle: u8, last: u8| [vec![first], vec![middle; 30], vec![last]].concat();
     let mut weak = vec![ends(0, 0, 0), ends(0, 0, 0x80), ends(1, 0, 0), ends(1, 0, 0x80)];
     weak.extend([0xec, 0xed, 0xee].into_iter().flat_map(|first| [0x7f, 0xff].map(|last| ends(first, 0xff, last))));
-    for hex in [
+    for point in [
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
     ] {
-        weak.push((0..32).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex")).collect());
+        weak.push(hex::decode(point).expect("hex"));
     }
     for point in weak {
         let pinned = PublicKey::parse(&format!("whpk_{}", STANDARD.encode(&point)));

@@ -363,10 +363,7 @@ fn a_token_signer_makes_what_verifies_and_takes_no_odd_key() {
     }
 }
 
+/// The SHA-256 hash, in hex.
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(bytes))
 }

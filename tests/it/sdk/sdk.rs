@@ -68,7 +68,7 @@ impl Sdk {
 }
 
 fn file(folder: &str, script: &str, ending: &str) -> PathBuf {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(folder);
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/sdk").join(folder);
     scripts.join(script).with_extension(ending)
 }
 

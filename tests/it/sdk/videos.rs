@@ -4,10 +4,10 @@ use countersign::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Map, Value, json};
 
-use crate::facts::{VERSIONS, assert_error, assert_name, moment, text};
-use crate::pushed::Expected;
-use crate::sdk::{Major, Sdk};
-use crate::stage::Stage;
+use super::facts::{VERSIONS, assert_error, assert_name, moment, text};
+use super::pushed::Expected;
+use super::sdk::{Major, Sdk};
+use super::stage::Stage;
 
 /// What the name of an operation begins with.
 const OPERATIONS: &str = "models/veo-3.0-generate-001/operations/";

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Delivery, Message};
+use super::{Delivery, Message};
 
 const PACKAGES: Packages = Packages(env!("CARGO_TARGET_TMPDIR"));
 
@@ -154,5 +154,5 @@ impl<S: Script> Peer for S {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("it/interop").join(name)
 }

@@ -3,9 +3,9 @@
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 
-use crate::facts::{VERSIONS, assert_error, assert_violation};
-use crate::sdk::{Major, Sdk};
-use crate::stage::Stage;
+use super::facts::{VERSIONS, assert_error, assert_violation};
+use super::sdk::{Major, Sdk};
+use super::stage::Stage;
 
 #[test]
 fn python_names_what_is_wrong() {

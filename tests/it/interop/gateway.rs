@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use countersign::{Clock, SystemClock};
 use countersign_gateway::{config::Config, log::Log, process};
+use countersign_test::process::free_address;
 use tempfile::TempDir;
 
-use crate::{CURRENT, CURRENT_WITHOUT_PREFIX, Delivery, FOREIGN, PREVIOUS};
+use super::{CURRENT, CURRENT_WITHOUT_PREFIX, Delivery, FOREIGN, PREVIOUS};
 
 /// Each has a source and a route of its own; the path is the position.
 const KEYRINGS: [&[&str]; 5] = [&[CURRENT], &[CURRENT_WITHOUT_PREFIX], &[PREVIOUS], &[FOREIGN], &[FOREIGN, PREVIOUS]];
@@ -81,11 +82,6 @@ upstream = ["http://{backend}"]
     };
     let keyrings: Vec<_> = KEYRINGS.iter().enumerate().map(keyring).collect();
     format!("server.listen = [\"{gateway}\"]\n{}", keyrings.concat())
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address")
 }
 
 fn post(to: SocketAddr, path: &str, delivery: &Delivery) -> (u16, Vec<u8>) {

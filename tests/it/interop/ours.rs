@@ -3,7 +3,7 @@
 use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Delivery, Message, gateway};
+use super::{Delivery, Message, gateway};
 
 /// What we say to a delivery: the reason in its stable name, if it is refused.
 ///

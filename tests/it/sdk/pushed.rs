@@ -3,9 +3,9 @@
 use countersign::{Scheme, UnixTime};
 use serde_json::{Value, json};
 
-use crate::facts::to_the_second;
-use crate::receiver::Delivery;
-use crate::stage::Stage;
+use super::facts::to_the_second;
+use super::receiver::Delivery;
+use super::stage::Stage;
 
 /// What an event is to say of a job, as polling says it.
 pub(crate) struct Expected<'a> {

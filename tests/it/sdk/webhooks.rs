@@ -6,10 +6,10 @@ use countersign::{Clock, Reason, SystemClock, UnixTime};
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 
-use crate::facts::{VERSIONS, assert_error, assert_name, list, moment, text, to_the_millisecond, to_the_second, with};
-use crate::receiver::Delivery;
-use crate::sdk::{Major, Sdk};
-use crate::stage::Stage;
+use super::facts::{VERSIONS, assert_error, assert_name, list, moment, text, to_the_millisecond, to_the_second, with};
+use super::receiver::Delivery;
+use super::sdk::{Major, Sdk};
+use super::stage::Stage;
 
 #[test]
 fn python_manages_webhooks() {

@@ -1,4 +1,8 @@
 //! Whose types stand in the public API of `countersign-tower`: what they promise, we promise.
+//!
+//! This walks rustdoc's JSON itself, because `cargo-check-external-types` needs a nightly toolchain of the months in
+//! which its version of that unstable format was current. The tests run on the stable toolchain only, and this one reads
+//! four fields of the format.
 
 #![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
 
@@ -33,7 +37,7 @@ fn described() -> Value {
     let output = Command::new(cargo)
         .args(["rustdoc", "--locked", "--package=countersign-tower", "--lib"])
         .args(["--", "-Z", "unstable-options", "--output-format", "json"])
-        .env("RUSTDOC", here.join("public_api/rustdoc"))
+        .env("RUSTDOC", here.join("it/public_api/rustdoc"))
         .env("CARGO_TARGET_DIR", target())
         // What is an error elsewhere is none here.
         .env_remove("RUSTDOCFLAGS")

@@ -4,10 +4,10 @@ use countersign::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 
-use crate::facts::{VERSIONS, assert_error, assert_name, assert_violation, list, moment, text, with};
-use crate::pushed::Expected;
-use crate::sdk::{Major, Sdk};
-use crate::stage::{JOB_TIME, Stage};
+use super::facts::{VERSIONS, assert_error, assert_name, assert_violation, list, moment, text, with};
+use super::pushed::Expected;
+use super::sdk::{Major, Sdk};
+use super::stage::{JOB_TIME, Stage};
 
 #[test]
 fn python_follows_interactions() {
