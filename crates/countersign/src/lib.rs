@@ -53,6 +53,8 @@ mod scheme;
 pub mod secret;
 #[cfg(feature = "sign")]
 pub mod sign;
+#[cfg(feature = "rs256")]
+mod token_policy;
 pub mod verdict;
 pub mod verifier;
 pub mod verify;
@@ -62,14 +64,22 @@ pub use clock::{Clock, ClockReading, ManualClock, SystemClock, UnixTime};
 pub use filter::EventFilter;
 #[cfg(feature = "gemini")]
 pub use gemini::Event;
-pub use key::{KeySet, PublicKey};
+pub use key::KeySet;
+#[cfg(feature = "v1a")]
+pub use key::PublicKey;
 pub use key_source::{KeySource, Refreshed};
 pub use message_id::MessageId;
 pub use rejection::{Reason, Rejection};
 pub use replay::{MemoryStore, ReplayStore};
 pub use secret::Secret;
+#[cfg(all(feature = "sign", feature = "v1a"))]
+pub use sign::PrivateKey;
 #[cfg(feature = "sign")]
-pub use sign::{PrivateKey, Signer, TokenSigner};
+pub use sign::Signer;
+#[cfg(all(feature = "sign", feature = "rs256"))]
+pub use sign::TokenSigner;
 pub use verdict::{Scheme, Verified};
-pub use verifier::{TokenPolicy, Verifier};
+#[cfg(feature = "rs256")]
+pub use verifier::TokenPolicy;
+pub use verifier::Verifier;
 pub use verify::Attempt;

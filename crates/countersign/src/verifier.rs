@@ -23,6 +23,8 @@ use crate::key::{KeySet, PublicKey};
 use crate::name::{SharedSource, is_source_name};
 use crate::scheme::token::{self, Policy};
 use crate::secret::Secret;
+#[cfg(feature = "rs256")]
+pub use crate::token_policy::TokenPolicy;
 
 /// How far a timestamp may be off unless the source says otherwise.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
@@ -161,49 +163,6 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What is asked of a token (RFC 7519) besides a signature with a key of the key set.
-///
-/// ```
-/// use countersign::TokenPolicy;
-///
-/// let policy = TokenPolicy::new(["https://hooks.example.com/gemini"])
-///     .issuer(["https://generativelanguage.googleapis.com"]);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct TokenPolicy(Policy);
-
-impl TokenPolicy {
-    /// Takes tokens that were issued for one of these audiences, and that bind the body.
-    pub fn new<A: Into<String>>(audience: impl IntoIterator<Item = A>) -> Self {
-        let audience = audience.into_iter().map(Into::into).collect();
-        Self(Policy { audience, issuer: Vec::new(), types: Vec::new(), binds_body: true })
-    }
-
-    /// Takes tokens of these issuers only; of any, if there is none.
-    pub fn issuer<I: Into<String>>(mut self, issuer: impl IntoIterator<Item = I>) -> Self {
-        self.0.issuer = issuer.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Accepts tokens whose header names one of these types (`typ`), besides those that name none or `JWT`.
-    /// Types are compared as media types: case-insensitive, with or without `application/` (RFC 7515, 4.1.9).
-    pub fn typ<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
-        self.0.types = types.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Accepts tokens that say nothing about the body. A token with a hash of the body is still rejected if the
-    /// hash does not match.
-    ///
-    /// Whoever sees one such delivery can send its token with any other body, for as long as the token
-    /// is valid and its id is not remembered. Read nothing from the body of such a delivery.
-    pub fn danger_accept_unbound_bodies(mut self) -> Self {
-        self.0.binds_body = false;
-        self
-    }
-}
-
 /// Describes a [`Verifier`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -212,7 +171,7 @@ pub struct VerifierBuilder {
     secrets: Vec<Secret>,
     public_keys: Vec<PublicKey>,
     set: Option<Arc<KeySet>>,
-    token: Option<TokenPolicy>,
+    token: Option<Policy>,
     tolerance: Duration,
 }
 
@@ -230,6 +189,7 @@ impl VerifierBuilder {
     }
 
     /// Pins public keys of `v1a`, in addition to those of a key set.
+    #[cfg(feature = "v1a")]
     pub fn public_keys(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
         self.public_keys.extend(keys);
         self
@@ -241,9 +201,10 @@ impl VerifierBuilder {
         self
     }
 
-    /// Takes tokens in place of signatures, if they meet this policy.
+    /// Also accepts tokens that meet this policy. By default, tokens are rejected.
+    #[cfg(feature = "rs256")]
     pub fn token(mut self, policy: TokenPolicy) -> Self {
-        self.token = Some(policy);
+        self.token = Some(policy.into_policy());
         self
     }
 
@@ -265,7 +226,7 @@ impl VerifierBuilder {
         if self.public_keys.len() > MAX_ED25519_KEYS {
             return Err(VerifierError::TooManyPublicKeys);
         }
-        if self.token.as_ref().is_some_and(|TokenPolicy(policy)| policy.audience.is_empty()) {
+        if self.token.as_ref().is_some_and(|policy| !policy.has_audience()) {
             return Err(VerifierError::NoAudience);
         }
         if self.secrets.is_empty() && self.public_keys.is_empty() && self.set.is_none() && self.token.is_none() {
@@ -285,7 +246,7 @@ impl VerifierBuilder {
             labels,
             pinned: self.public_keys,
             set: self.set.unwrap_or_default(),
-            token: self.token.map(|TokenPolicy(policy)| policy),
+            token: self.token,
             tolerance_secs: self.tolerance.as_secs(),
             last_matched: AtomicUsize::new(0),
         })))

@@ -37,19 +37,23 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Signs with each of these secrets, one at least.
+    /// Creates a signer that signs with each of these secrets. It needs 1 to [`MAX_KEYS`] of them.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Result<Self, SignerError> {
-        Self::with_keys(secrets, [])
+        Self { secrets: secrets.into_iter().collect(), private_keys: Vec::new() }.checked()
     }
 
-    /// Signs with each of these secrets and private keys, one at least of either.
+    /// Creates a signer that signs with each of these secrets and private keys. It needs 1 to [`MAX_KEYS`] of them.
+    #[cfg(feature = "v1a")]
     pub fn with_keys(
         secrets: impl IntoIterator<Item = Secret>,
         private_keys: impl IntoIterator<Item = PrivateKey>,
     ) -> Result<Self, SignerError> {
-        let signer = Self { secrets: secrets.into_iter().collect(), private_keys: private_keys.into_iter().collect() };
-        let keys = signer.secrets.len() + signer.private_keys.len();
-        if (1..=MAX_KEYS).contains(&keys) { Ok(signer) } else { Err(SignerError) }
+        Self { secrets: secrets.into_iter().collect(), private_keys: private_keys.into_iter().collect() }.checked()
+    }
+
+    fn checked(self) -> Result<Self, SignerError> {
+        let keys = self.secrets.len() + self.private_keys.len();
+        if (1..=MAX_KEYS).contains(&keys) { Ok(self) } else { Err(SignerError) }
     }
 
     /// The three headers of a delivery of `body` that is sent at `now`: a signature with every

@@ -4,28 +4,31 @@
 //! [`Verifier::begin`] looks at the head, [`Attempt::finish`] at the body. The [crate's](crate)
 //! documentation has an example.
 
+mod freshness;
+#[cfg_attr(not(feature = "rs256"), path = "token_off.rs")]
+mod token;
+
 use std::cmp::Reverse;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use freshness::check_freshness;
+use token::CheckedToken;
+
 use crate::clock::UnixTime;
 use crate::crypto::{self, Ed25519Signature};
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use crate::key::{PublicKey, RsaKey};
+use crate::key::PublicKey;
 use crate::message_id::MessageId;
 use crate::rejection::{Reason, Rejection};
-use crate::scheme::list::{self, Entry, Signature};
-use crate::scheme::token::{self, Token};
+use crate::scheme::list::{Entry, Signature};
+use crate::scheme::{self, list};
 use crate::secret::Secret;
 use crate::verdict::{MatchedKey, Scheme, Verified};
 use crate::verifier::Verifier;
 use crate::work::{MAX_TRIALS, Work};
 
-/// At most so many RSA keys of one name are tried for a token, and at most so many µs are spent on them: a
-/// rotation has two of 17 µs.
-const MAX_RSA_KEYS: usize = 4;
-const RSA_BUDGET: u32 = 900;
 /// How many expired secrets are tried after a mismatch. Each costs one more HMAC over the body, and explains a
 /// rejection that is certain already; the secrets that expired last are the likeliest.
 const MAX_EXPIRED_TRIALS: usize = 2;
@@ -54,8 +57,8 @@ impl Verifier {
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
         let timestamp = Timestamp::parse(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
         check_freshness(timestamp.seconds, now, self.inner().tolerance_secs)?;
-        let evidence = if token::is_token(values.signature.as_bytes()) {
-            Evidence::Token(Box::new(self.check_token(tried, values.signature.as_bytes(), now)?))
+        let evidence = if scheme::is_token(values.signature.as_bytes()) {
+            Evidence::Token(Box::new(CheckedToken::check(self, tried, values.signature.as_bytes(), now)?))
         } else {
             let listed = self.check_list(values.signature.as_bytes())?;
             let plan = self.plan(tried, &listed, now)?;
@@ -112,48 +115,6 @@ impl Verifier {
         let total = Work { secrets: before.secrets + next.secrets, trials: before.trials + next.trials };
         Ok(Plan { next, total, tried: tried.cloned() })
     }
-
-    /// All of a token but what it says of the body.
-    fn check_token(&self, tried: Option<&Self>, header: &[u8], now: UnixTime) -> Result<CheckedToken, Rejection> {
-        let policy = self.inner().token.as_ref().ok_or(Reason::UnsupportedScheme)?;
-        let token = Token::parse(header).filter(|token| token.header.has_type_of(policy));
-        let token = token.ok_or(Reason::TokenMalformed)?;
-        if !token.header.is_rs256() {
-            return Err(Reason::TokenAlgorithm.into());
-        }
-        let is_named = |key: &&RsaKey| token.header.key_id() == Some(key.id.as_str());
-        let named = self.inner().set.rsa().iter().filter(is_named);
-        if named.clone().next().is_none() {
-            let is_named = token.header.key_id().is_some();
-            return Err(Rejection::from(Reason::UnknownKey).wanting_public_key(is_named));
-        }
-        let is_new =
-            |key: &&RsaKey| !tried.is_some_and(|tried| tried.inner().set.rsa().iter().any(|own| own.is_same(key)));
-        let mut spent = 0;
-        let mut affordable =
-            named.filter(is_new).filter(|key| key.key.fits(&token.signature)).take(MAX_RSA_KEYS).take_while(|key| {
-                let is_first = spent == 0;
-                spent += key.key.micros();
-                is_first || spent <= RSA_BUDGET
-            });
-        let key = affordable
-            .find(|key| key.key.verifies(token.signing_input, &token.signature))
-            .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(true))?;
-        if !token.has_unique_claims() {
-            return Err(Reason::TokenMalformed.into());
-        }
-        let issued = token.claims.check(policy, now.as_secs())?;
-        if let Some(issued) = issued {
-            check_freshness(issued, now, self.inner().tolerance_secs)?;
-        }
-        Ok(CheckedToken {
-            key: MatchedKey::Public(key.label.clone()),
-            message_id: signed_id(&token),
-            issued,
-            must_bind: policy.binds_body,
-            payload: token.into_payload(),
-        })
-    }
 }
 
 /// A delivery whose head is in order and whose body is still to come.
@@ -198,17 +159,6 @@ struct Plan {
     total: Work,
     /// Whose keys were tried before.
     tried: Option<Verifier>,
-}
-
-/// A token that holds, whatever the body.
-#[derive(Clone, Debug)]
-struct CheckedToken {
-    key: MatchedKey,
-    message_id: MessageId,
-    issued: Option<u64>,
-    /// Whether the claims have to bind the body. A hash in them has to be that of the body in any case.
-    must_bind: bool,
-    payload: Vec<u8>,
 }
 
 impl Listed {
@@ -283,16 +233,7 @@ impl Attempt {
                     body,
                 ))
             }
-            Evidence::Token(token) => {
-                let CheckedToken { key, message_id, issued, must_bind, payload } = *token;
-                if !token::fits(&payload, &body, must_bind) {
-                    return Err(Reason::BodyNotBound.into());
-                }
-                // The headers beside a token are not signed. One that does not say when it was issued has no time of
-                // its own, so it counts from its arrival.
-                let timestamp = issued.unwrap_or(self.arrived.as_secs());
-                Ok(Verified::new(self.verifier, Scheme::Rs256, key, UnixTime::from_secs(timestamp), message_id, body))
-            }
+            Evidence::Token(token) => token.finish(self.verifier, self.arrived, body),
         }
     }
 
@@ -370,15 +311,6 @@ impl HmacSignatures {
     }
 }
 
-/// What a token's delivery is known by: its `jti`, which is the same for every attempt, or itself.
-fn signed_id(token: &Token<'_>) -> MessageId {
-    // An empty id names nothing: all tokens with one would be the same message.
-    match token.claims.jti.as_deref().filter(|jti| !jti.is_empty()) {
-        Some(jti) => MessageId::parse(jti).unwrap_or_else(|_| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
-        None => MessageId::from_hash(&crypto::sha256(token.signing_input)),
-    }
-}
-
 /// The three headers, each there exactly once.
 struct Values<'h> {
     id: &'h HeaderValue,
@@ -449,17 +381,6 @@ impl Timestamp {
     }
 }
 
-fn check_freshness(timestamp: u64, now: UnixTime, tolerance: u64) -> Result<(), Rejection> {
-    let now = now.as_secs();
-    let off = now.abs_diff(timestamp);
-    if off <= tolerance {
-        Ok(())
-    } else if timestamp < now {
-        Err(Rejection::off_by(Reason::TimestampTooOld, off, tolerance))
-    } else {
-        Err(Rejection::off_by(Reason::TimestampTooNew, off, tolerance))
-    }
-}
-
+#[cfg(all(feature = "v1a", feature = "rs256", feature = "sign"))]
 #[cfg(test)]
 mod tests;
