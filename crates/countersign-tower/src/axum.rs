@@ -62,7 +62,7 @@ use crate::grpc::Protocol;
 use crate::observe::Observed;
 use crate::problem;
 use crate::rejection::Rejection;
-use crate::render::{ProblemDocument, RenderRejection};
+use crate::render::problem_document;
 use crate::report::Outcome;
 
 /// The payload of a verified delivery: an [`Event`] unless another [`Payload`] is asked for.
@@ -198,7 +198,7 @@ impl IntoResponse for WebhookRejection {
     fn into_response(self) -> Response {
         match self {
             Self::Rejected(rejection) => {
-                let render = |rejection: &Rejection| ProblemDocument.render(rejection);
+                let render = problem_document;
                 answer::rejection::<Body>(&rejection, Protocol::Http, render).map(Body::new)
             }
             _ => problem::response(self.status(), self.code(), &self.to_string()).map(Body::from),

@@ -92,7 +92,7 @@ pub struct MessageIdError;
 
 impl fmt::Display for MessageIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a message id is 1 to {} visible ASCII characters, without spaces and `.`", MessageId::MAX_LEN)
+        write!(f, "a message id is 1 to {} visible ASCII characters, without space and `.`", MessageId::MAX_LEN)
     }
 }
 

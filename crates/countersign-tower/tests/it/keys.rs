@@ -50,7 +50,7 @@ fn changing(first: Verifier, then: Refreshed) -> Changing {
 
 fn pinned(keys: &[&PrivateKey]) -> Verifier {
     let keys = keys.iter().map(|key| PublicKey::parse(&key.public()).expect("a public key"));
-    Verifier::builder("test").public_keys(keys).build().expect("a sound description")
+    Verifier::builder("test").public_keys(keys).key_set(countersign::KeySet::default()).build().expect("a sound description")
 }
 
 fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
@@ -60,18 +60,14 @@ fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
 }
 
 /// The answer to a delivery that arrives at `now`, without a socket.
-async fn answer<K: KeySource + Clone>(
-    layer: &VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, K>,
-    handler: &Handler,
-    delivery: &Delivery,
-) -> Response<()> {
+async fn answer<K: KeySource + Clone>(layer: &VerifyLayer<K>, handler: &Handler, delivery: &Delivery) -> Response<()> {
     let mut request = Request::post("/").body(Full::new(delivery.body.clone())).expect("a request");
     request.headers_mut().clone_from(&delivery.headers);
     let Ok(response) = layer.layer(handler.clone()).oneshot(request).await else { panic!("the handler failed") };
     response.map(drop)
 }
 
-fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, K> {
+fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<K> {
     VerifyLayer::new(keys).clock(Arc::new(ManualClock::new(UnixTime::from_secs(now))))
 }
 
@@ -218,7 +214,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
     ] {
         let put = |retain| {
             let layer = VerifyLayer::new(verifier.clone()).store(store(retain));
-            std::panic::catch_unwind(|| drop(layer.layer(Handler::default()))).is_ok()
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(layer.layer(Handler::default())))).is_ok()
         };
         assert_eq!(verifier.longest_life(), needed);
         assert!(put(needed) && !put(needed.saturating_sub(Duration::from_secs(1))), "{verifier:?}");

@@ -121,7 +121,7 @@ async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
         }
     }
     let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let expected = [&["confirmed", "duplicate", "duplicate"][..], &["rejected"; 10]].concat();
+    let expected = [&["confirmed", "duplicate", "duplicate"][..], &["refused"; 10]].concat();
     assert_eq!(told, expected, "each is reported once");
     assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0), "and claims are what they would be");
 }
