@@ -7,7 +7,7 @@ use super::public_key::PublicKey;
 use super::rsa::RsaKey;
 use crate::json::Value;
 
-/// The parameters of a key that are read; others are ignored, as RFC 7517 asks for.
+/// The members of a JWK. Unknown members are ignored, as RFC 7517 requires.
 pub(super) struct Jwk<'a> {
     kty: &'a str,
     crv: Option<&'a str>,
@@ -21,7 +21,7 @@ pub(super) struct Jwk<'a> {
 }
 
 impl<'a> Jwk<'a> {
-    /// `None` for anything else than an object with parameters of the right types, each there once at most.
+    /// Returns `None` if the value is not an object, or a member is repeated or has the wrong type.
     pub(super) fn parse(key: &'a Value<'a>) -> Option<Self> {
         let Value::Object(key) = key else { return None };
         let key_ops = match key.get("key_ops") {

@@ -1,4 +1,4 @@
-//! Public keys: pinned ones, and the sets of a JWKS document.
+//! Public keys: pinned keys, and the key sets of JWKS documents.
 //!
 //! ```
 //! use countersign::KeySet;

@@ -11,7 +11,7 @@ use super::label::{label_or, thumbprint};
 use crate::crypto::Ed25519Public;
 use crate::encoding::decode_base64;
 
-/// An Ed25519 key (RFC 8032) whose private half a sender signs `v1a` deliveries with.
+/// An Ed25519 public key (RFC 8032), for the `v1a` scheme.
 ///
 /// ```
 /// use countersign::PublicKey;
@@ -26,8 +26,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a key as a sender shows it: `whpk_` and base64 of 32 bytes. Weak keys, under which
-    /// everybody can sign, are refused.
+    /// Parses a key as a sender shows it: `whpk_` and base64 of 32 bytes. Weak keys are rejected, because anyone can forge
+    /// their signatures.
     pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
         let encoded = text.strip_prefix("whpk_").ok_or(PublicKeyError::NoPrefix)?;
         let bytes = decode_base64(encoded).ok_or(PublicKeyError::NotBase64)?;
@@ -35,14 +35,15 @@ impl PublicKey {
         Self::from_bytes(&bytes, None).ok_or(PublicKeyError::Weak)
     }
 
-    /// Names the key, for the verdict, logs and headers. Visible ASCII; the RFC 7638 thumbprint unless set.
+    /// Sets the label for [`Verified`](crate::Verified), logs and headers: 1 to 64 visible ASCII characters. Default: the
+    /// RFC 7638 thumbprint.
     #[must_use]
     pub fn labelled(mut self, label: impl Into<Arc<str>>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// The name that was given to it, or its RFC 7638 thumbprint.
+    /// The label, or the RFC 7638 thumbprint if none is set.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -77,20 +78,20 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Why a text was not taken as a public key.
+/// A text is not a valid public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKeyError {
-    /// It does not begin with `whpk_`.
+    /// The text does not start with `whpk_`.
     NoPrefix,
-    /// It is not base64.
+    /// The text is not base64.
     NotBase64,
-    /// It is not 32 bytes long.
+    /// The key does not have 32 bytes.
     Length {
-        /// The number of bytes that it decodes to.
+        /// The decoded length, in bytes.
         len: usize,
     },
-    /// It is no point of the curve, or one under which everybody can sign.
+    /// The key is not a point of the curve, or is weak, so that anyone can forge its signatures.
     Weak,
 }
 
@@ -101,8 +102,8 @@ impl fmt::Display for PublicKeyError {
                 f.write_str("a public key begins with `whpk_`; a secret (`whsec_`) belongs under secrets")
             }
             Self::NotBase64 => f.write_str("the public key is not base64 (it is `whpk_`, then base64)"),
-            Self::Length { len } => write!(f, "the public key decodes to {len} bytes, and Ed25519 keys have 32"),
-            Self::Weak => f.write_str("the public key is weak: everybody could sign under it"),
+            Self::Length { len } => write!(f, "the public key has {len} bytes: an Ed25519 key has 32"),
+            Self::Weak => f.write_str("the public key is invalid or weak, so anyone could forge its signatures"),
         }
     }
 }

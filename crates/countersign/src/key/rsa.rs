@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::label::{label_or, thumbprint};
 use crate::crypto::{RsaPublic, without_leading_zeros};
 
-/// An RSA key of a set, with the id that tokens name it by.
+/// An RSA key with the `kid` that tokens use.
 #[derive(Clone)]
 pub(crate) struct RsaKey {
     pub(crate) id: String,
@@ -31,7 +31,7 @@ impl RsaKey {
         &self.label
     }
 
-    /// Whether tokens that are signed with one are verified by the other.
+    /// Whether both keys verify the same tokens.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.id == other.id && self.key == other.key
     }

@@ -10,8 +10,7 @@ use crate::json::{Object, Value};
 
 /// The usable keys of a JWKS document (RFC 7517): Ed25519 (RFC 8037), and RSA of 2048 bits or more for RS256.
 ///
-/// A key that cannot be read, is weak, is meant for something else, or stands there twice is passed over; the
-/// rest serves.
+/// Keys that are malformed, weak, repeated or for another purpose are ignored.
 #[derive(Clone, Default)]
 pub struct KeySet {
     ed25519: Vec<PublicKey>,
@@ -19,13 +18,13 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// The largest document that is read, in bytes.
+    /// The maximum size of a document, in bytes.
     pub const MAX_DOCUMENT: usize = 256 * 1024;
-    /// The most keys that a document may list.
+    /// The maximum number of keys in a document.
     pub const MAX_KEYS: usize = 64;
 
-    /// Reads a document of at most [`MAX_DOCUMENT`](Self::MAX_DOCUMENT) bytes and
-    /// [`MAX_KEYS`](Self::MAX_KEYS) keys. One without a usable key is an empty set, and no error.
+    /// Parses a document of at most [`MAX_DOCUMENT`](Self::MAX_DOCUMENT) bytes and [`MAX_KEYS`](Self::MAX_KEYS) keys.
+    /// A document without a usable key returns an empty set, not an error.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
         if document.len() > Self::MAX_DOCUMENT {
             return Err(KeySetError::TooLarge);
@@ -49,18 +48,18 @@ impl KeySet {
         Ok(set)
     }
 
-    /// The labels of its keys, with the scheme that each serves.
+    /// The label and the scheme of each key.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let ed25519 = self.ed25519.iter().map(|key| (key.label(), "v1a"));
         ed25519.chain(self.rsa.iter().map(|key| (key.label(), "rs256")))
     }
 
-    /// How many usable keys it has.
+    /// The number of usable keys.
     pub fn len(&self) -> usize {
         self.ed25519.len() + self.rsa.len()
     }
 
-    /// Whether it has no usable key.
+    /// Whether there is no usable key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -89,15 +88,15 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// Why a document was not taken as a key set.
+/// A document is not a valid key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// It has more than [`KeySet::MAX_DOCUMENT`] bytes.
+    /// The document has more than [`KeySet::MAX_DOCUMENT`] bytes.
     TooLarge,
-    /// It is not a JSON object with an array of `keys`.
+    /// The document is not a JSON object with an array `keys`.
     NotAKeySet,
-    /// It lists more than [`KeySet::MAX_KEYS`] keys.
+    /// The document has more than [`KeySet::MAX_KEYS`] keys.
     TooManyKeys,
 }
 

@@ -12,17 +12,17 @@ use crate::scheme::token::{self, Token};
 use crate::verdict::{MatchedKey, Scheme, Verified};
 use crate::verifier::Verifier;
 
-/// At most so many RSA keys of one name are tried for a token, and at most so many µs are spent on them: a
-/// rotation has two of 17 µs.
+/// The maximum number of RSA keys with the same `kid` that are tried for a token. A rotation has two.
 const MAX_RSA_KEYS: usize = 4;
+/// The maximum time for RSA verification, in µs. A 2048-bit key takes 17 µs.
 const RSA_BUDGET: u32 = 900;
-/// A token that holds, whatever the body.
+/// A verified token, apart from its binding to the body.
 #[derive(Clone, Debug)]
 pub(super) struct CheckedToken {
     key: MatchedKey,
     message_id: MessageId,
     issued: Option<u64>,
-    /// Whether the claims have to bind the body. A hash in them has to be that of the body in any case.
+    /// Whether the claims must bind the body. A body hash in the claims must always match.
     must_bind: bool,
     payload: Vec<u8>,
 }
@@ -87,9 +87,9 @@ impl CheckedToken {
     }
 }
 
-/// What a token's delivery is known by: its `jti`, which is the same for every attempt, or itself.
+/// The message id of a token: its `jti`, which is the same on every attempt, or its hash.
 fn signed_id(token: &Token<'_>) -> MessageId {
-    // An empty id names nothing: all tokens with one would be the same message.
+    // All tokens with an empty id would be the same message.
     match token.claims.jti.as_deref().filter(|jti| !jti.is_empty()) {
         Some(jti) => MessageId::parse(jti).unwrap_or_else(|_| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
         None => MessageId::from_hash(&crypto::sha256(token.signing_input)),
