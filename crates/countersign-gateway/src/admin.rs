@@ -7,10 +7,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::keys::Awaited;
 use crate::metrics::Metrics;
 use crate::process::listener::Starting;
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
+use crate::source_keys::Awaited;
 
 /// Answers `/healthz`, `/readyz` and `/metrics`.
 pub struct Admin {

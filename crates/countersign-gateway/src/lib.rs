@@ -5,23 +5,23 @@
 //! On each accepted stream, hyper serves the connection ([`serve`]). Each request goes through the same Tower layer
 //! that a Rust service installs, around a service that forwards it ([`forward`]).
 //!
-//! The path of a request is [`delivery`], from top to bottom.
+//! The path of a request is [`gateway`], from top to bottom.
 
 #![deny(missing_docs)]
 
 pub mod admin;
 pub mod config;
-pub mod delivery;
-mod finish;
+mod detached;
 pub mod forward;
 pub mod fullness;
-pub mod keys;
+pub mod gateway;
 pub mod log;
 pub mod metrics;
 pub mod path;
 pub mod process;
 pub mod route;
 pub mod serve;
+pub mod source_keys;
 mod steering;
 pub mod trust;
 pub mod upstream;

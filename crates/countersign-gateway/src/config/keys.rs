@@ -11,7 +11,7 @@ use super::error::Problem;
 use super::hide::{self, is_like_a_secret};
 use super::limits::duration_or;
 use super::unknown::hint;
-use crate::keys::RemoteSet;
+use crate::source_keys::RemoteSet;
 
 const HOW_TO_PIN_A_KEY: &str = "a public key is \"whpk_…\", or { key = \"whpk_…\", label = \"NAME\" }";
 const HOW_TO_NAME_A_SET: &str = "a key set is { url = \"https://…\" }, with `max_stale` and `ca` if need be";

@@ -35,10 +35,10 @@ use limits::{duration_or, size};
 use secrets::Secrets;
 pub use source::Source;
 
-use crate::keys::RemoteSet;
 use crate::path::PathPattern;
 use crate::route::Host;
 use crate::serve::{MAX_HEAD, Timeouts};
+use crate::source_keys::RemoteSet;
 use crate::trust::Opened;
 
 /// What the gateway works with.

@@ -15,7 +15,7 @@ use super::keys::{RemoteSets, public_keys, token_policy};
 use super::limits::{duration_or, warn_of_capacity, warn_outside};
 use super::secrets::Secrets;
 use crate::fullness::Fullness;
-use crate::keys::Keys;
+use crate::source_keys::Keys;
 
 /// Who signs: keys, and the memory of what was delivered.
 #[derive(Debug)]

@@ -74,7 +74,7 @@ pub struct Forward {
 }
 
 struct Target {
-    upstreams: Arc<Upstreams>,
+    upstreams: Arc<dyn Upstreams>,
     timeouts: Timeouts,
     opened: Opened,
     places: Places,
@@ -85,7 +85,7 @@ impl Forward {
     /// Forwards to `upstreams` as far as there are `places` for connections, with the headers that may be trusted and
     /// those that are `opened`, and observes the time until the head of each response in `latency`.
     pub fn new(
-        upstreams: Arc<Upstreams>,
+        upstreams: Arc<dyn Upstreams>,
         timeouts: Timeouts,
         opened: Opened,
         places: Places,

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use super::SourceLabels;
-use crate::keys::RemoteSet;
+use crate::source_keys::RemoteSet;
 
 /// The key set of each source that has one. Sources that share one show the same figures.
 #[derive(Debug)]

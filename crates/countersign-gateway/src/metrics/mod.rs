@@ -18,9 +18,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::config::Source;
-use crate::keys::RemoteSet;
 use crate::log::Log;
 use crate::serve::Slots;
+use crate::source_keys::RemoteSet;
 
 /// All that `/metrics` shows.
 #[derive(Debug)]

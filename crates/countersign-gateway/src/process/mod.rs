@@ -1,6 +1,8 @@
-//! The process: Pingora's runtimes, listeners on them, and the end. Nothing else names Pingora's server.
+//! The process: Pingora's runtimes, listeners on them, and the end. Nothing else names Pingora.
 
+mod balancer;
 mod files;
+mod key_sets;
 pub(crate) mod listener;
 mod signals;
 
@@ -21,14 +23,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
 use crate::config::{self, Config};
-use crate::delivery::Gateway;
 use crate::forward::Places;
-use crate::keys::{Awaited, Refresh};
+use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::serve::{MAX_HEAD, Server, Slots};
-use crate::upstream::{self, Watch};
+use crate::source_keys::Awaited;
+use crate::upstream::Upstreams;
+use balancer::{Balancer, Watch};
 use files::Allowed;
+use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 
 pub use listener::Starting;
@@ -88,8 +92,14 @@ fn build(
     let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
-    let (gateway, upstreams) =
-        Gateway::new(config.routes, &budget, &metrics, log, &Places::new(allowed.upstream_connections));
+    let mut upstreams = Vec::new();
+    let balance = |authorities| {
+        let balancer = Balancer::new(authorities);
+        upstreams.push(Arc::clone(&balancer));
+        balancer as Arc<dyn Upstreams>
+    };
+    let places = Places::new(allowed.upstream_connections);
+    let gateway = Gateway::new(config.routes, &budget, &metrics, log, &places, balance);
     let starting = Starting::default();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
@@ -101,7 +111,7 @@ fn build(
     }
     let admin = admin.map(|address| Ok((address, listener::bind(address, 1)?))).transpose()?;
     // Before anything listens: who is told that the gateway is ready may send at once.
-    runtime.block_on(upstream::resolve(&upstreams));
+    runtime.block_on(balancer::resolve(&upstreams));
 
     let acceptor = Acceptor {
         server: Arc::new(Server::new(gateway, timeouts, &budget, tasks)),

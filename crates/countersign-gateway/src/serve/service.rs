@@ -15,7 +15,7 @@ use super::activity::Activity;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::link::Link;
 use super::{Arrival, Ending, Handle, MAX_HEAD};
-use crate::finish::in_tasks;
+use crate::detached::in_tasks;
 use crate::forward::Peer;
 
 /// A response, from a handler or of the server's own.

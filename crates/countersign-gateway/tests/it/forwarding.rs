@@ -1,11 +1,12 @@
 //! Connections to backends stay usable, or are replaced, whatever thread and runtime their requests run on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Peer, Upstream, soon};
 use countersign_gateway::forward::{Forward, Places, Timeouts};
 use countersign_gateway::trust::Opened;
-use countersign_gateway::upstream::{Upstreams, resolve};
+use countersign_gateway::upstream;
 use countersign_tower::VerifiedBody;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -25,9 +26,23 @@ async fn in_pieces() -> Upstream {
     .await
 }
 
-async fn forward_to(upstream: &Upstream) -> Forward {
-    let upstreams = Upstreams::new(vec![upstream.address.to_string().parse().expect("an authority")]);
-    resolve(std::slice::from_ref(&upstreams)).await;
+/// One backend, whose address is known.
+struct One(Arc<upstream::Upstream>);
+
+impl upstream::Upstreams for One {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn next(&self, _: &[Arc<upstream::Upstream>]) -> Option<Arc<upstream::Upstream>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+fn forward_to(upstream: &Upstream) -> Forward {
+    let name = upstream.address.to_string().parse().expect("an authority");
+    let backend = upstream::Upstream::new(&name, upstream.address).expect("a header value");
+    let upstreams = Arc::new(One(Arc::new(backend)));
     let (connect, response, idle) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_mins(1));
     Forward::new(
         upstreams,
@@ -53,7 +68,7 @@ fn requests_may_move_between_threads() {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let upstream = in_pieces().await;
-        let forward = forward_to(&upstream).await;
+        let forward = forward_to(&upstream);
         let senders = (0..16).map(|_| {
             let forward = forward.clone();
             tokio::spawn(async move {
@@ -74,7 +89,7 @@ fn requests_may_move_between_threads() {
 fn a_connection_of_a_runtime_that_has_ended_is_replaced() {
     let (server, current) = (Runtime::new().expect("a runtime"), || Builder::new_current_thread().enable_all().build());
     let upstream = server.block_on(in_pieces());
-    let forward = server.block_on(forward_to(&upstream));
+    let forward = forward_to(&upstream);
     for _ in 0..3 {
         let runtime = current().expect("a runtime");
         runtime.block_on(async {

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use countersign::header::WEBHOOK_ID;
 use countersign::{
-    KeySet, KeySource, ManualClock, MemoryStore, MessageId, PrivateKey, PublicKey, Reason, Refreshed, Signer,
-    TokenPolicy, UnixTime, Verifier,
+    KeySet, KeySource, ManualClock, MemoryStore, PrivateKey, PublicKey, Reason, Refreshed, Signer, TokenPolicy,
+    UnixTime, Verifier,
 };
 use countersign_tower::{PerRequest, Rejection, Report, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -54,9 +54,8 @@ fn pinned(keys: &[&PrivateKey]) -> Verifier {
 }
 
 fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
-    let id = MessageId::parse("msg_1").expect("a good id");
     let signer = Signer::with_keys([], [key.clone()]).expect("one key");
-    Delivery { headers: signer.sign(&id, UnixTime::from_secs(NOW), body.as_bytes()), body: body.into() }
+    Delivery::signed_at(&signer, UnixTime::from_secs(NOW), "msg_1", body)
 }
 
 /// The answer to a delivery that arrives at `now`, without a socket.
@@ -271,7 +270,7 @@ fn captured(request: &Value) -> Delivery {
         (text(0).parse::<HeaderName>().expect("a name"), HeaderValue::from_str(text(1)).expect("a value"))
     });
     let body = STANDARD.decode(request["body_base64"].as_str().expect("a body")).expect("base64");
-    Delivery { headers: headers.collect::<HeaderMap>(), body: Bytes::from(body) }
+    Delivery::new(headers.collect::<HeaderMap>(), body)
 }
 
 #[tokio::test]

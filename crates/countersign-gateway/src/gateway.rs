@@ -8,6 +8,7 @@ use bytes::Bytes;
 use countersign::{Clock, SystemClock};
 use countersign_tower::{BodyBudget, Outcome, Rejection, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use tower_layer::Layer;
@@ -15,12 +16,12 @@ use tower_service::Service;
 
 use crate::config;
 use crate::forward::{self, Failure, Forward, Peer, Places, Timeouts};
-use crate::keys::Keys;
 use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::Table;
 use crate::serve::head::{self, Malformed};
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
+use crate::source_keys::Keys;
 use crate::upstream::Upstreams;
 
 /// The body of an answer: what the layer gives, or a problem document of the gateway's own.
@@ -45,25 +46,24 @@ struct Route {
 }
 
 impl Gateway {
-    /// Puts the layer around the backends of each route. Also gives the backends, to be watched.
+    /// Puts the layer around the backends of each route, which `balance` builds from their names.
     ///
-    /// All routes together hold no more bytes of bodies than this budget has.
+    /// All routes share `budget`, which bounds the bytes of heads and bodies that are held at one time.
     pub fn new(
         routes: Vec<config::Route>,
         budget: &BodyBudget,
         metrics: &Arc<Metrics>,
         log: &Log,
         places: &Places,
-    ) -> (Self, Vec<Arc<Upstreams>>) {
-        let mut watched = Vec::new();
+        mut balance: impl FnMut(Vec<Authority>) -> Arc<dyn Upstreams>,
+    ) -> Self {
         let entries = routes.into_iter().map(|route| {
-            let upstreams = Upstreams::new(route.upstream.clone());
-            watched.push(Arc::clone(&upstreams));
+            let upstreams = balance(route.upstream.clone());
             (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, places, metrics))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         let (metrics, log) = (Arc::clone(metrics), log.clone());
-        (Self { routes, metrics, log, no_route: Arc::new("none".into()) }, watched)
+        Self { routes, metrics, log, no_route: Arc::new("none".into()) }
     }
 
     /// Counts and logs what became of a request. Without a verified delivery, it may have come from anybody: then
@@ -156,7 +156,7 @@ impl Route {
     fn new(
         route: &config::Route,
         budget: &BodyBudget,
-        upstreams: Arc<Upstreams>,
+        upstreams: Arc<dyn Upstreams>,
         places: &Places,
         all_metrics: &Arc<Metrics>,
     ) -> Self {

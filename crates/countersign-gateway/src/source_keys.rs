@@ -4,11 +4,8 @@ use std::future::Ready;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_trait::async_trait;
 use countersign::{KeySource, Refreshed, Verifier};
 use countersign_jwks::{HttpFetch, Jwks, RemoteKeys, State, remote};
-use pingora_core::server::ShutdownWatch;
-use pingora_core::services::background::BackgroundService;
 
 /// A key set that is fetched; a clone shares it.
 pub type RemoteSet = Jwks<HttpFetch>;
@@ -93,17 +90,5 @@ impl Awaited {
     /// refused is no reason to stop the others.
     pub fn has_come(&self) -> bool {
         self.set.stats().state != State::Empty
-    }
-}
-
-/// Fetches all key sets at the start, and keeps them up to date.
-pub struct Refresh(pub Vec<RemoteSet>);
-
-#[async_trait]
-impl BackgroundService for Refresh {
-    async fn start(&self, _: ShutdownWatch) {
-        for set in &self.0 {
-            tokio::spawn(set.run());
-        }
     }
 }
