@@ -175,6 +175,15 @@ fn the_extractors_turn_on_what_axum_does_and_no_more() {
 }
 
 #[test]
+fn a_v1_receiver_links_no_c_and_no_public_key_cryptography() {
+    let found = features(&["--package=countersign", "--no-default-features"]);
+    assert!(found.contains_key("sha2") && found.contains_key("http"), "{found:?}");
+    for name in ["aws-lc-sys", "aws-lc-rs", "cc", "cmake", "ed25519-dalek", "jsonwebtoken", "ring", "serde_json"] {
+        assert!(!found.contains_key(name), "{name} is linked without default features");
+    }
+}
+
+#[test]
 fn every_entry_is_on_somewhere() {
     let found = features(&[&LIBRARIES[..], &["--all-features"]].concat());
     for (name, allowed) in SHARED.iter().chain(WITH_AXUM) {

@@ -41,6 +41,7 @@ const ALLOWED: &[&str] = &[
     "ed25519",
     "fiat-crypto",
     "getrandom",
+    "r-efi", // getrandom on UEFI
     "signature",
     "untrusted",
     "wasi",

@@ -1,21 +1,21 @@
-//! Time, as a parameter: the one file that reads a clock.
+//! Time as a parameter. Only this file reads a clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment, in milliseconds since the Unix epoch.
+/// A time, in milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime {
     millis: u64,
 }
 
 impl UnixTime {
-    /// The moment that lies `secs` seconds after the epoch.
+    /// The time `secs` seconds after the epoch.
     pub const fn from_secs(secs: u64) -> Self {
         Self::from_millis(secs.saturating_mul(1000))
     }
 
-    /// The moment that lies `millis` milliseconds after the epoch.
+    /// The time `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self { millis }
     }
@@ -30,13 +30,13 @@ impl UnixTime {
         self.millis
     }
 
-    /// The moment `duration` later, or the last one that can be said.
+    /// The time `duration` later, or the maximum on overflow.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self { millis: self.millis.saturating_add(saturating_millis(duration)) }
     }
 
-    /// The moment `duration` earlier, or the epoch.
+    /// The time `duration` earlier, or the epoch on underflow.
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         Self { millis: self.millis.saturating_sub(saturating_millis(duration)) }
@@ -54,10 +54,10 @@ fn saturating_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One reading of a [`Clock`]: the time of day, and a time that only moves forward.
+/// A reading of a [`Clock`]: the time of day and a monotonic time.
 ///
-/// The time of day says whether a signature is recent, and it may jump when somebody sets the clock.
-/// How long a lease or an id lasts is measured with the monotonic time, which does not.
+/// Timestamps are checked against the time of day, which jumps when the clock is set. Leases and the retention of
+/// message ids are measured with the monotonic time, which does not jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
     /// The time of day.
@@ -67,8 +67,8 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// The reading of a clock that nobody has set since this one, at a later `monotonic` time. An
-    /// earlier one gives this reading again.
+    /// The reading at a later `monotonic` time, if the clock is not set in between. An earlier time returns this
+    /// reading.
     #[must_use]
     pub fn at(self, monotonic: Instant) -> Self {
         let passed = monotonic.saturating_duration_since(self.monotonic);
@@ -76,15 +76,14 @@ impl ClockReading {
     }
 }
 
-/// Where a layer or a gateway gets its time from.
+/// A source of time.
 ///
-/// A clock that can be set by whoever sends the requests undoes the check of the timestamp.
+/// If a sender can set this clock, the timestamp check has no effect.
 pub trait Clock: Send + Sync + 'static {
     /// The time of day. It may jump, in either direction.
     fn now(&self) -> UnixTime;
 
-    /// A time that only moves forward, to measure how long something took. It may stand still while
-    /// the machine is suspended.
+    /// The monotonic time, which measures durations. It may stop while the machine is suspended.
     fn instant(&self) -> Instant;
 
     /// Both times.
@@ -109,10 +108,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests, which stands still until it is moved.
+/// A clock for tests. It stands still until it is changed.
 ///
-/// [`advance`](Self::advance) lets time pass. [`set`](Self::set) does what an operator or NTP does to a
-/// machine: the time of day jumps, and no time passes.
+/// [`advance`](Self::advance) moves both times forward. [`set`](Self::set) changes only the time of day, as an operator
+/// or NTP does.
 ///
 /// ```
 /// use countersign::{Clock, ManualClock, UnixTime};
@@ -136,12 +135,12 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock whose time of day is `now`.
     pub fn new(now: UnixTime) -> Self {
         Self { wall_millis: AtomicU64::new(now.millis), began: SystemClock.instant(), passed_millis: AtomicU64::new(0) }
     }
 
-    /// Lets time pass, in whole milliseconds: both the time of day and the monotonic time move forward.
+    /// Moves the time of day and the monotonic time forward, in whole milliseconds.
     pub fn advance(&self, by: Duration) {
         let by = saturating_millis(by);
         for millis in [&self.wall_millis, &self.passed_millis] {
@@ -150,7 +149,7 @@ impl ManualClock {
         }
     }
 
-    /// Sets the time of day, forward or back. The monotonic time stays where it is.
+    /// Sets the time of day, forward or back. The monotonic time does not change.
     pub fn set(&self, now: UnixTime) {
         self.wall_millis.store(now.millis, Ordering::SeqCst);
     }

@@ -1,34 +1,33 @@
-//! Keys that change while the process runs: where a layer gets its verifier from.
+//! Keys that change at run time.
 
 use std::future::{Ready, ready};
 
 use crate::verifier::Verifier;
 
-/// Gives the verifier of the moment, and a newer one when its keys did not suffice.
+/// Provides the current verifier, and a newer one if a key is missing.
 ///
-/// An implementation decides how often it looks for new keys. Forged deliveries ask for them as often
-/// as they like: one that fetches each time lets a stranger drive it.
+/// An implementation must limit how often it looks for new keys. Forged requests can call
+/// [`refresh`](Self::refresh) at any rate, so it must not fetch keys on every call.
 pub trait KeySource: Send + Sync + 'static {
-    /// The answer to come of [`refresh`](Self::refresh).
+    /// The future of [`refresh`](Self::refresh).
     type Refreshing: Future<Output = Refreshed> + Send;
 
-    /// The verifier with the keys that are known now.
+    /// The verifier with the current keys.
     fn verifier(&self) -> Verifier;
 
-    /// Called when a key that `tried` does not have could have made the difference
+    /// Looks for newer keys. It is called if `tried` may have rejected a request because a key is missing
     /// ([`Rejection::wants_public_key`](crate::Rejection::wants_public_key)).
     fn refresh(&self, tried: &Verifier) -> Self::Refreshing;
 }
 
-/// What came of looking for newer keys.
+/// The result of [`KeySource::refresh`].
 #[derive(Clone, Debug)]
 pub enum Refreshed {
-    /// There are newer ones: try again with these.
+    /// There are newer keys. Verify again with this verifier.
     Newer(Verifier),
-    /// There are none: the rejection stands.
+    /// There are no newer keys. The rejection is final.
     Unchanged,
-    /// Nobody knows: the keys are out of reach, and those at hand, if any, are too old to be the last
-    /// word.
+    /// The keys cannot be fetched, and the cached keys, if any, are too old for a final rejection.
     Unavailable,
 }
 

@@ -1,11 +1,9 @@
-//! Decides whether a webhook may be trusted.
+//! Verifies webhooks: [Standard Webhooks] 1.0.0, and Gemini API webhooks in detail.
 //!
-//! The core of countersign is a function: the head of a request, its body, the time and the keys
-//! go in, a verdict comes out. It does no I/O, reads no clock unless it is handed one, and knows no
-//! runtime and no HTTP status; [`countersign-tower`] puts it into a service and
-//! `countersign-gateway` in front of one.
-//!
-//! It speaks [Standard Webhooks] 1.0.0 and knows Gemini API webhooks in detail.
+//! The core of countersign is a function. Its input is the request headers, the body, the time and the keys. It returns
+//! proof that the webhook is authentic and recent, or the reason for rejecting it. It does no I/O, reads the clock only
+//! through [`Clock`], and needs no async runtime. [`countersign-tower`] uses it in a service, and `countersign-gateway`
+//! in front of one.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -16,18 +14,33 @@
 //!     .secret(Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?)
 //!     .build()?;
 //!
-//! // The vector that the Standard Webhooks project publishes.
+//! // The example that the Standard Webhooks project publishes.
 //! let mut headers = HeaderMap::new();
 //! headers.insert("webhook-id", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk".parse()?);
 //! headers.insert("webhook-timestamp", "1649367553".parse()?);
 //! headers.insert("webhook-signature", "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=".parse()?);
 //! let body = Bytes::from_static(br#"{"email":"test@example.com","username":"test_user"}"#);
 //!
-//! let attempt = verifier.begin(&headers, UnixTime::from_secs(1_649_367_553))?; // no body needed yet
+//! let attempt = verifier.begin(&headers, UnixTime::from_secs(1_649_367_553))?; // needs no body
 //! let verified = attempt.finish(body)?;
 //! assert_eq!(verified.message_id().as_str(), "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! `v1` (HMAC-SHA256) is always available. The default features add all that a receiver of Gemini webhooks needs:
+//! dynamic Gemini webhooks are signed with `v1a` or carry an RS256 token.
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `v1a` | yes | Ed25519 signatures |
+//! | `rs256` | yes | RS256 tokens; AWS-LC is built from C |
+//! | `gemini` | yes | the events of Gemini API webhooks |
+//! | `sign` | no | signing, for senders and tests |
+//! | `conformance` | no | tests for your own replay store |
+//!
+//! With `default-features = false`, a `v1` receiver builds without a C compiler.
 //!
 //! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 //! [`countersign-tower`]: https://docs.rs/countersign-tower
@@ -53,6 +66,8 @@ mod scheme;
 pub mod secret;
 #[cfg(feature = "sign")]
 pub mod sign;
+#[cfg(feature = "rs256")]
+mod token_policy;
 pub mod verdict;
 pub mod verifier;
 pub mod verify;
@@ -62,14 +77,22 @@ pub use clock::{Clock, ClockReading, ManualClock, SystemClock, UnixTime};
 pub use filter::EventFilter;
 #[cfg(feature = "gemini")]
 pub use gemini::Event;
-pub use key::{KeySet, PublicKey};
+pub use key::KeySet;
+#[cfg(feature = "v1a")]
+pub use key::PublicKey;
 pub use key_source::{KeySource, Refreshed};
 pub use message_id::MessageId;
 pub use rejection::{Reason, Rejection};
 pub use replay::{MemoryStore, ReplayStore};
 pub use secret::Secret;
+#[cfg(all(feature = "sign", feature = "v1a"))]
+pub use sign::PrivateKey;
 #[cfg(feature = "sign")]
-pub use sign::{PrivateKey, Signer, TokenSigner};
+pub use sign::Signer;
+#[cfg(all(feature = "sign", feature = "rs256"))]
+pub use sign::TokenSigner;
 pub use verdict::{Scheme, Verified};
-pub use verifier::{TokenPolicy, Verifier};
+#[cfg(feature = "rs256")]
+pub use verifier::TokenPolicy;
+pub use verifier::Verifier;
 pub use verify::Attempt;

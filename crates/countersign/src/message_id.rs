@@ -34,6 +34,7 @@ impl MessageId {
     }
 
     /// The id of a message that has none, or one that cannot be a header value.
+    #[cfg(feature = "rs256")]
     pub(crate) fn from_hash(hash: &[u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -21,7 +21,7 @@ use http::HeaderName;
 
 use crate::work::Work;
 
-/// Why a delivery was rejected. Its `Display` explains the fault to the sender's developer.
+/// The result of a failed verification. Its `Display` explains the problem to the developer of the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     reason: Reason,
@@ -39,31 +39,30 @@ enum Detail {
 }
 
 impl Rejection {
-    /// The reason, to branch and to count on.
+    /// The reason, for code and metrics.
     pub const fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// Whether a public key that the verifier does not have could have made the difference: a reason to
-    /// look for newer ones.
+    /// Whether the request may be valid with a public key that the verifier does not have. If so, look for newer keys.
     pub const fn wants_public_key(&self) -> bool {
         self.wants_public_key
     }
 
-    /// The same, said of a delivery that needs a public key.
+    /// Sets [`wants_public_key`](Self::wants_public_key).
     pub(crate) const fn wanting_public_key(mut self, wants: bool) -> Self {
         self.wants_public_key = wants;
         self
     }
 
-    /// Whether it is a [`SignatureMismatch`](Reason::SignatureMismatch) although one of the signatures was made
-    /// with a secret of this verifier: one that has expired. Either the sender still signs with a secret that
-    /// was replaced, or somebody kept it.
+    /// Whether an expired secret of this verifier made one of the signatures. The reason is then
+    /// [`SignatureMismatch`](Reason::SignatureMismatch). Either the sender still uses the old secret, or somebody else
+    /// has it.
     pub const fn fits_expired_secret(&self) -> bool {
         self.fits_expired_secret
     }
 
-    /// The same, for a delivery that was signed with an expired secret.
+    /// Sets [`fits_expired_secret`](Self::fits_expired_secret).
     pub(crate) const fn fitting_expired_secret(mut self, fits: bool) -> Self {
         self.fits_expired_secret = fits;
         self
@@ -97,26 +96,26 @@ impl fmt::Display for Rejection {
         match (self.reason, self.detail) {
             (Reason::BodyTooLarge, Detail::TooLarge { limit, work: Work { secrets, trials: 0 } }) => write!(
                 f,
-                "the body is larger than {limit} bytes, the most that is verified with {secrets} secrets: remove \
-                 those that are no longer used"
+                "the body is larger than {limit} bytes, the limit for {secrets} secrets: remove those that are no longer \
+                 used"
             ),
             (Reason::BodyTooLarge, Detail::TooLarge { limit, work: Work { trials, .. } }) => write!(
                 f,
-                "the body is larger than {limit} bytes, the most that is verified where {trials} pairs of a `v1a` \
-                 signature and a key have to be tried: send fewer signatures, or a smaller body"
+                "the body is larger than {limit} bytes, the limit for {trials} pairs of a `v1a` signature and a key: send \
+                 fewer signatures or a smaller body"
             ),
             (Reason::MissingHeader, Detail::Header(name)) => write!(f, "the header `{name}` is missing"),
-            (Reason::DuplicateHeader, Detail::Header(name)) => write!(f, "the header `{name}` is there more than once"),
+            (Reason::DuplicateHeader, Detail::Header(name)) => write!(f, "the header `{name}` is repeated"),
             (Reason::TimestampTooOld, Detail::OffBy { seconds, tolerance }) => write!(
                 f,
-                "signed {seconds} s before it arrived, and {tolerance} s are allowed: a replay, a slow path, or a clock that is off"
+                "signed {seconds} s before it arrived, and {tolerance} s are allowed: a replay, a slow connection or a wrong clock"
             ),
             (Reason::TimestampTooNew, Detail::OffBy { seconds, tolerance }) => write!(
                 f,
-                "signed {seconds} s after it arrived, and {tolerance} s are allowed: a clock that is off, or a timestamp that is not in seconds"
+                "signed {seconds} s after it arrived, and {tolerance} s are allowed: a wrong clock, or a timestamp that is not in seconds"
             ),
             (Reason::SignatureMismatch, _) if self.fits_expired_secret => f.write_str(
-                "signed with a secret of this endpoint that has expired: sign with its successor, or extend its `expires_at`",
+                "signed with an expired secret of this endpoint: sign with the new secret, or extend `expires_at` of the old one",
             ),
             (reason, _) => f.write_str(reason.summary()),
         }
@@ -125,49 +124,49 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// The reason for a rejection. The names that [`as_str`](Self::as_str) gives are stable.
+/// The reason for a rejection. The names that [`as_str`](Self::as_str) returns are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// One of the three headers is not there.
+    /// One of the three headers is missing.
     MissingHeader,
-    /// One of the three headers is there more than once.
+    /// One of the three headers is repeated.
     DuplicateHeader,
-    /// The id is not 1 to 256 visible ASCII characters without space and `.`.
+    /// The id is not 1 to 256 visible ASCII characters without spaces and `.`.
     MalformedId,
     /// The timestamp is not a plain decimal number of seconds.
     MalformedTimestamp,
-    /// It was signed too long ago.
+    /// The timestamp is too old.
     TimestampTooOld,
-    /// It was signed too far in the future.
+    /// The timestamp is too far in the future.
     TimestampTooNew,
-    /// Nothing in the signature header could be read, or it has more than 32 entries or 16 KiB.
+    /// The signature header has no well-formed entry, more than 32 entries, or more than 16 KiB.
     MalformedSignature,
-    /// It is signed, but in no scheme for which there is a key.
+    /// There is no key for any scheme of the signature header.
     UnsupportedScheme,
-    /// The body is larger than is verified with so many secrets, or so many `v1a` signatures and keys; see
+    /// The body is too large for the number of secrets, or of `v1a` signatures and keys. See
     /// [`Attempt::body_limit`](crate::Attempt::body_limit).
     BodyTooLarge,
-    /// No key made any of the signatures over this id, timestamp and body.
+    /// No signature of this id, timestamp and body matches any key.
     SignatureMismatch,
-    /// The token cannot be read, has a member twice, is of another type (`typ`), or asks for processing that is
-    /// not done here: an extension (`crit`, RFC 7515), a payload that is not encoded (`b64`, RFC 7797).
+    /// The token is malformed, has a repeated member or another type (`typ`), or requires an unsupported feature: an
+    /// extension (`crit`, RFC 7515) or an unencoded payload (`b64`, RFC 7797).
     TokenMalformed,
     /// The token is not signed with RS256.
     TokenAlgorithm,
-    /// The token names no RSA key that is known and has 2048 bits or more.
+    /// The token does not name a known RSA key of at least 2048 bits.
     UnknownKey,
-    /// The token was issued by somebody else (`iss`).
+    /// The token has another issuer (`iss`).
     TokenIssuer,
-    /// The token was issued for somebody else (`aud`).
+    /// The token has another audience (`aud`).
     TokenAudience,
-    /// The token says neither when it was issued (`iat`) nor, within 24 hours, when it expires (`exp`).
+    /// The token has neither `iat` nor an `exp` within 24 hours.
     TokenUntimed,
-    /// The token has expired (`exp`), by more than 60 s.
+    /// The token expired (`exp`) more than 60 s ago.
     TokenExpired,
-    /// The token is not valid yet (`nbf`), for more than 60 s.
+    /// The token becomes valid (`nbf`) in more than 60 s.
     TokenNotYetValid,
-    /// The token says nothing of this body: it has no claims but those about itself, or they are not its event.
+    /// The token does not bind this body: it has no event claims, or they differ from the body.
     BodyNotBound,
 }
 
@@ -223,31 +222,29 @@ impl Reason {
     const fn summary(self) -> &'static str {
         match self {
             Self::MissingHeader => "a webhook header is missing",
-            Self::DuplicateHeader => "a webhook header is there more than once",
-            Self::MalformedId => "`webhook-id` is not 1 to 256 visible ASCII characters without space and `.`",
+            Self::DuplicateHeader => "a webhook header is repeated",
+            Self::MalformedId => "`webhook-id` is not 1 to 256 visible ASCII characters without spaces and `.`",
             Self::MalformedTimestamp => "`webhook-timestamp` is not a plain decimal number of seconds since 1970",
             Self::TimestampTooOld => "signed too long ago",
             Self::TimestampTooNew => "signed too far in the future",
-            Self::MalformedSignature => {
-                "`webhook-signature` has no entry of the form `version,base64` that can be read, or too many entries"
-            }
-            Self::UnsupportedScheme => "signed in no scheme for which this endpoint has a key",
-            Self::BodyTooLarge => "the body is larger than is verified with so many signatures and keys",
-            Self::SignatureMismatch => "no signature fits this id, timestamp and body with any key of this endpoint",
+            Self::MalformedSignature => "`webhook-signature` has no valid `version,base64` entry, or too many entries",
+            Self::UnsupportedScheme => "this endpoint has no key for any scheme in `webhook-signature`",
+            Self::BodyTooLarge => "the body is too large for the number of signatures and keys",
+            Self::SignatureMismatch => "no signature of this id, timestamp and body matches a key of this endpoint",
             Self::TokenMalformed => {
-                "the token in `webhook-signature` cannot be read, has a member twice, is of another type than `JWT`, \
-                 or has a `crit` or `b64` header"
+                "the token in `webhook-signature` is malformed, has a repeated member or a type other than `JWT`, or has \
+                 a `crit` or `b64` header"
             }
             Self::TokenAlgorithm => "the token is not signed with RS256",
-            Self::UnknownKey => "the token names no RSA key of 2048 bits or more that this endpoint knows",
-            Self::TokenIssuer => "the token was issued by somebody whom this endpoint does not expect",
-            Self::TokenAudience => "the token was issued for another audience than this endpoint",
-            Self::TokenUntimed => {
-                "the token has neither an `iat` nor an `exp` within 24 hours, so it could be used again and again"
-            }
+            Self::UnknownKey => "the token does not name an RSA key of this endpoint with at least 2048 bits",
+            Self::TokenIssuer => "the token has an issuer (`iss`) that this endpoint does not accept",
+            Self::TokenAudience => "the token has an audience (`aud`) other than this endpoint",
+            Self::TokenUntimed => "the token has neither `iat` nor an `exp` within 24 hours, so it could be replayed",
             Self::TokenExpired => "the token has expired",
             Self::TokenNotYetValid => "the token is not valid yet",
-            Self::BodyNotBound => "the token says nothing of this body: neither its hash nor its content",
+            Self::BodyNotBound => {
+                "the token does not bind this body: neither its hash nor its content is in the claims"
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whom a verifier trusts: a source's secrets, public keys and token policy.
+//! A verifier: the secrets, public keys and token policy of one source.
 //!
 //! ```
 //! use std::time::Duration;
@@ -23,15 +23,17 @@ use crate::key::{KeySet, PublicKey};
 use crate::name::{SharedSource, is_source_name};
 use crate::scheme::token::{self, Policy};
 use crate::secret::Secret;
+#[cfg(feature = "rs256")]
+pub use crate::token_policy::TokenPolicy;
 
-/// How far a timestamp may be off unless the source says otherwise.
+/// The default tolerance for timestamps.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
-/// A source has at most this many secrets; a rotation needs two.
+/// The maximum number of secrets of a source. A rotation needs two.
 pub const MAX_SECRETS: usize = 8;
-/// At most this many Ed25519 keys are tried, pinned ones first: a `v1a` signature names none.
+/// The maximum number of Ed25519 keys that are tried, pinned keys first. A `v1a` signature does not name its key.
 pub const MAX_ED25519_KEYS: usize = 16;
 
-/// Verifies the deliveries of one source. A clone is cheap and shares the keys.
+/// Verifies the webhooks of one source. A clone is cheap and shares the keys.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
@@ -43,15 +45,15 @@ pub(crate) struct Inner {
     pub(crate) set: Arc<KeySet>,
     pub(crate) token: Option<Policy>,
     pub(crate) tolerance_secs: u64,
-    /// Which Ed25519 key matched last, to be tried first.
+    /// The index of the Ed25519 key that matched last. It is tried first.
     last_matched: AtomicUsize,
 }
 
 impl Verifier {
-    /// Begins to describe a verifier for the source of this name.
+    /// Creates a builder for the source with this name.
     ///
-    /// The name is 1 to 64 visible ASCII characters: it goes into verdicts, headers and metrics, and
-    /// keeps one source's message ids apart from another's in a shared replay store.
+    /// The name must be 1 to 64 visible ASCII characters. It is used in headers, logs and metrics, and separates the
+    /// message ids of sources that share a replay store.
     pub fn builder(source: impl Into<String>) -> VerifierBuilder {
         VerifierBuilder {
             source: source.into(),
@@ -68,7 +70,7 @@ impl Verifier {
         &self.0.source
     }
 
-    /// The same verifier with the public keys of this set in place of those of its last one.
+    /// Returns this verifier with another key set.
     #[must_use]
     pub fn with_key_set(&self, set: Arc<KeySet>) -> Self {
         let Inner { source, secrets, labels, pinned, set: _, token, tolerance_secs, last_matched: _ } = &*self.0;
@@ -84,17 +86,17 @@ impl Verifier {
         }))
     }
 
-    /// The key set that it verifies with.
+    /// The key set.
     pub fn key_set(&self) -> &Arc<KeySet> {
         &self.0.set
     }
 
-    /// How long after it was accepted the same request may be accepted again, at most: as long as a
-    /// [`ReplayStore`](crate::ReplayStore) has to remember its id.
+    /// The longest time for which a copy of an accepted request is still accepted. A
+    /// [`ReplayStore`](crate::ReplayStore) must remember the message id for at least as long.
     ///
-    /// That is twice the tolerance, since timestamps may be off in both directions. With a token policy it is at
-    /// least 24 h and 1 min, and the tolerance: the longest life of a token that does not say when it was issued
-    /// (no `iat`, an `exp` within 24 h), the leeway, and what the unsigned header beside it may be off.
+    /// It is twice the tolerance, because a timestamp may differ in both directions. With a token policy it is at least
+    /// 24 h, 60 s and the tolerance: a token without `iat` may have an `exp` up to 24 h ahead, 60 s of leeway are
+    /// allowed, and the timestamp header beside a token is not signed.
     pub fn longest_life(&self) -> Duration {
         let tolerance = Duration::from_secs(self.0.tolerance_secs);
         let of_tokens = self.0.token.as_ref().map(|_| token::LONGEST_LIFE.saturating_add(tolerance));
@@ -115,22 +117,22 @@ impl Verifier {
 }
 
 impl Inner {
-    /// How many secrets have not expired.
+    /// The number of secrets that have not expired.
     pub(crate) fn live_secrets(&self, now: UnixTime) -> usize {
         self.secrets.iter().filter(|secret| secret.is_live(now)).count()
     }
 
-    /// Whether both have the same secrets, of which one was made with the keys of the other.
+    /// Whether one verifier was made from the other by replacing the key set.
     pub(crate) fn shares_secrets_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.secrets, &other.secrets)
     }
 
-    /// Whether one of its Ed25519 keys, of those that are tried, is this one.
+    /// Whether this key is one of the Ed25519 keys that are tried.
     pub(crate) fn has_ed25519_key(&self, key: &PublicKey) -> bool {
         self.ed25519_keys().any(|own| own.key() == key.key())
     }
 
-    /// The first Ed25519 key that `matches`: the one that did so last is asked first.
+    /// The first Ed25519 key for which `matches` returns true. The key that matched last is tried first.
     pub(crate) fn find_ed25519_key(&self, mut matches: impl FnMut(&PublicKey) -> bool) -> Option<&PublicKey> {
         let last = self.last_matched.load(Ordering::Relaxed);
         let first = self.ed25519_keys().enumerate().filter(|(index, _)| *index == last);
@@ -140,9 +142,9 @@ impl Inner {
         Some(key)
     }
 
-    /// The Ed25519 keys that are tried.
+    /// The Ed25519 keys that are tried, in order.
     pub(crate) fn ed25519_keys(&self) -> impl Iterator<Item = &PublicKey> {
-        // A key that is pinned and published too is one key: each costs a trial.
+        // A key that is both pinned and in the key set is tried once.
         let is_pinned = |key: &PublicKey| self.pinned.iter().any(|pinned| pinned.key() == key.key());
         self.pinned.iter().chain(self.set.ed25519().iter().filter(move |key| !is_pinned(key))).take(MAX_ED25519_KEYS)
     }
@@ -161,50 +163,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What is asked of a token (RFC 7519) besides a signature with a key of the key set.
-///
-/// ```
-/// use countersign::TokenPolicy;
-///
-/// let policy = TokenPolicy::new(["https://hooks.example.com/gemini"])
-///     .issuer(["https://generativelanguage.googleapis.com"]);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct TokenPolicy(Policy);
-
-impl TokenPolicy {
-    /// Takes tokens that were issued for one of these audiences, and that bind the body.
-    pub fn new<A: Into<String>>(audience: impl IntoIterator<Item = A>) -> Self {
-        let audience = audience.into_iter().map(Into::into).collect();
-        Self(Policy { audience, issuer: Vec::new(), types: Vec::new(), binds_body: true })
-    }
-
-    /// Takes tokens of these issuers only; of any, if there is none.
-    pub fn issuer<I: Into<String>>(mut self, issuer: impl IntoIterator<Item = I>) -> Self {
-        self.0.issuer = issuer.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Accepts tokens whose header names one of these types (`typ`), besides those that name none or `JWT`.
-    /// Types are compared as media types: case-insensitive, with or without `application/` (RFC 7515, 4.1.9).
-    pub fn typ<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
-        self.0.types = types.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Accepts tokens that say nothing about the body. A token with a hash of the body is still rejected if the
-    /// hash does not match.
-    ///
-    /// Whoever sees one such delivery can send its token with any other body, for as long as the token
-    /// is valid and its id is not remembered. Read nothing from the body of such a delivery.
-    pub fn danger_accept_unbound_bodies(mut self) -> Self {
-        self.0.binds_body = false;
-        self
-    }
-}
-
-/// Describes a [`Verifier`].
+/// Configures a [`Verifier`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct VerifierBuilder {
@@ -212,24 +171,25 @@ pub struct VerifierBuilder {
     secrets: Vec<Secret>,
     public_keys: Vec<PublicKey>,
     set: Option<Arc<KeySet>>,
-    token: Option<TokenPolicy>,
+    token: Option<Policy>,
     tolerance: Duration,
 }
 
 impl VerifierBuilder {
-    /// Adds a secret. Put the current one first: it is tried first.
+    /// Adds a secret. Secrets are tried in this order, so add the current one first.
     pub fn secret(mut self, secret: Secret) -> Self {
         self.secrets.push(secret);
         self
     }
 
-    /// Adds secrets, in the order in which they are to be tried.
+    /// Adds secrets. They are tried in this order.
     pub fn secrets(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
         self.secrets.extend(secrets);
         self
     }
 
-    /// Pins public keys of `v1a`, in addition to those of a key set.
+    /// Pins `v1a` public keys, in addition to the keys of a key set.
+    #[cfg(feature = "v1a")]
     pub fn public_keys(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
         self.public_keys.extend(keys);
         self
@@ -241,20 +201,21 @@ impl VerifierBuilder {
         self
     }
 
-    /// Takes tokens in place of signatures, if they meet this policy.
+    /// Also accepts tokens that meet this policy. By default, tokens are rejected.
+    #[cfg(feature = "rs256")]
     pub fn token(mut self, policy: TokenPolicy) -> Self {
-        self.token = Some(policy);
+        self.token = Some(policy.into_policy());
         self
     }
 
-    /// Sets how far a timestamp may be off, in either direction, in whole seconds, inclusive;
-    /// [`DEFAULT_TOLERANCE`] unless set.
+    /// Sets how far a timestamp may differ from the time of arrival, in both directions. The limit is inclusive and in
+    /// whole seconds. Default: [`DEFAULT_TOLERANCE`].
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = tolerance;
         self
     }
 
-    /// Makes the verifier, if the description is sound.
+    /// Builds the verifier.
     pub fn build(self) -> Result<Verifier, VerifierError> {
         if !is_source_name(&self.source) {
             return Err(VerifierError::Source);
@@ -265,7 +226,7 @@ impl VerifierBuilder {
         if self.public_keys.len() > MAX_ED25519_KEYS {
             return Err(VerifierError::TooManyPublicKeys);
         }
-        if self.token.as_ref().is_some_and(|TokenPolicy(policy)| policy.audience.is_empty()) {
+        if self.token.as_ref().is_some_and(|policy| !policy.has_audience()) {
             return Err(VerifierError::NoAudience);
         }
         if self.secrets.is_empty() && self.public_keys.is_empty() && self.set.is_none() && self.token.is_none() {
@@ -285,18 +246,18 @@ impl VerifierBuilder {
             labels,
             pinned: self.public_keys,
             set: self.set.unwrap_or_default(),
-            token: self.token.map(|TokenPolicy(policy)| policy),
+            token: self.token,
             tolerance_secs: self.tolerance.as_secs(),
             last_matched: AtomicUsize::new(0),
         })))
     }
 }
 
-/// Why a verifier was not made.
+/// A [`VerifierBuilder`] is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifierError {
-    /// The source's name is not 1 to 64 visible ASCII characters.
+    /// The name of the source is not 1 to 64 visible ASCII characters.
     Source,
     /// A label is not 1 to 64 visible ASCII characters.
     Label,
@@ -304,26 +265,26 @@ pub enum VerifierError {
     TooManySecrets,
     /// There are more than [`MAX_ED25519_KEYS`] pinned keys.
     TooManyPublicKeys,
-    /// There is no secret, no public key, no key set and no token policy: every delivery would be rejected.
+    /// There is no secret, public key, key set or token policy, so every request would be rejected.
     NoKeys,
-    /// There is a token policy without an audience: any of the issuer's tokens would do.
+    /// The token policy has no audience, so every token of the issuer would be accepted.
     NoAudience,
 }
 
 impl fmt::Display for VerifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Source => f.write_str("the name of a source is 1 to 64 visible ASCII characters without spaces"),
-            Self::Label => f.write_str("the label of a key is 1 to 64 visible ASCII characters without spaces"),
+            Self::Source => f.write_str("invalid source name: use 1 to 64 visible ASCII characters without spaces"),
+            Self::Label => f.write_str("invalid key label: use 1 to 64 visible ASCII characters without spaces"),
             Self::TooManySecrets => {
-                write!(f, "a source has at most {MAX_SECRETS} secrets: remove those that have expired")
+                write!(f, "too many secrets: a source can have {MAX_SECRETS}; remove those that have expired")
             }
-            Self::TooManyPublicKeys => write!(f, "a source has at most {MAX_ED25519_KEYS} pinned public keys"),
+            Self::TooManyPublicKeys => write!(f, "too many public keys: a source can have {MAX_ED25519_KEYS}; remove those that are no longer used"),
             Self::NoKeys => f.write_str(
                 "a verifier needs a secret, a public key, a key set or a token policy; for keys that are fetched later, \
                  pass an empty key set",
             ),
-            Self::NoAudience => f.write_str("a token policy needs one audience at least: the URL of this endpoint"),
+            Self::NoAudience => f.write_str("the token policy has no audience: add the URL of this endpoint"),
         }
     }
 }

@@ -1,34 +1,34 @@
-//! What it costs to reject a request, counted before its body is read.
+//! The cost of rejecting a request, computed before its body is read.
 
-/// How often a body is gone through at most.
+/// The maximum number of passes over a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Work {
-    /// Secrets whose HMAC-SHA256 is computed: a pass over the body each.
+    /// The secrets that are tried. Each needs one HMAC-SHA256 pass.
     pub(crate) secrets: usize,
-    /// Pairs of an Ed25519 signature and a key: a pass of SHA-512 each, and arithmetic on the curve.
+    /// The pairs of an Ed25519 signature and a key. Each needs one SHA-512 pass and curve arithmetic.
     pub(crate) trials: usize,
 }
 
-/// The most pairs of an Ed25519 signature and a key that are tried. A `v1a` signature names no key, so each may
-/// have to be tried with each; the arithmetic alone takes 33 µs a pair, whatever the body, and up to 48 µs on a
-/// busy machine. It lets one signature meet 16 keys, and the two of a rotation 8.
+/// The maximum number of pairs of an Ed25519 signature and a key. A `v1a` signature does not name its key, so each
+/// signature may have to be tried with each key. The curve arithmetic takes 33 µs per pair, and up to 48 µs on a busy
+/// machine. One signature can be tried with 16 keys, and the two signatures of a rotation with 8.
 pub(crate) const MAX_TRIALS: usize = 16;
 
-/// This many passes of HMAC-SHA256 are free, however large the body.
+/// This number of HMAC-SHA256 passes is allowed for every body size.
 const FREE_PASSES: usize = 4;
-/// What SHA-512 costs more than HMAC-SHA256, byte for byte: measured 3.3 times where the processor has
-/// instructions for SHA-256. Where it has none, SHA-512 is the faster of the two.
+/// The cost of SHA-512 relative to HMAC-SHA256, per byte. Measured: 3.3 on a processor with SHA-256 instructions.
+/// Without them, SHA-512 is the faster of the two.
 const SHA512_PASSES: usize = 4;
-/// What may be spent beyond the free passes, in ns: 1 ms, less what reading the longest head takes.
+/// The time limit beyond the free passes, in ns: 1 ms, minus the time to parse the longest headers.
 const BUDGET: usize = 940_000;
-/// What the arithmetic of one trial costs, in ns: measured 33 µs.
+/// The curve arithmetic of one pair, in ns. Measured: 33 µs.
 const TRIAL: usize = 40_000;
-/// What a pass of HMAC-SHA256 over 1 KiB costs, in ns: measured 520, at 2 GB/s.
+/// One HMAC-SHA256 pass over 1 KiB, in ns. Measured: 520 ns, at 2 GB/s.
 const PASS_OF_1_KIB: usize = 780;
 
 impl Work {
-    /// The largest body for which this work costs at most four times one HMAC-SHA256 over the same body, and
-    /// 1 ms; `None` where it does so for every body.
+    /// The largest body for which this work costs at most four times one HMAC-SHA256 over the body, plus 1 ms. `None` if
+    /// there is no limit.
     pub(crate) const fn body_limit(self) -> Option<usize> {
         match (self.secrets + self.trials * SHA512_PASSES).checked_sub(FREE_PASSES) {
             None | Some(0) => None,

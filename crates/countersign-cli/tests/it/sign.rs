@@ -75,11 +75,7 @@ fn both_schemes_are_signed_side_by_side() {
         assert_eq!(ran.code, 0, "{key:?}: {ran:?}");
     }
     let ran = run(["sign", &body, "--private-key-file", &body]);
-    assert_eq!(
-        (ran.code, ran.stderr.contains("`body` cannot be used: a private key is `whsk_`")),
-        (2, true),
-        "{ran:?}"
-    );
+    assert_eq!((ran.code, ran.stderr.contains("`body` cannot be used: invalid private key")), (2, true), "{ran:?}");
 }
 
 #[test]

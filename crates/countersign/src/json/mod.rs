@@ -5,9 +5,14 @@
 //! change what a body means. And values are compared without being converted, because a conversion is where
 //! two texts that mean different things become one: `1e400`, or an integer that no f64 can hold.
 
+#[cfg_attr(not(feature = "gemini"), path = "convert_off.rs")]
+mod convert;
+#[cfg(feature = "rs256")]
+mod equality;
+
 use std::borrow::Cow;
 
-use serde_json::{Map, Number};
+use convert::is_representable;
 
 /// The most levels of arrays and objects, as in `serde_json`. It bounds the recursion.
 pub(crate) const MAX_DEPTH: usize = 127;
@@ -17,6 +22,10 @@ pub(crate) const MAX_DEPTH: usize = 127;
 pub(crate) enum Value<'a> {
     /// `null`, `true` or `false`.
     Literal(&'static str),
+    #[cfg_attr(
+        not(any(feature = "gemini", feature = "rs256")),
+        expect(dead_code, reason = "keys and event types contain no numbers")
+    )]
     Number(&'a str),
     String(Cow<'a, str>),
     Array(Vec<Self>),
@@ -89,31 +98,6 @@ impl<'a> Value<'a> {
         let value = reader.value()?;
         reader.end().map(|()| value)
     }
-
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(self, Self::Literal("null"))
-    }
-
-    /// The same as a `serde_json::Value`; `None` if it has a number that none can hold.
-    pub(crate) fn into_serde(self) -> Option<serde_json::Value> {
-        Some(match self {
-            Self::Literal("null") => serde_json::Value::Null,
-            Self::Literal(name) => (name == "true").into(),
-            Self::Number(text) => serde_json::Value::Number(to_number(text)?),
-            Self::String(text) => text.into_owned().into(),
-            Self::Array(items) => items.into_iter().map(Self::into_serde).collect::<Option<Vec<_>>>()?.into(),
-            Self::Object(object) => object.into_serde()?.into(),
-        })
-    }
-
-    /// Sorts the members of all objects; `None` if a name stands twice in one of them.
-    fn sorted(self) -> Option<Self> {
-        Some(match self {
-            Self::Array(items) => Self::Array(items.into_iter().map(Self::sorted).collect::<Option<_>>()?),
-            Self::Object(object) => Self::Object(object.sorted()?),
-            other => other,
-        })
-    }
 }
 
 impl<'a> Object<'a> {
@@ -145,41 +129,6 @@ impl<'a> Object<'a> {
     pub(crate) fn has_unique_names(&self) -> bool {
         are_unique(&mut self.0.iter().map(|(name, _)| name).collect::<Vec<_>>(), |name| name)
     }
-
-    /// The members in the order of their names, all levels down; `None` if a name stands twice in one object.
-    pub(crate) fn sorted(self) -> Option<Self> {
-        let sort = |(name, value): (_, Value<'a>)| Some((name, value.sorted()?));
-        let mut members = self.0.into_iter().map(sort).collect::<Option<Vec<_>>>()?;
-        are_unique(&mut members, |(name, _)| name).then_some(Self(members))
-    }
-
-    /// Without the members of these names.
-    pub(crate) fn without(mut self, names: &[&str]) -> Self {
-        self.0.retain(|(name, _)| !names.contains(&name.as_ref()));
-        self
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether `text` is the same object as this one, which is [`sorted`](Self::sorted): the same names with
-    /// the same values, in any order.
-    ///
-    /// The text is read only as far as it agrees, and no string in it that is longer than every spelling of
-    /// one of `longest` bytes would be, so that a long text costs little.
-    pub(crate) fn equals(&self, text: &[u8], longest: usize) -> bool {
-        let mut reader = Reader::new(text);
-        // `\u0061` is the longest spelling of a byte.
-        reader.longest_string = longest.saturating_mul(6);
-        let is_equal = matches!(reader.token(), Some(Token::Object)) && reader.agrees_with(self).is_some();
-        is_equal && reader.end().is_some()
-    }
-
-    /// The same as a map of `serde_json`, in which the last of several members of one name stays.
-    pub(crate) fn into_serde(self) -> Option<Map<String, serde_json::Value>> {
-        self.0.into_iter().map(|(name, value)| Some((name.into_owned(), value.into_serde()?))).collect()
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -210,15 +159,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads a value and forgets it.
-    pub(crate) fn skip(&mut self) -> Option<()> {
-        self.pass(&|_| true)
-    }
-
-    /// As [`skip`](Self::skip), but stops at a number that `serde_json` cannot hold.
+    /// Reads a value and discards it, but stops at a number that `serde_json` cannot hold.
     pub(crate) fn skip_representable(&mut self) -> Option<()> {
         // What overflows is long or has an exponent.
-        self.pass(&|text| (text.len() < 300 && !text.contains(['e', 'E'])) || to_number(text).is_some())
+        self.pass(&|text| (text.len() < 300 && !text.contains(['e', 'E'])) || is_representable(text))
     }
 
     /// Reads a value all of whose numbers are as asked for.
@@ -239,41 +183,6 @@ impl<'a> Reader<'a> {
             }
         }
         Some(())
-    }
-
-    /// Reads a value, as far as it is this one.
-    fn is(&mut self, expected: &Value<'_>) -> Option<()> {
-        let is_equal = match (self.token()?, expected) {
-            (Token::Literal(found), Value::Literal(expected)) | (Token::Number(found), Value::Number(expected)) => {
-                found == *expected
-            }
-            (Token::String(found), Value::String(expected)) => found.decode() == *expected,
-            (Token::Array, Value::Array(items)) => {
-                let (mut items, mut first) = (items.iter(), true);
-                while self.item(&mut first)? {
-                    self.is(items.next()?)?;
-                }
-                items.next().is_none()
-            }
-            (Token::Object, Value::Object(object)) => return self.agrees_with(object),
-            _ => false,
-        };
-        is_equal.then_some(())
-    }
-
-    /// Reads the members of an object that has begun, as far as they are those of this one.
-    fn agrees_with(&mut self, expected: &Object<'_>) -> Option<()> {
-        let mut seen = vec![false; expected.0.len()];
-        let mut first = true;
-        while let Next::Member(name) = self.name(&mut first)? {
-            let name = name.decode();
-            let at = expected.0.binary_search_by(|(other, _)| other.as_ref().cmp(&name)).ok()?;
-            if std::mem::replace(&mut seen[at], true) {
-                return None;
-            }
-            self.is(&expected.0[at].1)?;
-        }
-        seen.iter().all(|seen| *seen).then_some(())
     }
 
     /// Nothing but white space is left.
@@ -444,10 +353,6 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// The number as `serde_json` holds it; `None` where it is too large for that.
-fn to_number(text: &str) -> Option<Number> {
-    serde_json::from_str(text).ok()
-}
-
+#[cfg(all(feature = "gemini", feature = "rs256"))]
 #[cfg(test)]
 mod tests;

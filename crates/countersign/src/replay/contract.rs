@@ -9,71 +9,67 @@ use crate::clock::ClockReading;
 use crate::message_id::{MessageId, MessageIdError};
 use crate::name::{MAX_SOURCE_LEN, SharedSource, is_source_name};
 
-/// Remembers which deliveries were handled.
+/// Remembers which messages were handled.
 ///
 /// # What an implementation must guarantee
 ///
-/// Each of these, broken, is a lost or a doubled delivery:
+/// If one of these is violated, messages are lost or handled twice:
 ///
-/// - Of all claims on one key that run at the same time, at most one is [`Fresh`](Claim::Fresh),
-///   also across processes if the store is shared by several.
-/// - A confirmed key stays [`Done`](Claim::Done) for as long as the store retains ids, at least as
-///   long as the sender retries. It is never forgotten to make room: a full store rejects new claims
-///   with [`StoreError::Full`].
-/// - A release makes the key claimable again at once. If a release is lost, the lease frees the key.
-/// - A claim whose lease ran out changes nothing when it settles late, once another claim holds the
-///   key or has confirmed it. The token's number tells the two claims apart, so it is never used
-///   again for the same key, also after the key was released or forgotten.
-/// - Leases and retention are measured with a clock that nobody sets. A wall clock that jumps
-///   neither forgets a key nor frees a claim. See [below](#time).
-/// - Dropping the future of a claim or a confirmation before it is ready must not leave the store
-///   half changed. A confirmation is carried out from the moment that it is called, also if its
-///   future is dropped: a lost confirmation is a delivery that is handled twice.
-/// - Sources do not mix: the same message id of two sources is two keys.
+/// - Of all concurrent claims on a key, at most one is [`Fresh`](Claim::Fresh), also across all processes that share
+///   the store.
+/// - A confirmed key stays [`Done`](Claim::Done) for the retention time of the store, which must cover the sender's
+///   retries. It is never forgotten early: a full store rejects new claims with [`StoreError::Full`].
+/// - After a release, the key can be claimed at once. If a release is lost, the key is free when the lease expires.
+/// - If a claim settles after its lease has expired, and another claim holds or has confirmed the key, nothing changes.
+///   The number of the token distinguishes the claims, so it is never reused for the same key, even after the key was
+///   released or forgotten.
+/// - Leases and retention are measured with a monotonic clock. If the wall clock jumps, no key is forgotten and no claim
+///   is freed. See [Time](#time).
+/// - Dropping the future of a claim or a confirmation must not leave a partial change. A confirmation takes effect from
+///   the call on, even if its future is dropped: if it is lost, the message is handled twice.
+/// - Sources are separate: the same message id of two sources is two keys.
 ///
-/// Claims are made after verification, so only a holder of a key can fill a store.
+/// Requests are verified before they are claimed, so only a holder of a key can fill a store.
 ///
 /// # Time
 ///
-/// The caller passes one reading of its clock, the same clock for all calls.
+/// The caller passes a reading of its clock. All calls use the same clock.
 ///
-/// - A store within the process measures with [`ClockReading::monotonic`] and ignores the time of day.
-/// - A store that several processes share measures with its own clock, that of its server: the clocks
-///   of its clients differ.
-/// - A store on disk needs the time of day to know after a restart how long the process was down. It
-///   uses [`ClockReading::wall`] for that alone.
+/// - A store inside the process uses [`ClockReading::monotonic`] and ignores the time of day.
+/// - A store that several processes share uses the clock of its server, because the clocks of its clients differ.
+/// - A store on disk also needs [`ClockReading::wall`], but only to compute after a restart how long the process was
+///   down.
 ///
 /// # Futures
 ///
-/// Both futures are [`Unpin`], so that a caller that gives up (its sender disconnected) can move the
-/// future elsewhere, learn the token of a late claim, and release it. [`std::future::Ready`] and
-/// `Pin<Box<dyn Future<…> + Send>>` are.
+/// Both futures are [`Unpin`]. If the sender disconnects, the caller can then move the future to a background task and
+/// release the token of a late claim. [`std::future::Ready`] and `Pin<Box<dyn Future<…> + Send>>` are `Unpin`.
 ///
-/// With the feature `conformance`, the module `replay::conformance` checks a store against all of this.
+/// With the feature `conformance`, the module `replay::conformance` tests a store against this contract.
 pub trait ReplayStore: Send + Sync + 'static {
     /// The future of [`claim`](Self::claim).
     type Claiming: Future<Output = Result<Claim, StoreError>> + Send + Unpin + 'static;
     /// The future of [`confirm`](Self::confirm).
     type Confirming: Future<Output = Result<Settled, StoreError>> + Send + Unpin + 'static;
 
-    /// Claims a key for the time of `lease`, from `now` on. An error claims nothing that a caller
-    /// would have to release: what a lost response left behind, the lease frees.
+    /// Claims a key for the duration of `lease`, starting at `now`. After an error, the caller has nothing to release.
+    /// If the response was lost, the claim ends when the lease expires.
     fn claim(&self, key: ReplayKey, lease: Duration, now: ClockReading) -> Self::Claiming;
 
-    /// Settles a claim whose delivery was handled with success.
+    /// Settles a claim after the message was handled successfully.
     ///
-    /// A claim whose lease ran out is confirmed all the same if nobody holds the key by then: the
-    /// delivery was handled. After an error the delivery may be handled again.
+    /// A claim whose lease has expired is still confirmed if no other claim holds the key. After an error, the message
+    /// may be handled again.
     fn confirm(&self, token: ClaimToken, now: ClockReading) -> Self::Confirming;
 
-    /// Settles a claim whose delivery was not handled. It is called from `drop` too, so it must not
-    /// block: a store that has to wait does so elsewhere.
+    /// Settles a claim without success. It is also called from `drop`, so it must not block. A store that has to wait
+    /// must do so in the background.
     fn release(&self, token: ClaimToken);
 
-    /// How long a confirmed key stays [`Done`](Claim::Done). Default: `None`, for a store that does not know.
+    /// How long a confirmed key stays [`Done`](Claim::Done). Default: `None`, which means unknown.
     ///
-    /// It has to cover [`Verifier::longest_life`](crate::Verifier::longest_life): a request that outlives the
-    /// memory of its id can be replayed.
+    /// It must be at least [`Verifier::longest_life`](crate::Verifier::longest_life). Otherwise a request can be replayed
+    /// after the store has forgotten its id.
     fn retain(&self) -> Option<Duration> {
         None
     }
@@ -100,7 +96,7 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
     }
 }
 
-/// What a delivery is known by: its source, and its message id as signed.
+/// Identifies a message in a replay store: its source and its signed message id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReplayKey {
     source: SharedSource,
@@ -108,7 +104,7 @@ pub struct ReplayKey {
 }
 
 impl ReplayKey {
-    /// The longest key, in bytes of both parts together.
+    /// The maximum length of both parts together, in bytes.
     pub const MAX_LEN: usize = MAX_SOURCE_LEN + MessageId::MAX_LEN;
 
     /// Parses the name of a source and the id of one of its messages.
@@ -124,35 +120,35 @@ impl ReplayKey {
         Self { source, message_id }
     }
 
-    /// The source's name.
+    /// The name of the source.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The message's id.
+    /// The message id.
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
     }
 }
 
-/// The answer to a claim.
+/// The result of a claim.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody has handled it and nobody is handling it: go on, then settle with the token.
+    /// The message is new. Handle it, then settle the claim with this token.
     Fresh(ClaimToken),
-    /// It is being handled right now: whoever sent it should come back.
+    /// Another claim holds the key. The sender should retry later.
     InFlight,
-    /// It was handled with success.
+    /// The message was handled successfully.
     Done,
 }
 
-/// The right to settle one claim, once.
+/// The right to settle a claim once.
 #[derive(Debug)]
-#[must_use = "a claim that is not settled blocks its delivery until the lease runs out"]
+#[must_use = "an unsettled claim blocks its message until the lease expires"]
 pub struct ClaimToken {
     pub(super) key: ReplayKey,
     pub(super) number: u64,
-    /// That of the key, if the memory store made the token.
+    /// The hash of the key, if the memory store created the token.
     pub(super) hash: Option<u64>,
 }
 
@@ -165,28 +161,28 @@ impl PartialEq for ClaimToken {
 impl Eq for ClaimToken {}
 
 impl ClaimToken {
-    /// A token for a claim on `key` that no other claim on it has the number of. For stores.
+    /// Creates a token for a claim, for stores. No other claim on `key` may ever have the same number.
     pub fn new(key: ReplayKey, number: u64) -> Self {
         Self { key, number, hash: None }
     }
 
-    /// What was claimed.
+    /// The claimed key.
     pub fn key(&self) -> &ReplayKey {
         &self.key
     }
 
-    /// The number that fences off an older claim on the same key.
+    /// The number that distinguishes this claim from older claims on the same key.
     pub fn number(&self) -> u64 {
         self.number
     }
 }
 
-/// What became of a confirmation.
+/// The result of a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// The key is done from now on.
+    /// The key is now done.
     Recorded,
-    /// The lease had run out and the key belongs to another claim: nothing was changed.
+    /// The lease had expired and another claim holds or has confirmed the key. Nothing changed.
     Superseded,
 }
 

@@ -1,10 +1,9 @@
-//! A retry is not a replay: the contract between whoever handles deliveries and whoever remembers
-//! them.
+//! Replay protection: the contract between a receiver and the store that remembers its messages.
 //!
-//! A delivery is claimed before it is handled, and settled after. What was handled with success is
-//! confirmed and never handled again while it is remembered; what failed is released and stays
-//! welcome; what is being handled is told to come back. A handler that never settles loses its claim
-//! when the lease runs out.
+//! A message is claimed before it is handled and settled afterwards. Confirming a claim marks the message as done, so
+//! that duplicates are not handled while the store remembers it. Releasing a claim allows a retry. While a claim is
+//! held, other attempts must be retried later. If a handler never settles its claim, the claim is lost when the lease
+//! expires.
 //!
 //! ```
 //! use std::time::Duration;
@@ -14,12 +13,12 @@
 //!
 //! # fn main() -> Result<(), countersign::replay::StoreError> {
 //! let (store, lease, now) = (MemoryStore::default(), Duration::from_secs(60), SystemClock.read());
-//! let key = || ReplayKey::parse("gemini", "msg_1").expect("a good key");
+//! let key = || ReplayKey::parse("gemini", "msg_1").expect("a valid key");
 //!
-//! // This store answers at once, so there is nothing to await.
-//! let Claim::Fresh(token) = store.claim(key(), lease, now).into_inner()? else { panic!("it is new") };
+//! // This store returns at once, so there is nothing to await.
+//! let Claim::Fresh(token) = store.claim(key(), lease, now).into_inner()? else { panic!("the message is new") };
 //! assert_eq!(store.claim(key(), lease, now).into_inner()?, Claim::InFlight);
-//! // The delivery is handled here, with success.
+//! // The message is handled here, successfully.
 //! assert_eq!(store.confirm(token, now).into_inner()?, Settled::Recorded);
 //! assert_eq!(store.claim(key(), lease, now).into_inner()?, Claim::Done);
 //! # Ok(())

@@ -1,38 +1,37 @@
-//! `version,base64` entries, delimited by spaces: the schemes `v1` and `v1a`.
+//! Space-delimited `version,base64` entries: the schemes `v1` and `v1a`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::{ED25519_LEN, TAG_LEN};
 
-/// More entries than this are not looked at: a sender in a rotation has a handful.
+/// The maximum number of entries. A sender that rotates its keys has a few.
 pub(crate) const MAX_ENTRIES: usize = 32;
-/// A longer list is not looked at, in bytes: there is room for 32 entries of either version, and for a few of
-/// versions to come.
+/// The maximum length of a list, in bytes. It is enough for 32 entries of either version, and for future versions.
 const MAX_LEN: usize = 16 * 1024;
 
-/// What `v1` lists: a tag of HMAC-SHA256.
+/// A `v1` signature: an HMAC-SHA256 tag.
 pub(crate) type Signature = [u8; TAG_LEN];
 
-/// One entry that could be read.
+/// A well-formed entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// `v1`
     Hmac(Signature),
     /// `v1a`
     Ed25519([u8; ED25519_LEN]),
-    /// A version that nobody here knows.
+    /// An unknown version.
     Unknown,
 }
 
-/// The entries that can be read. Base64 is standard and padded, the length that of the version.
+/// The well-formed entries. Base64 must be standard and padded, and have the length of the version.
 pub(crate) fn entries(header: &[u8]) -> impl Iterator<Item = Entry> {
     words(header).filter_map(entry)
 }
 
-/// Whether there is more than is looked at, readable or not.
+/// Whether the list exceeds the limits, well-formed or not.
 pub(crate) fn is_too_long(header: &[u8]) -> bool {
-    // Each entry takes up two bytes at least, with the space behind it: most headers need not be counted.
+    // Each entry has at least two bytes, including the space, so most lists need not be counted.
     header.len() > MAX_LEN || header.len() >= 2 * MAX_ENTRIES && words(header).count() > MAX_ENTRIES
 }
 
@@ -52,7 +51,7 @@ fn entry(word: &[u8]) -> Option<Entry> {
 }
 
 fn decode<const N: usize>(encoded: &[u8]) -> Option<[u8; N]> {
-    // The decoder asks for room for whole groups of three bytes.
+    // The decoder needs room for whole groups of three bytes.
     let mut room = [0; 66];
     if encoded.len() != N.div_ceil(3) * 4 {
         return None;
@@ -61,7 +60,7 @@ fn decode<const N: usize>(encoded: &[u8]) -> Option<[u8; N]> {
     room[..len].try_into().ok()
 }
 
-/// An unknown version's length is unknown too, so what is checked is its form.
+/// The length of an unknown version is unknown, so only the format is checked.
 fn is_base64(encoded: &[u8]) -> bool {
     let data = encoded.strip_suffix(b"==").or_else(|| encoded.strip_suffix(b"=")).unwrap_or(encoded);
     encoded.len().is_multiple_of(4)

@@ -31,12 +31,6 @@ const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 const JWT: &str = "JWT";
 const BODY_HASHES: [&str; 2] = ["body_sha256", "request_body_sha256"];
 
-/// Whether this is one token rather than a list: two dots, no comma, no space.
-pub(crate) fn is_token(header: &[u8]) -> bool {
-    // A list has its first comma near its beginning, so most headers are told apart at once.
-    !header.iter().any(|byte| matches!(byte, b',' | b' ')) && header.iter().filter(|byte| **byte == b'.').count() == 2
-}
-
 /// What is asked of a token besides its signature.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
@@ -44,6 +38,12 @@ pub(crate) struct Policy {
     pub(crate) issuer: Vec<String>,
     pub(crate) types: Vec<String>,
     pub(crate) binds_body: bool,
+}
+
+impl Policy {
+    pub(crate) fn has_audience(&self) -> bool {
+        !self.audience.is_empty()
+    }
 }
 
 /// A token that could be read. Nothing in it is to be trusted before its signature holds.

@@ -4,21 +4,21 @@ use zeroize::Zeroizing;
 
 use crate::encoding::decode_base64;
 
-/// Why a secret that can be read is probably not the one that was meant, or is known to others.
+/// A reason why a valid secret is probably wrong or known to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// It was published, as an example: everybody can sign with it.
+    /// It is a published example, so anyone can sign with it.
     Published,
-    /// Its text is that of a placeholder.
+    /// It is a placeholder.
     Placeholder,
-    /// It repeats a few bytes, or counts: no generator makes that.
+    /// It is a regular pattern, not random bytes.
     Regular,
-    /// It is hex, as some senders show their keys, but is read as base64.
+    /// It looks like hex, but is decoded as base64.
     Hex,
-    /// It decodes to another `whsec_…`, or another kind of key: it was encoded twice.
+    /// It decodes to another `whsec_…` or key, so it was encoded twice.
     EncodedTwice,
-    /// It decodes to the text of a key in hex or base64, which then should have been decoded once more.
+    /// It decodes to hex or base64 text, which may have to be decoded again.
     EncodedText,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// What follows `whsec_` in the examples of the specification, of Gemini's documentation and of Svix.
+/// The text after `whsec_` in the examples of the specification, the Gemini documentation and Svix.
 const PUBLISHED: [&str; 5] = [
     "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=",
@@ -49,7 +49,7 @@ const PUBLISHED: [&str; 5] = [
     "plJ3nmyCDGBKInavdOK15jsl",
     "5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH",
 ];
-/// Seven characters at least, so that random text does not hold one.
+/// At least seven characters each, so that random text does not contain one.
 const PLACEHOLDERS: [&str; 11] = [
     "changeme",
     "example",
@@ -63,7 +63,7 @@ const PLACEHOLDERS: [&str; 11] = [
     "webhooksecret",
     "yoursecret",
 ];
-/// Random bytes, even 16 of them, have more different ones.
+/// Random secrets have more distinct bytes, even with a length of 16.
 const FEW: usize = 6;
 
 pub(super) fn about_text(encoded: &str) -> Option<Doubt> {
@@ -103,7 +103,7 @@ pub(super) fn about_bytes(bytes: &[u8]) -> Option<Doubt> {
     }
 }
 
-/// Whether it is the text of a key of any kind, in whatever it was wrapped: quotes, JSON, UTF-16, capitals.
+/// Whether the text contains a key of any kind, also in quotes, JSON, UTF-16 or upper case.
 fn holds_key(bytes: &[u8]) -> bool {
     let text: Zeroizing<Vec<u8>> =
         Zeroizing::new(bytes.iter().filter(|byte| **byte != 0).map(u8::to_ascii_lowercase).collect());
@@ -119,7 +119,7 @@ fn is_hex(bytes: &[u8]) -> bool {
     bytes.len().is_multiple_of(2) && bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Base64 that no text of letters and digits could be, as some senders' secrets are.
+/// Whether this is base64 and not just letters and digits, which some senders use as secrets.
 fn is_base64(bytes: &[u8]) -> bool {
     let bare = bytes.strip_suffix(b"==").or(bytes.strip_suffix(b"=")).unwrap_or(bytes);
     let is_special = |byte: &u8| matches!(byte, b'+' | b'/' | b'-' | b'_');

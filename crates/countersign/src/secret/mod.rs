@@ -1,4 +1,4 @@
-//! Signing secrets: read strictly, labelled, expiring, never shown.
+//! Signing secrets. They are parsed strictly, may have a label and an expiry time, and are never shown.
 
 mod doubt;
 
@@ -16,21 +16,20 @@ use crate::encoding::{STANDARD, decode_base64};
 
 const PREFIX: &str = "whsec_";
 
-/// A secret with fewer bytes than this is refused.
+/// The minimum length of a secret, in bytes.
 pub const MIN_LEN: usize = 16;
-/// The specification asks for at least this many bytes; see [`Secret::is_short`].
+/// The minimum length that the specification requires, in bytes. See [`Secret::is_short`].
 pub const RECOMMENDED_LEN: usize = 24;
 
-/// A shared secret of the `v1` scheme of Standard Webhooks 1.0.0, which asks for 24 to 64 random bytes.
+/// A shared secret of the `v1` scheme of Standard Webhooks 1.0.0, which requires 24 to 64 random bytes.
 ///
-/// It can sign and verify, and nothing else: its bytes cannot be read back, `Debug` redacts it, and
-/// they are zeroed when the last copy is dropped.
+/// It can only sign and verify. Its bytes cannot be read back, `Debug` redacts them, and they are zeroed on drop.
 ///
 /// ```
 /// use countersign::{Secret, UnixTime};
 ///
 /// let current = Secret::parse("whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=")?.labelled("2026-11");
-/// // The one before it, in its day of grace after a rotation:
+/// // The previous secret, which stays valid for a day after a rotation:
 /// let previous = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?
 ///     .labelled("2026-08")
 ///     .expiring_at(UnixTime::from_secs(1_795_262_400));
@@ -47,18 +46,18 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Reads a secret as a sender shows it: `whsec_` (optional) and base64 in the standard or the
-    /// URL alphabet, padded or not, of at least [`MIN_LEN`] bytes.
+    /// Parses a secret as a sender shows it: an optional `whsec_`, then base64 of at least [`MIN_LEN`] bytes, in the
+    /// standard or the URL-safe alphabet, with or without padding.
     ///
-    /// What looks like something else is refused with a word on what it looks like: a secret that
-    /// decodes to less than it should is a secret that an attacker can guess.
+    /// Text that looks like something else is rejected, and the error says what it looks like. A secret that decodes to
+    /// fewer bytes than intended could be guessed.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let secret = Self::from_bytes(&decode(text)?)?;
         let doubt = doubt::about_text(text.strip_prefix(PREFIX).unwrap_or(text)).or(secret.doubt);
         Ok(Self { doubt, ..secret })
     }
 
-    /// Takes the bytes of a secret, already decoded; at least [`MIN_LEN`] of them.
+    /// Creates a secret from its decoded bytes. It needs at least [`MIN_LEN`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
         if bytes.len() < MIN_LEN {
             return Err(SecretError::TooShort { len: bytes.len() });
@@ -67,36 +66,36 @@ impl Secret {
         Ok(Self { key: MacKey::new(bytes), len: bytes.len(), label: None, expires_at: None, doubt })
     }
 
-    /// Names the secret, for the verdict, logs and headers. Visible ASCII; never the secret itself.
+    /// Sets the label for [`Verified`](crate::Verified), logs and headers: 1 to 64 visible ASCII characters.
     #[must_use]
     pub fn labelled(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Sets the moment from which on the secret no longer verifies anything.
+    /// Sets the expiry time. From this time on, the secret verifies nothing.
     #[must_use]
     pub fn expiring_at(mut self, at: UnixTime) -> Self {
         self.expires_at = Some(at);
         self
     }
 
-    /// The name that was given to it.
+    /// The label, if one is set.
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
-    /// When it stops to verify, if it does.
+    /// The expiry time, if one is set.
     pub fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
     }
 
-    /// Whether it has fewer than the [`RECOMMENDED_LEN`] bytes: worth a warning to whoever set it.
+    /// Whether the secret has fewer than [`RECOMMENDED_LEN`] bytes. Show a warning if it does.
     pub fn is_short(&self) -> bool {
         self.len < RECOMMENDED_LEN
     }
 
-    /// Why it is probably not the secret that was meant, or is known to others: worth a warning to whoever set it.
+    /// The reason why the secret is probably wrong or known to others, if there is one. Show it as a warning.
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt
     }
@@ -128,7 +127,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The text form of a secret with these bytes: `whsec_` and padded base64.
+/// Encodes the bytes of a secret as `whsec_` and padded base64.
 pub fn encode(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + bytes.len().div_ceil(3) * 4));
     text.push_str(PREFIX);
@@ -166,7 +165,7 @@ fn recognise(text: &str) -> Option<SecretError> {
     }
 }
 
-/// Whether the prefix is there twice, or in capitals. It would be read as base64, of a key that nobody signs with.
+/// Whether the prefix is repeated or in upper case. It would be decoded as part of a wrong key.
 fn has_odd_prefix(text: &str) -> bool {
     let text = text.strip_prefix(PREFIX).unwrap_or(text).as_bytes();
     let begins_with =
@@ -175,31 +174,31 @@ fn has_odd_prefix(text: &str) -> bool {
         || (["whpk_", "whsk_"].iter().any(|prefix| begins_with(prefix) && !text.starts_with(prefix.as_bytes())))
 }
 
-/// Why a text was not taken as a secret. It never repeats the text.
+/// A text is not a valid secret. The error never contains the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// Nothing, or only white space.
+    /// The text is empty or only white space.
     Empty,
-    /// White space or a newline in or around it.
+    /// The text contains white space or a newline.
     WhiteSpace,
-    /// Quotation marks around it.
+    /// The text is in quotation marks.
     Quoted,
-    /// It begins with `v1,`, as a signature does.
+    /// The text starts with `v1,`, like a signature.
     VersionPrefix,
-    /// It begins with `whsec_` twice, or in capitals.
+    /// The prefix `whsec_` is repeated or in upper case.
     OddPrefix,
-    /// It is a public key, `whpk_…`.
+    /// The text is a public key, `whpk_…`.
     PublicKey,
-    /// It is a private key, `whsk_…`.
+    /// The text is a private key, `whsk_…`.
     PrivateKey,
-    /// It is the shortened form that an API shows after the first time.
+    /// The text is shortened, as an API shows a secret after it was created.
     Truncated,
-    /// It is not base64.
+    /// The text is not base64.
     NotBase64,
-    /// It decodes to fewer than [`MIN_LEN`] bytes.
+    /// The secret has fewer than [`MIN_LEN`] bytes.
     TooShort {
-        /// The number of bytes that it decodes to.
+        /// The decoded length, in bytes.
         len: usize,
     },
 }

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use crate::crypto::{ED25519_LEN, Ed25519Private};
 use crate::encoding::decode_base64;
 
-/// A private key of the `v1a` scheme (Ed25519). `Debug` redacts it, and it is zeroed on drop.
+/// An Ed25519 private key, for the `v1a` scheme. `Debug` shows only the public key, and the key is zeroed on drop.
 #[derive(Clone)]
 pub struct PrivateKey(Ed25519Private);
 
 impl PrivateKey {
-    /// Reads `whsk_` and base64 of the seed of 32 bytes, or of seed and public key, which are 64.
+    /// Parses `whsk_` and base64 of the 32-byte seed, or of the seed and the public key (64 bytes).
     pub fn parse(text: &str) -> Result<Self, PrivateKeyError> {
         let encoded = text.strip_prefix("whsk_").ok_or(PrivateKeyError)?;
         let bytes = decode_base64(encoded).ok_or(PrivateKeyError)?;
@@ -24,7 +24,7 @@ impl PrivateKey {
         if public.is_empty() || public == key.0.public() { Ok(key) } else { Err(PrivateKeyError) }
     }
 
-    /// The key of this seed.
+    /// Creates the key from its seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(Ed25519Private::new(seed))
     }
@@ -33,12 +33,12 @@ impl PrivateKey {
         self.0.sign(message)
     }
 
-    /// The public key as a receiver pins it: `whpk_` and base64.
+    /// The public key as `whpk_` and base64, for receivers.
     pub fn public(&self) -> String {
         format!("whpk_{}", STANDARD.encode(self.0.public()))
     }
 
-    /// The public key as a member of a JWKS document, under this `kid`.
+    /// The public key as a JWK with this `kid`.
     pub fn jwk(&self, kid: &str) -> Value {
         json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid, "x": URL_SAFE_NO_PAD.encode(self.0.public()) })
     }
@@ -58,13 +58,15 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A text is not a private key: `whsk_` and base64 of 32 or 64 bytes that fit each other.
+/// A text is not a valid private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrivateKeyError;
 
 impl fmt::Display for PrivateKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a private key is `whsk_`, then base64 of 32 bytes, or of 64 with the public key behind them")
+        f.write_str(
+            "invalid private key: use `whsk_` and base64 of the 32-byte seed, or of the seed and its public key",
+        )
     }
 }
 

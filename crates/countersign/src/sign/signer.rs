@@ -16,14 +16,13 @@ use crate::secret::Secret;
 /// The most keys that a [`Signer`] can have.
 pub const MAX_KEYS: usize = 8;
 
-/// Signs deliveries with one key, or in a rotation with several: secrets (`v1`), private keys (`v1a`),
-/// or both.
+/// Signs deliveries with secrets (`v1`), private keys (`v1a`) or both. During a rotation it has several keys.
 ///
 /// ```
 /// use countersign::{MessageId, Secret, Signer, UnixTime};
 ///
 /// let signer = Signer::new([Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?])?;
-/// let id = MessageId::parse("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk").expect("a good id");
+/// let id = MessageId::parse("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk")?;
 /// let body = br#"{"email":"test@example.com","username":"test_user"}"#;
 ///
 /// let headers = signer.sign(&id, UnixTime::from_secs(1_649_367_553), body);
@@ -37,23 +36,27 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Signs with each of these secrets, one at least.
+    /// Creates a signer that signs with each of these secrets. It needs 1 to [`MAX_KEYS`] of them.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Result<Self, SignerError> {
-        Self::with_keys(secrets, [])
+        Self { secrets: secrets.into_iter().collect(), private_keys: Vec::new() }.checked()
     }
 
-    /// Signs with each of these secrets and private keys, one at least of either.
+    /// Creates a signer that signs with each of these secrets and private keys. It needs 1 to [`MAX_KEYS`] of them.
+    #[cfg(feature = "v1a")]
     pub fn with_keys(
         secrets: impl IntoIterator<Item = Secret>,
         private_keys: impl IntoIterator<Item = PrivateKey>,
     ) -> Result<Self, SignerError> {
-        let signer = Self { secrets: secrets.into_iter().collect(), private_keys: private_keys.into_iter().collect() };
-        let keys = signer.secrets.len() + signer.private_keys.len();
-        if (1..=MAX_KEYS).contains(&keys) { Ok(signer) } else { Err(SignerError) }
+        Self { secrets: secrets.into_iter().collect(), private_keys: private_keys.into_iter().collect() }.checked()
     }
 
-    /// The three headers of a delivery of `body` that is sent at `now`: a signature with every
-    /// private key, and with every secret that has not expired by then.
+    fn checked(self) -> Result<Self, SignerError> {
+        let keys = self.secrets.len() + self.private_keys.len();
+        if (1..=MAX_KEYS).contains(&keys) { Ok(self) } else { Err(SignerError) }
+    }
+
+    /// Returns the three headers for `body`, sent at `now`. Every private key signs, and every secret that has not
+    /// expired at that time.
     pub fn sign(&self, id: &MessageId, now: UnixTime, body: &[u8]) -> HeaderMap {
         let timestamp = now.as_secs().to_string();
         let signed = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
@@ -70,13 +73,13 @@ impl Signer {
     }
 }
 
-/// A signer needs one key at least and [`MAX_KEYS`] at most.
+/// A signer needs 1 to [`MAX_KEYS`] keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignerError;
 
 impl fmt::Display for SignerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a signer takes 1 to {MAX_KEYS} keys")
+        write!(f, "a signer needs 1 to {MAX_KEYS} keys")
     }
 }
 

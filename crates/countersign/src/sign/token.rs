@@ -14,7 +14,7 @@ use crate::crypto::RsaPrivate;
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use crate::message_id::MessageId;
 
-/// Signs tokens, with RS256.
+/// Signs tokens with RS256.
 #[derive(Clone)]
 pub struct TokenSigner {
     key: RsaPrivate,
@@ -22,29 +22,29 @@ pub struct TokenSigner {
 }
 
 impl TokenSigner {
-    /// Signs with this RSA key, in DER (PKCS#1), which tokens name by `kid`.
+    /// Creates a signer from an RSA key in DER (PKCS#1). Tokens name the key by `kid`.
     pub fn new(kid: impl Into<String>, der: &Zeroizing<Vec<u8>>) -> Result<Self, TokenSignerError> {
         Ok(Self { key: RsaPrivate::new(der).ok_or(TokenSignerError)?, kid: kid.into() })
     }
 
-    /// Signs with a new RSA key of 2048 bits, which lives no longer than its last clone.
+    /// Creates a signer with a new 2048-bit RSA key. The key is not stored anywhere.
     pub fn generate(kid: impl Into<String>) -> Result<Self, TokenSignerError> {
         Ok(Self { key: RsaPrivate::generate().ok_or(TokenSignerError)?, kid: kid.into() })
     }
 
-    /// The id that tokens name the key by.
+    /// The `kid` of the key.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The public key as a member of a JWKS document.
+    /// The public key as a JWK.
     pub fn jwk(&self) -> Value {
         let (n, e) = self.key.public();
         let (n, e) = (URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e));
         json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": self.kid, "n": n, "e": e })
     }
 
-    /// A token with these claims.
+    /// Signs a token with these claims.
     pub fn sign(&self, claims: &Map<String, Value>) -> Result<HeaderValue, TokenSignerError> {
         let header = json!({ "alg": "RS256", "kid": self.kid, "typ": "JWT" }).to_string();
         let claims = serde_json::to_string(claims).map_err(|_| TokenSignerError)?;
@@ -62,20 +62,20 @@ impl fmt::Debug for TokenSigner {
     }
 }
 
-/// Issues tokens in place of signatures: the claims are the event, so that the token binds its body.
+/// Issues tokens for deliveries. The claims contain the event, so that the token binds the body.
 ///
 /// ```
 /// use countersign::sign::TokenIssuer;
 /// use countersign::{MessageId, TokenSigner, UnixTime};
 ///
 /// let issuer = TokenIssuer::new(TokenSigner::generate("key-1")?, ["https://hooks.example.com/gemini"]);
-/// let id = MessageId::parse("msg_1").expect("a good id");
+/// let id = MessageId::parse("msg_1")?;
 /// let event = serde_json::json!({ "type": "batch.expired", "data": { "id": "batch_1" } });
 ///
 /// let event = event.as_object().expect("an object");
 /// let headers = issuer.sign(&id, UnixTime::from_secs(1_795_262_400), event)?;
 /// assert_eq!(headers["webhook-timestamp"], "1795262400");
-/// # Ok::<(), countersign::sign::TokenSignerError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -86,25 +86,24 @@ pub struct TokenIssuer {
 }
 
 impl TokenIssuer {
-    /// How long a token is valid, in seconds: as long as its delivery.
+    /// How long a token is valid, in seconds. It equals the default tolerance.
     pub const LIFE: u64 = 300;
 
-    /// Issues tokens for this audience: the URL that they are sent to, as its receiver knows it.
+    /// Creates an issuer of tokens for this audience, which is the URL of the receiver.
     pub fn new<A: Into<String>>(signer: TokenSigner, audience: impl IntoIterator<Item = A>) -> Self {
         let mut audience: Vec<Value> = audience.into_iter().map(|one| one.into().into()).collect();
         let audience = if audience.len() == 1 { audience.remove(0) } else { audience.into() };
         Self { signer, audience, name: None }
     }
 
-    /// Says who issues them.
+    /// Sets the `iss` claim.
     pub fn named(mut self, issuer: impl Into<String>) -> Self {
         self.name = Some(issuer.into());
         self
     }
 
-    /// The three headers of a delivery of `event` that is sent at `now`. A claim about the token takes
-    /// the place of a member of the event that has its name, and no receiver would take that for the
-    /// same event.
+    /// Returns the three headers for `event`, sent at `now`. A claim about the token replaces a member of the event with
+    /// the same name, and receivers then reject the token because it does not bind the body.
     pub fn sign(
         &self,
         id: &MessageId,
@@ -127,13 +126,13 @@ impl TokenIssuer {
     }
 }
 
-/// A token could not be signed: the key is no RSA key in DER (PKCS#1), or the system gives no randomness.
+/// A token cannot be signed: the key is not an RSA key in DER (PKCS#1), or the operating system returns no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenSignerError;
 
 impl fmt::Display for TokenSignerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no token can be signed with it: it is not an RSA key in DER (PKCS#1)")
+        f.write_str("the key cannot sign tokens: use an RSA key in DER (PKCS#1)")
     }
 }
 

@@ -1,50 +1,51 @@
-//! The order of checks, and nothing else.
+//! The verification of a request, in the order of its checks.
 //!
-//! Verification is in two steps, so that a hopeless request is refused before its body is read:
-//! [`Verifier::begin`] looks at the head, [`Attempt::finish`] at the body. The [crate's](crate)
-//! documentation has an example.
+//! Verification has two steps, so that most invalid requests are rejected before the body is read: [`Verifier::begin`]
+//! checks the headers, and [`Attempt::finish`] the body. The [crate documentation](crate) has an example.
+
+mod freshness;
+#[cfg_attr(not(feature = "rs256"), path = "token_off.rs")]
+mod token;
 
 use std::cmp::Reverse;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use freshness::check_freshness;
+use token::CheckedToken;
+
 use crate::clock::UnixTime;
 use crate::crypto::{self, Ed25519Signature};
 use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use crate::key::{PublicKey, RsaKey};
+use crate::key::PublicKey;
 use crate::message_id::MessageId;
 use crate::rejection::{Reason, Rejection};
-use crate::scheme::list::{self, Entry, Signature};
-use crate::scheme::token::{self, Token};
+use crate::scheme::list::{Entry, Signature};
+use crate::scheme::{self, list};
 use crate::secret::Secret;
 use crate::verdict::{MatchedKey, Scheme, Verified};
 use crate::verifier::Verifier;
 use crate::work::{MAX_TRIALS, Work};
 
-/// At most so many RSA keys of one name are tried for a token, and at most so many µs are spent on them: a
-/// rotation has two of 17 µs.
-const MAX_RSA_KEYS: usize = 4;
-const RSA_BUDGET: u32 = 900;
-/// How many expired secrets are tried after a mismatch. Each costs one more HMAC over the body, and explains a
-/// rejection that is certain already; the secrets that expired last are the likeliest.
+/// The number of expired secrets that are tried after a mismatch. Each costs one HMAC over the body, and can only
+/// explain the rejection. The secrets that expired last are the most likely, so they are tried first.
 const MAX_EXPIRED_TRIALS: usize = 2;
 
 impl Verifier {
-    /// Checks everything that the head of a request can tell: the three headers, the age, the signature's form; of
-    /// a token, all but what it says of the body. `now` is when the request arrived, and counts for everything
-    /// that expires, however late [`finish`](Attempt::finish) is called.
+    /// Checks the headers: their presence and format, the timestamp, and a token except for its binding to the body.
+    /// `now` is when the request arrived. All expiry checks use it, even if [`finish`](Attempt::finish) is called later.
     ///
-    /// It may reject with every [`Reason`] but [`BodyTooLarge`](Reason::BodyTooLarge) and
+    /// It returns every [`Reason`] except [`BodyTooLarge`](Reason::BodyTooLarge) and
     /// [`BodyNotBound`](Reason::BodyNotBound).
     pub fn begin(&self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
         self.begin_after(None, headers, now)
     }
 
-    /// As [`begin`](Self::begin), for a request that `tried` has rejected for want of a public key
-    /// ([`Rejection::wants_public_key`]). Keys that `tried` has are not tried again, and neither are its secrets
-    /// if this verifier was made from it ([`with_key_set`](Self::with_key_set)): both together cost no more than
-    /// one verification may.
+    /// Like [`begin`](Self::begin), for a request that `tried` rejected because a public key is missing
+    /// ([`Rejection::wants_public_key`]). The keys of `tried` are not tried again, and neither are its secrets if this
+    /// verifier was made from it ([`with_key_set`](Self::with_key_set)). Both verifications together stay within the
+    /// cost limit of one.
     pub fn begin_again(&self, tried: &Self, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
         self.begin_after(Some(tried), headers, now)
     }
@@ -54,8 +55,8 @@ impl Verifier {
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
         let timestamp = Timestamp::parse(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
         check_freshness(timestamp.seconds, now, self.inner().tolerance_secs)?;
-        let evidence = if token::is_token(values.signature.as_bytes()) {
-            Evidence::Token(Box::new(self.check_token(tried, values.signature.as_bytes(), now)?))
+        let evidence = if scheme::is_token(values.signature.as_bytes()) {
+            Evidence::Token(Box::new(CheckedToken::check(self, tried, values.signature.as_bytes(), now)?))
         } else {
             let listed = self.check_list(values.signature.as_bytes())?;
             let plan = self.plan(tried, &listed, now)?;
@@ -89,7 +90,7 @@ impl Verifier {
         }
     }
 
-    /// What is to be tried; a rejection if there is nothing left that could match.
+    /// Plans which keys to try. Rejects if no key is left that could match.
     fn plan(&self, tried: Option<&Self>, listed: &Listed, now: UnixTime) -> Result<Plan, Rejection> {
         let inner = self.inner();
         let has_tried = |key: &PublicKey| tried.is_some_and(|tried| tried.inner().has_ed25519_key(key));
@@ -112,51 +113,9 @@ impl Verifier {
         let total = Work { secrets: before.secrets + next.secrets, trials: before.trials + next.trials };
         Ok(Plan { next, total, tried: tried.cloned() })
     }
-
-    /// All of a token but what it says of the body.
-    fn check_token(&self, tried: Option<&Self>, header: &[u8], now: UnixTime) -> Result<CheckedToken, Rejection> {
-        let policy = self.inner().token.as_ref().ok_or(Reason::UnsupportedScheme)?;
-        let token = Token::parse(header).filter(|token| token.header.has_type_of(policy));
-        let token = token.ok_or(Reason::TokenMalformed)?;
-        if !token.header.is_rs256() {
-            return Err(Reason::TokenAlgorithm.into());
-        }
-        let is_named = |key: &&RsaKey| token.header.key_id() == Some(key.id.as_str());
-        let named = self.inner().set.rsa().iter().filter(is_named);
-        if named.clone().next().is_none() {
-            let is_named = token.header.key_id().is_some();
-            return Err(Rejection::from(Reason::UnknownKey).wanting_public_key(is_named));
-        }
-        let is_new =
-            |key: &&RsaKey| !tried.is_some_and(|tried| tried.inner().set.rsa().iter().any(|own| own.is_same(key)));
-        let mut spent = 0;
-        let mut affordable =
-            named.filter(is_new).filter(|key| key.key.fits(&token.signature)).take(MAX_RSA_KEYS).take_while(|key| {
-                let is_first = spent == 0;
-                spent += key.key.micros();
-                is_first || spent <= RSA_BUDGET
-            });
-        let key = affordable
-            .find(|key| key.key.verifies(token.signing_input, &token.signature))
-            .ok_or(Rejection::from(Reason::SignatureMismatch).wanting_public_key(true))?;
-        if !token.has_unique_claims() {
-            return Err(Reason::TokenMalformed.into());
-        }
-        let issued = token.claims.check(policy, now.as_secs())?;
-        if let Some(issued) = issued {
-            check_freshness(issued, now, self.inner().tolerance_secs)?;
-        }
-        Ok(CheckedToken {
-            key: MatchedKey::Public(key.label.clone()),
-            message_id: signed_id(&token),
-            issued,
-            must_bind: policy.binds_body,
-            payload: token.into_payload(),
-        })
-    }
 }
 
-/// A delivery whose head is in order and whose body is still to come.
+/// A request whose headers are valid and whose body is not verified yet.
 #[must_use = "nothing is verified until `finish` has seen the body"]
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -169,7 +128,7 @@ pub struct Attempt {
 
 #[derive(Clone, Debug)]
 enum Evidence {
-    /// The header is kept if it holds more `v1` signatures than the one that was decoded.
+    /// The header is kept if it has more `v1` signatures than the decoded one.
     List {
         listed: Listed,
         header: Option<HeaderValue>,
@@ -178,37 +137,26 @@ enum Evidence {
     Token(Box<CheckedToken>),
 }
 
-/// The signatures of a list. The first of `v1` is kept decoded: most deliveries have no other.
+/// The signatures of a list. The first `v1` signature is decoded, because most requests have only one.
 #[derive(Clone, Debug, Default)]
 struct Listed {
     hmacs: usize,
     first_hmac: Option<Signature>,
-    /// Whether one of `v1a` could be read.
+    /// Whether there is a well-formed `v1a` signature.
     has_ed25519: bool,
-    /// Those of `v1a` that a key could have made, each once.
+    /// The `v1a` signatures that a key can have made, without repetitions.
     ed25519: Vec<Ed25519Signature>,
 }
 
-/// What is tried before a delivery is rejected.
+/// The work before a request is rejected.
 #[derive(Clone, Debug)]
 struct Plan {
-    /// What this attempt does.
+    /// The work of this attempt.
     next: Work,
-    /// The same with what was done before it.
+    /// The same, plus the work of the verifier that was tried before.
     total: Work,
-    /// Whose keys were tried before.
+    /// The verifier that was tried before.
     tried: Option<Verifier>,
-}
-
-/// A token that holds, whatever the body.
-#[derive(Clone, Debug)]
-struct CheckedToken {
-    key: MatchedKey,
-    message_id: MessageId,
-    issued: Option<u64>,
-    /// Whether the claims have to bind the body. A hash in them has to be that of the body in any case.
-    must_bind: bool,
-    payload: Vec<u8>,
 }
 
 impl Listed {
@@ -217,7 +165,7 @@ impl Listed {
         self.first_hmac = self.first_hmac.or(Some(signature));
     }
 
-    /// A signature that no key can have made is not tried, and one that is listed twice is tried once.
+    /// Skips signatures that no key can have made, and repetitions.
     fn add_ed25519(&mut self, bytes: &[u8; crypto::ED25519_LEN]) {
         self.has_ed25519 = true;
         match Ed25519Signature::new(bytes) {
@@ -228,16 +176,15 @@ impl Listed {
 }
 
 impl Attempt {
-    /// The largest body that [`finish`](Self::finish) verifies, in bytes; `None` if any.
+    /// The largest body that [`finish`](Self::finish) verifies, in bytes, or `None` if there is no limit.
     ///
-    /// Rejecting a forged delivery costs at most four times one HMAC-SHA256 over its body, and 1 ms. One
-    /// signature and one key fit into that at every size, and so do four secrets. Where more secrets, signatures
-    /// and keys would have to be tried, the body has to be smaller: with one `v1a` signature and three keys
-    /// 128 KiB, with sixteen pairs of a signature and a key 6 KiB. More pairs than these
-    /// are not tried. In other words, the bytes that are hashed, those of SHA-512 counted four times, are at most
-    /// four times those of the body, and 1.25 MB.
+    /// The limit bounds the cost of rejecting a forged request: four times one HMAC-SHA256 over the body, plus 1 ms. One
+    /// signature and one key stay below it at every size, and so do four secrets. More combinations require a smaller
+    /// body, for example 128 KiB for one `v1a` signature and three keys, and 6 KiB for sixteen pairs of a signature and
+    /// a key. More than sixteen pairs are never tried. Counting SHA-512 four times, the hashed bytes are at most four
+    /// times the body plus 1.25 MB.
     ///
-    /// Whoever reads bodies should stop there: the delivery is rejected.
+    /// Stop reading the body at this limit, because the request is rejected.
     pub fn body_limit(&self) -> Option<usize> {
         match &self.evidence {
             Evidence::List { plan, .. } => plan.total.body_limit(),
@@ -245,7 +192,7 @@ impl Attempt {
         }
     }
 
-    /// The rejection of a body that is larger than the [limit](Self::body_limit); `None` for one that is not.
+    /// Returns a rejection if the body is larger than the [limit](Self::body_limit).
     pub fn check_body_len(&self, len: usize) -> Option<Rejection> {
         match (&self.evidence, self.body_limit()) {
             (Evidence::List { plan, .. }, Some(limit)) if len > limit => Some(Rejection::too_large(limit, plan.total)),
@@ -253,11 +200,10 @@ impl Attempt {
         }
     }
 
-    /// Checks the signatures over the body, which is to be the one that was received, untouched.
+    /// Verifies the signatures over the body. Pass the received bytes unchanged.
     ///
-    /// It may reject with [`BodyTooLarge`](Reason::BodyTooLarge), before it looks at the body, with
-    /// [`SignatureMismatch`](Reason::SignatureMismatch), and of a token with
-    /// [`BodyNotBound`](Reason::BodyNotBound).
+    /// It returns [`BodyTooLarge`](Reason::BodyTooLarge) before reading the body,
+    /// [`SignatureMismatch`](Reason::SignatureMismatch), or, for a token, [`BodyNotBound`](Reason::BodyNotBound).
     pub fn finish(self, body: Bytes) -> Result<Verified, Rejection> {
         if let Some(rejection) = self.check_body_len(body.len()) {
             return Err(rejection);
@@ -283,16 +229,7 @@ impl Attempt {
                     body,
                 ))
             }
-            Evidence::Token(token) => {
-                let CheckedToken { key, message_id, issued, must_bind, payload } = *token;
-                if !token::fits(&payload, &body, must_bind) {
-                    return Err(Reason::BodyNotBound.into());
-                }
-                // The headers beside a token are not signed. One that does not say when it was issued has no time of
-                // its own, so it counts from its arrival.
-                let timestamp = issued.unwrap_or(self.arrived.as_secs());
-                Ok(Verified::new(self.verifier, Scheme::Rs256, key, UnixTime::from_secs(timestamp), message_id, body))
-            }
+            Evidence::Token(token) => token.finish(self.verifier, self.arrived, body),
         }
     }
 
@@ -313,9 +250,9 @@ impl Attempt {
         Some((Scheme::V1, MatchedKey::Secret(index)))
     }
 
-    /// Whether the delivery would have passed with a secret that has expired. It explains a mismatch, and lets
-    /// nothing through. Secrets are tried only as far as the bound on the cost of a rejection leaves room, and not
-    /// where newer public keys may still lead to a second verification, which needs that room.
+    /// Whether an expired secret made the signature. This only explains the rejection. Secrets are tried within the
+    /// cost limit of a rejection, and not if newer public keys may lead to a second verification, which needs the
+    /// remaining cost.
     fn fits_expired_secret(&self, signed: &[&[u8]], listed: &Listed, header: &[u8], plan: &Plan) -> bool {
         let secrets = self.verifier.inner().secrets.iter();
         let mut expired: Vec<_> = secrets.filter(|secret| !secret.is_live(self.arrived)).collect();
@@ -343,7 +280,7 @@ impl Attempt {
     }
 }
 
-/// The `v1` signatures of a list, decoded once, whatever the number of secrets.
+/// The `v1` signatures of a list, decoded once for all secrets.
 struct HmacSignatures {
     first: Signature,
     all: [Signature; list::MAX_ENTRIES],
@@ -362,24 +299,14 @@ impl HmacSignatures {
         Some(signatures)
     }
 
-    /// Whether one of them was made with this secret. One tag, however many signatures are listed: a list costs
-    /// its sender more than us.
+    /// Whether this secret made one of the signatures. It computes one tag, however many signatures are listed.
     fn were_made_with(&self, secret: &Secret, signed: &[&[u8]]) -> bool {
         let tag = secret.key().tag(signed);
         tag.matches(&self.first) || self.all[..self.count].iter().any(|signature| tag.matches(signature))
     }
 }
 
-/// What a token's delivery is known by: its `jti`, which is the same for every attempt, or itself.
-fn signed_id(token: &Token<'_>) -> MessageId {
-    // An empty id names nothing: all tokens with one would be the same message.
-    match token.claims.jti.as_deref().filter(|jti| !jti.is_empty()) {
-        Some(jti) => MessageId::parse(jti).unwrap_or_else(|_| MessageId::from_hash(&crypto::sha256(jti.as_bytes()))),
-        None => MessageId::from_hash(&crypto::sha256(token.signing_input)),
-    }
-}
-
-/// The three headers, each there exactly once.
+/// The three headers. Each must be present exactly once.
 struct Values<'h> {
     id: &'h HeaderValue,
     timestamp: &'h HeaderValue,
@@ -399,7 +326,7 @@ impl<'h> Values<'h> {
     }
 }
 
-/// A header that is there, found in one look-up.
+/// A header that is present, found in one lookup.
 struct Found<'h> {
     value: &'h HeaderValue,
     repeated: bool,
@@ -419,7 +346,7 @@ impl<'h> Found<'h> {
     }
 }
 
-/// A number of seconds, and its digits as they were signed.
+/// The seconds of a timestamp, and its digits as signed.
 #[derive(Clone, Copy, Debug)]
 struct Timestamp {
     seconds: u64,
@@ -428,10 +355,10 @@ struct Timestamp {
 }
 
 impl Timestamp {
-    /// As many as i64 has.
+    /// The number of digits of `i64::MAX`.
     const MAX_DIGITS: usize = 19;
 
-    /// Digits only, no sign, no leading zero, within i64: one number has one spelling.
+    /// Accepts digits only, without a sign or a leading zero, up to `i64::MAX`, so that each number has one spelling.
     fn parse(text: &[u8]) -> Option<Self> {
         let is_padded = text.len() > 1 && text[0] == b'0';
         if !(1..=Self::MAX_DIGITS).contains(&text.len()) || is_padded {
@@ -449,17 +376,6 @@ impl Timestamp {
     }
 }
 
-fn check_freshness(timestamp: u64, now: UnixTime, tolerance: u64) -> Result<(), Rejection> {
-    let now = now.as_secs();
-    let off = now.abs_diff(timestamp);
-    if off <= tolerance {
-        Ok(())
-    } else if timestamp < now {
-        Err(Rejection::off_by(Reason::TimestampTooOld, off, tolerance))
-    } else {
-        Err(Rejection::off_by(Reason::TimestampTooNew, off, tolerance))
-    }
-}
-
+#[cfg(all(feature = "v1a", feature = "rs256", feature = "sign"))]
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! The store of one process: bounded, exact, forgotten on a restart.
+//! The in-memory store: bounded, exact and empty after a restart.
 //!
-//! Claims in flight are few, ids that are done are many. An id that is done is appended to a queue whose
-//! entries never move, and found through a table of eight bytes an id, so that it costs little more than
-//! its own bytes, and growth is short.
+//! There are few claims in flight and many done ids. A done id is appended to a queue whose entries never move, and is
+//! found through a table with eight bytes per id. It therefore needs little more than its own bytes, and growing takes
+//! little time.
 
 mod done;
 mod id;
@@ -20,19 +20,17 @@ use shard::{Shard, State};
 use super::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
 use crate::clock::ClockReading;
 
-/// Locks are held for less than a microsecond; this many keep the cores out of each other's way, and
-/// the growth of one table short.
+/// A lock is held for less than a microsecond. This many shards prevent contention between cores, and keep the growth
+/// of each table short.
 const SHARDS: usize = 64;
 
-/// Remembers deliveries within this process.
+/// Remembers messages in this process.
 ///
-/// It is exact (an id is compared whole, not by its hash), bounded (a full store rejects new claims and
-/// never forgets an id before its time), and empty after a restart: a delivery that was handled before
-/// it can be handled once more after it.
+/// It is exact: whole ids are compared, not hashes. It is bounded: a full store rejects new claims and never forgets an
+/// id early. It is empty after a restart, so a message that was handled before the restart can be handled again.
 ///
-/// It measures time with [`ClockReading::monotonic`] alone. Setting the machine's clock, in either
-/// direction, neither forgets an id nor frees a claim. While the machine is suspended that time may
-/// stand still: ids and claims then last longer than configured, never shorter.
+/// It uses only [`ClockReading::monotonic`], so setting the clock neither forgets an id nor frees a claim. That time may
+/// stop while the machine is suspended. Ids and claims then last longer than configured, never shorter.
 #[derive(Debug)]
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,

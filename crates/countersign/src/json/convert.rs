@@ -1,0 +1,35 @@
+//! Converts values to those of `serde_json`.
+
+use serde_json::{Map, Number};
+
+use super::{Object, Value};
+
+impl Value<'_> {
+    /// The same as a `serde_json::Value`; `None` if it has a number that none can hold.
+    pub(crate) fn into_serde(self) -> Option<serde_json::Value> {
+        Some(match self {
+            Self::Literal("null") => serde_json::Value::Null,
+            Self::Literal(name) => (name == "true").into(),
+            Self::Number(text) => serde_json::Value::Number(to_number(text)?),
+            Self::String(text) => text.into_owned().into(),
+            Self::Array(items) => items.into_iter().map(Self::into_serde).collect::<Option<Vec<_>>>()?.into(),
+            Self::Object(object) => object.into_serde()?.into(),
+        })
+    }
+}
+
+impl Object<'_> {
+    /// The same as a map of `serde_json`, in which the last of several members of one name stays.
+    pub(crate) fn into_serde(self) -> Option<Map<String, serde_json::Value>> {
+        self.0.into_iter().map(|(name, value)| Some((name.into_owned(), value.into_serde()?))).collect()
+    }
+}
+
+pub(super) fn is_representable(number: &str) -> bool {
+    to_number(number).is_some()
+}
+
+/// The number as `serde_json` holds it; `None` where it is too large for that.
+fn to_number(text: &str) -> Option<Number> {
+    serde_json::from_str(text).ok()
+}

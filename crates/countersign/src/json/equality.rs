@@ -1,0 +1,92 @@
+//! Compares an object with a text, without converting the values.
+
+use super::{Next, Object, Reader, Token, Value, are_unique};
+
+impl Value<'_> {
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Literal("null"))
+    }
+
+    /// Sorts the members of all objects; `None` if a name stands twice in one of them.
+    pub(super) fn sorted(self) -> Option<Self> {
+        Some(match self {
+            Self::Array(items) => Self::Array(items.into_iter().map(Self::sorted).collect::<Option<_>>()?),
+            Self::Object(object) => Self::Object(object.sorted()?),
+            other => other,
+        })
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The members in the order of their names, all levels down; `None` if a name stands twice in one object.
+    pub(crate) fn sorted(self) -> Option<Self> {
+        let sort = |(name, value): (_, Value<'a>)| Some((name, value.sorted()?));
+        let mut members = self.0.into_iter().map(sort).collect::<Option<Vec<_>>>()?;
+        are_unique(&mut members, |(name, _)| name).then_some(Self(members))
+    }
+
+    /// Without the members of these names.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|(name, _)| !names.contains(&name.as_ref()));
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `text` is the same object as this one, which is [`sorted`](Self::sorted): the same names with
+    /// the same values, in any order.
+    ///
+    /// The text is read only as far as it agrees, and no string in it that is longer than every spelling of
+    /// one of `longest` bytes would be, so that a long text costs little.
+    pub(crate) fn equals(&self, text: &[u8], longest: usize) -> bool {
+        let mut reader = Reader::new(text);
+        // `\u0061` is the longest spelling of a byte.
+        reader.longest_string = longest.saturating_mul(6);
+        let is_equal = matches!(reader.token(), Some(Token::Object)) && reader.agrees_with(self).is_some();
+        is_equal && reader.end().is_some()
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a value and forgets it.
+    pub(crate) fn skip(&mut self) -> Option<()> {
+        self.pass(&|_| true)
+    }
+
+    /// Reads a value, as far as it is this one.
+    fn is(&mut self, expected: &Value<'_>) -> Option<()> {
+        let is_equal = match (self.token()?, expected) {
+            (Token::Literal(found), Value::Literal(expected)) | (Token::Number(found), Value::Number(expected)) => {
+                found == *expected
+            }
+            (Token::String(found), Value::String(expected)) => found.decode() == *expected,
+            (Token::Array, Value::Array(items)) => {
+                let (mut items, mut first) = (items.iter(), true);
+                while self.item(&mut first)? {
+                    self.is(items.next()?)?;
+                }
+                items.next().is_none()
+            }
+            (Token::Object, Value::Object(object)) => return self.agrees_with(object),
+            _ => false,
+        };
+        is_equal.then_some(())
+    }
+
+    /// Reads the members of an object that has begun, as far as they are those of this one.
+    fn agrees_with(&mut self, expected: &Object<'_>) -> Option<()> {
+        let mut seen = vec![false; expected.0.len()];
+        let mut first = true;
+        while let Next::Member(name) = self.name(&mut first)? {
+            let name = name.decode();
+            let at = expected.0.binary_search_by(|(other, _)| other.as_ref().cmp(&name)).ok()?;
+            if std::mem::replace(&mut seen[at], true) {
+                return None;
+            }
+            self.is(&expected.0[at].1)?;
+        }
+        seen.iter().all(|seen| *seen).then_some(())
+    }
+}
