@@ -4,9 +4,9 @@ use countersign::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 
+use super::client::{Major, Sdk};
 use super::facts::{VERSIONS, assert_error, assert_name, list, moment, text, to_the_millisecond, with};
 use super::pushed::Expected;
-use super::sdk::{Major, Sdk};
 use super::stage::{JOB_TIME, Stage};
 
 /// All batches that a script makes, in their order.

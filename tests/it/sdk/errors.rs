@@ -3,8 +3,8 @@
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 
+use super::client::{Major, Sdk};
 use super::facts::{VERSIONS, assert_error, assert_violation};
-use super::sdk::{Major, Sdk};
 use super::stage::Stage;
 
 #[test]

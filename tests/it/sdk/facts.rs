@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use countersign::UnixTime;
 use serde_json::{Value, json};
 
-use super::sdk::Sdk;
+use super::client::Sdk;
 
 /// The versions of the API. A script does the same in both.
 pub(crate) const VERSIONS: [&str; 2] = ["v1", "v1beta"];

@@ -4,13 +4,13 @@
 #![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
 
 mod batches;
+mod client;
 mod errors;
 mod facts;
 mod interactions;
 mod pushed;
 mod receiver;
 mod relay;
-mod sdk;
 mod stage;
 mod videos;
 mod webhooks;

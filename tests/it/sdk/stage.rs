@@ -11,10 +11,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::client::{Major, Sdk};
 use super::facts::VERSIONS;
 use super::receiver::{AUDIENCE, Receiver};
 use super::relay::{Exchange, Relay};
-use super::sdk::{Major, Sdk};
 
 /// How long a job takes, in emulated time, which the scripts let pass.
 pub(crate) const JOB_TIME: Duration = Duration::from_hours(1);

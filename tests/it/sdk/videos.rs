@@ -4,9 +4,9 @@ use countersign::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Map, Value, json};
 
+use super::client::{Major, Sdk};
 use super::facts::{VERSIONS, assert_error, assert_name, moment, text};
 use super::pushed::Expected;
-use super::sdk::{Major, Sdk};
 use super::stage::Stage;
 
 /// What the name of an operation begins with.

@@ -6,9 +6,9 @@ use countersign::{Clock, Reason, SystemClock, UnixTime};
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 
+use super::client::{Major, Sdk};
 use super::facts::{VERSIONS, assert_error, assert_name, list, moment, text, to_the_millisecond, to_the_second, with};
 use super::receiver::Delivery;
-use super::sdk::{Major, Sdk};
 use super::stage::Stage;
 
 #[test]
