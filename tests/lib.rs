@@ -1,7 +1,6 @@
 //! Tests that belong to no single crate, and what several of them need. It makes the README's code a test.
 
 pub mod install;
-pub mod process;
 pub mod sender;
 
 #[cfg(doctest)]

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 
 pub use countersign_emulator::Dynamic;
 use countersign_emulator::{Config, Emulator};
+use countersign_test::wait::{PATIENCE, eventually};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::process::{PATIENCE, eventually};
 
 /// Whom its tokens are for.
 pub const AUDIENCE: &str = "https://hooks.example.com/gemini";

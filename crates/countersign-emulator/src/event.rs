@@ -1,7 +1,7 @@
 //! Events in the form of Gemini API webhooks: a status and pointers, never the results.
 
 use countersign::UnixTime;
-use countersign::event::EventKind;
+use countersign::gemini::EventKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use countersign::event::EventKind;
+use countersign::gemini::EventKind;
 use countersign::{Secret, UnixTime};
 use http::Uri;
 use zeroize::Zeroizing;

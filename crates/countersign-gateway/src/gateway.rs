@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use countersign::{Clock, MemoryStore, SystemClock};
-use countersign_tower::{BodyBudget, OnReport, Outcome, Rejection, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign::{Clock, SystemClock};
+use countersign_tower::{BodyBudget, Outcome, Rejection, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -44,7 +44,7 @@ struct Route {
     name: Arc<String>,
     metrics: RouteMetrics,
     /// head → body → verify → filter → claim → forward → settle
-    verify: Verify<Forward, Arc<MemoryStore>, SystemClock, Keys, Ends>,
+    verify: Verify<Forward, Keys>,
 }
 
 impl Gateway {
@@ -181,7 +181,7 @@ impl Route {
         let forward = Forward::new(upstreams, timeouts, opened, places.clone(), metrics.upstream.clone());
         let ends = Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(source) };
         let mut layer = VerifyLayer::new(source.keys.clone())
-            .on_report(ends)
+            .on_report(move |report| ends.record(report))
             .store(Arc::clone(&source.store))
             .lease(source.lease)
             .body_limit(route.body_limit)
@@ -213,8 +213,8 @@ struct Ends {
     source: Arc<Source>,
 }
 
-impl OnReport for Ends {
-    fn on_report(&self, report: &Report) {
+impl Ends {
+    fn record(&self, report: &Report) {
         self.source.fullness.note(report.outcome());
         if report.was_deferred() {
             let (outcome, reason) = (report.outcome().as_str(), reason_of(report));

@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! use axum::{Json, Router, routing::post};
-//! use countersign::{Secret, Verifier, event::EventKind};
+//! use countersign::{Secret, Verifier, gemini::EventKind};
 //! use countersign_tower::VerifyLayer;
 //! use countersign_tower::axum::{VerifiedDelivery, Webhook};
 //!
@@ -51,7 +51,7 @@ use ::axum::body::Body;
 use ::axum::extract::FromRequestParts;
 use ::axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign::event::EventError;
+use countersign::gemini::EventError;
 use countersign::{Event, Verified};
 use http::StatusCode;
 use http::request::Parts;
@@ -62,7 +62,7 @@ use crate::grpc::Protocol;
 use crate::observe::Observed;
 use crate::problem;
 use crate::rejection::Rejection;
-use crate::render::{ProblemDocument, RenderRejection};
+use crate::render::problem_document;
 use crate::report::Outcome;
 
 /// The payload of a verified delivery: an [`Event`] unless another [`Payload`] is asked for.
@@ -198,7 +198,7 @@ impl IntoResponse for WebhookRejection {
     fn into_response(self) -> Response {
         match self {
             Self::Rejected(rejection) => {
-                let render = |rejection: &Rejection| ProblemDocument.render(rejection);
+                let render = problem_document;
                 answer::rejection::<Body>(&rejection, Protocol::Http, render).map(Body::new)
             }
             _ => problem::response(self.status(), self.code(), &self.to_string()).map(Body::from),

@@ -9,70 +9,73 @@ use countersign::{ClockReading, ReplayStore};
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep, timeout};
 
-use crate::policy::Terms;
+use crate::policy::Policy;
+use crate::sources::Sources;
 
 /// A claim that is released when it is dropped: by an error, a panic, or a sender that hung up.
-pub(crate) struct ClaimGuard<P: Terms> {
-    claim: Option<(Arc<P>, ClaimToken)>,
+pub(crate) struct ClaimGuard<K: Sources, St: ReplayStore> {
+    claim: Option<(Arc<Policy<K, St>>, ClaimToken)>,
 }
 
-impl<P: Terms> ClaimGuard<P> {
-    pub(crate) fn new(policy: Arc<P>, token: ClaimToken) -> Self {
+impl<K: Sources, St: ReplayStore> ClaimGuard<K, St> {
+    pub(crate) fn new(policy: Arc<Policy<K, St>>, token: ClaimToken) -> Self {
         Self { claim: Some((policy, token)) }
     }
 
     /// Confirms the claim instead of releasing it.
-    pub(crate) fn confirm(mut self, now: ClockReading) -> Option<Confirming<P>> {
+    pub(crate) fn confirm(mut self, now: ClockReading) -> Option<Confirming<K, St>> {
         let (policy, token) = self.claim.take()?;
-        let future = policy.store().confirm(token, now);
+        let future = policy.store.confirm(token, now);
         Some(StoreCall::new(policy, future))
     }
 }
 
-impl<P: Terms> Drop for ClaimGuard<P> {
+impl<K: Sources, St: ReplayStore> Drop for ClaimGuard<K, St> {
     fn drop(&mut self) {
         if let Some((policy, token)) = self.claim.take() {
-            policy.store().release(token);
+            policy.store.release(token);
         }
     }
 }
 
-pub(crate) type Claiming<P> = StoreCall<<<P as Terms>::Store as ReplayStore>::Claiming, P>;
-pub(crate) type Confirming<P> = StoreCall<<<P as Terms>::Store as ReplayStore>::Confirming, P>;
+pub(crate) type Claiming<K, St> = StoreCall<<St as ReplayStore>::Claiming, K, St>;
+pub(crate) type Confirming<K, St> = StoreCall<<St as ReplayStore>::Confirming, K, St>;
 
 /// A call of the store, with a time limit.
 ///
 /// If nobody waits for it any more, because the sender hung up or the limit has passed, a task of its
 /// own completes it: a claim that comes late is released, and a confirmation is not lost. Without a
 /// Tokio runtime there is no limit and no task, and the future is dropped.
-pub(crate) struct StoreCall<F, P>
+pub(crate) struct StoreCall<F, K, St>
 where
     F: Future<Output: Unawaited> + Send + Unpin + 'static,
-    P: Terms,
+    K: Sources,
+    St: ReplayStore,
 {
     /// Taken out while polling, so a future that panicked is never resumed.
-    call: Option<(Arc<P>, F)>,
+    call: Option<(Arc<Policy<K, St>>, F)>,
     /// Made when the store does not respond at once.
     limit: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F, P, T> StoreCall<F, P>
+impl<F, K, St, T> StoreCall<F, K, St>
 where
     F: Future<Output = Result<T, StoreError>> + Send + Unpin + 'static,
     F::Output: Unawaited,
-    P: Terms,
+    K: Sources,
+    St: ReplayStore,
 {
-    pub(crate) fn new(policy: Arc<P>, future: F) -> Self {
+    pub(crate) fn new(policy: Arc<Policy<K, St>>, future: F) -> Self {
         Self { call: Some((policy, future)), limit: None }
     }
 
     /// The store's response, and the policy that it was asked under.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Arc<P>, T), StoreError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Arc<Policy<K, St>>, T), StoreError>> {
         let Some((policy, mut future)) = self.call.take() else { return Poll::Pending };
         if let Poll::Ready(outcome) = Pin::new(&mut future).poll(cx) {
             return Poll::Ready(outcome.map(|outcome| (policy, outcome)));
         }
-        let settings = policy.settings();
+        let settings = &policy.settings;
         let time = settings.store_timeout.min(settings.lease);
         if self.limit.is_none() && Handle::try_current().is_ok() {
             self.limit = Some(Box::pin(sleep(time)));
@@ -87,10 +90,11 @@ where
     }
 }
 
-impl<F, P> Drop for StoreCall<F, P>
+impl<F, K, St> Drop for StoreCall<F, K, St>
 where
     F: Future<Output: Unawaited> + Send + Unpin + 'static,
-    P: Terms,
+    K: Sources,
+    St: ReplayStore,
 {
     fn drop(&mut self) {
         if let Some((policy, future)) = self.call.take() {
@@ -101,11 +105,14 @@ where
 
 /// Completes a call that nobody waits for. It gives up after the time of a lease, so that a store that
 /// never responds does not gather tasks without end.
-fn complete<P: Terms>(policy: Arc<P>, future: impl Future<Output: Unawaited> + Send + 'static) {
+fn complete<K: Sources, St: ReplayStore>(
+    policy: Arc<Policy<K, St>>,
+    future: impl Future<Output: Unawaited> + Send + 'static,
+) {
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(async move {
-            if let Ok(outcome) = timeout(policy.settings().lease, future).await {
-                outcome.settle(policy.store());
+            if let Ok(outcome) = timeout(policy.settings.lease, future).await {
+                outcome.settle(&policy.store);
             }
         });
     }

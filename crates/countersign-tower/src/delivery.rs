@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use countersign::replay::{Claim, Settled, StoreError};
-use countersign::{Attempt, Clock, ClockReading, Refreshed, ReplayStore, Verifier};
+use countersign::{Attempt, ClockReading, Refreshed, ReplayStore, Verifier};
 use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
@@ -19,7 +19,7 @@ use crate::filter::{Choice, choose};
 use crate::future::{Rejected, Stage, Step};
 use crate::grpc::Protocol;
 use crate::held::{HeldBody, Settlement};
-use crate::policy::{OnDuplicate, OnStoreFailure, Terms, Unclaimed, Untyped};
+use crate::policy::{OnDuplicate, OnStoreFailure, Policy, Unclaimed, Untyped};
 use crate::rejection::Rejection;
 use crate::report::Outcome;
 use crate::reporting::Reporting;
@@ -27,7 +27,7 @@ use crate::settle::{Conclusion, Ending, conclude, unconfirmed};
 use crate::sources::Sources;
 use crate::trace::RequestSpan;
 
-pub(crate) struct Delivery<S, P: Terms> {
+pub(crate) struct Delivery<S, K: Sources, St: ReplayStore> {
     /// The service, and the head that it is to see; until it is called.
     request: Option<(S, request::Parts)>,
     protocol: Protocol,
@@ -40,20 +40,21 @@ pub(crate) struct Delivery<S, P: Terms> {
     /// Why the service is to have it without a claim.
     unclaimed: Option<Unclaimed>,
     reservation: Option<Reservation>,
-    reporting: Reporting<P>,
+    reporting: Reporting<K, St>,
 }
 
-impl<S, P, ResBody> Delivery<S, P>
+impl<S, K, St, ResBody> Delivery<S, K, St>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
-    P: Terms,
+    K: Sources,
+    St: ReplayStore,
     ResBody: Body,
 {
-    pub(crate) fn new(service: S, head: request::Parts, policy: Arc<P>, span: RequestSpan) -> Self {
+    pub(crate) fn new(service: S, head: request::Parts, policy: Arc<Policy<K, St>>, span: RequestSpan) -> Self {
         Self {
-            protocol: Protocol::of(&head, policy.settings().grpc),
-            arrived: policy.clock().read(),
-            verifier: policy.sources().verifier_for(&head),
+            protocol: Protocol::of(&head, policy.settings.grpc),
+            arrived: policy.clock.read(),
+            verifier: policy.keys.verifier_for(&head),
             request: Some((service, head)),
             tried: None,
             unclaimed: None,
@@ -62,8 +63,8 @@ where
         }
     }
 
-    pub(crate) fn begin<B: Body>(&self, body: B) -> Stage<S::Future, B, ResBody, P> {
-        let settings = self.reporting.policy.settings();
+    pub(crate) fn begin<B: Body>(&self, body: B) -> Stage<S::Future, B, ResBody, K, St> {
+        let settings = &self.reporting.policy.settings;
         let unary = self.protocol.is_grpc() && !settings.buffers_grpc_streams;
         match self.check_head() {
             Ok(attempt) => {
@@ -75,7 +76,7 @@ where
 
     fn check_head(&self) -> Result<Attempt, Rejection> {
         let verifier = self.verifier.as_ref().ok_or(Rejection::UnknownSource)?;
-        if let Some(rejection) = Rejection::of_retain(self.reporting.policy.store().retain(), verifier) {
+        if let Some(rejection) = Rejection::of_retain(self.reporting.policy.store.retain(), verifier) {
             return Err(rejection);
         }
         let (headers, now) = (&self.head().headers, self.arrived.wall);
@@ -95,7 +96,7 @@ where
         &mut self,
         attempt: Option<Attempt>,
         body: Result<Buffered, Rejection>,
-    ) -> Step<S::Future, B, ResBody, P> {
+    ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let attempt = attempt.expect("a request is verified once");
         match body {
@@ -107,11 +108,11 @@ where
         }
     }
 
-    fn finish<B>(&mut self, attempt: Attempt, body: Bytes) -> Step<S::Future, B, ResBody, P> {
+    fn finish<B>(&mut self, attempt: Attempt, body: Bytes) -> Step<S::Future, B, ResBody, K, St> {
         let policy = &self.reporting.policy;
-        let started = policy.clock().instant();
+        let started = policy.clock.instant();
         let verdict = attempt.finish(body.clone());
-        let finished = policy.clock().instant();
+        let finished = policy.clock.instant();
         self.reporting.verification_time = Some(finished.saturating_duration_since(started));
         let verified = match verdict {
             Ok(verified) => self.reporting.verified.insert(verified),
@@ -119,7 +120,7 @@ where
                 return Step::To(self.rejected(Rejected::Body { rejection: rejection.into(), body }));
             }
         };
-        let settings = policy.settings();
+        let settings = &policy.settings;
         if let (Some(events), Some((_, head))) = (&settings.events, &self.request) {
             match choose(events, verified, &head.headers) {
                 Choice::Wanted => {}
@@ -132,16 +133,16 @@ where
                 }
             }
         }
-        let claiming = policy.store().claim(verified.replay_key(), settings.lease, self.arrived.at(finished));
+        let claiming = policy.store.claim(verified.replay_key(), settings.lease, self.arrived.at(finished));
         Step::To(Stage::Claiming { claiming: StoreCall::new(Arc::clone(policy), claiming) })
     }
 
     /// Rejects, unless a key that is not known yet could make the difference.
-    fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, P> {
+    fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, K, St> {
         let rejection = rejected.rejection();
         match &self.verifier {
             Some(verifier) if rejection.wants_public_key() && self.tried.is_none() => Stage::Refreshing {
-                refreshing: self.reporting.policy.sources().refresh_for(self.head(), verifier),
+                refreshing: self.reporting.policy.keys.refresh_for(self.head(), verifier),
                 rejected: Some(rejected),
             },
             _ => Stage::Rejected { rejection },
@@ -152,7 +153,7 @@ where
         &mut self,
         refreshed: Refreshed,
         rejected: Option<Rejected<B>>,
-    ) -> Step<S::Future, B, ResBody, P> {
+    ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let rejected = rejected.expect("a request is tried again once");
         match (refreshed, rejected) {
@@ -176,8 +177,11 @@ where
         }
     }
 
-    pub(crate) fn claimed<B>(&mut self, claim: Result<(Arc<P>, Claim), StoreError>) -> Step<S::Future, B, ResBody, P> {
-        let settings = self.reporting.policy.settings();
+    pub(crate) fn claimed<B>(
+        &mut self,
+        claim: Result<(Arc<Policy<K, St>>, Claim), StoreError>,
+    ) -> Step<S::Future, B, ResBody, K, St> {
+        let settings = &self.reporting.policy.settings;
         let claim = match claim {
             // From here on whatever ends this future early gives the claim back.
             Ok((policy, Claim::Fresh(token))) => Some(ClaimGuard::new(policy, token)),
@@ -201,7 +205,7 @@ where
         self.request.as_mut().expect("a service is asked before it is called").0.poll_ready(cx)
     }
 
-    pub(crate) fn handle<B>(&mut self, claim: Option<ClaimGuard<P>>) -> Step<S::Future, B, ResBody, P> {
+    pub(crate) fn handle<B>(&mut self, claim: Option<ClaimGuard<K, St>>) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "both are there until the only call of the service, which is here")]
         let (mut service, mut head) = self.request.take().expect("a request is handled once");
         #[expect(clippy::expect_used, reason = "`finish` is the only way here")]
@@ -215,7 +219,7 @@ where
     }
 
     /// The service gave no answer: its error is passed on.
-    pub(crate) fn failed(&mut self, claim: Option<ClaimGuard<P>>, error: S::Error) -> S::Error {
+    pub(crate) fn failed(&mut self, claim: Option<ClaimGuard<K, St>>, error: S::Error) -> S::Error {
         drop(claim);
         self.reservation = None;
         self.reporting.give(unconfirmed(self.unclaimed, false));
@@ -224,10 +228,10 @@ where
 
     pub(crate) fn settle<B>(
         &mut self,
-        claim: Option<ClaimGuard<P>>,
+        claim: Option<ClaimGuard<K, St>>,
         response: Response<ResBody>,
-    ) -> Step<S::Future, B, ResBody, P> {
-        match conclude(&response, self.protocol, self.reporting.policy.settings().confirm_at) {
+    ) -> Step<S::Future, B, ResBody, K, St> {
+        match conclude(&response, self.protocol, self.reporting.policy.settings.confirm_at) {
             Conclusion::Handled => match claim.and_then(|claim| claim.confirm(self.now())) {
                 Some(confirming) => Step::To(Stage::Confirming { response: Some(response), confirming }),
                 None => self.answer(response.map(ResponseBody::inner), unconfirmed(self.unclaimed, true)),
@@ -241,14 +245,14 @@ where
     }
 
     fn now(&self) -> ClockReading {
-        self.arrived.at(self.reporting.policy.clock().instant())
+        self.arrived.at(self.reporting.policy.clock.instant())
     }
 
     pub(crate) fn confirmed<B>(
         &mut self,
         response: Option<Response<ResBody>>,
         settled: Result<Settled, StoreError>,
-    ) -> Step<S::Future, B, ResBody, P> {
+    ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let response = response.expect("a response is answered once");
         let outcome = match settled {
@@ -261,10 +265,10 @@ where
     /// Leaves the claim with the body: its end settles the delivery.
     fn defer<B>(
         &mut self,
-        claim: Option<ClaimGuard<P>>,
+        claim: Option<ClaimGuard<K, St>>,
         response: Response<ResBody>,
         ending: Ending,
-    ) -> Step<S::Future, B, ResBody, P> {
+    ) -> Step<S::Future, B, ResBody, K, St> {
         let reporting = self.reporting.hand_over();
         let settlement = Settlement::new(claim, self.arrived, self.unclaimed, self.reservation.take(), reporting);
         let held = |body| ResponseBody::held(HeldBody::new(body, ending, Box::new(settlement)));
@@ -272,13 +276,13 @@ where
     }
 
     /// A success that the service had no part in.
-    fn acknowledge<B>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, P> {
+    fn acknowledge<B>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, K, St> {
         self.answer(answer::acknowledgement(&outcome, self.protocol), outcome)
     }
 
-    pub(crate) fn reject<B>(&mut self, rejection: Rejection) -> Step<S::Future, B, ResBody, P> {
+    pub(crate) fn reject<B>(&mut self, rejection: Rejection) -> Step<S::Future, B, ResBody, K, St> {
         let response =
-            answer::rejection(&rejection, self.protocol, |rejection| self.reporting.policy.render(rejection));
+            answer::rejection(&rejection, self.protocol, |rejection| (self.reporting.policy.render)(rejection));
         self.answer(response, Outcome::Rejected(rejection))
     }
 
@@ -286,7 +290,7 @@ where
         &mut self,
         mut response: Response<ResponseBody<ResBody>>,
         outcome: Outcome,
-    ) -> Step<S::Future, B, ResBody, P> {
+    ) -> Step<S::Future, B, ResBody, K, St> {
         self.reservation = None;
         self.reporting.answered(response.status());
         let report = self.reporting.give(outcome);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use countersign::{Attempt, Clock, ReplayStore, Verifier};
+use countersign::{Attempt, MemoryStore, ReplayStore, Verifier};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -14,43 +14,38 @@ use crate::body::{ResponseBody, VerifiedBody};
 use crate::buffer::Buffer;
 use crate::claim::{ClaimGuard, Claiming, Confirming};
 use crate::delivery::Delivery;
-use crate::policy::{Policy, Terms};
+use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::render::{ProblemDocument, RenderRejection};
-use crate::report::OnReport;
 use crate::sources::Sources;
 use crate::trace::RequestSpan;
 
 pin_project! {
     /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
-    pub struct ResponseFuture<S, B, ResBody, St, C, K = Verifier, H = (), R = ProblemDocument>
+    pub struct ResponseFuture<S, B, ResBody, K = Verifier, St = Arc<MemoryStore>>
     where
         S: Service<Request<VerifiedBody>>,
-        St: ReplayStore,
-        C: Clock,
         K: Sources,
-        H: OnReport,
-        R: RenderRejection,
+        St: ReplayStore,
     {
         // In this order: what is reported has happened.
         #[pin]
-        stage: Stage<S::Future, B, ResBody, Policy<St, C, K, H, R>>,
-        delivery: Delivery<S, Policy<St, C, K, H, R>>,
+        stage: Stage<S::Future, B, ResBody, K, St>,
+        delivery: Delivery<S, K, St>,
         span: RequestSpan,
     }
 }
 
 pin_project! {
     #[project = StageProjection]
-    pub(crate) enum Stage<F, B, ResBody, P: Terms> {
+    pub(crate) enum Stage<F, B, ResBody, K: Sources, St: ReplayStore> {
         Rejected { rejection: Rejection },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
-        Refreshing { #[pin] refreshing: <P::Sources as Sources>::Refreshing, rejected: Option<Rejected<B>> },
-        Claiming { claiming: Claiming<P> },
-        Readying { claim: Option<ClaimGuard<P>> },
+        Refreshing { #[pin] refreshing: K::Refreshing, rejected: Option<Rejected<B>> },
+        Claiming { claiming: Claiming<K, St> },
+        Readying { claim: Option<ClaimGuard<K, St>> },
         // In this order: the claim is held until nothing is left of the service's future.
-        Handling { #[pin] handling: F, claim: Option<ClaimGuard<P>> },
-        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<P> },
+        Handling { #[pin] handling: F, claim: Option<ClaimGuard<K, St>> },
+        Confirming { response: Option<Response<ResBody>>, confirming: Confirming<K, St> },
     }
 }
 
@@ -70,23 +65,20 @@ impl<B> Rejected<B> {
 
 /// Where a request goes from a stage.
 #[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
-pub(crate) enum Step<F, B, ResBody, P: Terms> {
-    To(Stage<F, B, ResBody, P>),
+pub(crate) enum Step<F, B, ResBody, K: Sources, St: ReplayStore> {
+    To(Stage<F, B, ResBody, K, St>),
     Answer(Response<ResponseBody<ResBody>>),
 }
 
-impl<S, B, ResBody, St, C, K, H, R> ResponseFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> ResponseFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     B: Body,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
-    pub(crate) fn new(service: S, policy: Arc<Policy<St, C, K, H, R>>, request: Request<B>) -> Self {
+    pub(crate) fn new(service: S, policy: Arc<Policy<K, St>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let span = RequestSpan::new(&head);
         let delivery = Delivery::new(service, head, policy, span.clone());
@@ -95,16 +87,13 @@ where
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> Future for ResponseFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> Future for ResponseFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
     B: Body,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -160,14 +149,11 @@ where
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> fmt::Debug for ResponseFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> fmt::Debug for ResponseFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<VerifiedBody>>,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

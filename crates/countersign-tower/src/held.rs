@@ -5,17 +5,18 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use countersign::replay::Settled;
-use countersign::{Clock, ClockReading};
+use countersign::{ClockReading, ReplayStore};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::budget::Reservation;
 use crate::claim::{ClaimGuard, Confirming};
 use crate::grpc;
-use crate::policy::{Terms, Unclaimed};
+use crate::policy::Unclaimed;
 use crate::report::Outcome;
 use crate::reporting::Reporting;
 use crate::settle::{Ending, unconfirmed};
+use crate::sources::Sources;
 
 pin_project! {
     /// The body of an answer whose end decides: the claim is held until then.
@@ -169,32 +170,32 @@ impl<B: fmt::Debug> fmt::Debug for HeldBody<B> {
 }
 
 /// The last of a delivery: its claim, and what is still to be said of it.
-pub(crate) struct Settlement<P: Terms> {
-    confirming: Option<Confirming<P>>,
+pub(crate) struct Settlement<K: Sources, St: ReplayStore> {
+    confirming: Option<Confirming<K, St>>,
     // In this order: what is reported has happened.
-    claim: Option<ClaimGuard<P>>,
+    claim: Option<ClaimGuard<K, St>>,
     arrived: ClockReading,
     unclaimed: Option<Unclaimed>,
     reservation: Option<Reservation>,
-    reporting: Reporting<P>,
+    reporting: Reporting<K, St>,
 }
 
-impl<P: Terms> Settlement<P> {
+impl<K: Sources, St: ReplayStore> Settlement<K, St> {
     pub(crate) fn new(
-        claim: Option<ClaimGuard<P>>,
+        claim: Option<ClaimGuard<K, St>>,
         arrived: ClockReading,
         unclaimed: Option<Unclaimed>,
         reservation: Option<Reservation>,
-        reporting: Reporting<P>,
+        reporting: Reporting<K, St>,
     ) -> Self {
         Self { confirming: None, claim, arrived, unclaimed, reservation, reporting }
     }
 }
 
-impl<P: Terms> Settling for Settlement<P> {
+impl<K: Sources, St: ReplayStore> Settling for Settlement<K, St> {
     fn poll_handled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(claim) = self.claim.take() {
-            let now = self.arrived.at(self.reporting.policy.clock().instant());
+            let now = self.arrived.at(self.reporting.policy.clock.instant());
             self.confirming = claim.confirm(now);
         }
         let outcome = match &mut self.confirming {

@@ -11,8 +11,8 @@ use crate::detach::{DetachLayer, DetachedTask};
 use crate::observe::ObserveLayer;
 use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings, Untyped};
 use crate::rejection::Rejection;
-use crate::render::{ProblemDocument, RenderRejection};
-use crate::report::OnReport;
+use crate::render::{Rendered, problem_document};
+use crate::report::Report;
 use crate::service::Verify;
 use crate::sources::Sources;
 
@@ -21,8 +21,7 @@ use crate::sources::Sources;
 /// Clones share the replay store and the budget of bytes, and so do all services that one layer is put
 /// around.
 ///
-/// Its types are those of the replay store, the clock, the keys, the hook for reports and the writing of
-/// rejections; each has a method that sets it.
+/// Its type parameters are the source of the keys and the replay store.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +29,7 @@ use crate::sources::Sources;
 /// use countersign::{EventFilter, Verifier};
 /// use countersign_tower::{BodyBudget, VerifyLayer};
 ///
-/// # fn layer(verifier: Verifier) -> Result<(), countersign::event::PatternError> {
+/// # fn layer(verifier: Verifier) -> Result<(), countersign::filter::PatternError> {
 /// let layer = VerifyLayer::new(verifier)
 ///     .events(EventFilter::new(["batch.*"])?)
 ///     .lease(Duration::from_secs(90))
@@ -41,8 +40,8 @@ use crate::sources::Sources;
 /// # }
 /// ```
 #[must_use]
-pub struct VerifyLayer<St = Arc<MemoryStore>, C = SystemClock, K = Verifier, H = (), R = ProblemDocument> {
-    policy: Policy<St, C, K, H, R>,
+pub struct VerifyLayer<K = Verifier, St = Arc<MemoryStore>> {
+    policy: Policy<K, St>,
 }
 
 impl VerifyLayer {
@@ -58,7 +57,7 @@ impl VerifyLayer {
     pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
-impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
+impl<K> VerifyLayer<K, Arc<MemoryStore>> {
     /// Verifies with `keys`: a [`Verifier`], a [`KeySource`](countersign::KeySource) whose keys change, or
     /// [`PerRequest`](crate::PerRequest). Deliveries are remembered in a [`MemoryStore`] of the layer's own.
     pub fn new(keys: K) -> Self {
@@ -76,34 +75,73 @@ impl<K> VerifyLayer<Arc<MemoryStore>, SystemClock, K> {
             grpc: false,
             buffers_grpc_streams: false,
         };
-        let (store, clock, render) = (Arc::default(), SystemClock, ProblemDocument);
-        Self { policy: Policy { store, clock, sources: keys, on_report: (), render, settings } }
+        let (store, clock, render) = (Arc::default(), Arc::new(SystemClock), Arc::new(problem_document));
+        Self { policy: Policy { keys, store, clock, on_report: None, render, settings } }
     }
 }
 
-impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
+impl<K, St> VerifyLayer<K, St> {
     /// Remembers deliveries in `store` instead of a [`MemoryStore`] of the layer's own. Wrap it in an [`Arc`] to share it.
-    pub fn store<New>(self, store: New) -> VerifyLayer<New, C, K, H, R> {
-        let Policy { store: _, clock, sources, on_report, render, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    pub fn store<New: ReplayStore + Clone>(self, store: New) -> VerifyLayer<K, New> {
+        let Policy { keys, store: _, clock, on_report, render, settings } = self.policy;
+        VerifyLayer { policy: Policy { keys, store, clock, on_report, render, settings } }
     }
 
-    /// Takes the time from `clock` instead; for tests.
-    pub fn clock<New>(self, clock: New) -> VerifyLayer<St, New, K, H, R> {
-        let Policy { store, clock: _, sources, on_report, render, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    /// Reads the time from `clock`, for tests. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.policy.clock = Arc::new(clock);
+        self
     }
 
-    /// Tells `hook` what became of each request, once; see [`OnReport`].
-    pub fn on_report<New: OnReport>(self, hook: New) -> VerifyLayer<St, C, K, New, R> {
-        let Policy { store, clock, sources, on_report: _, render, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report: hook, render, settings } }
+    /// Calls `hook` once for each request, with what became of it: to count it, or to log it. Default: no hook.
+    ///
+    /// The hook is called where the request runs, and from `drop` if the request is abandoned. It must neither block
+    /// nor panic.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use countersign_tower::VerifyLayer;
+    ///
+    /// # fn layer(verifier: countersign::Verifier) {
+    /// let rejected = Arc::new(AtomicU64::new(0));
+    /// let counter = Arc::clone(&rejected);
+    /// let layer = VerifyLayer::new(verifier).on_report(move |report| {
+    ///     if report.rejection().is_some() {
+    ///         counter.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// # drop(layer);
+    /// # }
+    /// ```
+    pub fn on_report(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.policy.on_report = Some(Arc::new(hook));
+        self
     }
 
-    /// Writes the bodies of rejections with `render` instead of as problem documents; see [`RenderRejection`].
-    pub fn render_rejections<New: RenderRejection>(self, render: New) -> VerifyLayer<St, C, K, H, New> {
-        let Policy { store, clock, sources, on_report, render: _, settings } = self.policy;
-        VerifyLayer { policy: Policy { store, clock, sources, on_report, render, settings } }
+    /// Renders the bodies of rejections with `render`. Default: problem documents ([RFC 9457]) with the reason in `code`.
+    ///
+    /// The layer sets the status and the headers that belong to it. A gRPC client gets neither body nor content type.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use countersign_tower::{Rendered, VerifyLayer};
+    /// use http::HeaderValue;
+    ///
+    /// # fn layer(verifier: countersign::Verifier) {
+    /// let layer = VerifyLayer::new(verifier).render_rejections(|rejection| Rendered {
+    ///     content_type: HeaderValue::from_static("text/plain; charset=utf-8"),
+    ///     body: Bytes::from(format!("{rejection}\n")),
+    /// });
+    /// # drop(layer);
+    /// # }
+    /// ```
+    ///
+    /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+    pub fn render_rejections(mut self, render: impl Fn(&Rejection) -> Rendered + Send + Sync + 'static) -> Self {
+        self.policy.render = Arc::new(render);
+        self
     }
 
     /// The most bytes that a body may have, 1 MiB unless set; one more is rejected with 413.
@@ -237,7 +275,7 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     }
 
     /// Protects nothing: every request reaches the service, verified or not, and what would have become of
-    /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`OnReport`]. For a rollout: see
+    /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`on_report`](Self::on_report). For a rollout: see
     /// first who would be rejected.
     ///
     /// All else is as it will be: bodies are read within their limits, deliveries are claimed and settled,
@@ -247,20 +285,17 @@ impl<St, C, K, H, R> VerifyLayer<St, C, K, H, R> {
     /// [`body_timeout`](Self::body_timeout). A stream that waits for an answer before it goes on therefore
     /// waits as long, and what was read is held until the service takes it, beside the budget. The body of
     /// the request has to be `Unpin`, as those of hyper, axum and tonic are.
-    pub fn danger_observe(self) -> ObserveLayer<St, C, K, H, R> {
+    pub fn danger_observe(self) -> ObserveLayer<K, St> {
         ObserveLayer::new(self.policy)
     }
 }
 
-impl<S, St, C, K, H, R> Layer<S> for VerifyLayer<St, C, K, H, R>
+impl<S, K, St> Layer<S> for VerifyLayer<K, St>
 where
-    St: ReplayStore + Clone,
-    C: Clock + Clone,
     K: Sources + Clone,
-    H: OnReport + Clone,
-    R: RenderRejection + Clone,
+    St: ReplayStore + Clone,
 {
-    type Service = Verify<S, St, C, K, H, R>;
+    type Service = Verify<S, K, St>;
 
     /// # Panics
     /// If the [lease](Self::lease) is zero: two attempts would be handled at the same time. And if the store says that it forgets ids sooner than a request of the source may be accepted again
@@ -269,7 +304,7 @@ where
     /// ([`Rejection::RetainTooShort`]).
     fn layer(&self, inner: S) -> Self::Service {
         assert!(!self.policy.settings.lease.is_zero(), "the lease is zero, so no claim would hold: set a longer one");
-        let verifier = self.policy.sources.only_verifier();
+        let verifier = self.policy.keys.only_verifier();
         if let Some(rejection) =
             verifier.and_then(|verifier| Rejection::of_retain(self.policy.store.retain(), &verifier))
         {
@@ -279,14 +314,14 @@ where
     }
 }
 
-impl<St: Clone, C: Clone, K: Clone, H: Clone, R: Clone> Clone for VerifyLayer<St, C, K, H, R> {
+impl<K: Clone, St: Clone> Clone for VerifyLayer<K, St> {
     fn clone(&self) -> Self {
         Self { policy: self.policy.clone() }
     }
 }
 
-impl<St, C, K: fmt::Debug, H, R> fmt::Debug for VerifyLayer<St, C, K, H, R> {
+impl<K: fmt::Debug, St> fmt::Debug for VerifyLayer<K, St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyLayer").field("keys", &self.policy.sources).finish_non_exhaustive()
+        f.debug_struct("VerifyLayer").field("keys", &self.policy.keys).finish_non_exhaustive()
     }
 }

@@ -158,8 +158,8 @@ pub use layer::VerifyLayer;
 pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};
 pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed, Untyped};
 pub use rejection::Rejection;
-pub use render::{ProblemDocument, RenderRejection, Rendered};
-pub use report::{OnReport, Outcome, Report};
+pub use render::Rendered;
+pub use report::{Outcome, Report};
 pub use service::Verify;
 pub use sources::{PerRequest, Refreshing, Sources};
 

@@ -1,15 +1,14 @@
 //! What is asked of a delivery before the service sees it, and what is done with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::replay::StoreError;
-use countersign::{Clock, EventFilter, ReplayStore};
+use countersign::{Clock, EventFilter};
 
 use crate::budget::BodyBudget;
-use crate::rejection::Rejection;
-use crate::render::{RenderRejection, Rendered};
-use crate::report::{OnReport, Report};
-use crate::sources::Sources;
+use crate::render::Render;
+use crate::report::ReportHook;
 
 /// What is done with a genuine delivery that was handled before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,56 +98,13 @@ pub(crate) struct Settings {
     pub(crate) buffers_grpc_streams: bool,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Policy<St, C, K, H, R> {
+/// All that a layer was told: whose deliveries, which store, and how to treat them.
+#[derive(Clone)]
+pub(crate) struct Policy<K, St> {
+    pub(crate) keys: K,
     pub(crate) store: St,
-    pub(crate) clock: C,
-    pub(crate) sources: K,
-    pub(crate) on_report: H,
-    pub(crate) render: R,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) on_report: Option<ReportHook>,
+    pub(crate) render: Render,
     pub(crate) settings: Settings,
-}
-
-/// The types of a [`Policy`] under one name.
-pub(crate) trait Terms: Send + Sync + 'static {
-    type Store: ReplayStore;
-    type Clock: Clock;
-    type Sources: Sources;
-
-    fn store(&self) -> &Self::Store;
-    fn clock(&self) -> &Self::Clock;
-    fn sources(&self) -> &Self::Sources;
-    fn settings(&self) -> &Settings;
-    fn report(&self, report: &Report);
-    fn render(&self, rejection: &Rejection) -> Rendered;
-}
-
-impl<St: ReplayStore, C: Clock, K: Sources, H: OnReport, R: RenderRejection> Terms for Policy<St, C, K, H, R> {
-    type Store = St;
-    type Clock = C;
-    type Sources = K;
-
-    fn store(&self) -> &St {
-        &self.store
-    }
-
-    fn clock(&self) -> &C {
-        &self.clock
-    }
-
-    fn sources(&self) -> &K {
-        &self.sources
-    }
-
-    fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    fn report(&self, report: &Report) {
-        self.on_report.on_report(report);
-    }
-
-    fn render(&self, rejection: &Rejection) -> Rendered {
-        self.render.render(rejection)
-    }
 }

@@ -1,37 +1,12 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::problem;
 use crate::rejection::Rejection;
 
-/// Writes the body of a rejection's answer.
-///
-/// The status, and the headers that the status asks for, are the layer's: they cannot be forgotten. A gRPC
-/// client gets neither body nor content type: its rejections are written by the layer alone.
-///
-/// Every function of a [`Rejection`] that gives a [`Rendered`] is one.
-///
-/// ```
-/// use bytes::Bytes;
-/// use countersign::Verifier;
-/// use countersign_tower::{Rejection, Rendered, VerifyLayer};
-/// use http::HeaderValue;
-///
-/// # fn layer(verifier: Verifier) {
-/// let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-/// let layer = VerifyLayer::new(verifier).render_rejections(move |rejection: &Rejection| Rendered {
-///     content_type: plain.clone(),
-///     body: Bytes::from(format!("{rejection}\n")),
-/// });
-/// # drop(layer);
-/// # }
-/// ```
-pub trait RenderRejection: Send + Sync + 'static {
-    /// The body that says why, and its type.
-    fn render(&self, rejection: &Rejection) -> Rendered;
-}
-
-/// The body of an answer, and its type.
+/// The body of a rejection's response, and its media type.
 #[derive(Clone, Debug)]
 pub struct Rendered {
     /// The value of `Content-Type` (RFC 9110).
@@ -40,22 +15,13 @@ pub struct Rendered {
     pub body: Bytes,
 }
 
-impl<F: Fn(&Rejection) -> Rendered + Send + Sync + 'static> RenderRejection for F {
-    fn render(&self, rejection: &Rejection) -> Rendered {
-        self(rejection)
-    }
-}
+/// Renders the body of a rejection; see [`VerifyLayer::render_rejections`](crate::VerifyLayer::render_rejections).
+pub(crate) type Render = Arc<dyn Fn(&Rejection) -> Rendered + Send + Sync>;
 
-/// Writes a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the reason in
-/// `code`: what a layer does unless told.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProblemDocument;
-
-impl RenderRejection for ProblemDocument {
-    fn render(&self, rejection: &Rejection) -> Rendered {
-        Rendered {
-            content_type: problem::CONTENT_TYPE,
-            body: problem::document(rejection.status(), rejection.code(), &rejection.to_string()),
-        }
+/// A problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the reason in `code`.
+pub(crate) fn problem_document(rejection: &Rejection) -> Rendered {
+    Rendered {
+        content_type: problem::CONTENT_TYPE,
+        body: problem::document(rejection.status(), rejection.code(), &rejection.to_string()),
     }
 }

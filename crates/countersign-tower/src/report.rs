@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::Verified;
@@ -5,7 +6,7 @@ use countersign::Verified;
 use crate::rejection::Rejection;
 
 /// What became of a request; in the extensions of every response of [`Verify`](crate::Verify), and given
-/// to the layer's [`OnReport`].
+/// to the layer's [report hook](crate::VerifyLayer::on_report).
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(crate) outcome: Outcome,
@@ -64,12 +65,12 @@ pub enum Outcome {
     /// The service did not handle it: a retry is welcome.
     Released,
     /// The service answers, and the end of its answer's body will tell. In a response's extensions only:
-    /// [`OnReport`] is given what it came to.
+    /// [report hook](crate::VerifyLayer::on_report) is given what it came to.
     Deferred,
     /// Its future, or the body of its answer, was dropped before the end: the sender hung up, a time ran
     /// out around the layer, or the service panicked. A claim, if there was one, was released, unless it
     /// was being confirmed. Given to
-    /// [`OnReport`] only: there is no response.
+    /// [report hook](crate::VerifyLayer::on_report) only: there is no response.
     Abandoned,
     /// It was handled before: acknowledged without the service, or handed to it marked, as
     /// [`OnDuplicate`](crate::OnDuplicate) says.
@@ -81,7 +82,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The stable name, in snake case.
+    /// The stable name, in snake case. That of a rejection is `refused`, as in the gateway's metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
@@ -91,45 +92,10 @@ impl Outcome {
             Self::Abandoned => "abandoned",
             Self::Duplicate => "duplicate",
             Self::Filtered => "filtered",
-            Self::Rejected(_) => "rejected",
+            Self::Rejected(_) => "refused",
         }
     }
 }
 
-/// Is told what became of each request, once: to count it, or to log it.
-///
-/// Every function of a [`Report`] is one, and `()` is none. It is called where the request runs, and from
-/// `drop` where a request is abandoned: it neither blocks nor panics.
-///
-/// ```
-/// use std::sync::Arc;
-/// use std::sync::atomic::{AtomicU64, Ordering};
-///
-/// use countersign::Verifier;
-/// use countersign_tower::{Report, VerifyLayer};
-///
-/// # fn layer(verifier: Verifier) {
-/// let rejected = Arc::new(AtomicU64::new(0));
-/// let counter = Arc::clone(&rejected);
-/// let layer = VerifyLayer::new(verifier).on_report(move |report: &Report| {
-///     if report.rejection().is_some() {
-///         counter.fetch_add(1, Ordering::Relaxed);
-///     }
-/// });
-/// # drop(layer);
-/// # }
-/// ```
-pub trait OnReport: Send + Sync + 'static {
-    /// Called once for each request.
-    fn on_report(&self, report: &Report);
-}
-
-impl OnReport for () {
-    fn on_report(&self, _: &Report) {}
-}
-
-impl<F: Fn(&Report) + Send + Sync + 'static> OnReport for F {
-    fn on_report(&self, report: &Report) {
-        self(report);
-    }
-}
+/// A hook that is called once for each request; see [`VerifyLayer::on_report`](crate::VerifyLayer::on_report).
+pub(crate) type ReportHook = Arc<dyn Fn(&Report) + Send + Sync>;

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::Verified;
+use countersign::{ReplayStore, Verified};
 use http::StatusCode;
 
-use crate::policy::Terms;
+use crate::policy::Policy;
 use crate::report::{Outcome, Report};
+use crate::sources::Sources;
 use crate::trace::RequestSpan;
 
 /// What is known of a request, to be reported once: at its end, or when it is dropped before.
-pub(crate) struct Reporting<P: Terms> {
-    pub(crate) policy: Arc<P>,
+pub(crate) struct Reporting<K: Sources, St: ReplayStore> {
+    pub(crate) policy: Arc<Policy<K, St>>,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
     pub(crate) is_untyped: bool,
@@ -19,8 +20,8 @@ pub(crate) struct Reporting<P: Terms> {
     was_deferred: bool,
 }
 
-impl<P: Terms> Reporting<P> {
-    pub(crate) fn new(policy: Arc<P>, span: RequestSpan) -> Self {
+impl<K: Sources, St: ReplayStore> Reporting<K, St> {
+    pub(crate) fn new(policy: Arc<Policy<K, St>>, span: RequestSpan) -> Self {
         Self {
             policy,
             verified: None,
@@ -44,7 +45,9 @@ impl<P: Terms> Reporting<P> {
         let report = Report { outcome, verified, verification_time, is_untyped, was_deferred };
         if std::mem::take(&mut self.is_due) {
             self.span.record(&report);
-            self.policy.report(&report);
+            if let Some(hook) = &self.policy.on_report {
+                hook(&report);
+            }
         }
         report
     }
@@ -63,7 +66,7 @@ impl<P: Terms> Reporting<P> {
     }
 }
 
-impl<P: Terms> Drop for Reporting<P> {
+impl<K: Sources, St: ReplayStore> Drop for Reporting<K, St> {
     fn drop(&mut self) {
         if self.is_due {
             self.give(Outcome::Abandoned);

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use countersign::{Clock, ReplayStore, Verifier};
+use countersign::{MemoryStore, ReplayStore, Verifier};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -10,38 +10,33 @@ use tower_service::Service;
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::future::ResponseFuture;
 use crate::policy::Policy;
-use crate::render::{ProblemDocument, RenderRejection};
-use crate::report::OnReport;
 use crate::sources::Sources;
 
 /// Lets only verified deliveries reach the service inside it; see the [crate's](crate) documentation.
 ///
 /// [`VerifyLayer`](crate::VerifyLayer) makes it.
-pub struct Verify<S, St, C, K = Verifier, H = (), R = ProblemDocument> {
+pub struct Verify<S, K = Verifier, St = Arc<MemoryStore>> {
     inner: S,
-    policy: Arc<Policy<St, C, K, H, R>>,
+    policy: Arc<Policy<K, St>>,
 }
 
-impl<S, St, C, K, H, R> Verify<S, St, C, K, H, R> {
-    pub(crate) fn new(inner: S, policy: Arc<Policy<St, C, K, H, R>>) -> Self {
+impl<S, K, St> Verify<S, K, St> {
+    pub(crate) fn new(inner: S, policy: Arc<Policy<K, St>>) -> Self {
         Self { inner, policy }
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> Service<Request<B>> for Verify<S, St, C, K, H, R>
+impl<S, B, ResBody, K, St> Service<Request<B>> for Verify<S, K, St>
 where
     S: Service<Request<VerifiedBody>, Response = Response<ResBody>> + Clone,
     B: Body,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, ResBody, St, C, K, H, R>;
+    type Future = ResponseFuture<S, B, ResBody, K, St>;
 
     /// Always: the service inside is asked when there is a verified delivery for it. Asked before, a
     /// stranger with a slow body would occupy a place that it has, or make it connect to a backend.
@@ -54,14 +49,14 @@ where
     }
 }
 
-impl<S: Clone, St, C, K, H, R> Clone for Verify<S, St, C, K, H, R> {
+impl<S: Clone, K, St> Clone for Verify<S, K, St> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), policy: Arc::clone(&self.policy) }
     }
 }
 
-impl<S: fmt::Debug, St, C, K: fmt::Debug, H, R> fmt::Debug for Verify<S, St, C, K, H, R> {
+impl<S: fmt::Debug, K: fmt::Debug, St> fmt::Debug for Verify<S, K, St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verify").field("inner", &self.inner).field("keys", &self.policy.sources).finish_non_exhaustive()
+        f.debug_struct("Verify").field("inner", &self.inner).field("keys", &self.policy.keys).finish_non_exhaustive()
     }
 }

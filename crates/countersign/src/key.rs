@@ -14,12 +14,13 @@
 //! ```
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::crypto::{self, Ed25519Public, RsaPublic};
+use crate::encoding::decode_base64;
 use crate::json::{Object, Value};
 use crate::name::is_source_name;
-use crate::secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -42,7 +43,7 @@ impl PublicKey {
     /// everybody can sign, are refused.
     pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
         let encoded = text.strip_prefix("whpk_").ok_or(PublicKeyError::NoPrefix)?;
-        let bytes = secret::decode_base64(encoded).ok_or(PublicKeyError::NotBase64)?;
+        let bytes = decode_base64(encoded).ok_or(PublicKeyError::NotBase64)?;
         let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| PublicKeyError::Length { len: bytes.len() })?;
         Self::from_bytes(&bytes, None).ok_or(PublicKeyError::Weak)
     }
@@ -72,6 +73,14 @@ impl PublicKey {
 
     pub(crate) fn key(&self) -> &Ed25519Public {
         &self.key
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = PublicKeyError;
+
+    fn from_str(text: &str) -> Result<Self, PublicKeyError> {
+        Self::parse(text)
     }
 }
 
@@ -158,6 +167,14 @@ impl KeySet {
 
     pub(crate) fn rsa(&self) -> &[RsaKey] {
         &self.rsa
+    }
+}
+
+impl FromStr for KeySet {
+    type Err = KeySetError;
+
+    fn from_str(document: &str) -> Result<Self, KeySetError> {
+        Self::parse(document.as_bytes())
     }
 }
 

@@ -36,16 +36,22 @@
 
 pub mod clock;
 mod crypto;
-pub mod event;
+mod encoding;
+mod event_type;
+pub mod filter;
+#[cfg(feature = "gemini")]
+pub mod gemini;
+pub mod header;
 mod json;
 pub mod key;
-mod key_source;
+pub mod key_source;
 pub mod message_id;
 mod name;
 pub mod rejection;
 pub mod replay;
 mod scheme;
 pub mod secret;
+#[cfg(feature = "sign")]
 pub mod sign;
 pub mod verdict;
 pub mod verifier;
@@ -53,28 +59,17 @@ pub mod verify;
 mod work;
 
 pub use clock::{Clock, ClockReading, ManualClock, SystemClock, UnixTime};
-pub use event::{Event, EventFilter};
+pub use filter::EventFilter;
+#[cfg(feature = "gemini")]
+pub use gemini::Event;
 pub use key::{KeySet, PublicKey};
 pub use key_source::{KeySource, Refreshed};
 pub use message_id::MessageId;
 pub use rejection::{Reason, Rejection};
 pub use replay::{MemoryStore, ReplayStore};
 pub use secret::Secret;
+#[cfg(feature = "sign")]
 pub use sign::{PrivateKey, Signer, TokenSigner};
 pub use verdict::{Scheme, Verified};
 pub use verifier::{TokenPolicy, Verifier};
 pub use verify::Attempt;
-
-/// The names of the three headers that every delivery carries, in lower case (Standard Webhooks 1.0.0).
-pub mod header {
-    use http::HeaderName;
-
-    /// Names the message. It stays the same over all attempts at its delivery; what is taken for one is a
-    /// [`MessageId`](crate::MessageId).
-    pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-    /// When this attempt was made, in seconds since the Unix epoch: decimal digits, and nothing else.
-    pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-    /// A list of `version,base64`, delimited by spaces, of 32 entries and 16 KiB at most; or, in its place,
-    /// one token of 64 KiB at most.
-    pub const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-}

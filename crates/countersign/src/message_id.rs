@@ -18,6 +18,21 @@ impl MessageId {
         HeaderValue::from_str(text).ok().and_then(|value| Self::from_header(&value)).ok_or(MessageIdError)
     }
 
+    /// A new random id: `msg_` and 32 hex digits.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system does not return random bytes.
+    #[cfg(feature = "sign")]
+    pub fn random() -> Self {
+        let mut random = [0; 16];
+        #[expect(clippy::expect_used, reason = "nothing can be signed without random bytes either")]
+        getrandom::fill(&mut random).expect("the operating system returns random bytes");
+        let text = format!("msg_{:032x}", u128::from_ne_bytes(random));
+        #[expect(clippy::expect_used, reason = "letters, digits and `_` are valid in a header")]
+        Self(HeaderValue::try_from(text).expect("an id is visible ASCII"))
+    }
+
     /// The id of a message that has none, or one that cannot be a header value.
     pub(crate) fn from_hash(hash: &[u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -76,7 +91,7 @@ pub struct MessageIdError;
 
 impl fmt::Display for MessageIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a message id is 1 to {} visible ASCII characters, without spaces and `.`", MessageId::MAX_LEN)
+        write!(f, "a message id is 1 to {} visible ASCII characters, without space and `.`", MessageId::MAX_LEN)
     }
 }
 

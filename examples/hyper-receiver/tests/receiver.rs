@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use countersign_tests::process::{Receiver, run};
+use countersign_test::process::{Receiver, run};
 use countersign_tests::sender::Sender;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use countersign_tests::process::{Receiver, run};
+use countersign_test::process::{Receiver, run};
 use countersign_tests::sender::Sender;
 use serde_json::json;
 use tempfile::TempDir;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::MessageId;
-use countersign::event::EventKind;
+use countersign::gemini::EventKind;
 use countersign_emulator::Event;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};

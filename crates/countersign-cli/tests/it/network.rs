@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use countersign_test::tls::Authority;
+use rustls::{ServerConnection, StreamOwned};
 
 use crate::common::dynamic::jwks;
 use crate::common::{Captured, Ran, SECRET, command};
@@ -28,10 +26,7 @@ struct Stage {
 
 impl Stage {
     fn start() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority =
-            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+        let authority = Authority::new();
         let folder = Captured::authentic();
         let ca = folder.write("ca.pem", authority.pem());
         let port = serve_tls(&authority);
@@ -128,17 +123,8 @@ fn what_is_no_authority_or_no_proxy_is_a_usage_error() {
 }
 
 /// Serves a key set to everything, by TLS.
-fn serve_tls(authority: &CertifiedIssuer<'static, KeyPair>) -> u16 {
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new([NAME.to_owned(), "localhost".to_owned()]).expect("names");
-    let certificate = params.signed_by(&key, authority).expect("a certificate");
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .expect("a configuration");
-    let config = Arc::new(config);
+fn serve_tls(authority: &Authority) -> u16 {
+    let config = Arc::new(authority.server_for(&[NAME, "localhost"], false));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {

@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::common::dynamic::{AUDIENCE, RSA, jwks, private_text};
 use crate::common::{Captured, SECRET, run};
-use countersign::event::EventKind;
+use countersign::gemini::EventKind;
 use countersign::{Clock as _, KeySet, Secret, SystemClock, TokenPolicy, Verified, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 

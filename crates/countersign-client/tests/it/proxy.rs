@@ -7,8 +7,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::server::{Act, Authority, Server, head};
+use crate::server::{Act, Server, head};
 use crate::{PATIENT, SHORT, get};
+use countersign_test::tls::Authority;
 
 /// What a proxy does with a CONNECT.
 #[derive(Clone)]

@@ -2,8 +2,9 @@
 
 use countersign_client::{CaBundle, CaError, Client, Error};
 
-use crate::server::{Act, Authority, Server};
+use crate::server::{Act, Server};
 use crate::{PATIENT, get};
+use countersign_test::tls::Authority;
 
 #[tokio::test]
 async fn https_proves_who_the_server_is() {

@@ -225,7 +225,7 @@ fn audiences(
         let project = projects.first().copied().or_else(|| call.world.projects.of_key("_emulator"));
         return Ok(project.map(|project| Audience::Uris(project, uris.to_vec())).into_iter().collect());
     }
-    let is_known = countersign::event::EventKind::from_name(event_type).name().is_some();
+    let is_known = countersign::gemini::EventKind::from_name(event_type).name().is_some();
     let of_project = |project: ProjectId| {
         if is_known {
             return vec![Audience::Subscribers(project)];

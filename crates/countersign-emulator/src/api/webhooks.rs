@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign::event::EventKind;
+use countersign::gemini::EventKind;
 use http::Uri;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use countersign::{Clock, ReplayStore};
+use countersign::ReplayStore;
 use http::{Request, Response, request};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -15,25 +15,21 @@ use super::service::Passing;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
 use crate::policy::Policy;
-use crate::render::RenderRejection;
-use crate::report::{OnReport, Report};
+use crate::report::Report;
 use crate::sources::Sources;
 
 pin_project! {
     /// The path of one request through [`Observe`](crate::Observe): that through [`Verify`](crate::Verify),
     /// and around it to the service where that path ends before.
-    pub struct ObserveFuture<S, B, ResBody, St, C, K, H, R>
+    pub struct ObserveFuture<S, B, ResBody, K, St>
     where
         S: Service<Request<ObservedBody<B>>>,
         B: Body,
-        St: ReplayStore,
-        C: Clock,
         K: Sources,
-        H: OnReport,
-        R: RenderRejection,
+        St: ReplayStore,
     {
         #[pin]
-        stage: Stage<S::Future, ResponseFuture<Passing<S, B>, Tee<B>, ResBody, St, C, K, H, R>>,
+        stage: Stage<S::Future, ResponseFuture<Passing<S, B>, Tee<B>, ResBody, K, St>>,
         stopped: Stopped<S, B>,
         report: Option<Report>,
     }
@@ -55,18 +51,15 @@ struct Stopped<S, B: Body> {
     recording: Recording<B>,
 }
 
-impl<S, B, ResBody, St, C, K, H, R> ObserveFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> ObserveFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<ObservedBody<B>>, Response = Response<ResBody>> + Clone,
     B: Body + Unpin,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
-    pub(super) fn new(service: S, policy: Arc<Policy<St, C, K, H, R>>, request: Request<B>) -> Self {
+    pub(super) fn new(service: S, policy: Arc<Policy<K, St>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let recording = Recording::of(body);
         let passing = Passing::new(service.clone(), recording.clone());
@@ -76,16 +69,13 @@ where
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> Future for ObserveFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> Future for ObserveFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<ObservedBody<B>>, Response = Response<ResBody>> + Clone,
     B: Body + Unpin,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
@@ -133,15 +123,12 @@ impl<S: Service<Request<ObservedBody<B>>>, B: Body> Stopped<S, B> {
     }
 }
 
-impl<S, B, ResBody, St, C, K, H, R> fmt::Debug for ObserveFuture<S, B, ResBody, St, C, K, H, R>
+impl<S, B, ResBody, K, St> fmt::Debug for ObserveFuture<S, B, ResBody, K, St>
 where
     S: Service<Request<ObservedBody<B>>>,
     B: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObserveFuture").finish_non_exhaustive()

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use countersign::{Clock, ReplayStore};
+use countersign::ReplayStore;
 use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
@@ -13,71 +13,63 @@ use super::body::{ObservedBody, Recording};
 use super::future::ObserveFuture;
 use crate::body::{ResponseBody, VerifiedBody};
 use crate::policy::Policy;
-use crate::render::RenderRejection;
-use crate::report::OnReport;
 use crate::sources::Sources;
 
 /// Puts [`Observe`] around a service; made by
 /// [`VerifyLayer::danger_observe`](crate::VerifyLayer::danger_observe).
 #[must_use]
-pub struct ObserveLayer<St, C, K, H, R> {
-    policy: Policy<St, C, K, H, R>,
+pub struct ObserveLayer<K, St> {
+    policy: Policy<K, St>,
 }
 
-impl<St, C, K, H, R> ObserveLayer<St, C, K, H, R> {
-    pub(crate) fn new(policy: Policy<St, C, K, H, R>) -> Self {
+impl<K, St> ObserveLayer<K, St> {
+    pub(crate) fn new(policy: Policy<K, St>) -> Self {
         Self { policy }
     }
 }
 
-impl<S, St, C, K, H, R> Layer<S> for ObserveLayer<St, C, K, H, R>
+impl<S, K, St> Layer<S> for ObserveLayer<K, St>
 where
-    St: ReplayStore + Clone,
-    C: Clock + Clone,
     K: Sources + Clone,
-    H: OnReport + Clone,
-    R: RenderRejection + Clone,
+    St: ReplayStore + Clone,
 {
-    type Service = Observe<S, St, C, K, H, R>;
+    type Service = Observe<S, K, St>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Observe { inner, policy: Arc::new(self.policy.clone()) }
     }
 }
 
-impl<St: Clone, C: Clone, K: Clone, H: Clone, R: Clone> Clone for ObserveLayer<St, C, K, H, R> {
+impl<K: Clone, St: Clone> Clone for ObserveLayer<K, St> {
     fn clone(&self) -> Self {
         Self { policy: self.policy.clone() }
     }
 }
 
-impl<St, C, K: fmt::Debug, H, R> fmt::Debug for ObserveLayer<St, C, K, H, R> {
+impl<K: fmt::Debug, St> fmt::Debug for ObserveLayer<K, St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveLayer").field("keys", &self.policy.sources).finish_non_exhaustive()
+        f.debug_struct("ObserveLayer").field("keys", &self.policy.keys).finish_non_exhaustive()
     }
 }
 
 /// Lets every request reach the service inside it, with what was found in its extensions; see
 /// [`VerifyLayer::danger_observe`](crate::VerifyLayer::danger_observe).
-pub struct Observe<S, St, C, K, H, R> {
+pub struct Observe<S, K, St> {
     inner: S,
-    policy: Arc<Policy<St, C, K, H, R>>,
+    policy: Arc<Policy<K, St>>,
 }
 
-impl<S, B, ResBody, St, C, K, H, R> Service<Request<B>> for Observe<S, St, C, K, H, R>
+impl<S, B, ResBody, K, St> Service<Request<B>> for Observe<S, K, St>
 where
     S: Service<Request<ObservedBody<B>>, Response = Response<ResBody>> + Clone,
     B: Body + Unpin,
     ResBody: Body,
-    St: ReplayStore,
-    C: Clock,
     K: Sources,
-    H: OnReport,
-    R: RenderRejection,
+    St: ReplayStore,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ObserveFuture<S, B, ResBody, St, C, K, H, R>;
+    type Future = ObserveFuture<S, B, ResBody, K, St>;
 
     /// Always, as [`Verify`](crate::Verify) is.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -89,18 +81,15 @@ where
     }
 }
 
-impl<S: Clone, St, C, K, H, R> Clone for Observe<S, St, C, K, H, R> {
+impl<S: Clone, K, St> Clone for Observe<S, K, St> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), policy: Arc::clone(&self.policy) }
     }
 }
 
-impl<S: fmt::Debug, St, C, K: fmt::Debug, H, R> fmt::Debug for Observe<S, St, C, K, H, R> {
+impl<S: fmt::Debug, K: fmt::Debug, St> fmt::Debug for Observe<S, K, St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observe")
-            .field("inner", &self.inner)
-            .field("keys", &self.policy.sources)
-            .finish_non_exhaustive()
+        f.debug_struct("Observe").field("inner", &self.inner).field("keys", &self.policy.keys).finish_non_exhaustive()
     }
 }
 

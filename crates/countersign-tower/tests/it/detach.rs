@@ -58,7 +58,7 @@ async fn a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
         soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
         tell.send(status).expect("it is still at it");
         soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
-        assert_eq!(reports.so_far(), ["rejected", outcome]);
+        assert_eq!(reports.so_far(), ["refused", outcome]);
         assert_eq!((setup.store.len(), setup.store.in_flight()), (kept, 0));
         assert_eq!(handler.calls(), 1);
     }

@@ -84,10 +84,10 @@ async fn at_the_end_a_body_that_fails_leaves_the_delivery_welcome() {
         // Held for as long as the body goes on.
         let meanwhile = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
         assert_eq!(&*meanwhile.code(), "in_flight", "{length:?}");
-        assert_eq!(reports.so_far(), ["rejected"], "{length:?}");
+        assert_eq!(reports.so_far(), ["refused"], "{length:?}");
         tell.send(None).expect("it is read");
         assert!(client.is_cut_off().await, "{length:?}");
-        reports.are(&["rejected", "released"]).await;
+        reports.are(&["refused", "released"]).await;
         assert!(setup.store.is_empty(), "{length:?}");
     }
 }
@@ -255,7 +255,7 @@ async fn whatever_becomes_of_a_request_is_reported_once() {
     client.send_head(&delivery("msg_a", "body").add("expect", "100-continue"), Framing::Length).await;
     client.reply().await.expect("a word");
     drop(client);
-    expected.extend(["duplicate", "rejected"]);
+    expected.extend(["duplicate", "refused"]);
     soon(async {
         while reports.so_far().len() < expected.len() + 1 {
             tokio::task::yield_now().await;
@@ -263,7 +263,7 @@ async fn whatever_becomes_of_a_request_is_reported_once() {
     })
     .await;
     let last = reports.so_far().pop().expect("a report");
-    assert!(["abandoned", "rejected"].contains(&last), "hyper drops it, or says that its body broke off: {last}");
+    assert!(["abandoned", "refused"].contains(&last), "hyper drops it, or says that its body broke off: {last}");
 }
 
 /// Serves axum until it is told to stop, in good order.

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use countersign::header::WEBHOOK_ID;
 use countersign::{
-    KeySet, KeySource, ManualClock, MemoryStore, MessageId, PrivateKey, PublicKey, Reason, Refreshed, Signer,
-    TokenPolicy, UnixTime, Verifier,
+    KeySet, KeySource, ManualClock, MemoryStore, PrivateKey, PublicKey, Reason, Refreshed, Signer, TokenPolicy,
+    UnixTime, Verifier,
 };
 use countersign_tower::{PerRequest, Rejection, Report, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -50,28 +50,23 @@ fn changing(first: Verifier, then: Refreshed) -> Changing {
 
 fn pinned(keys: &[&PrivateKey]) -> Verifier {
     let keys = keys.iter().map(|key| PublicKey::parse(&key.public()).expect("a public key"));
-    Verifier::builder("test").public_keys(keys).build().expect("a sound description")
+    Verifier::builder("test").public_keys(keys).key_set(countersign::KeySet::default()).build().expect("a sound description")
 }
 
 fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
-    let id = MessageId::parse("msg_1").expect("a good id");
     let signer = Signer::with_keys([], [key.clone()]).expect("one key");
-    Delivery { headers: signer.sign(&id, UnixTime::from_secs(NOW), body.as_bytes()), body: body.into() }
+    Delivery::signed_at(&signer, UnixTime::from_secs(NOW), "msg_1", body)
 }
 
 /// The answer to a delivery that arrives at `now`, without a socket.
-async fn answer<K: KeySource + Clone>(
-    layer: &VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, K>,
-    handler: &Handler,
-    delivery: &Delivery,
-) -> Response<()> {
+async fn answer<K: KeySource + Clone>(layer: &VerifyLayer<K>, handler: &Handler, delivery: &Delivery) -> Response<()> {
     let mut request = Request::post("/").body(Full::new(delivery.body.clone())).expect("a request");
     request.headers_mut().clone_from(&delivery.headers);
     let Ok(response) = layer.layer(handler.clone()).oneshot(request).await else { panic!("the handler failed") };
     response.map(drop)
 }
 
-fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, K> {
+fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<K> {
     VerifyLayer::new(keys).clock(Arc::new(ManualClock::new(UnixTime::from_secs(now))))
 }
 
@@ -218,7 +213,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
     ] {
         let put = |retain| {
             let layer = VerifyLayer::new(verifier.clone()).store(store(retain));
-            std::panic::catch_unwind(|| drop(layer.layer(Handler::default()))).is_ok()
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(layer.layer(Handler::default())))).is_ok()
         };
         assert_eq!(verifier.longest_life(), needed);
         assert!(put(needed) && !put(needed.saturating_sub(Duration::from_secs(1))), "{verifier:?}");
@@ -275,7 +270,7 @@ fn captured(request: &Value) -> Delivery {
         (text(0).parse::<HeaderName>().expect("a name"), HeaderValue::from_str(text(1)).expect("a value"))
     });
     let body = STANDARD.decode(request["body_base64"].as_str().expect("a body")).expect("base64");
-    Delivery { headers: headers.collect::<HeaderMap>(), body: Bytes::from(body) }
+    Delivery::new(headers.collect::<HeaderMap>(), body)
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
         (Some("duplicate"), true, delivery("msg_1", noise(900))),
         (Some("signature_mismatch"), false, forgery("msg_2", noise(900))),
         (Some("missing_header"), false, delivery("msg_2", noise(900)).without("webhook-id")),
-        (Some("missing_header"), false, Delivery { headers: http::HeaderMap::new(), body: Bytes::new() }),
+        (Some("missing_header"), false, Delivery::new(http::HeaderMap::new(), Bytes::new())),
         (Some("body_too_large"), false, delivery("msg_3", noise(200_000))),
         (
             Some("timestamp_too_old"),
@@ -121,7 +121,7 @@ async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
         }
     }
     let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let expected = [&["confirmed", "duplicate", "duplicate"][..], &["rejected"; 10]].concat();
+    let expected = [&["confirmed", "duplicate", "duplicate"][..], &["refused"; 10]].concat();
     assert_eq!(told, expected, "each is reported once");
     assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0), "and claims are what they would be");
 }

@@ -83,7 +83,7 @@ async fn a_span_says_what_came_and_what_became_of_it() {
         "url.path": "/hook",
         "http.response.status_code": 401,
         "error.type": "signature_mismatch",
-        "countersign.outcome": "rejected",
+        "countersign.outcome": "refused",
     });
     assert_eq!(spans[1], expected, "nothing is said of what is not verified");
 }

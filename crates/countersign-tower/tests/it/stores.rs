@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::common::{Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, send, setup, start};
 use countersign::replay::conformance::{Delay, LateStore};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime};
+use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime, Verifier};
 use countersign_tower::{ConfirmAt, Outcome, Rejection, Report, VerifyLayer};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
@@ -91,7 +91,7 @@ impl ReplayStore for Strange {
     }
 }
 
-fn strange(wait: Duration) -> (VerifyLayer<Strange, Arc<ManualClock>>, Strange, Arc<ManualClock>) {
+fn strange(wait: Duration) -> (VerifyLayer<Verifier, Strange>, Strange, Arc<ManualClock>) {
     let Setup { layer, store, clock } = setup();
     let wait = Arc::new(Mutex::new(wait));
     let store = Strange { inner: store, wait, countdown: Arc::default(), asked: Arc::default() };

@@ -18,7 +18,18 @@ enum Part {
     Body,
 }
 
-impl Delivery {
+/// The parts of a delivery that are signed, or that sign.
+trait Parts: Sized {
+    fn part(&self, part: Part) -> Vec<u8>;
+
+    /// Replaces a part; `None` if it cannot hold these bytes.
+    fn with_part(self, part: Part, bytes: Vec<u8>) -> Option<Self>;
+
+    /// Whether it says the same as the signed delivery. Its signature may be in a list with others.
+    fn says_what(&self, signed: &Self) -> bool;
+}
+
+impl Parts for Delivery {
     fn part(&self, part: Part) -> Vec<u8> {
         match part {
             Part::Header(n) => self.headers[&WEBHOOK_HEADERS[n]].as_bytes().to_vec(),
@@ -26,7 +37,6 @@ impl Delivery {
         }
     }
 
-    /// `None` if these bytes cannot stand there.
     fn with_part(mut self, part: Part, bytes: Vec<u8>) -> Option<Self> {
         match part {
             Part::Header(n) => {
@@ -37,7 +47,6 @@ impl Delivery {
         Some(self)
     }
 
-    /// Whether it says the same as what was signed. Its signature may stand in a list with others.
     fn says_what(&self, signed: &Self) -> bool {
         let (list, signature) = (self.part(Part::Header(2)), signed.part(Part::Header(2)));
         list.split(|byte| *byte == b' ').any(|entry| entry == signature)

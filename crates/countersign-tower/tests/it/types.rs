@@ -10,8 +10,7 @@ use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock};
 use countersign_tower::{
     BodyBudget, Detach, DetachFuture, DetachLayer, DetachedTask, Observe, ObserveLayer, Observed, ObservedBody,
-    Outcome, PerRequest, ProblemDocument, Rejection, Rendered, Report, ResponseBody, ResponseFuture, VerifiedBody,
-    Verify, VerifyLayer,
+    Outcome, PerRequest, Rejection, Rendered, Report, ResponseBody, ResponseFuture, VerifiedBody, Verify, VerifyLayer,
 };
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -34,14 +33,14 @@ fn the_types_go_where_services_go() {
     is_clone::<VerifyLayer>();
     is_debug::<VerifyLayer>();
 
-    is_send_and_sync::<Verify<Inner, Store, SystemClock>>();
-    is_clone::<Verify<Inner, Store, SystemClock>>();
-    is_debug::<Verify<Inner, Store, SystemClock>>();
+    is_send_and_sync::<Verify<Inner, countersign::Verifier, Store>>();
+    is_clone::<Verify<Inner, countersign::Verifier, Store>>();
+    is_debug::<Verify<Inner, countersign::Verifier, Store>>();
     // Where the service inside can be cloned, nothing else has to be.
-    is_clone::<Verify<Inner, MemoryStore, SystemClock>>();
+    is_clone::<Verify<Inner, countersign::Verifier, MemoryStore>>();
 
-    is_send::<ResponseFuture<Inner, Incoming, axum::body::Body, Store, SystemClock>>();
-    is_debug::<ResponseFuture<Inner, Incoming, axum::body::Body, Store, SystemClock>>();
+    is_send::<ResponseFuture<Inner, Incoming, axum::body::Body, countersign::Verifier, Store>>();
+    is_debug::<ResponseFuture<Inner, Incoming, axum::body::Body, countersign::Verifier, Store>>();
 
     is_send_and_sync::<VerifiedBody>();
     is_clone::<VerifiedBody>();
@@ -61,11 +60,9 @@ fn the_types_go_where_services_go() {
 fn what_is_set_and_given_goes_where_services_go() {
     type Spawn = fn(DetachedTask);
     type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
-    type Hook = fn(&Report);
     type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
-    type Render = fn(&Rejection) -> Rendered;
-    type Layers = VerifyLayer<Store, SystemClock, PerRequest<Choose>, Hook, Render>;
-    type Observes = Observe<Inner, Store, SystemClock, countersign::Verifier, (), ProblemDocument>;
+    type Layers = VerifyLayer<PerRequest<Choose>, Store>;
+    type Observes = Observe<Inner, countersign::Verifier, Store>;
 
     is_send_and_sync::<BodyBudget>();
     is_clone::<BodyBudget>();
@@ -79,9 +76,9 @@ fn what_is_set_and_given_goes_where_services_go() {
     is_debug::<DetachFuture<std::future::Pending<Answered>, Spawn>>();
     is_send::<DetachedTask>();
     is_debug::<DetachedTask>();
-    is_send_and_sync::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
-    is_clone::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
-    is_debug::<ObserveLayer<Store, SystemClock, countersign::Verifier, (), ProblemDocument>>();
+    is_send_and_sync::<ObserveLayer<countersign::Verifier, Store>>();
+    is_clone::<ObserveLayer<countersign::Verifier, Store>>();
+    is_debug::<ObserveLayer<countersign::Verifier, Store>>();
     is_send_and_sync::<Observes>();
     is_clone::<Observes>();
     is_debug::<Observes>();

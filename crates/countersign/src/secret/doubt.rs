@@ -2,6 +2,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::encoding::decode_base64;
+
 /// Why a secret that can be read is probably not the one that was meant, or is known to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,7 +112,7 @@ fn holds_key(bytes: &[u8]) -> bool {
 }
 
 fn decode_text(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    super::decode_base64(std::str::from_utf8(bytes).ok()?)
+    decode_base64(std::str::from_utf8(bytes).ok()?)
 }
 
 fn is_hex(bytes: &[u8]) -> bool {

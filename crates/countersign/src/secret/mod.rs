@@ -6,14 +6,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 pub use doubt::Doubt;
 
 use crate::clock::UnixTime;
 use crate::crypto::MacKey;
+use crate::encoding::{STANDARD, decode_base64};
 
 const PREFIX: &str = "whsec_";
 
@@ -21,13 +20,6 @@ const PREFIX: &str = "whsec_";
 pub const MIN_LEN: usize = 16;
 /// The specification asks for at least this many bytes; see [`Secret::is_short`].
 pub const RECOMMENDED_LEN: usize = 24;
-
-// Senders differ in padding, and some leave bits set behind the last byte; neither weakens a key.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// A shared secret of the `v1` scheme of Standard Webhooks 1.0.0, which asks for 24 to 64 random bytes.
 ///
@@ -149,15 +141,6 @@ fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         return Err(mistake);
     }
     decode_base64(text.strip_prefix(PREFIX).unwrap_or(text)).ok_or(SecretError::NotBase64)
-}
-
-/// Reads base64 of either alphabet, padded or not.
-pub(crate) fn decode_base64(encoded: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let engine = if encoded.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    // Room for all of it from the start: a vector that grew would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len()));
-    engine.decode_vec(encoded, &mut bytes).ok()?;
-    Some(bytes)
 }
 
 fn recognise(text: &str) -> Option<SecretError> {

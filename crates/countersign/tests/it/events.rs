@@ -1,7 +1,7 @@
 //! What is an event: `event` and `event_type` agree, whatever the body.
 
 use crate::common::{v1, verifier, verify};
-use countersign::event::EventError;
+use countersign::gemini::EventError;
 use proptest::prelude::*;
 
 /// The type that both find, if they find one.

@@ -5,7 +5,8 @@
 mod slack;
 mod stage;
 
-use countersign_tests::process::{eventually, run};
+use countersign_test::process::run;
+use countersign_test::wait::eventually;
 use countersign_tests::sender::{AUDIENCE, Dynamic, Sender, request};
 use serde_json::json;
 use slack::Mood;

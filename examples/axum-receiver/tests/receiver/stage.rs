@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use countersign_tests::process::{Receiver, eventually};
+use countersign_test::process::Receiver;
+use countersign_test::wait::eventually;
 use countersign_tests::sender::Sender;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};

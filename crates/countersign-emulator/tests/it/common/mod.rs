@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::{Reason, Secret, UnixTime, Verified, Verifier};
@@ -19,23 +18,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How long anything may take that is to happen at all.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
-
-/// Fails a test that would hang.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(SOON, future).await.expect("it happens soon, or never")
-}
-
-/// Waits until this is so.
-pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !so().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(SOON, waiting).await.is_ok(), "in vain: {what}");
-}
+pub(crate) use countersign_test::wait::{soon, until};
 
 /// A configuration for a free port, with a seed.
 pub(crate) fn config() -> Config {

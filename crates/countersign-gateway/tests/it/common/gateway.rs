@@ -1,12 +1,13 @@
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use countersign_test::process::Process;
 use tempfile::TempDir;
 
-use super::{Backend, OTHER_SECRET, SECRET, get, until};
+use super::{Backend, OTHER_SECRET, SECRET, finished, free_address, get, until};
 
 /// A source that signs with [`SECRET`].
 pub(crate) const SOURCE: &str = "[sources.test]\nsecrets = [{ env = \"TEST_SECRET\" }]\n";
@@ -26,7 +27,7 @@ pub(crate) fn route_to(upstreams: &[SocketAddr], more: &str) -> String {
 
 /// The gateway as a child process; it is killed when this is dropped.
 pub(crate) struct Gateway {
-    child: Child,
+    process: Process,
     folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -91,10 +92,10 @@ impl Gateway {
         let (address, admin) = (free_address(), free_address());
         let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
-        let mut gateway = Self { child: spawn(&file, arguments, outputs(&file)), folder, address, admin };
+        let mut gateway = Self { process: spawn(&file, arguments, outputs(&file)), folder, address, admin };
         let mut clash = false;
         until("the gateway is up", async || {
-            if gateway.child.try_wait().expect("a child").is_some() {
+            if gateway.process.ended().is_some() {
                 assert!(gateway.output().contains("cannot listen on"), "it ended: {}", gateway.output());
                 clash = true;
             }
@@ -109,14 +110,13 @@ impl Gateway {
 
     /// Ends it as a machine that loses its power does.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("a child");
-        self.child.wait().expect("a child");
+        self.process.kill();
     }
 
     /// Starts it anew, as it was, once it has been killed; ready when this returns.
     pub(crate) async fn restart(&mut self) {
         let config = self.folder.path().join("gateway.toml");
-        self.child = spawn(&config, &[], files(&config));
+        self.process = spawn(&config, &[], files(&config));
         let admin = self.admin;
         until("the gateway is up again", async || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200))
             .await;
@@ -164,20 +164,19 @@ impl Gateway {
 
     /// Sends a signal, `TERM` say.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -s {name} {}", self.child.id())).status();
-        assert!(sent.expect("a shell").success());
+        self.process.signal(name);
     }
 
     /// Lets none of its files grow beyond so many bytes.
     pub(crate) fn limit_file_size(&self, bytes: u64) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
-        let id = Pid::from_raw(i32::try_from(self.child.id()).expect("an id"));
+        let id = Pid::from_raw(i32::try_from(self.process.id()).expect("an id"));
         prlimit(id, Resource::Fsize, Rlimit { current: Some(bytes), maximum: None }).expect("it may be lowered");
     }
 
     /// The memory that it uses, in bytes.
     pub(crate) fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
     }
@@ -185,7 +184,7 @@ impl Gateway {
     /// Limits the files that it may open from now on, and gives the limit before.
     pub(crate) fn limit_files(&self, limit: u64) -> u64 {
         use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-        let id = Pid::from_raw(i32::try_from(self.child.id()).expect("an id"));
+        let id = Pid::from_raw(i32::try_from(self.process.id()).expect("an id"));
         // It has inherited ours, and only root may raise it again.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let before = prlimit(id, Resource::Nofile, Rlimit { current: Some(limit), maximum });
@@ -194,14 +193,13 @@ impl Gateway {
 
     /// Whether it has ended, and how.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("a child")
+        self.process.ended()
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill();
         if !std::thread::panicking() {
             let output = self.output();
             assert!(!output.contains("panicked"), "{output}");
@@ -221,21 +219,8 @@ pub(crate) fn run(folder: &Path, config: &str, arguments: &[&str]) -> Output {
     finished(binary(&write(folder, config)).args(arguments))
 }
 
-/// Runs a command to its end, which is to be near.
-pub(crate) fn finished(command: &mut Command) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-    for _ in 0..1000 {
-        if child.try_wait().expect("a child").is_some() {
-            return child.wait_with_output().expect("its output");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child.kill().expect("a child");
-    panic!("it does not end: {:?}", child.wait_with_output())
-}
-
-fn spawn(config: &Path, arguments: &[&str], [stdout, stderr]: [Stdio; 2]) -> Child {
-    binary(config).args(arguments).stdout(stdout).stderr(stderr).spawn().expect("the binary runs")
+fn spawn(config: &Path, arguments: &[&str], [stdout, stderr]: [Stdio; 2]) -> Process {
+    Process::spawn(binary(config).args(arguments).stdout(stdout).stderr(stderr))
 }
 
 /// Files beside the configuration, to which it appends what it writes.
@@ -257,10 +242,4 @@ pub(crate) fn binary(config: &Path) -> Command {
     command.arg("--config").arg(config).env_remove("RUST_LOG");
     command.env("TEST_SECRET", SECRET).env("OTHER_SECRET", OTHER_SECRET);
     command
-}
-
-/// An address on which nobody listens, for now.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener")
 }

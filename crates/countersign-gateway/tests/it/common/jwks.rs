@@ -2,36 +2,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::{PrivateKey, Signer, TokenSigner};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize,
-};
+use countersign::Signer;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use super::{Backend, Delivery};
+use super::{Authority, Backend, Delivery, jwk, key};
 
 /// What senders sign with keys of a key set.
 pub(crate) const BODY: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
-
-/// The private key of this number.
-pub(crate) fn key(number: u8) -> PrivateKey {
-    PrivateKey::from_seed(&[number; 32])
-}
-
-/// Its public key, as a member of a key set.
-pub(crate) fn jwk(number: u8) -> Value {
-    key(number).jwk(&format!("key-{number}"))
-}
 
 /// A key set of the public keys of these numbers.
 pub(crate) fn keys(numbers: &[u8]) -> Publish {
@@ -97,7 +79,8 @@ impl Publisher {
 
     /// Publishes by https, with a certificate of this authority.
     pub(crate) async fn with_tls(publish: Publish, authority: &Authority) -> Self {
-        let certificates = (authority.certify(), Authority::new().certify());
+        let acceptor = |authority: &Authority| TlsAcceptor::from(Arc::new(authority.server("localhost", false)));
+        let certificates = (acceptor(authority), acceptor(&Authority::new()));
         Self::serve("127.0.0.1:0".parse().expect("an address"), "https", publish, Some(certificates)).await
     }
 
@@ -167,68 +150,4 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, publish: Publis
         Publish::Hang | Publish::WrongCertificate => std::future::pending().await,
     }
     stream.shutdown().await.ok()
-}
-
-/// A certificate authority of the test's own.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new([]).expect("good parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
-    }
-
-    /// Its certificate, for the operator.
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    fn certify(&self) -> TlsAcceptor {
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(["localhost".to_owned()]).expect("good parameters");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key in DER");
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("good versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key);
-        TlsAcceptor::from(Arc::new(config.expect("a good certificate")))
-    }
-}
-
-/// Issues tokens, with an RSA key of the test's own.
-pub(crate) struct Issuer {
-    der: Vec<u8>,
-    kid: &'static str,
-    modulus: Vec<u8>,
-}
-
-impl Issuer {
-    pub(crate) fn new(kid: &'static str) -> Self {
-        let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
-        // What PKCS#8 wraps around PKCS#1, and what stands before the modulus, is as long for all keys
-        // of this size.
-        let (der, public) = (pair.serialize_der()[26..].to_vec(), pair.der_bytes());
-        Self { der, kid, modulus: public[9..265].to_vec() }
-    }
-
-    /// The public key, as a member of a key set.
-    pub(crate) fn jwk(&self) -> Value {
-        let modulus = URL_SAFE_NO_PAD.encode(&self.modulus);
-        json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "n": modulus, "e": "AQAB" })
-    }
-
-    /// A token with these claims.
-    pub(crate) fn token(&self, claims: &Value) -> String {
-        self.token_naming(self.kid, claims)
-    }
-
-    /// The same, with another key's id.
-    pub(crate) fn token_naming(&self, kid: &str, claims: &Value) -> String {
-        let signer = TokenSigner::new(kid, &self.der.clone().into()).expect("an RSA key");
-        let token = signer.sign(claims.as_object().expect("an object")).expect("it signs");
-        token.to_str().expect("visible ASCII").to_owned()
-    }
 }

@@ -1,36 +1,31 @@
-//! What all tests of the gateway share: the binary as a child process, a backend that does as it is
-//! told and remembers what it saw, a sender, and connections on which anything can be written.
+//! Shared by all tests of the gateway: its binary as a child process, senders over HTTP/1.1 and HTTP/2, publishers of
+//! key sets.
 
-mod backend;
 mod client;
-mod delivery;
 mod gateway;
 mod jwks;
 mod upstream;
 
-use std::time::Duration;
+use bytes::Bytes;
 
-pub(crate) use backend::{Answer, Backend, Seen};
-pub(crate) use client::{Connection, Raw, Reply, Wire, get, raw_answers, send};
-pub(crate) use delivery::{Delivery, OTHER_SECRET, SECRET, delivery, noise};
-pub(crate) use gateway::{Gateway, SOURCE, binary, finished, free_address, route, route_to, run, secret_of};
-pub(crate) use jwks::{Authority, BODY, Issuer, Publish, Publisher, jwk, key, keys, signed_by, source};
+pub(crate) use client::{Connection, Wire, get, send};
+pub(crate) use countersign_test::backend::{Answer, Backend, Seen};
+pub(crate) use countersign_test::delivery::{Delivery, noise};
+pub(crate) use countersign_test::keys::{Issuer, jwk, key};
+pub(crate) use countersign_test::process::{finished, free_address};
+pub(crate) use countersign_test::tls::Authority;
+pub(crate) use countersign_test::wait::{soon, until};
+pub(crate) use countersign_test::wire::{Raw, Reply, raw_answers};
+pub(crate) use gateway::{Gateway, SOURCE, binary, route, route_to, run, secret_of};
+pub(crate) use jwks::{BODY, Publish, Publisher, keys, signed_by, source};
 pub(crate) use upstream::{Peer, Upstream};
 
-/// How long anything may take that is to happen at all.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+/// The secret of the source `test`.
+pub(crate) const SECRET: &str = "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai";
+/// A secret that no source has.
+pub(crate) const OTHER_SECRET: &str = "whsec_Slij6fWWdjiVkP2MB2DFee8ASRsB0IPYdiaGx59Qd2Y=";
 
-/// Fails a test that would hang.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(SOON, future).await.expect("it happens soon, or never")
-}
-
-/// Waits until this is so.
-pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(tokio::time::timeout(SOON, waiting).await.is_ok(), "in vain: {what}");
+/// An authentic delivery to `/hook`, signed at the present time.
+pub(crate) fn delivery(id: &str, body: impl Into<Bytes>) -> Delivery {
+    Delivery::signed([SECRET], 0, id, body)
 }

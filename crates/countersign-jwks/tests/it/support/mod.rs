@@ -5,27 +5,16 @@ pub(crate) mod source;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::{MessageId, PrivateKey, Signer, UnixTime, Verified, Verifier};
+use countersign::{MessageId, Signer, UnixTime, Verified, Verifier};
 use countersign_jwks::Document;
 use http::HeaderMap;
-use serde_json::{Value, json};
 
 /// What every delivery of these tests says.
 pub(crate) const BODY: &[u8] = br#"{"type":"batch.succeeded"}"#;
 /// When every delivery of these tests was signed.
 pub(crate) const SIGNED: UnixTime = UnixTime::from_secs(1_790_661_946);
 
-pub(crate) fn key(number: u8) -> PrivateKey {
-    PrivateKey::from_seed(&[number; 32])
-}
-
-pub(crate) fn jwk(number: u8) -> Value {
-    key(number).jwk(&format!("key-{number}"))
-}
-
-pub(crate) fn key_set(numbers: &[u8]) -> String {
-    json!({ "keys": numbers.iter().map(|number| jwk(*number)).collect::<Vec<_>>() }).to_string()
-}
+pub(crate) use countersign_test::keys::{jwk, key, key_set};
 
 pub(crate) fn document(numbers: &[u8]) -> Document {
     Document { body: key_set(numbers).into(), max_age: None }

@@ -178,7 +178,7 @@ impl Service<Request<Body>> for Signing {
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
             let body = body.collect().await.expect("messages that can be encoded").to_bytes();
-            let Delivery { headers, body } = change(delivery(id, body));
+            let Delivery { headers, body, .. } = change(delivery(id, body));
             head.headers.extend(headers);
             channel.oneshot(Request::from_parts(head, Body::new(Full::new(body)))).await
         })

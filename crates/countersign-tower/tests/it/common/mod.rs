@@ -7,17 +7,20 @@ mod reports;
 mod server;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{ManualClock, MemoryStore, MessageId, Secret, Signer, UnixTime, Verifier};
+use countersign::{ManualClock, MemoryStore, Secret, UnixTime, Verifier};
+use countersign_test::delivery::signer;
 use countersign_tower::{ResponseBody, VerifyLayer};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
 
-pub(crate) use client::{Client, Framing, Reply, head};
+pub(crate) use client::{Client, Framing, head};
+pub(crate) use countersign_test::delivery::{Delivery, noise};
+pub(crate) use countersign_test::wait::soon;
+pub(crate) use countersign_test::wire::Reply;
 pub(crate) use handler::{Answer, Failure, Handler};
 pub(crate) use reports::reported;
 pub(crate) use server::{Server, Stack, router, serve_axum, serve_hyper, start};
@@ -27,7 +30,7 @@ pub(crate) const NOW: u64 = 1_700_000_000;
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const OTHER_SECRET: &str = "whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=";
 
-pub(crate) type TestLayer = VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>>;
+pub(crate) type TestLayer = VerifyLayer<Verifier, Arc<MemoryStore>>;
 
 /// A layer, and the store and the clock inside it.
 pub(crate) struct Setup {
@@ -65,13 +68,6 @@ pub(crate) fn delivery_for(secret: usize, id: &str, body: impl Into<Bytes>) -> D
     sign(NUMBERED[secret], NOW, id, body.into())
 }
 
-/// What a sender sends.
-#[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
 /// A genuine delivery, signed just now.
 pub(crate) fn delivery(id: &str, body: impl Into<Bytes>) -> Delivery {
     delivery_at(NOW, id, body)
@@ -88,57 +84,11 @@ pub(crate) fn forgery(id: &str, body: impl Into<Bytes>) -> Delivery {
 }
 
 fn sign(secret: &str, secs: u64, id: &str, body: Bytes) -> Delivery {
-    let signer = Signer::new([Secret::parse(secret).expect("a good secret")]).expect("one secret");
-    let id = MessageId::parse(id).expect("a good id");
-    Delivery { headers: signer.sign(&id, UnixTime::from_secs(secs), &body), body }
-}
-
-impl Delivery {
-    pub(crate) fn set(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.insert(name, HeaderValue::from_str(value).expect("a header's value"));
-        self
-    }
-
-    pub(crate) fn add(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.append(name, HeaderValue::from_str(value).expect("a header's value"));
-        self
-    }
-
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.remove(name).expect("it was there");
-        self
-    }
-
-    pub(crate) fn with_body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    pub(crate) fn request(&self) -> Request<Full<Bytes>> {
-        self.request_with(Full::new(self.body.clone()))
-    }
-
-    pub(crate) fn request_with<B>(&self, body: B) -> Request<B> {
-        let mut request = Request::post("/hook").body(body).expect("a good request");
-        request.headers_mut().extend(self.headers.clone());
-        request
-    }
+    Delivery::signed_at(&signer([secret]), UnixTime::from_secs(secs), id, body)
 }
 
 /// Names of the headers that are signed or sign.
 pub(crate) const WEBHOOK_HEADERS: [http::HeaderName; 3] = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
-
-/// Bytes that look random, and are the same in every run.
-pub(crate) fn noise(len: usize) -> Bytes {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ len as u64;
-    let bytes = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    });
-    bytes.take(len).collect()
-}
 
 /// Hands one request to the layer around the handler, without a socket.
 pub(crate) async fn send<L>(layer: &L, handler: &Handler, delivery: &Delivery) -> Reply
@@ -155,9 +105,4 @@ pub(crate) async fn reply(response: Response<ResponseBody<Full<Bytes>>>) -> Repl
     let (head, body) = response.into_parts();
     let Ok(body) = body.collect().await;
     Reply { status: head.status, headers: head.headers, body: body.to_bytes(), extensions: head.extensions }
-}
-
-/// Fails a test that would hang.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it happens soon, or never")
 }

@@ -1,9 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign::{ManualClock, MemoryStore, Verifier};
-use countersign_tower::{OnReport, Report, VerifyLayer};
-
-use super::{Setup, setup, soon};
+use super::{Setup, TestLayer, setup, soon};
 
 /// The names of the outcomes that a layer reported.
 #[derive(Clone, Default)]
@@ -26,17 +23,12 @@ impl Reports {
     }
 }
 
-impl OnReport for Reports {
-    fn on_report(&self, report: &Report) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(report.outcome().as_str());
-    }
-}
-
-pub(crate) type Reported = VerifyLayer<Arc<MemoryStore>, Arc<ManualClock>, Verifier, Reports>;
-
 /// A layer, what is inside it, and what it reports.
-pub(crate) fn reported() -> (Setup, Reported, Reports) {
+pub(crate) fn reported() -> (Setup, TestLayer, Reports) {
     let (setup, reports) = (setup(), Reports::default());
-    let layer = setup.layer.clone().on_report(reports.clone());
+    let seen = Arc::clone(&reports.0);
+    let layer = setup.layer.clone().on_report(move |report| {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).push(report.outcome().as_str());
+    });
     (setup, layer, reports)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use bytes::Bytes;
-use countersign::{Clock, ReplayStore};
+use countersign::{ReplayStore, Verifier};
 use countersign_tower::{Rejection, Report, VerifyLayer};
 use http::{Extensions, Request, Response};
 use http_body::Body;
@@ -56,10 +56,9 @@ impl Drop for Server {
 }
 
 /// Starts a server with this layer around this handler, and an observer around both.
-pub(crate) async fn start<St, C>(stack: Stack, layer: &VerifyLayer<St, C>, handler: &Handler) -> Server
+pub(crate) async fn start<St>(stack: Stack, layer: &VerifyLayer<Verifier, St>, handler: &Handler) -> Server
 where
     St: ReplayStore + Clone,
-    C: Clock + Clone,
     St::Claiming: 'static,
     St::Confirming: 'static,
 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::subject::{GRACE, LEASE, RETAIN, Subject};
 use crate::clock::{ClockReading, UnixTime};
-use crate::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use crate::replay::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
 
 type Outcome = Result<(), String>;
 
@@ -265,7 +265,7 @@ fn is<T: Debug + PartialEq>(found: &T, expected: &T, when: &str) -> Outcome {
 }
 
 fn key(source: &str, id: &str) -> Result<ReplayKey, String> {
-    ReplayKey::parse(source, id).ok_or_else(|| format!("{source}/{id} is not a key"))
+    ReplayKey::parse(source, id).map_err(|_| format!("{source}/{id} is not a key"))
 }
 
 /// Polls a future so many times, and drops it.

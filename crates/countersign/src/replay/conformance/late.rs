@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::ClockReading;
-use crate::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use crate::replay::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
 
 /// How one call of a [`LateStore`] goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::ClockReading;
-use crate::replay::ReplayStore;
+use crate::replay::contract::ReplayStore;
 
 /// The lease of the claims that the cases make.
 pub const LEASE: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
-use crate::replay::ReplayKey;
+use crate::replay::contract::ReplayKey;
 
 /// One for all stores of the process, so that the hash in a token is right for each of them. Its keys are random:
 /// a sender cannot choose ids that collide.

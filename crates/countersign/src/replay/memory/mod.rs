@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use id::Id;
 use shard::{Shard, State};
 
-use super::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use super::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
 use crate::clock::ClockReading;
 
 /// Locks are held for less than a microsecond; this many keep the cores out of each other's way, and

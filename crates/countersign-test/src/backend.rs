@@ -1,55 +1,62 @@
+//! A scripted HTTP/1.1 backend that records its requests.
+
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::soon;
+use crate::wait::soon;
+use crate::wire::{content_length, single, split_head};
 
-/// What the backend is to do with a request.
-pub(crate) enum Answer {
+/// The action of the backend for one request.
+#[derive(Debug)]
+pub enum Answer {
+    /// Respond with this status.
     Status(u16),
-    /// Exactly these bytes.
+    /// Send exactly these bytes.
     Raw(String),
-    /// Wait for the status to answer with; for ever, if nobody will say one.
+    /// Respond once the status is sent here; never, if the sender is dropped.
     Held(oneshot::Receiver<u16>),
-    /// Take so many milliseconds, then answer with this status.
+    /// Wait this many milliseconds, then respond with this status.
     Slow(u64, u16),
-    /// Close the connection without an answer.
+    /// Close the connection without a response.
     Close,
 }
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) request_line: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+pub struct Seen {
+    /// The request line.
+    pub request_line: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
 }
 
 impl Seen {
-    /// A header's value, where it has exactly one.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let value = values.next()?;
-        assert!(values.next().is_none(), "{name} is there twice: {self:?}");
-        Some(value.to_str().expect("visible ASCII"))
+    /// The value of a header that is there at most once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        single(&self.headers, name)
     }
 
-    pub(crate) fn id(&self) -> &str {
-        self.header("webhook-id").expect("it was verified")
+    /// The message id.
+    pub fn id(&self) -> &str {
+        self.header("webhook-id").expect("a message id")
     }
 }
 
 type Script = Box<dyn FnMut(&Seen) -> Answer + Send>;
 
-/// Accepts connections, remembers all that comes, and answers as it was told to.
-pub(crate) struct Backend {
+/// Accepts connections, records the requests and responds as scripted.
+pub struct Backend {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
@@ -62,30 +69,30 @@ struct Shared {
 }
 
 impl Backend {
-    /// Answers 200 to everything.
-    pub(crate) async fn start() -> Self {
+    /// Responds to everything with 200.
+    pub async fn start() -> Self {
         Self::answering([]).await
     }
 
-    /// Gives these answers in turn, and 200 after that.
-    pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    /// Takes these actions in turn, and then responds with 200.
+    pub async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
         let mut answers: VecDeque<_> = answers.into_iter().collect();
         Self::scripted(move |_| answers.pop_front().unwrap_or(Answer::Status(200))).await
     }
 
-    /// Holds the first delivery until it is told a status, and answers 200 after that.
-    pub(crate) async fn holding() -> (Self, oneshot::Sender<u16>) {
+    /// Holds the first request until a status is sent, and then responds with 200.
+    pub async fn holding() -> (Self, oneshot::Sender<u16>) {
         let (tell, told) = oneshot::channel();
         (Self::answering([Answer::Held(told)]).await, tell)
     }
 
-    /// Asks this what to answer.
-    pub(crate) async fn scripted(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Self {
+    /// Asks the script for each request.
+    pub async fn scripted(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Self {
         Self::at("127.0.0.1:0".parse().expect("an address"), script).await
     }
 
-    /// The same, on an address of choice.
-    pub(crate) async fn at(address: SocketAddr, script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Self {
+    /// The same, on this address.
+    pub async fn at(address: SocketAddr, script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let shared = Arc::new(Shared {
@@ -105,27 +112,28 @@ impl Backend {
     }
 
     /// Closes all connections, and accepts none from now on.
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.accepting.abort();
         let _ = (&mut self.accepting).await;
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// The address on which it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// How many connections it has accepted.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         *self.shared.connections.borrow()
     }
 
-    /// The requests that it has read whole.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    /// The complete requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.borrow().clone()
     }
 
-    /// Waits until it has read so many requests whole, and gives the last one.
-    pub(crate) async fn has_seen(&self, times: usize) -> Seen {
+    /// Waits for this many complete requests, and returns the last one.
+    pub async fn has_seen(&self, times: usize) -> Seen {
         let mut seen = self.shared.seen.subscribe();
         let seen = soon(seen.wait_for(|seen| seen.len() >= times)).await.expect("the backend holds the sender");
         seen.last().expect("one at least").clone()
@@ -162,24 +170,18 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> Option<()> {
     }
 }
 
-/// The next request; `None` once the connection has ended. It has to be framed by a length.
+/// The next request; `None` once the connection has ended. It has to have a `Content-Length`.
 async fn read(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<Seen> {
-    let end = loop {
-        if let Some(at) = unread.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
+    let (request_line, headers) = loop {
+        if let Some(head) = split_head(unread) {
+            break head;
         }
         if stream.read_buf(unread).await.ok()? == 0 {
             return None;
         }
     };
-    let head = unread.split_to(end);
-    let text = std::str::from_utf8(&head).expect("the gateway sends ASCII");
-    let mut lines = text.trim_end().split("\r\n");
-    let request_line = lines.next().expect("a request line").to_owned();
-    let headers: HeaderMap = lines.map(header).collect();
-    let len = headers.get("content-length").expect("a body of known length");
+    let len = content_length(&headers).expect("a body of known length");
     assert!(!headers.contains_key("transfer-encoding"), "{headers:?}");
-    let len = len.to_str().expect("digits").parse().expect("digits");
     while unread.len() < len {
         if stream.read_buf(unread).await.ok()? == 0 {
             return None;
@@ -188,11 +190,12 @@ async fn read(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<Seen> {
     Some(Seen { request_line, headers, body: unread.split_to(len).freeze() })
 }
 
-fn header(line: &str) -> (HeaderName, HeaderValue) {
-    let (name, value) = line.split_once(':').expect("name and value");
-    (name.parse().expect("a name"), value.trim().parse().expect("a value"))
-}
-
 fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
     script.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").field("address", &self.address).finish_non_exhaustive()
+    }
 }
