@@ -1,6 +1,7 @@
 //! The path of a request, from top to bottom:
 //! route → method → head → body → verify → filter → claim → forward → settle → answer → record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ use crate::route::Table;
 use crate::serve::head::{self, Malformed};
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
 use crate::source_keys::Keys;
+use crate::state::Source;
 use crate::upstream::Upstreams;
 
 /// The body of an answer: what the layer gives, or a problem document of the gateway's own.
@@ -51,15 +53,19 @@ impl Gateway {
     /// All routes share `budget`, which bounds the bytes of heads and bodies that are held at one time.
     pub fn new(
         routes: Vec<config::Route>,
+        sources: &BTreeMap<String, Arc<Source>>,
         budget: &BodyBudget,
         metrics: &Arc<Metrics>,
         log: &Log,
         places: &Places,
         mut balance: impl FnMut(Vec<Authority>) -> Arc<dyn Upstreams>,
     ) -> Self {
-        let entries = routes.into_iter().map(|route| {
+        let entries = routes.into_iter().filter_map(|route| {
+            // Each route names a source that is configured: the configuration was checked.
+            let source = sources.get(&route.source)?;
             let upstreams = balance(route.upstream.clone());
-            (route.host.clone(), route.path.clone(), Route::new(&route, budget, upstreams, places, metrics))
+            let built = Route::new(&route, source, budget, upstreams, places, metrics);
+            Some((route.host, route.path, built))
         });
         let routes = Table::new(entries.collect::<Vec<_>>());
         let (metrics, log) = (Arc::clone(metrics), log.clone());
@@ -155,6 +161,7 @@ impl Handle for Gateway {
 impl Route {
     fn new(
         route: &config::Route,
+        source: &Arc<Source>,
         budget: &BodyBudget,
         upstreams: Arc<dyn Upstreams>,
         places: &Places,
@@ -172,12 +179,11 @@ impl Route {
         };
         let opened = route.forward_headers.clone();
         let forward = Forward::new(upstreams, timeouts, opened, places.clone(), metrics.upstream.clone());
-        let ends =
-            Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(&route.source) };
-        let mut layer = VerifyLayer::new(route.source.keys.clone())
+        let ends = Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(source) };
+        let mut layer = VerifyLayer::new(source.keys.clone())
             .on_report(move |report| ends.record(report))
-            .store(Arc::clone(&route.source.store))
-            .lease(route.source.lease)
+            .store(Arc::clone(&source.store))
+            .lease(source.lease)
             .body_limit(route.body_limit)
             .body_budget(budget.clone())
             .body_timeout(route.body_timeout)
@@ -204,7 +210,7 @@ impl Route {
 struct Ends {
     name: Arc<String>,
     metrics: Arc<Metrics>,
-    source: Arc<config::Source>,
+    source: Arc<Source>,
 }
 
 impl Ends {

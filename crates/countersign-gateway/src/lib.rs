@@ -22,6 +22,7 @@ pub mod process;
 pub mod route;
 pub mod serve;
 pub mod source_keys;
+pub mod state;
 mod steering;
 pub mod trust;
 pub mod upstream;

@@ -12,6 +12,7 @@ use clap::{Parser, ValueEnum};
 use countersign_gateway::config::{Capacity, Config};
 use countersign_gateway::log::{self, Log};
 use countersign_gateway::process;
+use countersign_gateway::state::State;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -51,8 +52,12 @@ fn main() -> ExitCode {
         Err(error) => return failure(&error),
     };
     if cli.check {
+        let state = match State::build(&config) {
+            Ok(state) => state,
+            Err(error) => return failure(&error),
+        };
         // A reader that went away changes nothing of the outcome.
-        let _ = report(&cli, &config, filter.as_deref());
+        let _ = report(&cli, &config, &state, filter.as_deref());
         return ExitCode::SUCCESS;
     }
     let format = match cli.log {
@@ -69,16 +74,18 @@ fn main() -> ExitCode {
     ended.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
 }
 
-fn report(cli: &Cli, config: &Config, filter: Option<&OsStr>) -> io::Result<()> {
+fn report(cli: &Cli, config: &Config, state: &State, filter: Option<&OsStr>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for warning in &config.warnings {
+    let mut warnings: Vec<_> = config.warnings.iter().chain(&state.warnings).collect();
+    warnings.sort_by_key(|warning| warning.line());
+    for warning in warnings {
         writeln!(out, "warning: {warning}")?;
     }
     if let Some(doubt) = log::doubt_about_filter(filter) {
         writeln!(out, "warning: {doubt}")?;
     }
     for (name, source) in &config.sources {
-        writeln!(out, "source \"{name}\": {}", Capacity::of(&source.store))?;
+        writeln!(out, "source \"{name}\": {}", Capacity::of(&source.replay))?;
     }
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (routes, sources) = (counted(config.routes.len(), "route"), counted(config.sources.len(), "source"));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use countersign::MemoryStore;
+use super::source::ReplaySpec;
 
 /// How many messages a replay store has room for, and for how long it remembers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +13,9 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// The capacity of this store.
-    pub fn of(store: &MemoryStore) -> Self {
-        Self { ids: store.capacity(), retain: store.retain() }
+    /// The capacity of a store that is configured so.
+    pub fn of(replay: &ReplaySpec) -> Self {
+        Self { ids: replay.capacity, retain: replay.retain }
     }
 
     /// Whether the store is full after less than one delivery a second. Few sources send so little.

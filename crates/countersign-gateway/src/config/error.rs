@@ -62,7 +62,7 @@ impl fmt::Display for Warning {
 impl std::error::Error for ConfigError {}
 
 /// What is wrong, or doubtful, at which bytes of the file.
-pub(super) struct Problem {
+pub(crate) struct Problem {
     span: Option<Range<usize>>,
     message: String,
     /// Parts of the message that are no secrets, whatever they look like.
@@ -70,7 +70,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { span: Some(span), message: message.into(), shown: Vec::new() }
     }
 
@@ -79,24 +79,29 @@ impl Problem {
     }
 
     /// The same, with this part of the message shown as it is: the path of a file, for example.
-    pub(super) fn showing(mut self, part: impl Into<Option<String>>) -> Self {
+    pub(crate) fn showing(mut self, part: impl Into<Option<String>>) -> Self {
         self.shown.extend(part.into().filter(|part| !part.is_empty()));
         self
     }
 }
 
 /// The file that a problem is in.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
 }
 
 impl Place<'_> {
-    pub(super) fn error(&self, problem: Problem) -> ConfigError {
+    /// The directory that relative paths in the file start from.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
+    pub(crate) fn error(&self, problem: Problem) -> ConfigError {
         ConfigError(self.located(problem))
     }
 
-    pub(super) fn warning(&self, problem: Problem) -> Warning {
+    pub(crate) fn warning(&self, problem: Problem) -> Warning {
         Warning(self.located(problem))
     }
 

@@ -9,7 +9,7 @@ use std::path::{Component, Path};
 const SHORTEST: usize = 22;
 /// A folder that is not there, and is no word, may be shown if it is shorter: so little of a secret helps nobody.
 const PIECE: usize = 8;
-pub(super) const HIDDEN: &str = "[hidden]";
+pub(crate) const HIDDEN: &str = "[hidden]";
 const MARKS: [&str; 2] = ["whsec_", "whsk_"];
 /// What names of files end with, and secrets do not.
 const EXTENSIONS: [&str; 16] = [
@@ -51,13 +51,13 @@ pub(crate) fn shown(value: &str) -> &str {
 }
 
 /// The name of an environment variable, unless it could be a secret that was pasted in its place.
-pub(super) fn variable(name: &str) -> &str {
+pub(crate) fn variable(name: &str) -> &str {
     let is_shown = !is_like_a_secret(name) || (!is_marked(name) && std::env::var_os(name).is_some());
     if is_shown { name } else { HIDDEN }
 }
 
 /// The path, without what could be a secret that was pasted in place of it, or of a part of it.
-pub(super) fn path(text: &str, folder: &Path) -> String {
+pub(crate) fn path(text: &str, folder: &Path) -> String {
     let is_found = begins_in_a_folder(text, folder) || EXTENSIONS.iter().any(|end| text.ends_with(end));
     let is_path = is_found || is_rooted(text) || folder.join(text).exists();
     let hides = |part: &str| is_like_a_secret(part) && (!is_path || is_marked(part));

@@ -1,17 +1,17 @@
 //! Public keys: pinned ones, key sets, and what is asked of a token.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign::{PublicKey, SystemClock, TokenPolicy};
-use countersign_jwks::{self as jwks, HttpFetch, Jwks, JwksUrl};
+use countersign::key::PublicKeyError;
+use countersign::{PublicKey, TokenPolicy};
+use countersign_jwks::{self as jwks, JwksUrl};
 use toml::{Spanned, Table, Value};
 
 use super::error::Problem;
-use super::hide::{self, is_like_a_secret};
+use super::hide::is_like_a_secret;
 use super::limits::duration_or;
 use super::unknown::hint;
-use crate::source_keys::RemoteSet;
 
 const HOW_TO_PIN_A_KEY: &str = "a public key is \"whpk_…\", or { key = \"whpk_…\", label = \"NAME\" }";
 const HOW_TO_NAME_A_SET: &str = "a key set is { url = \"https://…\" }, with `max_stale` and `ca` if need be";
@@ -21,63 +21,41 @@ const WHAT_BINDING_IS_FOR: &str = "a token that does not bind the body can be se
 /// The shortest age up to which a set may serve: it is refreshed each minute at most.
 const MIN_STALE: Duration = Duration::from_mins(2);
 
-/// The key sets that were named so far; sources with the same URL share one.
-pub(super) struct RemoteSets<'f> {
-    folder: &'f Path,
-    known: Vec<Known>,
+/// A key set, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwksSpec {
+    /// Where it is published.
+    pub url: JwksUrl,
+    /// How old it may become before its keys are no longer used.
+    pub max_stale: Duration,
+    /// The certificate authorities to trust, relative to the directory of the configuration. Default: the public ones.
+    pub ca: Option<PathBuf>,
 }
 
-struct Known {
-    options: Options,
-    set: RemoteSet,
+/// A pinned public key, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKeySpec {
+    /// The key, `whpk_…`.
+    pub key: String,
+    /// Its label in logs and headers. Default: its thumbprint.
+    pub label: Option<String>,
 }
 
-#[derive(PartialEq, Eq)]
-struct Options {
-    url: JwksUrl,
-    max_stale: Duration,
-    ca: Option<Vec<u8>>,
+/// What a token has to contain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSpec {
+    /// The audiences of which it names one.
+    pub audience: Vec<String>,
+    /// The issuers that are accepted. Any, if there is none.
+    pub issuer: Vec<String>,
+    /// The types that are accepted. Any, if there is none.
+    pub typ: Vec<String>,
+    /// Whether tokens that do not bind the body are accepted.
+    pub danger_unbound_bodies: bool,
 }
 
-impl<'f> RemoteSets<'f> {
-    /// None yet; certificates are looked for in `folder`.
-    pub(super) fn new(folder: &'f Path) -> Self {
-        Self { folder, known: Vec::new() }
-    }
-
-    /// The key set that this entry names. Nothing is fetched yet.
-    pub(super) fn named(&mut self, entry: &Spanned<Value>) -> Result<RemoteSet, Problem> {
-        let problem = |message: String| Problem::at(entry.span(), message);
-        let options = Options::read(entry, self.folder)?;
-        if let Some(known) = self.known.iter().find(|known| known.options.url == options.url) {
-            return if known.options == options {
-                Ok(known.set.clone())
-            } else {
-                Err(problem(
-                    "another source names the same URL with another `max_stale` or `ca`: they share one key set, \
-                     so write the same in both"
-                        .into(),
-                ))
-            };
-        }
-        let fetch = match &options.ca {
-            None => HttpFetch::new(options.url.clone()),
-            Some(pem) => HttpFetch::with_ca(options.url.clone(), pem)
-                .map_err(|error| problem(format!("`ca` holds no certificate authority in PEM: {error}")))?,
-        };
-        let set = Jwks::new(fetch, jwks::Config::default().max_stale(options.max_stale), SystemClock);
-        self.known.push(Known { options, set: set.clone() });
-        Ok(set)
-    }
-
-    /// All of them, each once.
-    pub(super) fn into_sets(self) -> Vec<RemoteSet> {
-        self.known.into_iter().map(|known| known.set).collect()
-    }
-}
-
-impl Options {
-    fn read(entry: &Spanned<Value>, folder: &Path) -> Result<Self, Problem> {
+impl JwksSpec {
+    pub(super) fn read(entry: &Spanned<Value>) -> Result<Spanned<Self>, Problem> {
         let problem = |message: String| Problem::at(entry.span(), message);
         let table = table(entry, &["url", "max_stale", "ca"], HOW_TO_NAME_A_SET)?;
         let text = |key| text(table, key).map_err(problem);
@@ -89,18 +67,35 @@ impl Options {
             let message = format!("`max_stale` is {MIN_STALE:?} at least: keys are fetched once a minute at most");
             return Err(problem(message));
         }
-        let ca = text("ca")?.map(|path| {
-            std::fs::read(folder.join(path)).map_err(|error| {
-                let shown = folder.join(hide::path(path, folder)).display().to_string();
-                problem(format!("`ca`: {shown} cannot be read: {error}")).showing(shown)
-            })
-        });
-        Ok(Self { url, max_stale, ca: ca.transpose()? })
+        let ca = text("ca")?.map(PathBuf::from);
+        Ok(Spanned::new(entry.span(), Self { url, max_stale, ca }))
+    }
+}
+
+impl PublicKeySpec {
+    /// The key, with its label.
+    pub(crate) fn parse(&self) -> Result<PublicKey, PublicKeyError> {
+        let key = PublicKey::parse(&self.key)?;
+        Ok(match &self.label {
+            Some(label) => key.labelled(label.as_str()),
+            None => key,
+        })
+    }
+}
+
+impl TokenSpec {
+    /// The policy that asks for this.
+    pub(crate) fn policy(&self) -> TokenPolicy {
+        let policy = TokenPolicy::new(self.audience.clone()).issuer(self.issuer.clone()).typ(self.typ.clone());
+        if self.danger_unbound_bodies { policy.danger_accept_unbound_bodies() } else { policy }
     }
 }
 
 /// The pinned keys, each of which should be there once.
-pub(super) fn public_keys(entries: &[Spanned<Value>], warnings: &mut Vec<Problem>) -> Result<Vec<PublicKey>, Problem> {
+pub(super) fn public_keys(
+    entries: &[Spanned<Value>],
+    warnings: &mut Vec<Problem>,
+) -> Result<Vec<PublicKeySpec>, Problem> {
     let (mut keys, mut thumbprints) = (Vec::new(), Vec::new());
     for entry in entries {
         let (key, thumbprint) = public_key(entry)?;
@@ -115,7 +110,7 @@ pub(super) fn public_keys(entries: &[Spanned<Value>], warnings: &mut Vec<Problem
 }
 
 /// A pinned key, and its thumbprint.
-fn public_key(entry: &Spanned<Value>) -> Result<(PublicKey, String), Problem> {
+fn public_key(entry: &Spanned<Value>) -> Result<(PublicKeySpec, String), Problem> {
     let problem = |message: String| Problem::at(entry.span(), message);
     let (key, label) = match entry.get_ref() {
         Value::String(key) => (key.as_str(), None),
@@ -126,19 +121,16 @@ fn public_key(entry: &Spanned<Value>) -> Result<(PublicKey, String), Problem> {
         }
         _ => return Err(problem(HOW_TO_PIN_A_KEY.into())),
     };
-    let key = PublicKey::parse(key).map_err(|error| problem(error.to_string()))?;
-    let thumbprint = key.label().to_owned();
-    match label {
-        None => Ok((key, thumbprint)),
-        Some(label) if is_like_a_secret(label) => {
-            Err(problem("a label is shown, and this one looks like a secret".into()))
-        }
-        Some(label) => Ok((key.labelled(label), thumbprint)),
+    let parsed = PublicKey::parse(key).map_err(|error| problem(error.to_string()))?;
+    if label.is_some_and(is_like_a_secret) {
+        return Err(problem("a label is shown, and this one looks like a secret".into()));
     }
+    let spec = PublicKeySpec { key: key.to_owned(), label: label.map(str::to_owned) };
+    Ok((spec, parsed.label().to_owned()))
 }
 
-/// What is asked of a token, and whether it may leave the body open.
-pub(super) fn token_policy(entry: &Spanned<Value>) -> Result<(TokenPolicy, bool), Problem> {
+/// Reads what a token has to contain.
+pub(super) fn token(entry: &Spanned<Value>) -> Result<TokenSpec, Problem> {
     let problem = |message: &str| Problem::at(entry.span(), message);
     if let Value::Table(table) = entry.get_ref()
         && table.contains_key("body_binding")
@@ -158,12 +150,12 @@ pub(super) fn token_policy(entry: &Spanned<Value>) -> Result<(TokenPolicy, bool)
     if audience.is_empty() {
         return Err(problem(&format!("`audience` is missing or empty: {HOW_TO_ASK_OF_A_TOKEN}")));
     }
-    let policy = TokenPolicy::new(audience).issuer(issuer).typ(typ);
-    match table.get("danger_body_binding") {
-        None => Ok((policy, false)),
-        Some(Value::String(binding)) if binding == "none" => Ok((policy.danger_accept_unbound_bodies(), true)),
-        Some(_) => Err(problem(&format!("`danger_body_binding` is \"none\" or absent; {WHAT_BINDING_IS_FOR}"))),
-    }
+    let danger_unbound_bodies = match table.get("danger_body_binding") {
+        None => false,
+        Some(Value::String(binding)) if binding == "none" => true,
+        Some(_) => return Err(problem(&format!("`danger_body_binding` is \"none\" or absent; {WHAT_BINDING_IS_FOR}"))),
+    };
+    Ok(TokenSpec { audience, issuer, typ, danger_unbound_bodies })
 }
 
 /// The table that an entry is, with no keys but these.

@@ -7,7 +7,7 @@ mod addresses;
 mod capacity;
 mod error;
 mod file;
-mod hide;
+pub(crate) mod hide;
 mod keys;
 mod limits;
 mod routes;
@@ -16,9 +16,9 @@ mod source;
 mod unknown;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign::{Clock, EventFilter, SystemClock, UnixTime};
@@ -28,17 +28,16 @@ use toml::Spanned;
 
 pub use capacity::Capacity;
 pub use error::{ConfigError, Warning};
-use error::{Place, Problem};
+pub(crate) use error::{Place, Problem};
 pub(crate) use hide::shown;
-use keys::RemoteSets;
+pub use keys::{JwksSpec, PublicKeySpec, TokenSpec};
 use limits::{duration_or, size};
-use secrets::Secrets;
-pub use source::Source;
+pub use secrets::{SecretOrigin, SecretRef};
+pub use source::{ReplaySpec, SourceConfig, StoreSpec};
 
 use crate::path::PathPattern;
 use crate::route::Host;
 use crate::serve::{MAX_HEAD, Timeouts};
-use crate::source_keys::RemoteSet;
 use crate::trust::Opened;
 
 /// What the gateway works with.
@@ -47,13 +46,26 @@ pub struct Config {
     /// The process and its listeners.
     pub server: Server,
     /// The sources, by name.
-    pub sources: BTreeMap<String, Arc<Source>>,
-    /// The key sets of the sources, each once.
-    pub remote_sets: Vec<RemoteSet>,
+    pub sources: BTreeMap<String, SourceConfig>,
     /// The routes, in the order in which they were written.
     pub routes: Vec<Route>,
     /// What is allowed, but deserves a second look.
     pub warnings: Vec<Warning>,
+    written: Written,
+}
+
+/// The file as it was written, to find lines in it.
+#[derive(Clone, Default)]
+struct Written {
+    file: PathBuf,
+    text: String,
+}
+
+impl fmt::Debug for Written {
+    /// Without the text: a secret may have been pasted into it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Written").field(&self.file).finish()
+    }
 }
 
 /// The process and its listeners.
@@ -82,8 +94,8 @@ pub struct Route {
     pub host: Option<Host>,
     /// The paths that it is for.
     pub path: PathPattern,
-    /// Who signs.
-    pub source: Arc<Source>,
+    /// The name of the source that it verifies.
+    pub source: String,
     /// The backends: `http` authorities.
     pub upstream: Vec<Authority>,
     /// The events that are forwarded; all, if there is none.
@@ -107,7 +119,8 @@ pub struct Route {
 }
 
 impl Config {
-    /// Reads the file at `path`, and the secrets that it refers to.
+    /// Reads and checks the file at `path`. The secrets that it names are read by
+    /// [`State::build`](crate::state::State::build).
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
         Self::parse(&text, &Place { file: path, text: &text })
@@ -115,11 +128,17 @@ impl Config {
 
     fn parse(text: &str, place: &Place<'_>) -> Result<Self, ConfigError> {
         let file: file::File = toml::from_str(text).map_err(|error| place.error(misread(&error, place)))?;
-        let (folder, mut warnings) = (place.file.parent().unwrap_or(Path::new("")), Vec::new());
-        let config = file.resolve(folder, SystemClock.now(), &mut warnings).map_err(|problem| place.error(problem))?;
+        let mut warnings = Vec::new();
+        let config = file.resolve(SystemClock.now(), &mut warnings).map_err(|problem| place.error(problem))?;
         let mut warnings: Vec<_> = warnings.into_iter().map(|problem| place.warning(problem)).collect();
         warnings.sort_by_key(Warning::line);
-        Ok(Self { warnings, ..config })
+        let written = Written { file: place.file.into(), text: text.into() };
+        Ok(Self { warnings, written, ..config })
+    }
+
+    /// The file, to find lines in it.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { file: &self.written.file, text: &self.written.text }
     }
 }
 
@@ -140,17 +159,16 @@ fn misread(error: &toml::de::Error, place: &Place<'_>) -> Problem {
 }
 
 impl file::File {
-    fn resolve(self, folder: &Path, now: UnixTime, warnings: &mut Vec<Problem>) -> Result<Config, Problem> {
-        let (mut sets, mut secrets) = (RemoteSets::new(folder), Secrets::new(folder));
+    fn resolve(self, now: UnixTime, warnings: &mut Vec<Problem>) -> Result<Config, Problem> {
         let mut sources = BTreeMap::new();
         // In the order in which they are written, so that of two with the same secret the second is named.
         let mut written: Vec<_> = self.sources.into_iter().collect();
         written.sort_by_key(|(name, _)| name.span().start);
         let mut names = BTreeMap::new();
         for (name, source) in written {
-            let source = source.resolve(&name, now, &mut secrets, &mut sets, warnings)?;
+            let source = source.resolve(&name, now, warnings)?;
             names.insert(name.get_ref().clone(), name.span());
-            sources.insert(name.into_inner(), Arc::new(source));
+            sources.insert(name.into_inner(), source);
         }
         let mut routes: Vec<Route> = Vec::new();
         let mut backends = Vec::new();
@@ -163,8 +181,8 @@ impl file::File {
             }
             routes.push(route);
         }
-        for (name, source) in &sources {
-            if !routes.iter().any(|route| Arc::ptr_eq(&route.source, source)) {
+        for name in sources.keys() {
+            if !routes.iter().any(|route| route.source == *name) {
                 warnings.push(Problem::at(names[name].clone(), format!("no route uses the source `{name}`")));
             }
         }
@@ -180,7 +198,7 @@ impl file::File {
                 return Err(Problem::at(text.span(), message));
             }
         }
-        Ok(Config { server, sources, remote_sets: sets.into_sets(), routes, warnings: Vec::new() })
+        Ok(Config { server, sources, routes, warnings: Vec::new(), written: Written::default() })
     }
 }
 

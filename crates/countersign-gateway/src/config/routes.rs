@@ -1,7 +1,6 @@
 //! Routes, and their backends and events.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::EventFilter;
@@ -12,7 +11,7 @@ use toml::Spanned;
 use super::error::Problem;
 use super::hide::{is_like_a_secret, is_marked};
 use super::limits::{duration_or, size, warn_of_memory, warn_of_small_body, warn_outside};
-use super::{Route, Source, addresses, file, parse};
+use super::{Route, SourceConfig, addresses, file, parse};
 use crate::path::PathPattern;
 use crate::route::Host;
 use crate::trust::Opened;
@@ -24,7 +23,7 @@ const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
 impl file::Route {
     pub(super) fn resolve(
         self,
-        sources: &BTreeMap<String, Arc<Source>>,
+        sources: &BTreeMap<String, SourceConfig>,
         warnings: &mut Vec<Problem>,
     ) -> Result<Route, Problem> {
         let Some(source) = sources.get(self.source.get_ref()) else {
@@ -34,13 +33,13 @@ impl file::Route {
             return Err(Problem::at(self.source.span(), message));
         };
         let upstream_timeout = duration_or(self.upstream_timeout.as_ref(), Duration::from_secs(30))?;
-        if source.lease < upstream_timeout {
+        if source.replay.lease < upstream_timeout {
             let at = self.upstream_timeout.as_ref().map_or(self.source.span(), Spanned::span);
             let message = format!(
                 "the upstream may take {upstream_timeout:?}, but the lease of the source `{}` ends after {:?}: \
                  a retry in between would be forwarded too",
                 self.source.get_ref(),
-                source.lease
+                source.replay.lease
             );
             return Err(Problem::at(at, message));
         }
@@ -90,7 +89,7 @@ impl file::Route {
         Ok(Route {
             host: self.host.as_ref().map(host).transpose()?,
             path: path(&self.path, warnings)?,
-            source: Arc::clone(source),
+            source: self.source.get_ref().clone(),
             upstream,
             events: self.events.as_ref().map(|events| event_filter(events, warnings)).transpose()?,
             untyped,

@@ -1,175 +1,51 @@
-//! Secrets: named in the configuration, read from where they are, and looked at twice.
+//! References to secrets: a configuration names a secret and never contains one.
 
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
-use countersign::{MessageId, Secret, Signer, UnixTime};
+use countersign::UnixTime;
 use toml::{Spanned, Value};
-use zeroize::Zeroizing;
 
 use super::error::Problem;
-use super::hide::{self, is_like_a_secret};
+use super::hide::is_like_a_secret;
 use super::keys::{table, text};
 
 const HOW_TO_NAME_A_SECRET: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with `label` and `expires_at` if need be";
-/// No secret is longer, in any spelling.
-const MAX_FILE: usize = 64 * 1024;
 
-/// Reads secrets, and knows those that were read before.
-pub(super) struct Secrets<'f> {
-    folder: &'f Path,
-    known: Vec<Known>,
+/// Where to read a secret, and what is configured about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretRef {
+    /// Where the secret is stored.
+    pub origin: SecretOrigin,
+    /// Its label in logs and headers. Default: the name of the variable or file.
+    pub label: Option<String>,
+    /// When it expires, if it does.
+    pub expires_at: Option<UnixTime>,
 }
 
-struct Known {
-    fingerprint: Vec<u8>,
-    source: String,
-    shown: String,
+/// Where a secret is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretOrigin {
+    /// The environment variable with this name.
+    Env(String),
+    /// The file at this path, relative to the directory of the configuration.
+    File(String),
 }
 
-impl<'f> Secrets<'f> {
-    pub(super) fn new(folder: &'f Path) -> Self {
-        Self { folder, known: Vec::new() }
-    }
-
-    /// The secret that this entry of a source names.
-    pub(super) fn read(
-        &mut self,
-        source: &str,
-        entry: &Spanned<Value>,
-        warnings: &mut Vec<Problem>,
-    ) -> Result<Secret, Problem> {
+impl SecretRef {
+    pub(super) fn read(entry: &Spanned<Value>) -> Result<Spanned<Self>, Problem> {
         let problem = |message: &str| Problem::at(entry.span(), message);
         let table = table(entry, &["env", "file", "label", "expires_at"], HOW_TO_NAME_A_SECRET)?;
-        let (env, file) = (text(table, "env").map_err(|m| problem(&m))?, text(table, "file").map_err(|m| problem(&m))?);
-        let origin = match (env, file) {
-            (Some(name), None) => Origin::Env(name),
-            (None, Some(path)) => Origin::File(path),
+        let text = |key| text(table, key).map_err(|message| problem(&message));
+        let origin = match (text("env")?, text("file")?) {
+            (Some(name), None) => SecretOrigin::Env(name.to_owned()),
+            (None, Some(path)) => SecretOrigin::File(path.to_owned()),
             _ => return Err(problem(HOW_TO_NAME_A_SECRET)),
         };
-        let shown = origin.shown(self.folder);
-        let mut secret =
-            origin.read(self.folder, &shown).map_err(|message| problem(&message).showing(shown.clone()))?;
-        if let Some(label) = text(table, "label").map_err(|m| problem(&m))? {
-            if is_like_a_secret(label) {
-                return Err(problem("a label is shown, and this one looks like a secret"));
-            }
-            secret = secret.labelled(label);
+        let label = text("label")?.map(str::to_owned);
+        if label.as_deref().is_some_and(is_like_a_secret) {
+            return Err(problem("a label is shown, and this one looks like a secret"));
         }
-        if let Some(at) = table.get("expires_at") {
-            secret = secret.expiring_at(expiry(at).map_err(problem)?);
-        }
-        let mut doubts = Vec::new();
-        let named = format!("the secret in {shown}");
-        if secret.is_short() {
-            doubts.push((format!("{named} is shorter than 24 bytes: ask the sender for a longer one"), None));
-        }
-        if let Some(doubt) = secret.doubt() {
-            doubts.push((format!("{named} is {doubt}"), None));
-        }
-        if let Origin::File(path) = &origin
-            && std::fs::metadata(self.folder.join(path)).is_ok_and(|about| about.is_file() && about.mode() & 0o002 != 0)
-        {
-            doubts.push((
-                format!("anybody on this machine can replace {named}: take the right to write from others"),
-                None,
-            ));
-        }
-        doubts.extend(self.remember(source, &secret, &shown));
-        let doubts = doubts.into_iter().map(|(doubt, other)| problem(&doubt).showing(shown.clone()).showing(other));
-        warnings.extend(doubts);
-        Ok(secret)
+        let expires_at = table.get("expires_at").map(expiry).transpose().map_err(problem)?;
+        Ok(Spanned::new(entry.span(), Self { origin, label, expires_at }))
     }
-
-    /// Compares it with all others by what they sign, which shows nothing of them. Gives what there is to say of an
-    /// equal one, and the name of that.
-    fn remember(&mut self, source: &str, secret: &Secret, shown: &str) -> Option<(String, Option<String>)> {
-        let fingerprint = fingerprint(secret)?;
-        let known = self.known.iter().find(|known| known.fingerprint == fingerprint);
-        let doubt = known.map(|Known { source: other, shown: same, .. }| {
-            let doubt = format!("the secret in {shown} is the same as the secret in {same}");
-            let doubt = if other == source {
-                format!("{doubt}: remove one, or read the right one")
-            } else {
-                format!("{doubt}, of the source `{other}`: each of the two senders can sign as the other")
-            };
-            (doubt, Some(same.clone()))
-        });
-        self.known.push(Known { fingerprint, source: source.to_owned(), shown: shown.to_owned() });
-        doubt
-    }
-}
-
-/// What the secret signs: equal for equal secrets, however they are written.
-fn fingerprint(secret: &Secret) -> Option<Vec<u8>> {
-    let unlimited = secret.clone().expiring_at(UnixTime::from_secs(u64::MAX / 1000));
-    let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same").ok()?, UnixTime::from_secs(0), b"");
-    Some(headers.get(countersign::header::WEBHOOK_SIGNATURE)?.as_bytes().to_vec())
-}
-
-/// Where a secret is.
-enum Origin<'a> {
-    Env(&'a str),
-    File(&'a str),
-}
-
-impl Origin<'_> {
-    /// Its name as it may be shown: a secret may stand in its place.
-    fn shown(&self, folder: &Path) -> String {
-        match self {
-            Self::Env(name) => hide::variable(name).to_owned(),
-            Self::File(path) => folder.join(hide::path(path, folder)).display().to_string(),
-        }
-    }
-
-    /// The secret, labelled with the name of what it was read from, which is `shown`.
-    fn read(&self, folder: &Path, shown: &str) -> Result<Secret, String> {
-        let (found, text, label) = match self {
-            Self::Env(name) => {
-                let wrong = |why: &str| format!("the environment variable {shown} {why}");
-                let text = std::env::var(name).map_err(|error| match error {
-                    std::env::VarError::NotPresent => wrong("is not set"),
-                    std::env::VarError::NotUnicode(bytes) => {
-                        drop(Zeroizing::new(bytes.into_encoded_bytes()));
-                        wrong("is not text: a secret is base64")
-                    }
-                })?;
-                (format!("in the environment variable {shown}"), Zeroizing::new(text), shown)
-            }
-            Self::File(path) => {
-                let text = read_file(&folder.join(path)).map_err(|why| format!("{shown} {why}"))?;
-                (format!("in {shown}"), text, shown.rsplit('/').next().unwrap_or_default())
-            }
-        };
-        // Editors end a file with a newline; nothing else around a secret is forgiven.
-        let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
-        let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
-        Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
-    }
-}
-
-fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    if file.metadata().is_ok_and(|about| about.is_dir()) {
-        return Err("is a directory: name the file in it".into());
-    }
-    // Room for all of it from the start: a vector that grew would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
-    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > MAX_FILE {
-        return Err("is larger than 64 KiB, so it is no secret".into());
-    }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
-        return Err("is UTF-16 or binary: save the secret as plain text".into());
-    }
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err("begins with a byte order mark: save it as UTF-8 without one".into());
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| "is not text: a secret is base64".to_owned())?;
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn expiry(value: &Value) -> Result<UnixTime, &'static str> {

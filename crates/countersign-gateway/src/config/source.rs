@@ -1,9 +1,9 @@
-use std::sync::Arc;
+//! Sources: keys and replay policy of each sender.
+
 use std::time::Duration;
 
 use countersign::verifier::DEFAULT_TOLERANCE;
-use countersign::{MemoryStore, UnixTime, Verifier};
-use countersign_jwks::RemoteKeys;
+use countersign::{MemoryStore, UnixTime};
 use countersign_tower::VerifyLayer;
 use toml::Spanned;
 
@@ -11,34 +11,49 @@ use super::capacity::Capacity;
 use super::error::Problem;
 use super::file;
 use super::hide::is_like_a_secret;
-use super::keys::{RemoteSets, public_keys, token_policy};
+use super::keys::{JwksSpec, PublicKeySpec, TokenSpec, public_keys, token};
 use super::limits::{duration_or, warn_of_capacity, warn_outside};
-use super::secrets::Secrets;
-use crate::fullness::Fullness;
-use crate::source_keys::Keys;
+use super::secrets::SecretRef;
 
-/// Who signs: keys, and the memory of what was delivered.
-#[derive(Debug)]
-pub struct Source {
-    /// Whom it trusts.
-    pub keys: Keys,
-    /// Whether it can verify nothing before its key set is there: it has no secret and no pinned key.
-    pub depends_on_remote: bool,
-    /// Remembers the source's deliveries.
-    pub store: Arc<MemoryStore>,
-    /// Whether that is full.
-    pub fullness: Fullness,
-    /// How long a claim holds.
-    pub lease: Duration,
-    /// The label of each secret, and when it expires, if it does.
-    pub secrets: Vec<(String, Option<UnixTime>)>,
+/// A sender, as configured. [`State`](crate::state::State) reads its secrets and builds its verifier and store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Its secrets.
+    pub secrets: Vec<Spanned<SecretRef>>,
+    /// Its pinned public keys.
+    pub public_keys: Vec<PublicKeySpec>,
+    /// Its key set.
+    pub jwks: Option<Spanned<JwksSpec>>,
+    /// What its tokens have to contain.
+    pub token: Option<TokenSpec>,
+    /// How far a timestamp may be from now.
+    pub tolerance: Duration,
+    /// Where `retain` is written, or else `tolerance`.
+    pub(crate) retain_or_tolerance: Option<Spanned<()>>,
+    /// How its message ids are remembered.
+    pub replay: ReplaySpec,
 }
 
-impl Source {
-    /// How many secrets verify something at this time.
-    pub fn live_secrets(&self, now: UnixTime) -> usize {
-        self.secrets.iter().filter(|(_, expires_at)| expires_at.is_none_or(|at| now < at)).count()
-    }
+/// How message ids are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaySpec {
+    /// Where they are stored.
+    pub store: StoreSpec,
+    /// For how long.
+    pub retain: Duration,
+    /// How long a claim lasts that is neither confirmed nor released.
+    pub lease: Duration,
+    /// How many ids fit.
+    pub capacity: usize,
+}
+
+/// Where message ids are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreSpec {
+    /// In the memory of the process.
+    Memory,
 }
 
 impl file::Source {
@@ -46,10 +61,8 @@ impl file::Source {
         self,
         name: &Spanned<String>,
         now: UnixTime,
-        known: &mut Secrets<'_>,
-        sets: &mut RemoteSets<'_>,
         warnings: &mut Vec<Problem>,
-    ) -> Result<Source, Problem> {
+    ) -> Result<SourceConfig, Problem> {
         if is_like_a_secret(name.get_ref()) {
             return Err(Problem::at(name.span(), "the name of a source is shown, and this one looks like a secret"));
         }
@@ -62,35 +75,15 @@ impl file::Source {
             return Err(Problem::at(name.span(), message));
         }
         let tolerance = self.tolerance(warnings)?;
-        let mut secrets = Vec::new();
-        let verifier = self.verifier(name, known, tolerance, &mut secrets, warnings)?;
-        let retain = duration_or(self.replay.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
-        let life = verifier.longest_life();
-        // The default of one of them is long enough for the default of the other.
-        if let Some(at) = self.replay.retain.as_ref().or(self.tolerance.as_ref()).filter(|_| retain < life) {
-            let why = if self.token.is_some() {
-                "a token without `iat` may be good for 24 h, a leeway of 1 min and the tolerance, or a signature for \
-                 twice the tolerance"
-            } else {
-                "a signature is good for twice the tolerance"
-            };
-            let message = format!(
-                "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a request of `{}` may be \
-                 accepted for {life:?} ({why}), so a replay in between would be forwarded: set `retain` to {life:?} \
-                 or more",
-                name.get_ref()
-            );
-            return Err(Problem::at(at.span(), message));
-        }
-        let (store, lease) = self.replay.resolve(name, warnings)?;
-        let keys = match &self.jwks {
-            None => Keys::Fixed(verifier),
-            Some(entry) => Keys::Remote(RemoteKeys::new(verifier, sets.named(entry)?)),
-        };
-        let store = Arc::new(store);
-        let fullness = Fullness::new(name.get_ref().clone(), Arc::clone(&store));
-        let source = Source { keys, depends_on_remote: !has_own_keys, store, fullness, lease, secrets };
-        if source.live_secrets(now) == 0 && !source.secrets.is_empty() {
+        let secrets = self.secrets.iter().map(SecretRef::read).collect::<Result<Vec<_>, _>>()?;
+        let public_keys = public_keys(&self.public_keys, warnings)?;
+        let token = self.token(name, warnings)?;
+        let jwks = self.jwks.as_ref().map(JwksSpec::read).transpose()?;
+        let at = self.replay.retain.as_ref().or(self.tolerance.as_ref());
+        let retain_or_tolerance = at.map(|text| Spanned::new(text.span(), ()));
+        let replay = self.replay.resolve(name, warnings)?;
+        let is_expired = |secret: &Spanned<SecretRef>| secret.get_ref().expires_at.is_some_and(|at| at <= now);
+        if !secrets.is_empty() && secrets.iter().all(is_expired) {
             let at = self.secrets.first().map_or(name.span(), Spanned::span);
             let message = format!(
                 "all secrets of `{}` have expired, so what is signed with them is rejected: add the current one",
@@ -98,7 +91,8 @@ impl file::Source {
             );
             warnings.push(Problem::at(at, message));
         }
-        Ok(source)
+        let name = name.clone();
+        Ok(SourceConfig { name, secrets, public_keys, jwks, token, tolerance, retain_or_tolerance, replay })
     }
 
     fn tolerance(&self, warnings: &mut Vec<Problem>) -> Result<Duration, Problem> {
@@ -116,49 +110,27 @@ impl file::Source {
         Ok(tolerance)
     }
 
-    /// What does not change by itself.
-    fn verifier(
-        &self,
-        name: &Spanned<String>,
-        known: &mut Secrets<'_>,
-        tolerance: Duration,
-        secrets: &mut Vec<(String, Option<UnixTime>)>,
-        warnings: &mut Vec<Problem>,
-    ) -> Result<Verifier, Problem> {
-        let mut builder = Verifier::builder(name.get_ref().as_str()).tolerance(tolerance);
-        for entry in &self.secrets {
-            let secret = known.read(name.get_ref(), entry, warnings)?;
-            let label = secret.label().map_or_else(|| format!("secret-{}", secrets.len() + 1), str::to_owned);
-            secrets.push((label, secret.expires_at()));
-            builder = builder.secret(secret);
+    fn token(&self, name: &Spanned<String>, warnings: &mut Vec<Problem>) -> Result<Option<TokenSpec>, Problem> {
+        let Some(entry) = &self.token else { return Ok(None) };
+        let token = token(entry)?;
+        if self.jwks.is_none() {
+            let message = "tokens are verified with the keys of a set: name it, jwks = { url = \"https://…\" }";
+            return Err(Problem::at(entry.span(), message));
         }
-        builder = builder.public_keys(public_keys(&self.public_keys, warnings)?);
-        if let Some(entry) = &self.token {
-            let (policy, leaves_body_open) = token_policy(entry)?;
-            if self.jwks.is_none() {
-                let message = "tokens are verified with the keys of a set: name it, jwks = { url = \"https://…\" }";
-                return Err(Problem::at(entry.span(), message));
-            }
-            if leaves_body_open {
-                let message = format!(
-                    "danger: `{}` takes tokens that do not bind the body (`danger_body_binding`): whoever sees one can \
-                     send it again with any other body",
-                    name.get_ref()
-                );
-                warnings.push(Problem::at(entry.span(), message));
-            }
-            builder = builder.token(policy);
+        if token.danger_unbound_bodies {
+            let message = format!(
+                "danger: `{}` takes tokens that do not bind the body (`danger_body_binding`): whoever sees one can \
+                 send it again with any other body",
+                name.get_ref()
+            );
+            warnings.push(Problem::at(entry.span(), message));
         }
-        builder.build().map_err(|error| Problem::at(name.span(), error.to_string()))
+        Ok(Some(token))
     }
 }
 
 impl file::Replay {
-    fn resolve(
-        &self,
-        source: &Spanned<String>,
-        warnings: &mut Vec<Problem>,
-    ) -> Result<(MemoryStore, Duration), Problem> {
+    fn resolve(&self, source: &Spanned<String>, warnings: &mut Vec<Problem>) -> Result<ReplaySpec, Problem> {
         if let Some(store) = self.store.as_ref().filter(|store| store.get_ref() != "memory") {
             return Err(Problem::at(store.span(), "the only store is \"memory\""));
         }
@@ -184,8 +156,8 @@ impl file::Replay {
         let range = Duration::ZERO..=Duration::from_hours(24);
         warn_outside("lease", self.lease.as_ref(), range, why, warnings)?;
         let lease = duration_or(self.lease.as_ref(), VerifyLayer::DEFAULT_LEASE)?;
-        let store = MemoryStore::builder().capacity(capacity).retain(retain).build();
-        let room = Capacity::of(&store);
+        let replay = ReplaySpec { store: StoreSpec::Memory, retain, lease, capacity };
+        let room = Capacity::of(&replay);
         if room.is_low() {
             let at = self.capacity.as_ref().map_or(source.span(), Spanned::span);
             let message = format!(
@@ -194,6 +166,6 @@ impl file::Replay {
             );
             warnings.push(Problem::at(at, message));
         }
-        Ok((store, lease))
+        Ok(replay)
     }
 }

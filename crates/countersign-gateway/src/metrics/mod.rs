@@ -17,10 +17,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::config::Source;
 use crate::log::Log;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
+use crate::state::Source;
 
 /// All that `/metrics` shows.
 #[derive(Debug)]

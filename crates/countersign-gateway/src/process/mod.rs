@@ -22,13 +22,14 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::source_keys::Awaited;
+use crate::state::State;
 use crate::upstream::Upstreams;
 use balancer::{Balancer, Watch};
 use files::Allowed;
@@ -42,7 +43,8 @@ pub use signals::survive_file_size_limit;
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
 pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
-    for warning in &config.warnings {
+    let state = State::build(&config).map_err(ServerError::Config)?;
+    for warning in config.warnings.iter().chain(&state.warnings) {
         tracing::warn!("{warning}");
     }
     let limit = files::raise_limit();
@@ -53,7 +55,7 @@ pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(config, &allowed, &tasks, &runtime, log)?;
+    let server = build(config, state, &allowed, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
@@ -69,6 +71,7 @@ pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
 
 fn build(
     config: Config,
+    state: State,
     allowed: &Allowed,
     tasks: &TaskTracker,
     runtime: &Runtime,
@@ -86,10 +89,10 @@ fn build(
     );
     let budget = BodyBudget::new(body_budget);
     let slots = Slots::new(allowed.max_connections);
-    let mut metrics = Metrics::new(&config.sources, budget.clone(), Arc::clone(&slots));
+    let mut metrics = Metrics::new(&state.sources, budget.clone(), Arc::clone(&slots));
     metrics.show_log(log);
     let metrics = Arc::new(metrics);
-    let awaited = config.sources.iter().filter(|(_, source)| source.depends_on_remote);
+    let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
     let mut upstreams = Vec::new();
@@ -99,7 +102,7 @@ fn build(
         balancer as Arc<dyn Upstreams>
     };
     let places = Places::new(allowed.upstream_connections);
-    let gateway = Gateway::new(config.routes, &budget, &metrics, log, &places, balance);
+    let gateway = Gateway::new(config.routes, &state.sources, &budget, &metrics, log, &places, balance);
     let starting = Starting::default();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
@@ -143,7 +146,7 @@ fn build(
     let mut watch = background_service("upstreams", Watch(upstreams));
     watch.threads = Some(1);
     server.add_service(watch);
-    let mut refresh = background_service("key sets", Refresh(config.remote_sets));
+    let mut refresh = background_service("key sets", Refresh(state.key_sets));
     refresh.threads = Some(1);
     server.add_service(refresh);
     server.bootstrap();
@@ -197,6 +200,8 @@ async fn asked_to_stop() {
 /// Why the gateway did not run.
 #[derive(Debug)]
 pub enum ServerError {
+    /// A secret, certificate or key of the configuration cannot be used.
+    Config(ConfigError),
     /// An address could not be listened on.
     Bind {
         /// The address.
@@ -222,6 +227,7 @@ pub enum ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Config(error) => write!(f, "{error}"),
             Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::Files { max_connections, limit, reserved } => write!(
                 f,

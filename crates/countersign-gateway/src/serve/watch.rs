@@ -80,7 +80,7 @@ impl<'a> Watch<'a> {
                     return Poll::Ready(Event::Rejected(ending));
                 }
                 let (at, _) = self.moment(status).due(self.activity, timeouts);
-                if at < armed.into() { Poll::Ready(Event::Earlier) } else { Poll::Pending }
+                if at < armed.into_std() { Poll::Ready(Event::Earlier) } else { Poll::Pending }
             });
             let mut phase = self.phase.clone();
             let event = tokio::select! {

@@ -1,0 +1,153 @@
+//! Reads the secrets that a configuration names.
+
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use countersign::{MessageId, Secret, Signer, UnixTime};
+use toml::Spanned;
+use zeroize::Zeroizing;
+
+use crate::config::{Problem, SecretOrigin, SecretRef, hide};
+
+/// The most bytes that a secret file may have.
+const MAX_FILE: usize = 64 * 1024;
+
+/// Reads secrets, and knows those that were read before.
+pub(super) struct Secrets<'f> {
+    folder: &'f Path,
+    known: Vec<Known>,
+}
+
+struct Known {
+    fingerprint: Vec<u8>,
+    source: String,
+    shown: String,
+}
+
+impl<'f> Secrets<'f> {
+    pub(super) fn new(folder: &'f Path) -> Self {
+        Self { folder, known: Vec::new() }
+    }
+
+    /// Reads the secret that this entry of a source names.
+    pub(super) fn read(
+        &mut self,
+        source: &str,
+        entry: &Spanned<SecretRef>,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<Secret, Problem> {
+        let problem = |message: &str| Problem::at(entry.span(), message);
+        let SecretRef { origin, label, expires_at } = entry.get_ref();
+        let shown = shown(origin, self.folder);
+        let mut secret =
+            read(origin, self.folder, &shown).map_err(|message| problem(&message).showing(shown.clone()))?;
+        if let Some(label) = label {
+            secret = secret.labelled(label.as_str());
+        }
+        if let Some(at) = expires_at {
+            secret = secret.expiring_at(*at);
+        }
+        let mut doubts = Vec::new();
+        let named = format!("the secret in {shown}");
+        if secret.is_short() {
+            doubts.push((format!("{named} is shorter than 24 bytes: ask the sender for a longer one"), None));
+        }
+        if let Some(doubt) = secret.doubt() {
+            doubts.push((format!("{named} is {doubt}"), None));
+        }
+        if let SecretOrigin::File(path) = origin
+            && std::fs::metadata(self.folder.join(path)).is_ok_and(|about| about.is_file() && about.mode() & 0o002 != 0)
+        {
+            doubts.push((
+                format!("anybody on this machine can replace {named}: take the right to write from others"),
+                None,
+            ));
+        }
+        doubts.extend(self.remember(source, &secret, &shown));
+        let doubts = doubts.into_iter().map(|(doubt, other)| problem(&doubt).showing(shown.clone()).showing(other));
+        warnings.extend(doubts);
+        Ok(secret)
+    }
+
+    /// Compares it with all others by what they sign, which shows nothing of them. Gives what there is to say of an
+    /// equal one, and the name of that.
+    fn remember(&mut self, source: &str, secret: &Secret, shown: &str) -> Option<(String, Option<String>)> {
+        let fingerprint = fingerprint(secret)?;
+        let known = self.known.iter().find(|known| known.fingerprint == fingerprint);
+        let doubt = known.map(|Known { source: other, shown: same, .. }| {
+            let doubt = format!("the secret in {shown} is the same as the secret in {same}");
+            let doubt = if other == source {
+                format!("{doubt}: remove one, or read the right one")
+            } else {
+                format!("{doubt}, of the source `{other}`: each of the two senders can sign as the other")
+            };
+            (doubt, Some(same.clone()))
+        });
+        self.known.push(Known { fingerprint, source: source.to_owned(), shown: shown.to_owned() });
+        doubt
+    }
+}
+
+/// What the secret signs: equal for equal secrets, however they are written.
+fn fingerprint(secret: &Secret) -> Option<Vec<u8>> {
+    let unlimited = secret.clone().expiring_at(UnixTime::from_secs(u64::MAX / 1000));
+    let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same").ok()?, UnixTime::from_secs(0), b"");
+    Some(headers.get(countersign::header::WEBHOOK_SIGNATURE)?.as_bytes().to_vec())
+}
+
+/// Its name as it may be shown: a secret may stand in its place.
+fn shown(origin: &SecretOrigin, folder: &Path) -> String {
+    match origin {
+        SecretOrigin::Env(name) => hide::variable(name).to_owned(),
+        SecretOrigin::File(path) => folder.join(hide::path(path, folder)).display().to_string(),
+    }
+}
+
+/// The secret, labelled with the name of what it was read from, which is `shown`.
+fn read(origin: &SecretOrigin, folder: &Path, shown: &str) -> Result<Secret, String> {
+    let (found, text, label) = match origin {
+        SecretOrigin::Env(name) => {
+            let wrong = |why: &str| format!("the environment variable {shown} {why}");
+            let text = std::env::var(name).map_err(|error| match error {
+                std::env::VarError::NotPresent => wrong("is not set"),
+                std::env::VarError::NotUnicode(bytes) => {
+                    drop(Zeroizing::new(bytes.into_encoded_bytes()));
+                    wrong("is not text: a secret is base64")
+                }
+            })?;
+            (format!("in the environment variable {shown}"), Zeroizing::new(text), shown)
+        }
+        SecretOrigin::File(path) => {
+            let text = read_file(&folder.join(path)).map_err(|why| format!("{shown} {why}"))?;
+            (format!("in {shown}"), text, shown.rsplit('/').next().unwrap_or_default())
+        }
+    };
+    // Editors end a file with a newline; nothing else around a secret is forgiven.
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
+    let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
+    Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().is_ok_and(|about| about.is_dir()) {
+        return Err("is a directory: name the file in it".into());
+    }
+    // Room for all of it from the start: a vector that grew would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE {
+        return Err("is larger than 64 KiB, so it is no secret".into());
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
+        return Err("is UTF-16 or binary: save the secret as plain text".into());
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err("begins with a byte order mark: save it as UTF-8 without one".into());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| "is not text: a secret is base64".to_owned())?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
