@@ -28,7 +28,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use clap::Parser;
-use countersign::{MemoryStore, Secret, SystemClock, TokenPolicy, Verifier};
+use countersign::{KeySet, MemoryStore, Secret, SystemClock, TokenPolicy, Verifier};
 use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
 use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
 use countersign_tower::{BodyBudget, Report, VerifyLayer};
@@ -140,7 +140,7 @@ fn app(
     if let Some(url) = jwks {
         let jwks = Jwks::new(HttpFetch::new(url), Config::default(), SystemClock);
         tokio::spawn(jwks.run());
-        let mut verifier = Verifier::builder("gemini-dynamic");
+        let mut verifier = Verifier::builder("gemini-dynamic").key_set(KeySet::default());
         if let Some(audience) = audience {
             verifier = verifier.token(TokenPolicy::new([audience]));
         }

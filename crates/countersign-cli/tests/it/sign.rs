@@ -100,7 +100,7 @@ fn a_token_is_signed_with_a_key_in_either_form() {
     let fixed = ["sign", &body, "--kid", "k", "--audience", "a", "--token-key-file"];
     for (args, expected) in [
         (vec![&*key], "openssl rsa -traditional"),
-        (vec![&body], "not an RSA key in DER"),
+        (vec![&body], "use an RSA key in DER"),
         (vec![&key, "--secret", PUBLISHED_SECRET], "cannot be used with"),
     ] {
         let ran = run(fixed.into_iter().chain(args));

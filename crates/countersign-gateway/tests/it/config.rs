@@ -354,7 +354,7 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("lease = \"60s\"", "lease = \"100years\"", 10, &["longer than a year"]),
         ("\"10s\"", "\"0s\"", 20, &["zero"]),
         ("\"batch.*\"", "\" batch.succeeded\"", 18, &["white space"]),
-        ("\"batch.*\"", "\"\"", 18, &["not an event type"]),
+        ("\"batch.*\"", "\"\"", 18, &["invalid event pattern"]),
         // values that do not go together
         ("source = \"gemini\"", "source = \"gemimi\"", 16, &["there is no source", "`gemini`"]),
         ("\"30s\"", "\"61s\"", 21, &["61s", "60s", "retry"]),

@@ -41,6 +41,9 @@ impl<K: Sources, St: ReplayStore> Drop for ClaimGuard<K, St> {
 pub(crate) type Claiming<K, St> = StoreCall<<St as ReplayStore>::Claiming, K, St>;
 pub(crate) type Confirming<K, St> = StoreCall<<St as ReplayStore>::Confirming, K, St>;
 
+/// The store's response, and the policy that it was asked under.
+type Replied<K, St, T> = (Arc<Policy<K, St>>, T);
+
 /// A call of the store, with a time limit.
 ///
 /// If nobody waits for it any more, because the sender hung up or the limit has passed, a task of its
@@ -70,7 +73,7 @@ where
     }
 
     /// The store's response, and the policy that it was asked under.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Arc<Policy<K, St>>, T), StoreError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Replied<K, St, T>, StoreError>> {
         let Some((policy, mut future)) = self.call.take() else { return Poll::Pending };
         if let Poll::Ready(outcome) = Pin::new(&mut future).poll(cx) {
             return Poll::Ready(outcome.map(|outcome| (policy, outcome)));
