@@ -10,8 +10,6 @@ use crate::traffic::{Connections, Traffic};
 
 /// The secret of all benches: no secret at all.
 pub const SECRET: &str = "whsec_bGFiLWMta2V5LTAxMjM0NTY3ODlhYmNkZWZnaGlqa2w=";
-/// The bodies that the gateways get have the size of a typical thin event.
-pub const GATEWAY_BODY_LEN: usize = 252;
 
 /// One delivery, in the form in which a server hands it on.
 #[derive(Clone, Debug)]
@@ -202,6 +200,7 @@ pub(crate) fn scatter(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traffic::GATEWAY_BODY_LEN;
     use countersign::Reason;
 
     #[test]

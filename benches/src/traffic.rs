@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliveries::GATEWAY_BODY_LEN;
+/// The bodies that the gateways get have the size of a typical thin event.
+pub const GATEWAY_BODY_LEN: usize = 252;
 
 /// The traffic of one scenario. Everything that is not stated is as in [`Traffic::PLAIN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

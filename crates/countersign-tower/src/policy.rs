@@ -42,7 +42,7 @@ pub enum OnStoreFailure {
 /// [filters events](crate::VerifyLayer::events).
 ///
 /// Such a body is compressed, has a byte order mark, is UTF-16, a form, an array, empty, or an object without
-/// exactly one `type` that is a string. Its [`Report`] says [`is_untyped`](Report::is_untyped).
+/// exactly one `type` that is a string. Its report says so ([`Report::is_untyped`](crate::Report::is_untyped)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Untyped {

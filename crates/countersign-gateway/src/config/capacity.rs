@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::source::ReplaySpec;
+use super::replay::ReplaySpec;
 
 /// How many messages a replay store has room for, and for how long it remembers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod file;
 pub(crate) mod hide;
 mod keys;
 mod limits;
+mod replay;
 mod routes;
 mod secrets;
 mod source;
@@ -32,8 +33,9 @@ pub(crate) use error::{Place, Problem};
 pub(crate) use hide::shown;
 pub use keys::{JwksSpec, PublicKeySpec, TokenSpec};
 use limits::{duration_or, size};
+pub use replay::{ReplaySpec, StoreSpec};
 pub use secrets::{SecretOrigin, SecretRef};
-pub use source::{ReplaySpec, SourceConfig, StoreSpec};
+pub use source::SourceConfig;
 
 use crate::path::PathPattern;
 use crate::route::Host;

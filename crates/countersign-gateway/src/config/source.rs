@@ -13,6 +13,7 @@ use super::file;
 use super::hide::is_like_a_secret;
 use super::keys::{JwksSpec, PublicKeySpec, TokenSpec, public_keys, token};
 use super::limits::{duration_or, warn_of_capacity, warn_outside};
+use super::replay::{ReplaySpec, StoreSpec};
 use super::secrets::SecretRef;
 
 /// A sender, as configured. [`State`](crate::state::State) reads its secrets and builds its verifier and store.
@@ -34,26 +35,6 @@ pub struct SourceConfig {
     pub(crate) retain_or_tolerance: Option<Spanned<()>>,
     /// How its message ids are remembered.
     pub replay: ReplaySpec,
-}
-
-/// How message ids are remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplaySpec {
-    /// Where they are stored.
-    pub store: StoreSpec,
-    /// For how long.
-    pub retain: Duration,
-    /// How long a claim lasts that is neither confirmed nor released.
-    pub lease: Duration,
-    /// How many ids fit.
-    pub capacity: usize,
-}
-
-/// Where message ids are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreSpec {
-    /// In the memory of the process.
-    Memory,
 }
 
 impl file::Source {
