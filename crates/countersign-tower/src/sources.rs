@@ -16,6 +16,10 @@ use pin_project_lite::pin_project;
 /// The head has not been verified when it is asked: it says whose delivery this claims to be, and
 /// choosing wrongly ends in a rejection, since another source's keys do not fit. What an implementation
 /// must not do is to choose a source that whoever sends the request controls.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not provide keys for requests",
+    note = "pass a `Verifier`, another `KeySource`, or `PerRequest::new(|head| …)`"
+)]
 pub trait Sources: Send + Sync + 'static {
     /// The answer to come of [`refresh_for`](Self::refresh_for).
     type Refreshing: Future<Output = Refreshed> + Send;

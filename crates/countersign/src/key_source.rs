@@ -8,6 +8,10 @@ use crate::verifier::Verifier;
 ///
 /// An implementation must limit how often it looks for new keys. Forged requests can call
 /// [`refresh`](Self::refresh) at any rate, so it must not fetch keys on every call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of keys",
+    note = "use a `Verifier`, or `RemoteKeys` of `countersign-jwks` for keys from a JWKS"
+)]
 pub trait KeySource: Send + Sync + 'static {
     /// The future of [`refresh`](Self::refresh).
     type Refreshing: Future<Output = Refreshed> + Send;

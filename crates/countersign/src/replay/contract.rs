@@ -46,6 +46,10 @@ use crate::name::{MAX_SOURCE_LEN, SharedSource, is_source_name};
 /// release the token of a late claim. [`std::future::Ready`] and `Pin<Box<dyn Future<…> + Send>>` are `Unpin`.
 ///
 /// With the feature `conformance`, the module `replay::conformance` tests a store against this contract.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a replay store",
+    note = "use an `Arc<MemoryStore>`, or implement `ReplayStore` and test it with `replay::conformance`"
+)]
 pub trait ReplayStore: Send + Sync + 'static {
     /// The future of [`claim`](Self::claim).
     type Claiming: Future<Output = Result<Claim, StoreError>> + Send + Unpin + 'static;
