@@ -200,7 +200,7 @@ impl Schedule {
 }
 
 impl Connection {
-    /// The open connection. Connects first if there is none.
+    /// The open connection, which is opened first if necessary.
     fn open(&mut self, registry: &Registry) -> Result<&mut TcpStream, Box<dyn Error>> {
         let stream = if let Some(stream) = self.stream.take() {
             stream

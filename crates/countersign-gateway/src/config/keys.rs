@@ -44,11 +44,11 @@ pub struct PublicKeySpec {
 /// What a token has to contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSpec {
-    /// The audiences of which it names one.
+    /// The accepted audiences. A token must name one of them.
     pub audience: Vec<String>,
-    /// The issuers that are accepted. Any, if there is none.
+    /// The accepted issuers. Empty: any issuer.
     pub issuer: Vec<String>,
-    /// The types that are accepted. Any, if there is none.
+    /// Accepted values of `typ`, in addition to none and `JWT`.
     pub typ: Vec<String>,
     /// Whether tokens that do not bind the body are accepted.
     pub danger_unbound_bodies: bool,

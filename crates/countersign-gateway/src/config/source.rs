@@ -100,7 +100,7 @@ impl file::Source {
         }
         if token.danger_unbound_bodies {
             let message = format!(
-                "danger: `{}` takes tokens that do not bind the body (`danger_body_binding`): whoever sees one can \
+                "danger: `{}` accepts tokens that do not bind the body (`danger_body_binding`): anyone who sees one can \
                  send it again with any other body",
                 name.get_ref()
             );

@@ -63,7 +63,7 @@ fn a_token_that_need_not_bind_the_body_is_named_as_a_danger() {
     let text = check(&folder(), &config(&[&set(""), token].join("\n"), &set("")), 0);
     assert!(
         text.starts_with("warning: ")
-            && text.contains("gateway.toml:5: danger: `a` takes tokens that do not bind the body"),
+            && text.contains("gateway.toml:5: danger: `a` accepts tokens that do not bind the body"),
         "{text}"
     );
     assert!(!text.contains("`b`"), "{text}");

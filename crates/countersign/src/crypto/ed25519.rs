@@ -65,7 +65,7 @@ impl Ed25519Public {
 impl Ed25519Signature {
     /// `None` for a signature that no key and no message fit under strict verification: its scalar is not
     /// reduced, or its point has small order or is not written as RFC 8032 asks for. Telling that takes no pass
-    /// over the message and no arithmetic. A point that is none is left to the equation, which it never meets.
+    /// over the message and no arithmetic. An encoding that is not a point is left to the equation, which it never meets.
     pub(crate) fn new(bytes: &[u8; ED25519_LEN]) -> Option<Self> {
         let (point, scalar) = bytes.split_at(ED25519_LEN / 2);
         let point: &[u8; 32] = point.try_into().ok()?;
@@ -133,7 +133,7 @@ mod tests {
                 assert_eq!(Ed25519Signature::new(&signature), None, "{point:x?}");
             }
         }
-        // A point that is none: 2 is no square where it would have to be.
+        // Not a point: no x exists for y = 2.
         let mut none = good;
         none[..32].copy_from_slice(&[&[2_u8][..], &[0; 31]].concat());
         assert!(VerifyingKey::from_bytes(&none[..32].try_into().expect("32 bytes")).is_err());
