@@ -15,6 +15,7 @@ mod detached;
 pub mod forward;
 pub mod fullness;
 pub mod gateway;
+pub mod ledger;
 pub mod log;
 pub mod metrics;
 pub mod path;

@@ -8,7 +8,7 @@
 //! | the request | the sender gets | the claim |
 //! | --- | --- | --- |
 //! | passed no layer | 500, `layer_missing` | there is none |
-//! | could not be verified, and passed an [`Observe`](crate::Observe) | as [`Verify`](crate::Verify) would have rejected it | there is none |
+//! | could not be verified, and was [handed over](crate::OnRejection::DangerHandOver) | as it would have been rejected | there is none |
 //! | is genuine, and no `T` | 422, `unexpected_payload` | released: a retry is welcome, and may meet a handler that knows better |
 //!
 //! A handler that would rather acknowledge what it cannot read takes `Result<Webhook<T>, WebhookRejection>`
@@ -58,7 +58,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::grpc::Protocol;
-use crate::observe::Observed;
+use crate::policy::Observed;
 use crate::reject::problem;
 use crate::reject::rejection::Rejection;
 use crate::reject::render::problem_document;

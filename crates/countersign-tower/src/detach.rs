@@ -9,8 +9,6 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::report::{Outcome, Report};
-
 /// Runs a delivery to its end after its sender has disconnected. [`VerifyLayer::detach`] creates it.
 ///
 /// [`VerifyLayer::detach`]: crate::VerifyLayer::detach
@@ -178,6 +176,10 @@ impl fmt::Debug for DetachedTask {
     }
 }
 
+/// In the extensions of a response whose body settles the delivery at its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Deferred;
+
 /// The output of a detached future, which may leave work if nobody waits for it.
 pub trait DetachedOutput: Send {
     /// The remaining work: reading the body, if its end settles the delivery.
@@ -187,7 +189,7 @@ pub trait DetachedOutput: Send {
 impl<B: Body + Send + 'static, E: Send> DetachedOutput for Result<Response<B>, E> {
     fn remaining(self) -> Option<DetachedTask> {
         let response = self.ok()?;
-        let is_deferred = response.extensions().get().map(Report::outcome) == Some(&Outcome::Deferred);
+        let is_deferred = response.extensions().get::<Deferred>().is_some();
         is_deferred.then(|| DetachedTask { future: Box::pin(Drain { body: Box::pin(response.into_body()) }) })
     }
 }

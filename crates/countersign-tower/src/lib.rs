@@ -24,9 +24,9 @@
 //!    answers 2xx the claim is confirmed; any other answer, an error, a panic or a dropped future
 //!    releases it, so that the sender's retry is welcome.
 //!
-//! What is rejected is answered with `application/problem+json` ([RFC 9457]), the reason in `code`, and
-//! leaves a [`Report`] in the response's extensions, as every request does. [`Rejection`] has the table of
-//! statuses.
+//! What is rejected is answered with `application/problem+json` ([RFC 9457]), the reason in `code`, and the
+//! [`Rejection`] in the response's extensions. [`Rejection`] has the table of statuses. What became of each request is
+//! told once, to the [report hook](VerifyLayer::on_report).
 //!
 //! The service is asked for readiness when there is a verified delivery for it, and not before: what
 //! is not verified yet takes no place from what is. It waits within its lease.
@@ -129,7 +129,6 @@ mod detach;
 mod filter;
 mod grpc;
 pub mod manual;
-mod observe;
 mod policy;
 mod read;
 mod reject;
@@ -138,16 +137,15 @@ mod settle;
 mod sources;
 mod verify;
 
-pub use body::{ResponseBody, VerifiedBody};
+pub use body::{BodyError, DeliveryBody, ResponseBody};
 pub use detach::{Detach, DetachFuture, DetachLayer, DetachedOutput, DetachedTask};
-pub use observe::{Observe, ObserveFuture, ObserveLayer, Observed, ObservedBody};
-pub use policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Unclaimed, Untyped};
+pub use policy::{ConfirmAt, Observed, OnDuplicate, OnRejection, OnStoreFailure, Unclaimed, Untyped};
 pub use read::budget::{BodyBudget, OverBudget, Reservation};
 pub use reject::problem;
 pub use reject::rejection::Rejection;
 pub use reject::render::Rendered;
-pub use report::{Outcome, Report};
-pub use sources::{PerRequest, Refreshing, Sources};
+pub use report::{FailureCode, Outcome, Report};
+pub use sources::{PerRequest, Sources};
 pub use verify::future::ResponseFuture;
 pub use verify::layer::VerifyLayer;
 pub use verify::service::Verify;

@@ -8,7 +8,42 @@ use countersign::{Clock, EventFilter};
 
 use crate::read::budget::BodyBudget;
 use crate::reject::render::Render;
-use crate::report::ReportHook;
+use crate::report::{Outcome, ReportHook};
+
+/// What is done with a request that must not reach the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnRejection {
+    /// The layer responds, and the service does not see it.
+    #[default]
+    Reject,
+    /// The service handles it anyway, with [`Observed::Stopped`] in the request's extensions: for a rollout, to see
+    /// first what would be rejected. It protects nothing.
+    ///
+    /// The same goes for what would only be acknowledged, duplicates and filtered events. Everything else is as it is
+    /// with [`Reject`](Self::Reject): bodies are read within their limits, deliveries are claimed and settled, and a
+    /// genuine one has its [`Verified`](countersign::Verified). Each request has [`Observed`] in its extensions.
+    ///
+    /// The service is given the body as its sender sent it, however large, with trailers and failures. Up to
+    /// [`body_limit`](crate::VerifyLayer::body_limit) bytes of it are read before, which may take as long as
+    /// [`body_timeout`](crate::VerifyLayer::body_timeout): a stream whose sender waits for a response waits as long.
+    /// It costs an allocation for each body.
+    DangerHandOver,
+}
+
+/// What [`OnRejection::Reject`] would have made of a request; in the extensions of every request where
+/// [`OnRejection::DangerHandOver`] is set.
+///
+/// A genuine delivery has its [`Verified`](countersign::Verified) beside it, also if it would not have reached the
+/// service. Any other request may be forged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observed {
+    /// It would have reached the service.
+    Passed,
+    /// It would not have reached the service: [`Outcome`] says why.
+    Stopped(Outcome),
+}
 
 /// What is done with a genuine delivery that was handled before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +126,7 @@ pub(crate) struct Settings {
     pub(crate) body_budget: BodyBudget,
     pub(crate) events: Option<EventFilter>,
     pub(crate) untyped: Untyped,
+    pub(crate) on_rejection: OnRejection,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) on_store_failure: OnStoreFailure,
     pub(crate) confirm_at: ConfirmAt,

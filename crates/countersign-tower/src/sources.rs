@@ -1,16 +1,14 @@
 //! Whose delivery a request claims to be: the keys are chosen by its head.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use countersign::{KeySource, Refreshed, Verifier};
+use countersign::{KeySource, Verifier};
 use http::request;
-use pin_project_lite::pin_project;
 
 /// Chooses the source whose keys a request is verified with.
 ///
-/// Every [`KeySource`] is one: a [`Verifier`], or keys that change, which serve all requests alike.
+/// Every [`KeySource`] that is [`Clone`] is one: a [`Verifier`], or an [`Arc`](std::sync::Arc) of keys that change.
+/// They serve all requests alike.
 /// [`PerRequest`] chooses by path, host or header.
 ///
 /// The head has not been verified when it is asked: it says whose delivery this claims to be, and
@@ -18,18 +16,15 @@ use pin_project_lite::pin_project;
 /// must not do is to choose a source that whoever sends the request controls.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not provide keys for requests",
-    note = "pass a `Verifier`, another `KeySource`, or `PerRequest::new(|head| …)`"
+    note = "pass a `Verifier`, another `KeySource` that is `Clone` (in an `Arc`, for example), or `PerRequest::new(|head| …)`"
 )]
 pub trait Sources: Send + Sync + 'static {
-    /// The answer to come of [`refresh_for`](Self::refresh_for).
-    type Refreshing: Future<Output = Refreshed> + Send;
+    /// What it chooses.
+    type Keys: KeySource;
 
-    /// The verifier for this request; `None` if no source is known for it: it is rejected with 404
-    /// ([`Rejection::UnknownSource`](crate::Rejection::UnknownSource)).
-    fn verifier_for(&self, head: &request::Parts) -> Option<Verifier>;
-
-    /// Looks for keys that `tried` does not have; see [`KeySource::refresh`].
-    fn refresh_for(&self, head: &request::Parts, tried: &Verifier) -> Self::Refreshing;
+    /// The keys for this request; `None` if no source is known for it: it is rejected with 404
+    /// ([`Rejection::UnknownSource`](crate::Rejection::UnknownSource)). It is called once for a request.
+    fn keys_for(&self, head: &request::Parts) -> Option<Self::Keys>;
 
     /// The verifier for every request, if there is only one: the layer then checks when it is put around a service
     /// that its store remembers ids for long enough. Default: `None`, and each request is checked.
@@ -38,19 +33,15 @@ pub trait Sources: Send + Sync + 'static {
     }
 }
 
-impl<K: KeySource> Sources for K {
-    type Refreshing = K::Refreshing;
+impl<K: KeySource + Clone> Sources for K {
+    type Keys = K;
+
+    fn keys_for(&self, _: &request::Parts) -> Option<K> {
+        Some(self.clone())
+    }
 
     fn only_verifier(&self) -> Option<Verifier> {
         Some(self.verifier())
-    }
-
-    fn verifier_for(&self, _: &request::Parts) -> Option<Verifier> {
-        Some(self.verifier())
-    }
-
-    fn refresh_for(&self, _: &request::Parts, tried: &Verifier) -> K::Refreshing {
-        self.refresh(tried)
     }
 }
 
@@ -89,8 +80,7 @@ where
     F: Fn(&request::Parts) -> Option<K> + Send + Sync + 'static,
     K: KeySource,
 {
-    /// Chooses with `choose`. It gives the same for the same head: where newer keys could make a
-    /// difference, it is asked again.
+    /// Chooses with `choose`, which is called once for a request.
     pub fn new(choose: F) -> Self {
         Self { choose }
     }
@@ -101,52 +91,15 @@ where
     F: Fn(&request::Parts) -> Option<K> + Send + Sync + 'static,
     K: KeySource,
 {
-    type Refreshing = Refreshing<K::Refreshing>;
+    type Keys = K;
 
-    fn verifier_for(&self, head: &request::Parts) -> Option<Verifier> {
-        (self.choose)(head).map(|keys| keys.verifier())
-    }
-
-    fn refresh_for(&self, head: &request::Parts, tried: &Verifier) -> Self::Refreshing {
-        match (self.choose)(head) {
-            Some(keys) => Refreshing { kind: Kind::Known { refreshing: keys.refresh(tried) } },
-            None => Refreshing { kind: Kind::Unknown },
-        }
+    fn keys_for(&self, head: &request::Parts) -> Option<K> {
+        (self.choose)(head)
     }
 }
 
 impl<F> fmt::Debug for PerRequest<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PerRequest(..)")
-    }
-}
-
-pin_project! {
-    /// Looks for newer keys of the source that [`PerRequest`] chose.
-    #[derive(Debug)]
-    pub struct Refreshing<F> {
-        #[pin]
-        kind: Kind<F>,
-    }
-}
-
-pin_project! {
-    #[derive(Debug)]
-    #[project = KindProjection]
-    enum Kind<F> {
-        Known { #[pin] refreshing: F },
-        Unknown,
-    }
-}
-
-impl<F: Future<Output = Refreshed>> Future for Refreshing<F> {
-    type Output = Refreshed;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Refreshed> {
-        match self.project().kind.project() {
-            KindProjection::Known { refreshing } => refreshing.poll(cx),
-            // A source that is gone by now has no newer keys.
-            KindProjection::Unknown => Poll::Ready(Refreshed::Unchanged),
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::{Secret, Verified, Verifier};
-use countersign_tower::{Report, VerifiedBody, VerifyLayer};
+use countersign_tower::{DeliveryBody, Report, VerifyLayer};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::server::conn::http1;
@@ -101,7 +101,7 @@ fn secret() -> Result<Secret, String> {
 
 /// Runs only for authentic, recent, non-duplicate deliveries. After an error or any status other than 2xx, the
 /// sender retries.
-async fn receive(request: Request<VerifiedBody>, file: PathBuf) -> io::Result<Response<Empty<Bytes>>> {
+async fn receive(request: Request<DeliveryBody>, file: PathBuf) -> io::Result<Response<Empty<Bytes>>> {
     let mut response = Response::new(Empty::new());
     *response.status_mut() = match (request.method(), request.uri().path()) {
         (&Method::POST, "/gemini") => match append(&request, file).await {
@@ -117,7 +117,7 @@ async fn receive(request: Request<VerifiedBody>, file: PathBuf) -> io::Result<Re
     Ok(response)
 }
 
-async fn append(request: &Request<VerifiedBody>, file: PathBuf) -> io::Result<()> {
+async fn append(request: &Request<DeliveryBody>, file: PathBuf) -> io::Result<()> {
     let verified = request.extensions().get::<Verified>().ok_or(io::ErrorKind::PermissionDenied)?;
     println!("{} {}", verified.message_id(), verified.event_type().as_deref().unwrap_or("(no event)"));
     // One write for each line, so that concurrent events are not interleaved.

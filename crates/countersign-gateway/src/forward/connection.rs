@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use countersign_tower::VerifiedBody;
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -29,8 +30,8 @@ const MAX_HEADERS: usize = 512;
 /// A connection without a task of its own: it makes progress while it is polled, by the task of the request
 /// that it serves.
 pub(super) struct Connection {
-    driver: Box<http1::Connection<TokioIo<Transport>, VerifiedBody>>,
-    requests: http1::SendRequest<VerifiedBody>,
+    driver: Box<http1::Connection<TokioIo<Transport>, Full<Bytes>>>,
+    requests: http1::SendRequest<Full<Bytes>>,
     traffic: Arc<Traffic>,
     /// Kept until the connection is dropped.
     _place: Place,
@@ -62,7 +63,7 @@ impl Connection {
     /// the connection is [driven](Self::drive).
     pub(super) async fn exchange(
         mut self,
-        request: Request<VerifiedBody>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Self), ExchangeError> {
         self.traffic.begin();
         let mut response = pin!(self.requests.try_send_request(request));

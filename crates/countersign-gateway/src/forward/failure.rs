@@ -1,11 +1,11 @@
 //! Why a sender does not get the backend's response, and the response that it gets instead.
 
 use bytes::Bytes;
-use countersign_tower::problem;
+use countersign_tower::{FailureCode, problem};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 
-/// Why the sender does not get the backend's response. Stored in the extensions of the response that it gets.
+/// Why the sender does not get the backend's response. Its code is in the extensions of the response that it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The backend could not be connected to, or closed the connection without a byte of a response.
@@ -33,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// The problem document for the sender, with this failure in its extensions.
+    /// The problem document for the sender.
     pub(super) fn to_response(self) -> Response<Bytes> {
         let (status, detail) = match self {
             Self::Unreachable => (
@@ -56,7 +56,7 @@ impl Failure {
         if self == Self::Busy {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        response.extensions_mut().insert(self);
+        response.extensions_mut().insert(FailureCode(self.code()));
         response
     }
 }

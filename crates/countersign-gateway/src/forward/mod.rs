@@ -33,11 +33,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::{Clock, SystemClock};
-use countersign_tower::VerifiedBody;
+use countersign_tower::DeliveryBody;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use prometheus_client::metrics::histogram::Histogram;
@@ -95,7 +94,7 @@ impl Forward {
     }
 }
 
-impl Service<Request<VerifiedBody>> for Forward {
+impl Service<Request<DeliveryBody>> for Forward {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -104,7 +103,7 @@ impl Service<Request<VerifiedBody>> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<VerifiedBody>) -> Self::Future {
+    fn call(&mut self, request: Request<DeliveryBody>) -> Self::Future {
         let route = Arc::clone(&self.route);
         Box::pin(async move {
             Ok(match route.forward(request).await {
@@ -116,8 +115,13 @@ impl Service<Request<VerifiedBody>> for Forward {
 }
 
 impl Target {
-    async fn forward(&self, request: Request<VerifiedBody>) -> Result<Response<UpstreamBody>, Failure> {
+    async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<UpstreamBody>, Failure> {
         let (head, body) = request.into_parts();
+        #[expect(
+            clippy::expect_used,
+            reason = "the layer rejects what it cannot verify, and what it verified is whole"
+        )]
+        let body = body.into_bytes().expect("the body of a verified delivery");
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.opened), body };
         let mut tries = Tries::default();
@@ -252,19 +256,19 @@ impl Error for TooSlow {}
 struct Outgoing {
     path: PathAndQuery,
     headers: HeaderMap,
-    body: VerifiedBody,
+    body: Bytes,
 }
 
 impl Outgoing {
-    fn to(&self, upstream: &Upstream) -> Request<VerifiedBody> {
-        let mut request = Request::new(self.body.clone());
+    fn to(&self, upstream: &Upstream) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from(self.path.clone());
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
         headers.insert(HOST, upstream.host.clone());
         // hyper says nothing of an empty body's length, and some servers wait for more then.
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.size_hint().lower()));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         request
     }
 }

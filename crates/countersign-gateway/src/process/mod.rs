@@ -25,6 +25,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, ConfigError};
 use crate::forward::Places;
 use crate::gateway::Gateway;
+use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::serve::{MAX_HEAD, Server, Slots};
@@ -102,7 +103,8 @@ fn build(
         balancer as Arc<dyn Upstreams>
     };
     let places = Places::new(allowed.upstream_connections);
-    let gateway = Gateway::new(config.routes, &state.sources, &budget, &metrics, log, &places, balance);
+    let ledger = Ledger::new(Arc::clone(&metrics), log.clone());
+    let gateway = Gateway::new(config.routes, &state.sources, &budget, &ledger, &places, balance);
     let starting = Starting::default();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while

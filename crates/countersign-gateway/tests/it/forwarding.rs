@@ -7,7 +7,7 @@ use crate::common::{Peer, Upstream, soon};
 use countersign_gateway::forward::{Forward, Places, Timeouts};
 use countersign_gateway::trust::Opened;
 use countersign_gateway::upstream;
-use countersign_tower::VerifiedBody;
+use countersign_tower::DeliveryBody;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use prometheus_client::metrics::histogram::Histogram;
@@ -54,7 +54,7 @@ fn forward_to(upstream: &Upstream) -> Forward {
 }
 
 async fn request(mut forward: Forward) {
-    let request = Request::post("/").header("webhook-id", "msg_1").body(VerifiedBody::default()).expect("a request");
+    let request = Request::post("/").header("webhook-id", "msg_1").body(DeliveryBody::default()).expect("a request");
     let response = match soon(forward.call(request)).await {
         Ok(response) => response,
         Err(infallible) => match infallible {},

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use countersign::Attempt;
+use http::HeaderMap;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
+use crate::body::{BodyError, DeliveryBody};
 use crate::grpc::{self, Messages};
 use crate::policy::Settings;
 use crate::read::budget::Reservation;
+use crate::read::source::Source;
 use crate::reject::rejection::Rejection;
 
 /// After so many frames at once, time is looked at and others get their turn: a body that is always ready, with
@@ -21,7 +24,7 @@ pin_project! {
     /// Reads a whole body, byte for byte, up to a limit, a time, and what is left of a budget.
     pub(crate) struct Buffer<B> {
         #[pin]
-        body: B,
+        body: Source<B>,
         read: Read,
         limit: usize,
         // The rejection of one more byte.
@@ -40,6 +43,8 @@ pin_project! {
 /// A whole body, and its place in the budget.
 pub(crate) struct Buffered {
     pub(crate) bytes: Bytes,
+    /// Only where a rejected body is handed over: they are not signed.
+    pub(crate) trailers: Option<HeaderMap>,
     pub(crate) reservation: Option<Reservation>,
 }
 
@@ -49,7 +54,10 @@ enum Read {
     Joined(BytesMut),
 }
 
-impl<B: Body> Buffer<B> {
+impl<B> Buffer<B>
+where
+    B: Body<Error: Into<BodyError>> + Send + 'static,
+{
     pub(crate) fn new(body: B, settings: &Settings, attempt: &Attempt, unary: bool) -> Self {
         let budget = &settings.body_budget;
         // What can never fit is too large, rather than to be sent again and again.
@@ -60,6 +68,7 @@ impl<B: Body> Buffer<B> {
             _ => (limit, Rejection::BodyTooLarge { limit }),
         };
         let (reservation, timeout) = (Some(budget.open()), settings.body_timeout);
+        let body = Source::new(body, settings.on_rejection);
         Self { body, read: Read::Whole(Bytes::new()), limit, too_large, timeout, reservation, unary, deadline: None }
     }
 
@@ -77,7 +86,7 @@ impl<B: Body> Buffer<B> {
         let mut frames = 0;
         loop {
             frames += 1;
-            let polled = if frames > MAX_FRAMES { Poll::Pending } else { this.body.as_mut().poll_frame(cx) };
+            let polled = if frames > MAX_FRAMES { Poll::Pending } else { this.body.as_mut().poll_data(cx) };
             let Poll::Ready(frame) = polled else {
                 if this.deadline.is_none() {
                     this.deadline.set(Some(sleep(*this.timeout)));
@@ -93,18 +102,28 @@ impl<B: Body> Buffer<B> {
                 return Poll::Ready(Err(Rejection::BodyTimeout { after: *this.timeout }));
             };
             let Some(frame) = frame else {
-                let bytes = this.read.take();
-                let complete = if *this.unary { complete_call(&bytes) } else { Ok(()) };
-                return Poll::Ready(complete.map(|()| Buffered { bytes, reservation: this.reservation.take() }));
+                if *this.unary
+                    && let Err(rejection) = complete_call(this.read.as_bytes())
+                {
+                    return Poll::Ready(Err(rejection));
+                }
+                let (bytes, trailers) = (this.read.take(), this.body.take_trailers());
+                return Poll::Ready(Ok(Buffered { bytes, trailers, reservation: this.reservation.take() }));
             };
             let Ok(frame) = frame else { return Poll::Ready(Err(Rejection::BodyUnreadable)) };
-            // Trailers are not signed, so they are not passed on.
-            let Ok(data) = frame.into_data() else { continue };
-            if this.read.as_bytes().len() + data.remaining() > *this.limit {
-                return Poll::Ready(Err(too_large));
-            }
-            if this.reservation.as_mut().is_none_or(|reservation| reservation.grow(data.remaining()).is_err()) {
-                return Poll::Ready(Err(Rejection::OverBudget));
+            let Some(data) = frame else { continue };
+            let rejection = if this.read.as_bytes().len() + data.remaining() > *this.limit {
+                Some(too_large)
+            } else if this.reservation.as_mut().is_none_or(|reservation| reservation.grow(data.remaining()).is_err()) {
+                Some(Rejection::OverBudget)
+            } else {
+                None
+            };
+            if let Some(rejection) = rejection {
+                if this.body.is_kept() {
+                    this.read.append(data);
+                }
+                return Poll::Ready(Err(rejection));
             }
             this.read.append(data);
             // A stream may wait for an answer before it ends, so it is not waited for.
@@ -116,6 +135,12 @@ impl<B: Body> Buffer<B> {
                 _ => {}
             }
         }
+    }
+
+    /// The body of a rejected request, as its sender sent it; empty if it is not to be handed over.
+    pub(crate) fn hand_over(self: Pin<&mut Self>) -> DeliveryBody {
+        let this = self.project();
+        this.body.hand_over(|| this.read.take())
     }
 }
 

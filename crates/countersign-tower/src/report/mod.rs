@@ -1,23 +1,33 @@
-//! What became of each request, told once: to the report hook, the response's extensions and the span.
+//! What became of each request, told once: to the report hook and the span.
 
+mod hook;
+mod outcome;
 pub(crate) mod recorder;
 #[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
 pub(crate) mod trace;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::Verified;
+use countersign::{Verified, Verifier};
+use http::StatusCode;
+use http::uri::PathAndQuery;
 
 use crate::reject::rejection::Rejection;
 
-/// What became of a request; in the extensions of every response of [`Verify`](crate::Verify), and given
-/// to the layer's [report hook](crate::VerifyLayer::on_report).
+pub(crate) use hook::{OpenReport, ReportHook};
+pub use outcome::Outcome;
+
+/// What became of a request. The layer's [report hook](crate::VerifyLayer::on_report) is given one for each request.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(crate) outcome: Outcome,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) latency: Duration,
+    pub(crate) path: Option<PathAndQuery>,
+    pub(crate) verifier: Option<Verifier>,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
+    pub(crate) failure: Option<FailureCode>,
     pub(crate) is_untyped: bool,
     pub(crate) was_deferred: bool,
 }
@@ -28,12 +38,6 @@ impl Report {
         &self.outcome
     }
 
-    /// Whether the end of the answer's body told the outcome, after the head had gone out with
-    /// [`Outcome::Deferred`].
-    pub fn was_deferred(&self) -> bool {
-        self.was_deferred
-    }
-
     /// Why it was rejected, if it was.
     pub fn rejection(&self) -> Option<&Rejection> {
         match &self.outcome {
@@ -42,9 +46,41 @@ impl Report {
         }
     }
 
-    /// The verdict, if it was a genuine one.
+    /// The status of the response. `None` if there was none: the request was abandoned, or the service gave an error.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// How long it took, from the arrival of its head to its end: the response, or the end of the response's body if
+    /// that [decided](Self::was_deferred).
+    pub fn latency(&self) -> Duration {
+        self.latency
+    }
+
+    /// The path of the request, without its query. It is not signed.
+    pub fn path(&self) -> &str {
+        self.path.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    /// The name of the source that the request claims to be from, if one was chosen. Only [`verified`](Self::verified)
+    /// proves it.
+    pub fn source(&self) -> Option<&str> {
+        self.verifier.as_ref().map(Verifier::source)
+    }
+
+    /// The verdict, if the request was genuine.
     pub fn verified(&self) -> Option<&Verified> {
         self.verified.as_ref()
+    }
+
+    /// How long it took to verify the body, if it came to that.
+    pub fn verification_time(&self) -> Option<Duration> {
+        self.verification_time
+    }
+
+    /// Why the service did not handle it, if the service [said](FailureCode) so.
+    pub fn failure(&self) -> Option<&'static str> {
+        self.failure.map(|failure| failure.0)
     }
 
     /// Whether the layer filters events and could not read the type of this one; see
@@ -53,55 +89,13 @@ impl Report {
         self.is_untyped
     }
 
-    /// How long it took to verify the body, if it came to that.
-    pub fn verification_time(&self) -> Option<Duration> {
-        self.verification_time
+    /// Whether the end of the response's body decided the outcome, after its head had been sent.
+    pub fn was_deferred(&self) -> bool {
+        self.was_deferred
     }
 }
 
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The service handled it, and it will not be handled again.
-    Confirmed,
-    /// The service handled it, but the store could not record that, or did not say so in time, or the lease
-    /// had run out: a retry may reach the service again.
-    Unrecorded,
-    /// The service did not handle it: a retry is welcome.
-    Released,
-    /// The service answers, and the end of its answer's body will tell. In a response's extensions only:
-    /// [report hook](crate::VerifyLayer::on_report) is given what it came to.
-    Deferred,
-    /// Its future, or the body of its answer, was dropped before the end: the sender hung up, a time ran
-    /// out around the layer, or the service panicked. A claim, if there was one, was released, unless it
-    /// was being confirmed. Given to
-    /// [report hook](crate::VerifyLayer::on_report) only: there is no response.
-    Abandoned,
-    /// It was handled before: acknowledged without the service, or handed to it marked, as
-    /// [`OnDuplicate`](crate::OnDuplicate) says.
-    Duplicate,
-    /// It is genuine, and nobody asked for events of its type.
-    Filtered,
-    /// It was rejected.
-    Rejected(Rejection),
-}
-
-impl Outcome {
-    /// The stable name, in snake case. That of a rejection is `refused`, as in the gateway's metrics.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Unrecorded => "unrecorded",
-            Self::Released => "released",
-            Self::Deferred => "deferred",
-            Self::Abandoned => "abandoned",
-            Self::Duplicate => "duplicate",
-            Self::Filtered => "filtered",
-            Self::Rejected(_) => "refused",
-        }
-    }
-}
-
-/// A hook that is called once for each request; see [`VerifyLayer::on_report`](crate::VerifyLayer::on_report).
-pub(crate) type ReportHook = Arc<dyn Fn(&Report) + Send + Sync>;
+/// Why a service did not handle a delivery: a stable name in snake case, for [`Report::failure`]. The service puts it
+/// in the extensions of its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureCode(pub &'static str);

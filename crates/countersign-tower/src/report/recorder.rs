@@ -1,75 +1,123 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use countersign::{ReplayStore, Verified};
-use http::StatusCode;
+use countersign::{ReplayStore, Verified, Verifier};
+use http::uri::PathAndQuery;
+use http::{Response, StatusCode, request};
 
 use crate::policy::Policy;
 use crate::report::trace::RequestSpan;
-use crate::report::{Outcome, Report};
+use crate::report::{FailureCode, OpenReport, Outcome, Report};
 use crate::sources::Sources;
 
 /// What is known of a request, to be reported once: at its end, or when it is dropped before.
 pub(crate) struct Reporting<K: Sources, St: ReplayStore> {
     pub(crate) policy: Arc<Policy<K, St>>,
+    /// What the report will say. `None` once it has been given, or if nobody asks for it.
+    pub(crate) facts: Option<Facts>,
+}
+
+/// What the report will say.
+pub(crate) struct Facts {
+    hook: Option<OpenReport>,
+    span: RequestSpan,
+    arrived: Instant,
+    path: Option<PathAndQuery>,
+    pub(crate) verifier: Option<Verifier>,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
     pub(crate) is_untyped: bool,
-    span: RequestSpan,
-    is_due: bool,
+    /// What would have become of it, of a request that is handed over all the same.
+    pub(crate) stopped: Option<Outcome>,
+    status: Option<StatusCode>,
+    failure: Option<FailureCode>,
     was_deferred: bool,
 }
 
 impl<K: Sources, St: ReplayStore> Reporting<K, St> {
-    pub(crate) fn new(policy: Arc<Policy<K, St>>, span: RequestSpan) -> Self {
-        Self {
-            policy,
+    pub(crate) fn new(
+        policy: Arc<Policy<K, St>>,
+        span: RequestSpan,
+        head: &request::Parts,
+        arrived: Instant,
+        verifier: Option<&Verifier>,
+    ) -> Self {
+        let is_asked = policy.on_report.is_some() || !span.is_disabled();
+        let facts = is_asked.then(|| Facts {
+            hook: policy.on_report.as_ref().map(|hook| hook.open(head)),
+            span,
+            arrived,
+            path: head.uri.path_and_query().cloned(),
+            verifier: verifier.cloned(),
             verified: None,
             verification_time: None,
             is_untyped: false,
-            span,
-            is_due: true,
+            stopped: None,
+            status: None,
+            failure: None,
             was_deferred: false,
+        });
+        Self { policy, facts }
+    }
+
+    /// Notes what is known, if a report is asked for.
+    pub(crate) fn note(&mut self, note: impl FnOnce(&mut Facts)) {
+        if let Some(facts) = &mut self.facts {
+            note(facts);
         }
     }
 
-    /// Notes the status that the sender gets.
-    pub(crate) fn answered(&self, status: StatusCode) {
-        self.span.answered(status);
+    /// Notes the response that the sender gets.
+    pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
+        self.note(|facts| {
+            facts.status = Some(response.status());
+            facts.failure = response.extensions().get().copied();
+        });
     }
 
-    /// Says what became of the request.
-    pub(crate) fn give(&mut self, outcome: Outcome) -> Report {
-        let (verified, verification_time) = (self.verified.take(), self.verification_time);
-        let (is_untyped, was_deferred) = (self.is_untyped, self.was_deferred);
-        let report = Report { outcome, verified, verification_time, is_untyped, was_deferred };
-        if std::mem::take(&mut self.is_due) {
-            self.span.record(&report);
-            if let Some(hook) = &self.policy.on_report {
-                hook(&report);
-            }
+    /// Reports what became of the request.
+    pub(crate) fn give(&mut self, outcome: Outcome) {
+        if let Some(facts) = self.facts.take() {
+            facts.give(outcome, self.policy.clock.instant());
         }
-        report
     }
 
-    /// Leaves it to another to say what became of it.
-    pub(crate) fn hand_over(&mut self) -> Self {
-        Self {
-            policy: Arc::clone(&self.policy),
-            verified: self.verified.clone(),
-            verification_time: self.verification_time,
-            is_untyped: self.is_untyped,
-            span: self.span.clone(),
-            is_due: std::mem::take(&mut self.is_due),
-            was_deferred: true,
-        }
+    /// Leaves the report to the end of the response's body.
+    pub(crate) fn defer(&mut self) -> Self {
+        let facts = self.facts.take().map(|facts| Facts { was_deferred: true, ..facts });
+        Self { policy: Arc::clone(&self.policy), facts }
     }
 }
 
 impl<K: Sources, St: ReplayStore> Drop for Reporting<K, St> {
     fn drop(&mut self) {
-        if self.is_due {
-            self.give(Outcome::Abandoned);
+        if let Some(mut facts) = self.facts.take() {
+            let outcome = facts.stopped.take().unwrap_or(Outcome::Abandoned);
+            facts.give(outcome, self.policy.clock.instant());
+        }
+    }
+}
+
+impl Facts {
+    fn give(self, outcome: Outcome, now: Instant) {
+        let Self { hook, span, arrived, path, verifier, verified, verification_time, .. } = self;
+        let Self { is_untyped, status, failure, was_deferred, .. } = self;
+        let latency = now.saturating_duration_since(arrived);
+        let report = Report {
+            outcome,
+            status,
+            latency,
+            path,
+            verifier,
+            verified,
+            verification_time,
+            failure,
+            is_untyped,
+            was_deferred,
+        };
+        span.record(&report);
+        if let Some(hook) = hook {
+            hook.give(&report);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A span for each request, named after OpenTelemetry's semantic conventions where they have a name.
 
-use http::{StatusCode, request};
+use http::request;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
@@ -35,6 +35,9 @@ impl RequestSpan {
             return;
         }
         self.0.record("countersign.outcome", report.outcome().as_str());
+        if let Some(status) = report.status() {
+            self.0.record("http.response.status_code", status.as_u16());
+        }
         if let Some(rejection) = report.rejection() {
             self.0.record("error.type", rejection.code());
         }
@@ -47,7 +50,7 @@ impl RequestSpan {
         }
     }
 
-    pub(crate) fn answered(&self, status: StatusCode) {
-        self.0.record("http.response.status_code", status.as_u16());
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.0.is_disabled()
     }
 }

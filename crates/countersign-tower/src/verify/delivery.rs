@@ -5,15 +5,16 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use countersign::replay::{Claim, Settled, StoreError};
-use countersign::{Attempt, ClockReading, Refreshed, ReplayStore, Verifier};
+use countersign::{Attempt, ClockReading, KeySource, Refreshed, ReplayStore, Verified, Verifier};
 use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body::{ResponseBody, VerifiedBody};
+use crate::body::{BodyError, DeliveryBody, ResponseBody};
+use crate::detach::Deferred;
 use crate::filter::{Choice, choose};
 use crate::grpc::Protocol;
-use crate::policy::{OnDuplicate, OnStoreFailure, Policy, Unclaimed, Untyped};
+use crate::policy::{Observed, OnDuplicate, OnRejection, OnStoreFailure, Policy, Unclaimed, Untyped};
 use crate::read::budget::Reservation;
 use crate::read::buffer::{Buffer, Buffered};
 use crate::reject::rejection::Rejection;
@@ -30,13 +31,20 @@ use crate::verify::stage::{Rejected, Stage, Step};
 pub(crate) struct Delivery<S, K: Sources, St: ReplayStore> {
     /// The service, and the head that it is to see; until it is called.
     request: Option<(S, request::Parts)>,
+    /// The body that the service is to see, once it is known.
+    body: DeliveryBody,
     protocol: Protocol,
     /// The only reading of the time of day. Later moments are this one and the monotonic time since.
     arrived: ClockReading,
     /// Of the source that was chosen, if one was.
+    keys: Option<K::Keys>,
+    /// With the keys that the source has now.
     verifier: Option<Verifier>,
     /// Whose keys did not suffice, once there are newer ones: they are asked for once.
     tried: Option<Verifier>,
+    verified: Option<Verified>,
+    /// Why the service is to have it although it would not have reached it.
+    stopped: Option<Outcome>,
     /// Why the service is to have it without a claim.
     unclaimed: Option<Unclaimed>,
     reservation: Option<Reservation>,
@@ -45,25 +53,35 @@ pub(crate) struct Delivery<S, K: Sources, St: ReplayStore> {
 
 impl<S, K, St, ResBody> Delivery<S, K, St>
 where
-    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
+    S: Service<Request<DeliveryBody>, Response = Response<ResBody>>,
     K: Sources,
     St: ReplayStore,
     ResBody: Body,
 {
     pub(crate) fn new(service: S, head: request::Parts, policy: Arc<Policy<K, St>>, span: RequestSpan) -> Self {
+        let arrived = policy.clock.read();
+        let keys = policy.keys.keys_for(&head);
+        let verifier = keys.as_ref().map(KeySource::verifier);
         Self {
             protocol: Protocol::of(&head, policy.settings.grpc),
-            arrived: policy.clock.read(),
-            verifier: policy.keys.verifier_for(&head),
+            arrived,
+            reporting: Reporting::new(policy, span, &head, arrived.monotonic, verifier.as_ref()),
+            keys,
+            verifier,
             request: Some((service, head)),
+            body: DeliveryBody::default(),
             tried: None,
+            verified: None,
+            stopped: None,
             unclaimed: None,
             reservation: None,
-            reporting: Reporting::new(policy, span),
         }
     }
 
-    pub(crate) fn begin<B: Body>(&self, body: B) -> Stage<S::Future, B, ResBody, K, St> {
+    pub(crate) fn begin<B>(&mut self, body: B) -> Stage<S::Future, B, ResBody, K, St>
+    where
+        B: Body<Error: Into<BodyError>> + Send + 'static,
+    {
         let settings = &self.reporting.policy.settings;
         let unary = self.protocol.is_grpc() && !settings.buffers_grpc_streams;
         match self.check_head() {
@@ -92,112 +110,154 @@ where
         head
     }
 
-    pub(crate) fn verify<B>(
-        &mut self,
-        attempt: Option<Attempt>,
-        body: Result<Buffered, Rejection>,
-    ) -> Step<S::Future, B, ResBody, K, St> {
+    pub(crate) fn verify<B>(&mut self, attempt: Option<Attempt>, body: Buffered) -> Stage<S::Future, B, ResBody, K, St>
+    where
+        B: Body<Error: Into<BodyError>> + Send + 'static,
+    {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let attempt = attempt.expect("a request is verified once");
-        match body {
-            Ok(Buffered { bytes, reservation }) => {
-                self.reservation = reservation;
-                self.finish(attempt, bytes)
-            }
-            Err(rejection) => Step::To(Stage::Rejected { rejection }),
-        }
+        let Buffered { bytes, trailers, reservation } = body;
+        self.reservation = reservation;
+        self.body = DeliveryBody::whole(bytes.clone(), trailers);
+        self.finish(attempt, bytes)
     }
 
-    fn finish<B>(&mut self, attempt: Attempt, body: Bytes) -> Step<S::Future, B, ResBody, K, St> {
-        let policy = &self.reporting.policy;
+    /// The body could not be read, and this is what there is of it.
+    pub(crate) fn unread<B: Body>(
+        &mut self,
+        rejection: Rejection,
+        body: DeliveryBody,
+    ) -> Stage<S::Future, B, ResBody, K, St> {
+        self.body = body;
+        Stage::stopped(rejection)
+    }
+
+    fn finish<B>(&mut self, attempt: Attempt, body: Bytes) -> Stage<S::Future, B, ResBody, K, St>
+    where
+        B: Body<Error: Into<BodyError>> + Send + 'static,
+    {
+        let policy = Arc::clone(&self.reporting.policy);
+        let settings = &policy.settings;
         let started = policy.clock.instant();
         let verdict = attempt.finish(body.clone());
         let finished = policy.clock.instant();
-        self.reporting.verification_time = Some(finished.saturating_duration_since(started));
+        self.reporting.note(|facts| facts.verification_time = Some(finished.saturating_duration_since(started)));
         let verified = match verdict {
-            Ok(verified) => self.reporting.verified.insert(verified),
-            Err(rejection) => {
-                return Step::To(self.rejected(Rejected::Body { rejection: rejection.into(), body }));
-            }
+            Ok(verified) => self.verified.insert(verified),
+            Err(rejection) => return self.rejected(Rejected::Body { rejection: rejection.into(), body }),
         };
-        let settings = &policy.settings;
+        self.reporting.note(|facts| facts.verified = Some(verified.clone()));
         if let (Some(events), Some((_, head))) = (&settings.events, &self.request) {
             match choose(events, verified, &head.headers) {
                 Choice::Wanted => {}
-                Choice::Unwanted => return self.acknowledge(Outcome::Filtered),
+                Choice::Unwanted => return Stage::stopped(Outcome::Filtered),
                 Choice::Untyped => {
-                    self.reporting.is_untyped = true;
+                    self.reporting.note(|facts| facts.is_untyped = true);
                     if settings.untyped == Untyped::Reject {
-                        return Step::To(Stage::Rejected { rejection: Rejection::NoType });
+                        return Stage::stopped(Rejection::NoType);
                     }
                 }
             }
         }
         let claiming = policy.store.claim(verified.replay_key(), settings.lease, self.arrived.at(finished));
-        Step::To(Stage::Claiming { claiming: StoreCall::new(Arc::clone(policy), claiming) })
+        Stage::Claiming { claiming: StoreCall::new(policy, claiming) }
     }
 
     /// Rejects, unless a key that is not known yet could make the difference.
-    fn rejected<B>(&self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, K, St> {
-        let rejection = rejected.rejection();
-        match &self.verifier {
-            Some(verifier) if rejection.wants_public_key() && self.tried.is_none() => Stage::Refreshing {
-                refreshing: self.reporting.policy.keys.refresh_for(self.head(), verifier),
-                rejected: Some(rejected),
-            },
-            _ => Stage::Rejected { rejection },
+    fn rejected<B>(&mut self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, K, St>
+    where
+        B: Body<Error: Into<BodyError>> + Send + 'static,
+    {
+        match (&self.keys, &self.verifier) {
+            (Some(keys), Some(verifier)) if rejected.rejection().wants_public_key() && self.tried.is_none() => {
+                Stage::Refreshing { refreshing: keys.refresh(verifier), rejected: Some(rejected) }
+            }
+            _ => self.stopped_with(rejected.rejection(), rejected),
         }
     }
 
-    pub(crate) fn try_again<B: Body>(
+    /// Leaves the body of what is rejected to the service, if it is to have it.
+    fn stopped_with<B>(&mut self, rejection: Rejection, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, K, St>
+    where
+        B: Body<Error: Into<BodyError>> + Send + 'static,
+    {
+        if let Rejected::Head { body, .. } = rejected
+            && self.hands_over()
+        {
+            self.body = DeliveryBody::unread(Bytes::new(), body);
+        }
+        Stage::stopped(rejection)
+    }
+
+    fn hands_over(&self) -> bool {
+        self.reporting.policy.settings.on_rejection == OnRejection::DangerHandOver
+    }
+
+    pub(crate) fn try_again<B>(
         &mut self,
         refreshed: Refreshed,
         rejected: Option<Rejected<B>>,
-    ) -> Step<S::Future, B, ResBody, K, St> {
+    ) -> Stage<S::Future, B, ResBody, K, St>
+    where
+        B: Body<Error: Into<BodyError>> + Send + 'static,
+    {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let rejected = rejected.expect("a request is tried again once");
         match (refreshed, rejected) {
             (Refreshed::Newer(verifier), rejected) => {
                 self.tried = self.verifier.replace(verifier);
                 match rejected {
-                    Rejected::Head { body, .. } => Step::To(self.begin(body)),
+                    Rejected::Head { body, .. } => self.begin(body),
                     Rejected::Body { rejection, body } => match self.check_head() {
                         // With the keys that were tried before it, this would cost more than it may. The sender's
                         // next attempt meets the newer keys first.
-                        Ok(attempt) if attempt.check_body_len(body.len()).is_some() => {
-                            Step::To(Stage::Rejected { rejection })
-                        }
+                        Ok(attempt) if attempt.check_body_len(body.len()).is_some() => Stage::stopped(rejection),
                         Ok(attempt) => self.finish(attempt, body),
-                        Err(rejection) => Step::To(Stage::Rejected { rejection }),
+                        Err(rejection) => Stage::stopped(rejection),
                     },
                 }
             }
-            (Refreshed::Unchanged, rejected) => Step::To(Stage::Rejected { rejection: rejected.rejection() }),
-            (Refreshed::Unavailable, _) => Step::To(Stage::Rejected { rejection: Rejection::KeysUnavailable }),
+            (Refreshed::Unchanged, rejected) => self.stopped_with(rejected.rejection(), rejected),
+            (Refreshed::Unavailable, rejected) => self.stopped_with(Rejection::KeysUnavailable, rejected),
         }
     }
 
-    pub(crate) fn claimed<B>(
+    pub(crate) fn claimed<B: Body>(
         &mut self,
         claim: Result<(Arc<Policy<K, St>>, Claim), StoreError>,
-    ) -> Step<S::Future, B, ResBody, K, St> {
+    ) -> Stage<S::Future, B, ResBody, K, St> {
         let settings = &self.reporting.policy.settings;
         let claim = match claim {
             // From here on whatever ends this future early gives the claim back.
             Ok((policy, Claim::Fresh(token))) => Some(ClaimGuard::new(policy, token)),
-            Ok((_, Claim::InFlight)) => return Step::To(Stage::Rejected { rejection: Rejection::InFlight }),
+            Ok((_, Claim::InFlight)) => return Stage::stopped(Rejection::InFlight),
             Ok((_, Claim::Done)) if settings.on_duplicate == OnDuplicate::HandOver => {
                 self.unclaimed = Some(Unclaimed::Duplicate);
                 None
             }
-            Ok((_, Claim::Done)) => return self.acknowledge(Outcome::Duplicate),
+            Ok((_, Claim::Done)) => return Stage::stopped(Outcome::Duplicate),
             Err(error) if settings.on_store_failure == OnStoreFailure::DangerHandOver => {
                 self.unclaimed = Some(Unclaimed::StoreUnavailable(error));
                 None
             }
-            Err(error) => return Step::To(Stage::Rejected { rejection: error.into() }),
+            Err(error) => return Stage::stopped(Rejection::from(error)),
         };
-        Step::To(Stage::Readying { claim })
+        Stage::Readying { claim }
+    }
+
+    /// What must not reach the service is responded to, or handed over with the reason.
+    pub(crate) fn stop<B: Body>(&mut self, outcome: Option<Outcome>) -> Step<S::Future, B, ResBody, K, St> {
+        #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
+        let outcome = outcome.expect("a request is stopped once");
+        if self.hands_over() {
+            self.reporting.note(|facts| facts.stopped = Some(outcome.clone()));
+            self.stopped = Some(outcome);
+            return Step::To(Stage::Readying { claim: None });
+        }
+        match outcome {
+            Outcome::Rejected(rejection) => self.reject(rejection),
+            outcome => self.acknowledge(outcome),
+        }
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -205,32 +265,39 @@ where
         self.request.as_mut().expect("a service is asked before it is called").0.poll_ready(cx)
     }
 
-    pub(crate) fn handle<B>(&mut self, claim: Option<ClaimGuard<K, St>>) -> Step<S::Future, B, ResBody, K, St> {
+    pub(crate) fn handle<B: Body>(&mut self, claim: Option<ClaimGuard<K, St>>) -> Stage<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "both are there until the only call of the service, which is here")]
         let (mut service, mut head) = self.request.take().expect("a request is handled once");
-        #[expect(clippy::expect_used, reason = "`finish` is the only way here")]
-        let verified = self.reporting.verified.clone().expect("a delivery is handled after the verdict");
-        let body = VerifiedBody::new(verified.body().clone());
-        head.extensions.insert(verified);
+        if let Some(verified) = self.verified.take() {
+            head.extensions.insert(verified);
+        }
         if let Some(unclaimed) = self.unclaimed {
             head.extensions.insert(unclaimed);
         }
-        Step::To(Stage::Handling { handling: service.call(Request::from_parts(head, body)), claim })
+        if self.hands_over() {
+            head.extensions.insert(self.stopped.clone().map_or(Observed::Passed, Observed::Stopped));
+        }
+        let body = std::mem::take(&mut self.body);
+        Stage::Handling { handling: service.call(Request::from_parts(head, body)), claim }
     }
 
     /// The service gave no answer: its error is passed on.
     pub(crate) fn failed(&mut self, claim: Option<ClaimGuard<K, St>>, error: S::Error) -> S::Error {
         drop(claim);
         self.reservation = None;
-        self.reporting.give(unconfirmed(self.unclaimed, false));
+        let outcome = self.stopped.take().unwrap_or_else(|| unconfirmed(self.unclaimed, false));
+        self.reporting.give(outcome);
         error
     }
 
-    pub(crate) fn settle<B>(
+    pub(crate) fn settle<B: Body>(
         &mut self,
         claim: Option<ClaimGuard<K, St>>,
         response: Response<ResBody>,
     ) -> Step<S::Future, B, ResBody, K, St> {
+        if let Some(outcome) = self.stopped.take() {
+            return self.respond(response.map(ResponseBody::inner), outcome);
+        }
         match conclude(&response, self.protocol, self.reporting.policy.settings.confirm_at) {
             Conclusion::Handled => match claim.and_then(|claim| claim.confirm(self.now())) {
                 Some(confirming) => Step::To(Stage::Confirming { response: Some(response), confirming }),
@@ -248,7 +315,7 @@ where
         self.arrived.at(self.reporting.policy.clock.instant())
     }
 
-    pub(crate) fn confirmed<B>(
+    pub(crate) fn confirmed<B: Body>(
         &mut self,
         response: Option<Response<ResBody>>,
         settled: Result<Settled, StoreError>,
@@ -259,41 +326,40 @@ where
     }
 
     /// Leaves the claim with the body: its end settles the delivery.
-    fn defer<B>(
+    fn defer<B: Body>(
         &mut self,
         claim: Option<ClaimGuard<K, St>>,
-        response: Response<ResBody>,
+        mut response: Response<ResBody>,
         ending: Ending,
     ) -> Step<S::Future, B, ResBody, K, St> {
-        let reporting = self.reporting.hand_over();
+        self.reporting.answered(&response);
+        response.extensions_mut().insert(Deferred);
+        let reporting = self.reporting.defer();
         let settlement = Settlement::new(claim, self.arrived, self.unclaimed, self.reservation.take(), reporting);
         let settling = |body| ResponseBody::settling(SettlingBody::new(body, ending, Box::new(settlement)));
-        self.respond(response.map(settling), Outcome::Deferred)
+        Step::Respond(response.map(settling))
     }
 
     /// A success that the service had no part in.
-    fn acknowledge<B>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, K, St> {
+    fn acknowledge<B: Body>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, K, St> {
         self.respond(response::acknowledgement(&outcome, self.protocol), outcome)
     }
 
-    pub(crate) fn reject<B>(&mut self, rejection: Rejection) -> Step<S::Future, B, ResBody, K, St> {
-        let response =
-            response::rejection(&rejection, self.protocol, |rejection| (self.reporting.policy.render)(rejection));
+    fn reject<B: Body>(&mut self, rejection: Rejection) -> Step<S::Future, B, ResBody, K, St> {
+        let render = |rejection: &Rejection| (self.reporting.policy.render)(rejection);
+        let mut response = response::rejection(&rejection, self.protocol, render);
+        response.extensions_mut().insert(rejection);
         self.respond(response, Outcome::Rejected(rejection))
     }
 
-    fn respond<B>(
+    fn respond<B: Body>(
         &mut self,
-        mut response: Response<ResponseBody<ResBody>>,
+        response: Response<ResponseBody<ResBody>>,
         outcome: Outcome,
     ) -> Step<S::Future, B, ResBody, K, St> {
         self.reservation = None;
-        self.reporting.answered(response.status());
-        let report = self.reporting.give(outcome);
-        if let Some(rejection) = report.rejection() {
-            response.extensions_mut().insert(*rejection);
-        }
-        response.extensions_mut().insert(report);
+        self.reporting.answered(&response);
+        self.reporting.give(outcome);
         Step::Respond(response)
     }
 }

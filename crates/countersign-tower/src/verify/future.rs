@@ -9,7 +9,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::body::{ResponseBody, VerifiedBody};
+use crate::body::{BodyError, DeliveryBody, ResponseBody};
 use crate::policy::Policy;
 use crate::report::trace::RequestSpan;
 use crate::sources::Sources;
@@ -20,7 +20,7 @@ pin_project! {
     /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
     pub struct ResponseFuture<S, B, ResBody, K = Verifier, St = Arc<MemoryStore>>
     where
-        S: Service<Request<VerifiedBody>>,
+        S: Service<Request<DeliveryBody>>,
         K: Sources,
         St: ReplayStore,
     {
@@ -34,8 +34,8 @@ pin_project! {
 
 impl<S, B, ResBody, K, St> ResponseFuture<S, B, ResBody, K, St>
 where
-    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
-    B: Body,
+    S: Service<Request<DeliveryBody>, Response = Response<ResBody>>,
+    B: Body<Error: Into<BodyError>> + Send + 'static,
     ResBody: Body,
     K: Sources,
     St: ReplayStore,
@@ -43,7 +43,7 @@ where
     pub(crate) fn new(service: S, policy: Arc<Policy<K, St>>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let span = RequestSpan::new(&head);
-        let delivery = Delivery::new(service, head, policy, span.clone());
+        let mut delivery = Delivery::new(service, head, policy, span.clone());
         let stage = delivery.begin(body);
         Self { stage, delivery, span }
     }
@@ -51,8 +51,8 @@ where
 
 impl<S, B, ResBody, K, St> Future for ResponseFuture<S, B, ResBody, K, St>
 where
-    S: Service<Request<VerifiedBody>, Response = Response<ResBody>>,
-    B: Body,
+    S: Service<Request<DeliveryBody>, Response = Response<ResBody>>,
+    B: Body<Error: Into<BodyError>> + Send + 'static,
     ResBody: Body,
     K: Sources,
     St: ReplayStore,
@@ -65,23 +65,20 @@ where
         let _entered = this.span.enter();
         loop {
             let step = match this.stage.as_mut().project() {
-                StageProjection::Reading { attempt, buffer } => {
-                    let body = ready!(buffer.poll_bytes(cx));
-                    delivery.verify(attempt.take(), body)
-                }
+                StageProjection::Reading { attempt, mut buffer } => match ready!(buffer.as_mut().poll_bytes(cx)) {
+                    Ok(body) => Step::To(delivery.verify(attempt.take(), body)),
+                    Err(rejection) => Step::To(delivery.unread(rejection, buffer.hand_over())),
+                },
                 StageProjection::Refreshing { refreshing, rejected } => {
                     let refreshed = ready!(refreshing.poll(cx));
-                    delivery.try_again(refreshed, rejected.take())
+                    Step::To(delivery.try_again(refreshed, rejected.take()))
                 }
-                StageProjection::Claiming { claiming } => {
-                    let claim = ready!(claiming.poll(cx));
-                    delivery.claimed(claim)
-                }
+                StageProjection::Claiming { claiming } => Step::To(delivery.claimed(ready!(claiming.poll(cx)))),
                 StageProjection::Readying { claim } => {
                     let ready = ready!(delivery.poll_ready(cx));
                     let held = claim.take();
                     match ready {
-                        Ok(()) => delivery.handle(held),
+                        Ok(()) => Step::To(delivery.handle(held)),
                         Err(error) => return Poll::Ready(Err(delivery.failed(held, error))),
                     }
                 }
@@ -101,7 +98,7 @@ where
                     let settled = ready!(confirming.poll(cx));
                     delivery.confirmed(response.take(), settled.map(|(_, settled)| settled))
                 }
-                StageProjection::Rejected { rejection } => delivery.reject(*rejection),
+                StageProjection::Stopped { outcome } => delivery.stop(outcome.take()),
             };
             match step {
                 Step::To(stage) => this.stage.set(stage),
@@ -113,7 +110,7 @@ where
 
 impl<S, B, ResBody, K, St> fmt::Debug for ResponseFuture<S, B, ResBody, K, St>
 where
-    S: Service<Request<VerifiedBody>>,
+    S: Service<Request<DeliveryBody>>,
     K: Sources,
     St: ReplayStore,
 {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use countersign::replay::MemoryStore;
 use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
+use http::request;
 use tower_layer::Layer;
 
 use crate::detach::{DetachLayer, DetachedTask};
-use crate::observe::ObserveLayer;
-use crate::policy::{ConfirmAt, OnDuplicate, OnStoreFailure, Policy, Settings, Untyped};
+use crate::policy::{ConfirmAt, OnDuplicate, OnRejection, OnStoreFailure, Policy, Settings, Untyped};
 use crate::read::budget::BodyBudget;
 use crate::reject::rejection::Rejection;
 use crate::reject::render::{Rendered, problem_document};
-use crate::report::Report;
+use crate::report::{Report, ReportHook};
 use crate::sources::Sources;
 use crate::verify::service::Verify;
 
@@ -69,6 +69,7 @@ impl<K> VerifyLayer<K, Arc<MemoryStore>> {
             body_budget: BodyBudget::new(VerifyLayer::DEFAULT_BODY_BUDGET),
             events: None,
             untyped: Untyped::default(),
+            on_rejection: OnRejection::default(),
             on_duplicate: OnDuplicate::default(),
             on_store_failure: OnStoreFailure::default(),
             confirm_at: ConfirmAt::default(),
@@ -116,7 +117,34 @@ impl<K, St> VerifyLayer<K, St> {
     /// # }
     /// ```
     pub fn on_report(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
-        self.policy.on_report = Some(Arc::new(hook));
+        self.policy.on_report = Some(ReportHook::Shared(Arc::new(hook)));
+        self
+    }
+
+    /// Calls `open` with the head of each request, before it is checked, and what that returns with the request's
+    /// report: for a report that says more of the request than [`Report`] does, such as the address of its sender. It
+    /// replaces [`on_report`](Self::on_report), and the same holds for it. It costs an allocation for each request.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::extract::ConnectInfo;
+    /// use countersign_tower::{Report, VerifyLayer};
+    ///
+    /// # fn layer(verifier: countersign::Verifier) {
+    /// let layer = VerifyLayer::new(verifier).on_request(|head| {
+    ///     let peer = head.extensions.get().map(|ConnectInfo::<SocketAddr>(peer)| *peer);
+    ///     move |report: &Report| println!("{peer:?} {} {}", report.path(), report.outcome().as_str())
+    /// });
+    /// # drop(layer);
+    /// # }
+    /// ```
+    pub fn on_request<F, H>(mut self, open: F) -> Self
+    where
+        F: Fn(&request::Parts) -> H + Send + Sync + 'static,
+        H: FnOnce(&Report) + Send + Sync + 'static,
+    {
+        self.policy.on_report = Some(ReportHook::PerRequest(Arc::new(move |head| Box::new(open(head)))));
         self
     }
 
@@ -203,6 +231,12 @@ impl<K, St> VerifyLayer<K, St> {
         self
     }
 
+    /// What is done with a request that must not reach the service; rejected unless set.
+    pub fn on_rejection(mut self, on_rejection: OnRejection) -> Self {
+        self.policy.settings.on_rejection = on_rejection;
+        self
+    }
+
     /// What is done with a genuine delivery that was handled before; acknowledged unless set.
     pub fn on_duplicate(mut self, on_duplicate: OnDuplicate) -> Self {
         self.policy.settings.on_duplicate = on_duplicate;
@@ -272,21 +306,6 @@ impl<K, St> VerifyLayer<K, St> {
     /// ```
     pub fn detach<Sp: Fn(DetachedTask) + Clone>(self, spawn: Sp) -> DetachLayer<Self, Sp> {
         DetachLayer::new(self, spawn)
-    }
-
-    /// Protects nothing: every request reaches the service, verified or not, and what would have become of
-    /// it is said in its extensions ([`Observed`](crate::Observed)) and to [`on_report`](Self::on_report). For a rollout: see
-    /// first who would be rejected.
-    ///
-    /// All else is as it will be: bodies are read within their limits, deliveries are claimed and settled,
-    /// and a genuine one has its [`Verified`](countersign::Verified). The service gets the body as it came,
-    /// however large, with its trailers and failures ([`ObservedBody`](crate::ObservedBody)); up to
-    /// [`body_limit`](Self::body_limit) bytes of it are read before, which may take
-    /// [`body_timeout`](Self::body_timeout). A stream that waits for an answer before it goes on therefore
-    /// waits as long, and what was read is held until the service takes it, beside the budget. The body of
-    /// the request has to be `Unpin`, as those of hyper, axum and tonic are.
-    pub fn danger_observe(self) -> ObserveLayer<K, St> {
-        ObserveLayer::new(self.policy)
     }
 }
 

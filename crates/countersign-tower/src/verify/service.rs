@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body::{ResponseBody, VerifiedBody};
+use crate::body::{BodyError, DeliveryBody, ResponseBody};
 use crate::policy::Policy;
 use crate::sources::Sources;
 use crate::verify::future::ResponseFuture;
@@ -28,8 +28,8 @@ impl<S, K, St> Verify<S, K, St> {
 
 impl<S, B, ResBody, K, St> Service<Request<B>> for Verify<S, K, St>
 where
-    S: Service<Request<VerifiedBody>, Response = Response<ResBody>> + Clone,
-    B: Body,
+    S: Service<Request<DeliveryBody>, Response = Response<ResBody>> + Clone,
+    B: Body<Error: Into<BodyError>> + Send + 'static,
     ResBody: Body,
     K: Sources,
     St: ReplayStore,

@@ -1,27 +1,35 @@
 //! The stages of a request.
 
 use bytes::Bytes;
-use countersign::{Attempt, ReplayStore};
+use countersign::{Attempt, KeySource, ReplayStore};
 use http::Response;
 use pin_project_lite::pin_project;
 
 use crate::body::ResponseBody;
 use crate::read::buffer::Buffer;
 use crate::reject::rejection::Rejection;
+use crate::report::Outcome;
 use crate::settle::claim::{ClaimGuard, Claiming, Confirming};
 use crate::sources::Sources;
 
 pin_project! {
     #[project = StageProjection]
     pub(crate) enum Stage<F, B, ResBody, K: Sources, St: ReplayStore> {
-        Rejected { rejection: Rejection },
+        // It must not reach the service.
+        Stopped { outcome: Option<Outcome> },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
-        Refreshing { #[pin] refreshing: K::Refreshing, rejected: Option<Rejected<B>> },
+        Refreshing { #[pin] refreshing: <K::Keys as KeySource>::Refreshing, rejected: Option<Rejected<B>> },
         Claiming { claiming: Claiming<K, St> },
         Readying { claim: Option<ClaimGuard<K, St>> },
         // In this order: the claim is held until nothing is left of the service's future.
         Handling { #[pin] handling: F, claim: Option<ClaimGuard<K, St>> },
         Confirming { response: Option<Response<ResBody>>, confirming: Confirming<K, St> },
+    }
+}
+
+impl<F, B, ResBody, K: Sources, St: ReplayStore> Stage<F, B, ResBody, K, St> {
+    pub(crate) fn stopped(outcome: impl Into<Outcome>) -> Self {
+        Self::Stopped { outcome: Some(outcome.into()) }
     }
 }
 

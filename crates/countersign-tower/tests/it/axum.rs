@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use countersign::Event;
 use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
-use countersign_tower::{DetachedTask, VerifyLayer};
+use countersign_tower::{DetachedTask, OnRejection, VerifyLayer};
 use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
@@ -184,7 +184,9 @@ async fn without_a_layer_nothing_is_extracted_and_the_answer_says_what_is_missin
 #[tokio::test]
 async fn a_layer_that_observes_gives_no_proof_of_what_is_forged() {
     let setup = setup();
-    let app = || Router::new().route("/hook", post(receive)).layer(setup.layer.clone().danger_observe());
+    let app = || {
+        Router::new().route("/hook", post(receive)).layer(setup.layer.clone().on_rejection(OnRejection::DangerHandOver))
+    };
     let (status, body) = deliver_to(app(), "/hook", &event("msg_1")).await;
     assert_eq!((status, &*body), (StatusCode::OK, "msg_1 batch.succeeded batch_1"));
     let (status, body) = deliver_to(app(), "/hook", &event("msg_1")).await;

@@ -41,10 +41,10 @@ async fn a_thousand_bodies_at_once(framing: Framing) {
     let (given, _) = watch::channel(0_usize);
     let service = service_fn({
         let (let_go, given) = (let_go.clone(), given.clone());
-        move |request: http::Request<countersign_tower::VerifiedBody>| {
+        move |request: http::Request<countersign_tower::DeliveryBody>| {
             let (mut told, given) = (let_go.subscribe(), given.clone());
             async move {
-                let body = request.into_body().into_bytes();
+                let body = request.into_body().into_bytes().expect("a whole body");
                 assert_eq!(body.len(), MIB);
                 given.send_modify(|given| *given += 1);
                 told.wait_for(|told| *told).await.expect("the test holds the sender");

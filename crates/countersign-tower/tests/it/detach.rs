@@ -8,7 +8,7 @@ use crate::common::{
 };
 use bytes::Bytes;
 use countersign::replay::conformance::{Delay, LateStore};
-use countersign_tower::{ConfirmAt, DetachedTask, VerifiedBody};
+use countersign_tower::{ConfirmAt, DeliveryBody, DetachedTask};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
@@ -88,7 +88,7 @@ async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
         let (setup, layer, reports) = reported();
         let (tell, told) = oneshot::channel::<()>();
         let told = Arc::new(Mutex::new(Some(told)));
-        let handler = service_fn(move |_: Request<VerifiedBody>| {
+        let handler = service_fn(move |_: Request<DeliveryBody>| {
             let told = told.lock().unwrap_or_else(PoisonError::into_inner).take().expect("one call");
             async move {
                 told.await.expect("told to answer");
@@ -147,7 +147,7 @@ async fn a_delivery_that_panics_after_its_sender_has_gone_stays_welcome() {
     let (tell, told) = oneshot::channel::<()>();
     let told = Arc::new(Mutex::new(Some(told)));
     let (called, mut calls) = watch::channel(false);
-    let handler = service_fn(move |_: Request<VerifiedBody>| {
+    let handler = service_fn(move |_: Request<DeliveryBody>| {
         let told = told.lock().unwrap_or_else(PoisonError::into_inner).take().expect("one call");
         called.send_replace(true);
         async move {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::common::{Answer, Client, Delivery, Failure, Framing, Handler, delivery, reported, serve_hyper, soon};
 use bytes::Bytes;
-use countersign_tower::{ConfirmAt, Report, VerifiedBody};
+use countersign_tower::{ConfirmAt, DeliveryBody};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -44,11 +44,11 @@ type Tell = mpsc::UnboundedSender<Option<Bytes>>;
 fn telling(
     length: Option<u64>,
 ) -> (
-    impl tower::Service<Request<VerifiedBody>, Response = Response<Told>, Error = Failure, Future: Send> + Clone + Send,
+    impl tower::Service<Request<DeliveryBody>, Response = Response<Told>, Error = Failure, Future: Send> + Clone + Send,
     mpsc::UnboundedReceiver<Tell>,
 ) {
     let (give, given) = mpsc::unbounded_channel();
-    let service = service_fn(move |_: Request<VerifiedBody>| {
+    let service = service_fn(move |_: Request<DeliveryBody>| {
         let (tell, parts) = mpsc::unbounded_channel();
         give.send(tell).expect("the test listens");
         async move { Ok(Response::new(Told { parts, length })) }
@@ -132,7 +132,7 @@ async fn at_the_end_a_body_that_is_shorter_than_it_announced_has_failed() {
 async fn at_the_end_an_answer_without_a_body_is_confirmed_at_once() {
     for status in [200, 204] {
         let (setup, layer, reports) = reported();
-        let service = service_fn(move |_: Request<VerifiedBody>| async move {
+        let service = service_fn(move |_: Request<DeliveryBody>| async move {
             let mut response = Response::new(http_body_util::Empty::<Bytes>::new());
             *response.status_mut() = StatusCode::from_u16(status).expect("a status");
             Ok::<_, Failure>(response)
@@ -170,17 +170,20 @@ async fn at_the_end_a_sender_that_hangs_up_during_the_body_may_send_again() {
 
 #[tokio::test]
 async fn a_body_that_is_held_says_how_long_it_is_and_ends_once_it_is_settled() {
-    let (setup, layer, _) = reported();
+    let (setup, layer, reports) = reported();
     let (service, mut given) = telling(Some(4));
     let response = layer.confirm_at(ConfirmAt::BodyEnd).layer(service).oneshot(message().request()).await;
     let response = response.expect("no failure");
-    assert_eq!(response.extensions().get::<Report>().expect("a report").outcome().as_str(), "deferred");
+    assert!(reports.all().is_empty(), "the end of the body decides");
     let mut body = response.into_body();
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(4), false));
     given.recv().await.expect("it was called").send(Some(Bytes::from("done"))).expect("it is read");
     let frame = body.frame().await.expect("a frame").expect("no failure");
     assert_eq!(frame.into_data().expect("data"), "done");
     assert_eq!(setup.store.in_flight(), 0, "confirmed with the last byte that was announced");
+    let report = reports.last();
+    assert_eq!((report.outcome().as_str(), report.was_deferred()), ("confirmed", true));
+    assert_eq!(report.status(), Some(StatusCode::OK));
 
     // A body that knows its end does not say so before it is settled.
     let (setup, layer, _) = reported();

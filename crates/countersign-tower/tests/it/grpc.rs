@@ -11,7 +11,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use countersign::replay::StoreError;
 use countersign::{EventFilter, MemoryStore, Reason};
-use countersign_tower::{BodyBudget, Rejection, Untyped};
+use countersign_tower::{BodyBudget, OnRejection, Rejection, Untyped};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
@@ -382,7 +382,7 @@ async fn one_port_serves_calls_and_webhooks() {
 async fn an_answer_of_200_that_says_nothing_of_a_call_does_not_confirm_it() {
     let setup = setup();
     for (content_type, confirmed) in [("application/grpc", false), ("text/plain", true)] {
-        let silent = service_fn(|_: Request<countersign_tower::VerifiedBody>| async {
+        let silent = service_fn(|_: Request<countersign_tower::DeliveryBody>| async {
             Ok::<_, crate::common::Failure>(Response::new(Full::<Bytes>::from("handled")))
         });
         let mut request = delivery("msg_1", framed("hello")).request();
@@ -397,7 +397,9 @@ async fn an_answer_of_200_that_says_nothing_of_a_call_does_not_confirm_it() {
 #[tokio::test]
 async fn a_layer_that_observes_lets_calls_pass_and_settles_them_by_their_status() {
     let (setup, notes) = (setup(), Notes::default());
-    let app = Routes::new(notes.clone()).into_axum_router().layer(setup.layer.clone().danger_observe());
+    let app = Routes::new(notes.clone())
+        .into_axum_router()
+        .layer(setup.layer.clone().on_rejection(OnRejection::DangerHandOver));
     let (addr, _server) = crate::common::serve_axum(app).await;
     let forged = Signing::changing(addr, "msg_1", |call| forgery("msg_1", call.body)).await;
     assert_eq!(call(&forged, "Say", "forged").await.expect("it passes").into_inner(), note("heard forged"));
@@ -416,7 +418,7 @@ async fn head_of(layer: &TestLayer, sent: Delivery, response: &'static [(&'stati
     let called = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let called = Arc::clone(&called);
-        move |_: Request<countersign_tower::VerifiedBody>| {
+        move |_: Request<countersign_tower::DeliveryBody>| {
             called.store(true, Ordering::Relaxed);
             let builder =
                 response.iter().fold(Response::builder(), |builder, (name, value)| builder.header(*name, *value));

@@ -17,7 +17,7 @@ use countersign::{
     KeySet, KeySource, ManualClock, MemoryStore, PrivateKey, PublicKey, Reason, Refreshed, Signer, TokenPolicy,
     UnixTime, Verifier,
 };
-use countersign_tower::{PerRequest, Rejection, Report, VerifyLayer};
+use countersign_tower::{PerRequest, Rejection, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
@@ -71,7 +71,7 @@ fn layer_at<K>(keys: K, now: u64) -> VerifyLayer<K> {
 }
 
 fn rejection(response: &Response<()>) -> Option<Rejection> {
-    response.extensions().get::<Report>().and_then(Report::rejection).copied()
+    response.extensions().get::<Rejection>().copied()
 }
 
 #[tokio::test]
@@ -162,8 +162,7 @@ async fn a_body_that_is_too_large_for_its_signatures_is_not_read() {
         let (keys, handler) = (changing(four_keys(), Refreshed::Unavailable), Handler::default());
         let service = layer_at(keys.clone(), NOW).layer(handler.clone());
         let Ok(response) = service.oneshot(request).await else { panic!("the handler failed") };
-        let rejection =
-            response.extensions().get::<Report>().and_then(Report::rejection).copied().expect("a rejection");
+        let rejection = response.extensions().get::<Rejection>().copied().expect("a rejection");
         assert_eq!((response.status(), rejection.code()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
         assert!(rejection.to_string().contains("4 pairs of a `v1a` signature and a key"), "{rejection}");
         assert!(read.load(Ordering::SeqCst) <= if announced { 0 } else { limit + 1024 });
@@ -234,7 +233,7 @@ async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
         request.headers_mut().clone_from(&delivery.headers);
         let Ok(response) = service.oneshot(request).await else { panic!("the handler failed") };
         assert_eq!((response.status(), handler.calls()), (status, usize::from(status == StatusCode::OK)));
-        let code = response.extensions().get::<Report>().and_then(Report::rejection).map(Rejection::code);
+        let code = response.extensions().get::<Rejection>().map(Rejection::code);
         assert_eq!(code, (status != StatusCode::OK).then_some("retain_too_short"));
     }
 }

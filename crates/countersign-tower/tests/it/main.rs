@@ -16,6 +16,7 @@ mod observe;
 mod policies;
 mod readiness;
 mod rejections;
+mod reports;
 mod settling;
 #[cfg(feature = "tracing")]
 mod spans;

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::common::{
-    Client, Delivery, Failure, Framing, Handler, delivery, forgery, noise, reply, serve_axum, serve_hyper, setup,
-    setup_with,
+    Client, Delivery, Failure, Framing, Handler, delivery, forgery, noise, reply, reporting, serve_axum, serve_hyper,
+    setup, setup_with,
 };
 use bytes::Bytes;
 use countersign::{EventFilter, MemoryStore, Verified};
-use countersign_tower::{BodyBudget, Observed, Outcome, Report};
+use countersign_tower::{BodyBudget, Observed, OnRejection, Outcome, Report};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -90,7 +90,7 @@ async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
     let layer =
         setup.layer.clone().body_limit(1000).on_report(hook).events(EventFilter::new(["*"]).expect("a pattern"));
     let (service, seen) = seeing();
-    let (addr, _server) = serve_hyper(layer.danger_observe().layer(service)).await;
+    let (addr, _server) = serve_hyper(layer.on_rejection(OnRejection::DangerHandOver).layer(service)).await;
     let cases: [(Option<&str>, bool, Delivery); 7] = [
         (None, true, delivery("msg_1", noise(900))),
         (Some("duplicate"), true, delivery("msg_1", noise(900))),
@@ -131,7 +131,8 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
     let setup = setup_with(MemoryStore::builder().capacity(1).build());
     let (service, seen) = seeing();
     let events = EventFilter::new(["batch.*"]).expect("a pattern");
-    let layer = setup.layer.clone().events(events).danger_observe();
+    let (layer, reports) = reporting(setup.layer.clone().events(events));
+    let layer = layer.on_rejection(OnRejection::DangerHandOver);
     let batch = |id: &str| delivery(id, r#"{"type":"batch.failed"}"#);
     for (reason, delivery) in
         [("filtered", delivery("msg_1", r#"{"type":"other"}"#)), ("", batch("msg_2")), ("store_full", batch("msg_3"))]
@@ -139,7 +140,7 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
         let answer = layer.layer(service.clone()).oneshot(delivery.request()).await.expect("no failure");
         let answer = reply(answer).await;
         assert_eq!(&*answer.body, b"seen");
-        let report = answer.extensions.get::<Report>().expect("a report");
+        let report = reports.last();
         let saw = last(&seen);
         assert_eq!((&saw.body, saw.verified.is_some()), (&delivery.body, true));
         if reason.is_empty() {
@@ -150,7 +151,7 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
         }
     }
     let budget = BodyBudget::new(100);
-    let layer = setup.layer.body_budget(budget.clone()).body_limit(90).danger_observe();
+    let layer = setup.layer.body_budget(budget.clone()).body_limit(90).on_rejection(OnRejection::DangerHandOver);
     let answer = layer.layer(service.clone()).oneshot(batch("msg_4").with_body(noise(5000)).request()).await;
     assert_eq!(answer.expect("no failure").status(), StatusCode::OK);
     assert_eq!((last(&seen).body.len(), budget.in_use()), (5000, 0));
@@ -160,7 +161,8 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
 async fn trailers_and_failures_pass_too() {
     let setup = setup();
     let (service, seen) = seeing();
-    let (addr, _server) = serve_hyper(setup.layer.clone().danger_observe().layer(service)).await;
+    let (addr, _server) =
+        serve_hyper(setup.layer.clone().on_rejection(OnRejection::DangerHandOver).layer(service)).await;
     for (id, secret) in [("msg_1", true), ("msg_2", false)] {
         let mut client = Client::connect(addr).await;
         let message = if secret { delivery(id, "body") } else { forgery(id, "body") };
@@ -185,7 +187,8 @@ async fn trailers_and_failures_pass_too() {
 async fn a_body_that_takes_too_long_goes_on_after_it_was_given_up() {
     let setup = setup();
     let (service, seen) = seeing();
-    let (addr, _server) = serve_hyper(setup.layer.clone().danger_observe().layer(service)).await;
+    let (addr, _server) =
+        serve_hyper(setup.layer.clone().on_rejection(OnRejection::DangerHandOver).layer(service)).await;
     let mut client = Client::connect(addr).await;
     client.send_head(&delivery("msg_1", noise(1000)), Framing::Length).await;
     client.send(&noise(1000)[..400]).await;
@@ -201,7 +204,10 @@ async fn a_body_that_takes_too_long_goes_on_after_it_was_given_up() {
 async fn it_observes_in_axum_too_and_settles_by_the_handlers_answer() {
     let setup = setup();
     let handler = Handler::answering([crate::common::Answer::Status(500)]);
-    let (addr, _server) = serve_axum(crate::common::router(&handler).layer(setup.layer.clone().danger_observe())).await;
+    let (addr, _server) = serve_axum(
+        crate::common::router(&handler).layer(setup.layer.clone().on_rejection(OnRejection::DangerHandOver)),
+    )
+    .await;
     let mut client = Client::connect(addr).await;
     let message = delivery("msg_1", "body");
     assert_eq!(client.deliver(&message, Framing::Length).await.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -215,7 +221,7 @@ async fn the_service_is_asked_before_it_is_called_and_its_errors_are_its_own() {
     let setup = setup();
     let failing = service_fn(|_| async { Err::<Response<Full<Bytes>>, _>(Failure) });
     let strict = tower::limit::ConcurrencyLimitLayer::new(1).layer(failing);
-    let mut service = setup.layer.clone().danger_observe().layer(strict);
+    let mut service = setup.layer.clone().on_rejection(OnRejection::DangerHandOver).layer(strict);
     for message in [delivery("msg_1", "body"), forgery("msg_2", "body")] {
         let _: Failure = service.call(message.request()).await.map(drop).expect_err("the service's own error");
     }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::common::{
-    Client, Delivery, Failure, Framing, Reply, delivery, delivery_for, forgery, noise, serve_hyper, setup, setup_with,
-    verifier_for,
+    Client, Delivery, Failure, Framing, Reply, delivery, delivery_for, forgery, noise, reporting, serve_hyper, setup,
+    setup_with, verifier_for,
 };
 use bytes::Bytes;
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
@@ -16,7 +16,7 @@ use countersign::{
     ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier,
 };
 use countersign_tower::{
-    OnDuplicate, OnStoreFailure, PerRequest, Rejection, Rendered, Report, Sources, Unclaimed, Untyped, VerifiedBody,
+    DeliveryBody, OnDuplicate, OnStoreFailure, PerRequest, Rejection, Rendered, Report, Sources, Unclaimed, Untyped,
     VerifyLayer,
 };
 use http::{HeaderValue, Request, Response, StatusCode, request};
@@ -30,13 +30,13 @@ type Marks = Arc<Mutex<Vec<(Option<Unclaimed>, Option<Verified>)>>>;
 fn noting(
     status: u16,
 ) -> (
-    impl Service<Request<VerifiedBody>, Response = Response<Full<Bytes>>, Error = Failure, Future: Send> + Clone + Send,
+    impl Service<Request<DeliveryBody>, Response = Response<Full<Bytes>>, Error = Failure, Future: Send> + Clone + Send,
     Marks,
 ) {
     let marks = Marks::default();
     let service = service_fn({
         let marks = Arc::clone(&marks);
-        move |request: Request<VerifiedBody>| {
+        move |request: Request<DeliveryBody>| {
             let given = (request.extensions().get().copied(), request.extensions().get().cloned());
             marks.lock().unwrap_or_else(PoisonError::into_inner).push(given);
             let mut response = Response::new(Full::from("handled"));
@@ -253,7 +253,7 @@ async fn the_source_that_was_chosen_is_the_one_that_is_asked_for_newer_keys() {
 #[test]
 fn a_verifier_is_the_source_of_every_request() {
     let (head, ()) = Request::post("/anywhere").body(()).expect("a request").into_parts();
-    let chosen = Sources::verifier_for(&verifier_for("one", 0), &head).expect("there is one");
+    let chosen = Sources::keys_for(&verifier_for("one", 0), &head).expect("there is one");
     assert_eq!(chosen.source(), "one");
 }
 
@@ -309,8 +309,9 @@ fn without_a_type() -> Vec<(&'static str, Bytes)> {
 /// What became of a delivery at a layer with the filter `batch.*`: status, code or outcome, whether the report
 /// says that it had no type.
 async fn filtered(layer: &crate::common::TestLayer, delivery: &Delivery) -> (u16, String, bool) {
-    let reply = crate::common::send(layer, &crate::common::Handler::default(), delivery).await;
-    let report = reply.extensions.get::<Report>().expect("a report");
+    let (layer, reports) = reporting(layer.clone());
+    let reply = crate::common::send(&layer, &crate::common::Handler::default(), delivery).await;
+    let report = reports.last();
     assert!(report.verified().is_some(), "the filter judges what was verified");
     let word = report.rejection().map_or(report.outcome().as_str(), Rejection::code).to_owned();
     (reply.status.as_u16(), word, report.is_untyped())

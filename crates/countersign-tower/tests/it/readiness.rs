@@ -151,7 +151,7 @@ struct Shy {
     fails: bool,
 }
 
-impl Service<Request<countersign_tower::VerifiedBody>> for Shy {
+impl Service<Request<countersign_tower::DeliveryBody>> for Shy {
     type Response = Response<Full<Bytes>>;
     type Error = Failure;
     type Future = std::future::Ready<Result<Self::Response, Failure>>;
@@ -164,7 +164,7 @@ impl Service<Request<countersign_tower::VerifiedBody>> for Shy {
         Poll::Ready(if self.fails { Err(Failure) } else { Ok(()) })
     }
 
-    fn call(&mut self, _: Request<countersign_tower::VerifiedBody>) -> Self::Future {
+    fn call(&mut self, _: Request<countersign_tower::DeliveryBody>) -> Self::Future {
         assert!(self.asked.load(Ordering::Relaxed) >= self.ready_at && !self.fails);
         std::future::ready(Ok(Response::default()))
     }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::common::{
-    Client, Delivery, Framing, Handler, NOW, Reply, Stack, delivery, delivery_at, forgery, noise, send, setup,
-    setup_with, start,
+    Client, Delivery, Framing, Handler, NOW, Reply, Stack, delivery, delivery_at, forgery, noise, reported, send,
+    setup, setup_with, start,
 };
 use countersign::{EventFilter, MemoryStore, Reason};
 use countersign_test::statuses::status_of;
@@ -140,10 +140,10 @@ async fn a_delivery_is_as_old_as_it_was_when_it_arrived() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413() {
-    let (setup, handler) = (setup(), Handler::default());
-    let reply = send(&setup.layer.body_limit(10), &handler, &delivery("msg_1", noise(11))).await;
+    let ((_, layer, reports), handler) = (reported(), Handler::default());
+    let reply = send(&layer.body_limit(10), &handler, &delivery("msg_1", noise(11))).await;
     is_rejection("too large", &reply, 413, "body_too_large");
-    is_reported("too large", reply.extensions.get().expect("a report"), reply.extensions.get(), "body_too_large");
+    is_reported("too large", &reports.last(), reply.extensions.get(), "body_too_large");
     assert_eq!(handler.calls(), 0);
 }
 
@@ -224,9 +224,9 @@ async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
 
 #[tokio::test]
 async fn a_request_that_is_answered_by_the_handler_has_a_report_and_no_rejection() {
-    let (setup, handler) = (setup(), Handler::default());
-    let reply = send(&setup.layer, &handler, &delivery("msg_1", "body")).await;
-    let report = reply.extensions.get::<Report>().expect("a report");
+    let (_, layer, reports) = reported();
+    let reply = send(&layer, &Handler::default(), &delivery("msg_1", "body")).await;
+    let report = reports.last();
     assert_eq!(report.outcome(), &Outcome::Confirmed);
     assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"));
     assert!(report.verification_time().is_some());

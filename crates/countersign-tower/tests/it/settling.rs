@@ -8,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::common::{
-    Answer, Client, Delivery, Failure, Framing, Handler, NOW, Stack, TestLayer, delivery, delivery_at, reply, send,
+    Answer, Client, Delivery, Failure, Framing, Handler, NOW, Stack, TestLayer, delivery, delivery_at, reported, send,
     serve_axum, serve_hyper, setup, start,
 };
 use axum::Router;
 use axum::routing::post;
 use countersign::MemoryStore;
-use countersign_tower::{Outcome, Report, VerifyLayer};
+use countersign_tower::{Outcome, VerifyLayer};
 use http::StatusCode;
 use tokio::task::JoinSet;
 use tower::timeout::TimeoutLayer;
@@ -271,9 +271,9 @@ async fn a_handler_that_outlives_its_lease_is_not_the_one_that_counts() {
 
 #[tokio::test]
 async fn a_lease_of_a_minute_is_what_a_layer_has_unless_told() {
-    let setup = setup();
+    let (setup, layer, reports) = reported();
     let (handler, tell) = Handler::waiting();
-    let mut first = pin!(setup.layer.layer(handler.clone()).oneshot(message().request()));
+    let mut first = pin!(layer.layer(handler.clone()).oneshot(message().request()));
     assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(VerifyLayer::DEFAULT_LEASE, Duration::from_mins(1));
     setup.clock.advance(Duration::from_millis(59_999));
@@ -281,8 +281,8 @@ async fn a_lease_of_a_minute_is_what_a_layer_has_unless_told() {
     // Late, and nobody else has it: what was handled was handled.
     setup.clock.advance(Duration::from_millis(1));
     tell.send(200).expect("it waits");
-    let answer = reply(first.await.expect("no failure")).await;
-    assert_eq!(answer.extensions.get::<Report>().expect("a report").outcome(), &Outcome::Confirmed);
+    first.await.expect("no failure");
+    assert_eq!(reports.last().outcome(), &Outcome::Confirmed);
     assert_eq!(send(&setup.layer, &handler, &message()).await.outcome(), Some("duplicate"));
 }
 

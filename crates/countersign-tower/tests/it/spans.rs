@@ -92,7 +92,7 @@ async fn a_span_says_what_came_and_what_became_of_it() {
 async fn what_a_service_logs_stands_in_the_span() {
     let (log, _guard) = Log::listen();
     let setup = setup();
-    let service = service_fn(|_: http::Request<countersign_tower::VerifiedBody>| async {
+    let service = service_fn(|_: http::Request<countersign_tower::DeliveryBody>| async {
         tracing::info!("at it");
         Ok::<_, crate::common::Failure>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from("handled")))
     });

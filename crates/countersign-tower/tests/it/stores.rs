@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use crate::common::{Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, send, setup, start};
+use crate::common::{
+    Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, reporting, send, setup, start,
+};
 use countersign::replay::conformance::{Delay, LateStore};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
 use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime, Verifier};
-use countersign_tower::{ConfirmAt, Outcome, Rejection, Report, VerifyLayer};
+use countersign_tower::{ConfirmAt, Outcome, Rejection, VerifyLayer};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};
@@ -156,14 +158,15 @@ async fn what_is_not_verified_or_not_wanted_is_not_mentioned_to_the_store() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
     let (layer, store, _) = strange(SLOW);
+    let (layer, reports) = reporting(layer);
     let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
     let mut sending = pin!(send(&layer, &handler, &message));
     timeout(SLOW / 2, sending.as_mut()).await.expect_err("the claim takes its time");
     assert_eq!(handler.calls(), 0, "it is not known yet whether it is new");
     timeout(SLOW, sending.as_mut()).await.expect_err("the confirmation takes its time");
     assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1), "the answer does not overtake it");
-    let reply = sending.await;
-    assert_eq!(reply.extensions.get::<Report>().expect("a report").outcome(), &Outcome::Confirmed);
+    sending.await;
+    assert_eq!(reports.last().outcome(), &Outcome::Confirmed);
     assert_eq!(send(&layer, &handler, &message).await.outcome(), Some("duplicate"));
     assert_eq!(handler.calls(), 1);
 }
@@ -225,8 +228,7 @@ async fn a_store_that_fails_at_any_point_never_lets_a_delivery_be_handled_twice_
         for _ in 0..5 {
             let reply = send(&layer, &handler, &delivery("msg_1", "body")).await;
             assert!(matches!(reply.status.as_u16(), 200 | 409 | 503), "{reply:?}");
-            let report = reply.extensions.get::<Report>().expect("a report");
-            assert!(reply.status != StatusCode::OK || report.rejection().is_none());
+            assert!(reply.status != StatusCode::OK || reply.extensions.get::<Rejection>().is_none());
         }
         assert_eq!(handler.calls(), usize::from(calls > 0), "failing after {calls}: {:?}", store.asked());
     }
@@ -269,8 +271,7 @@ async fn a_claim_that_takes_too_long_is_rejected_and_released_when_it_comes() {
     let reply = timeout(VerifyLayer::DEFAULT_STORE_TIMEOUT * 2, send(&layer, &handler, &message)).await;
     let reply = reply.expect("the sender does not wait for as long as the store takes");
     assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "store_unavailable"));
-    let report = reply.extensions.get::<Report>().expect("a report");
-    assert_eq!(report.rejection(), Some(&Rejection::StoreUnavailable(StoreError::TimedOut)));
+    assert_eq!(reply.extensions.get(), Some(&Rejection::StoreUnavailable(StoreError::TimedOut)));
     sleep(VerifyLayer::DEFAULT_STORE_TIMEOUT * 3).await;
     assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "release test/msg_1"]);
     store.waiting(Duration::ZERO);

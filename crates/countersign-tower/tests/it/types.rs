@@ -2,15 +2,15 @@
 
 use std::error::Error;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::common::{Client, Framing, Handler, delivery, delivery_at, router, send, serve_axum, setup};
 use bytes::Bytes;
-use countersign::{Clock, MemoryStore, SystemClock};
+use countersign::{Clock, MemoryStore, SystemClock, Verified};
 use countersign_tower::{
-    BodyBudget, Detach, DetachFuture, DetachLayer, DetachedTask, Observe, ObserveLayer, Observed, ObservedBody,
-    Outcome, PerRequest, Rejection, Rendered, Report, ResponseBody, ResponseFuture, VerifiedBody, Verify, VerifyLayer,
+    BodyBudget, DeliveryBody, Detach, DetachFuture, DetachLayer, DetachedTask, Observed, Outcome, PerRequest,
+    Rejection, Rendered, Report, ResponseBody, ResponseFuture, Verify, VerifyLayer,
 };
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -42,9 +42,8 @@ fn the_types_go_where_services_go() {
     is_send::<ResponseFuture<Inner, Incoming, axum::body::Body, countersign::Verifier, Store>>();
     is_debug::<ResponseFuture<Inner, Incoming, axum::body::Body, countersign::Verifier, Store>>();
 
-    is_send_and_sync::<VerifiedBody>();
-    is_clone::<VerifiedBody>();
-    is_debug::<VerifiedBody>();
+    is_send_and_sync::<DeliveryBody>();
+    is_debug::<DeliveryBody>();
     is_send_and_sync::<ResponseBody<Full<Bytes>>>();
     is_debug::<ResponseBody<Full<Bytes>>>();
 
@@ -62,7 +61,6 @@ fn what_is_set_and_given_goes_where_services_go() {
     type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
     type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
     type Layers = VerifyLayer<PerRequest<Choose>, Store>;
-    type Observes = Observe<Inner, countersign::Verifier, Store>;
 
     is_send_and_sync::<BodyBudget>();
     is_clone::<BodyBudget>();
@@ -76,14 +74,6 @@ fn what_is_set_and_given_goes_where_services_go() {
     is_debug::<DetachFuture<std::future::Pending<Answered>, Spawn>>();
     is_send::<DetachedTask>();
     is_debug::<DetachedTask>();
-    is_send_and_sync::<ObserveLayer<countersign::Verifier, Store>>();
-    is_clone::<ObserveLayer<countersign::Verifier, Store>>();
-    is_debug::<ObserveLayer<countersign::Verifier, Store>>();
-    is_send_and_sync::<Observes>();
-    is_clone::<Observes>();
-    is_debug::<Observes>();
-    is_send_and_sync::<ObservedBody<Incoming>>();
-    is_debug::<ObservedBody<Incoming>>();
     is_send_and_sync::<Observed>();
     is_clone::<Observed>();
     is_send_and_sync::<PerRequest<Choose>>();
@@ -95,18 +85,23 @@ fn what_is_set_and_given_goes_where_services_go() {
 async fn nothing_that_is_printed_tells_a_secret_or_a_body() {
     let (setup, handler) = (setup(), Handler::default());
     let message = delivery("msg_1", "confidential");
-    let mut service = setup.layer.layer(service_fn({
+    let reported = Arc::<Mutex<Option<Report>>>::default();
+    let hook = Arc::clone(&reported);
+    let layer = setup.layer.on_report(move |report| {
+        *hook.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+    });
+    let mut service = layer.layer(service_fn({
         let handler = handler.clone();
-        move |request: Request<VerifiedBody>| {
-            assert_eq!(format!("{:?}", request.body()), "VerifiedBody([12 bytes])");
+        move |request: Request<DeliveryBody>| {
+            assert_eq!(format!("{:?}", request.body()), "DeliveryBody([12 bytes])");
             handler.clone().call(request)
         }
     }));
     let future = service.call(message.request());
     let unpolled = format!("{future:?}");
-    let reply = crate::common::reply(future.await.expect("no failure")).await;
-    let report = reply.extensions.get::<Report>().expect("a report");
-    let printed = format!("{unpolled} {report:?} {:?} {:?}", setup.layer, setup.layer.layer("the service"));
+    crate::common::reply(future.await.expect("no failure")).await;
+    let report = reported.lock().unwrap_or_else(PoisonError::into_inner).take().expect("a report");
+    let printed = format!("{unpolled} {report:?} {layer:?} {:?}", layer.layer("the service"));
     assert!(printed.contains("the service") && printed.contains("test"), "{printed}");
     for secret in ["confidential", "C2FVsBQI", "[99, 111"] {
         assert!(!printed.contains(secret), "{printed}");
@@ -117,20 +112,23 @@ async fn nothing_that_is_printed_tells_a_secret_or_a_body() {
 async fn a_verified_body_is_a_body_like_others_and_all_there() {
     let (setup, handler) = (setup(), Handler::default());
     for (n, sent) in ["", "body"].into_iter().enumerate() {
-        let service = service_fn(|request: Request<VerifiedBody>| {
+        let service = service_fn(|request: Request<DeliveryBody>| {
             let handler = handler.clone();
             async move {
                 let (head, body) = request.into_parts();
                 assert_eq!(body.size_hint().exact(), Some(sent.len() as u64));
                 assert_eq!(body.is_end_stream(), sent.is_empty());
-                let mut read = body.clone();
+                let verified = head.extensions.get::<Verified>().expect("it is verified").clone();
+                let mut read = body;
+                let mut bytes = Vec::new();
                 while let Some(frame) = read.frame().await {
-                    let Ok(frame) = frame;
+                    let frame = frame.expect("a verified body does not fail");
                     assert!(frame.is_data_and_not_empty());
+                    bytes.extend(frame.into_data().expect("data"));
                 }
                 assert!(read.is_end_stream() && read.size_hint().exact() == Some(0));
-                assert_eq!(body.clone().into_bytes(), sent);
-                handler.clone().call(Request::from_parts(head, body)).await
+                assert_eq!((&*bytes, &**verified.body()), (sent.as_bytes(), sent.as_bytes()));
+                handler.clone().call(Request::from_parts(head, DeliveryBody::default())).await
             }
         });
         let answer = setup.layer.layer(service).call(delivery(&format!("msg_{n}"), sent).request()).await;
@@ -198,7 +196,7 @@ async fn a_layer_needs_nothing_but_a_verifier() {
 #[tokio::test]
 async fn a_request_keeps_its_head() {
     let (setup, handler) = (setup(), Handler::default());
-    let mut service = setup.layer.layer(service_fn(|request: Request<VerifiedBody>| {
+    let mut service = setup.layer.layer(service_fn(|request: Request<DeliveryBody>| {
         assert_eq!((request.method().as_str(), request.uri().to_string()), ("PUT", "/a?b=c".to_owned()));
         assert_eq!(request.extensions().get(), Some(&"from outside"));
         assert_eq!(request.version(), http::Version::HTTP_2);

@@ -22,7 +22,7 @@ pub(crate) use countersign_test::delivery::{Delivery, noise};
 pub(crate) use countersign_test::wait::soon;
 pub(crate) use countersign_test::wire::Reply;
 pub(crate) use handler::{Answer, Failure, Handler};
-pub(crate) use reports::reported;
+pub(crate) use reports::{reported, reporting};
 pub(crate) use server::{Server, Stack, router, serve_axum, serve_hyper, start};
 
 /// Seconds since the epoch at which every test begins.

@@ -1,14 +1,26 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign::ReplayStore;
+use countersign_tower::{Report, VerifyLayer};
+
 use super::{Setup, TestLayer, setup, soon};
 
-/// The names of the outcomes that a layer reported.
+/// What a layer reported.
 #[derive(Clone, Default)]
-pub(crate) struct Reports(Arc<Mutex<Vec<&'static str>>>);
+pub(crate) struct Reports(Arc<Mutex<Vec<Report>>>);
 
 impl Reports {
-    pub(crate) fn so_far(&self) -> Vec<&'static str> {
+    pub(crate) fn all(&self) -> Vec<Report> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn last(&self) -> Report {
+        self.all().pop().expect("a report")
+    }
+
+    /// The names of the outcomes.
+    pub(crate) fn so_far(&self) -> Vec<&'static str> {
+        self.all().iter().map(|report| report.outcome().as_str()).collect()
     }
 
     /// Waits for as many as these, and compares.
@@ -23,12 +35,19 @@ impl Reports {
     }
 }
 
+/// The layer, and what it reports.
+pub(crate) fn reporting<K, St: ReplayStore>(layer: VerifyLayer<K, St>) -> (VerifyLayer<K, St>, Reports) {
+    let reports = Reports::default();
+    let told = reports.clone();
+    let layer = layer.on_report(move |report| {
+        told.0.lock().unwrap_or_else(PoisonError::into_inner).push(report.clone());
+    });
+    (layer, reports)
+}
+
 /// A layer, what is inside it, and what it reports.
 pub(crate) fn reported() -> (Setup, TestLayer, Reports) {
-    let (setup, reports) = (setup(), Reports::default());
-    let seen = Arc::clone(&reports.0);
-    let layer = setup.layer.clone().on_report(move |report| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).push(report.outcome().as_str());
-    });
+    let setup = setup();
+    let (layer, reports) = reporting(setup.layer.clone());
     (setup, layer, reports)
 }

@@ -18,6 +18,7 @@ use tower::util::MapResponseLayer;
 use tower::{Layer, Service, ServiceExt};
 
 use super::Handler;
+use super::reports::{Reports, reporting};
 
 /// What the layer is put into.
 #[derive(Clone, Copy, Debug)]
@@ -34,18 +35,17 @@ impl Stack {
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
     observed: Arc<Mutex<Vec<Extensions>>>,
+    reports: Reports,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    /// What an outer layer found in the responses' extensions.
+    /// What the layer reported of each request, and the rejection that an outer layer found in its response.
     pub(crate) fn reports(&self) -> Vec<(Report, Option<Rejection>)> {
         let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = observed.iter().map(|extensions| {
-            let report = extensions.get::<Report>().expect("every response of the layer has a report");
-            (report.clone(), extensions.get::<Rejection>().copied())
-        });
-        found.collect()
+        let reports = self.reports.all();
+        assert_eq!(reports.len(), observed.len(), "each request is reported once");
+        reports.into_iter().zip(observed.iter().map(|extensions| extensions.get().copied())).collect()
     }
 }
 
@@ -63,14 +63,15 @@ where
     St::Confirming: 'static,
 {
     let observed = Arc::<Mutex<Vec<Extensions>>>::default();
+    let (layer, reports) = reporting(layer.clone());
     let (addr, task) = match stack {
         Stack::Hyper => serve_hyper(observer(&observed).layer(layer.layer(handler.clone()))).await,
         Stack::Axum => {
-            let app = router(handler).layer(layer.clone()).layer(observer(&observed));
+            let app = router(handler).layer(layer).layer(observer(&observed));
             serve_axum(app).await
         }
     };
-    Server { addr, observed, task }
+    Server { addr, observed, reports, task }
 }
 
 /// An application of one route, with the handler behind it.

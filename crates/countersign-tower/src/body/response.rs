@@ -1,5 +1,3 @@
-use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -7,48 +5,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use crate::body::take_frame;
 use crate::grpc::{self, code};
 use crate::settle::body::SettlingBody;
-
-/// The body of a verified delivery: whole, and as it was signed.
-#[derive(Clone, Default)]
-pub struct VerifiedBody {
-    bytes: Bytes,
-}
-
-impl VerifiedBody {
-    pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { bytes }
-    }
-
-    /// The bytes that have not been read yet: all, at first.
-    pub fn into_bytes(self) -> Bytes {
-        self.bytes
-    }
-}
-
-impl Body for VerifiedBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(take_frame(&mut self.bytes).map(Ok))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
-    }
-}
-
-impl fmt::Debug for VerifiedBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifiedBody([{} bytes])", self.bytes.len())
-    }
-}
 
 pin_project! {
     /// The body of a response: the service's own, or that of an answer of the layer.
@@ -129,10 +88,4 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
             Kind::Own { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
-}
-
-/// All that is left, as one frame.
-fn take_frame(bytes: &mut Bytes) -> Option<Frame<Bytes>> {
-    let bytes = std::mem::take(bytes);
-    (!bytes.is_empty()).then(|| Frame::data(bytes))
 }

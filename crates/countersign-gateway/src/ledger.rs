@@ -1,0 +1,172 @@
+//! The ledger: one entry for each request, whatever became of it. Metrics and the log line are written from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::{Clock, SystemClock, Verified};
+use countersign_tower::{Outcome, Rejection, Report};
+use http::StatusCode;
+
+use crate::forward::Peer;
+use crate::log::Log;
+use crate::metrics::{Metrics, RouteMetrics};
+
+/// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
+const NO_TYPE: &str = "no_type";
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The stable name of the outcome.
+    pub outcome: &'static str,
+    /// Why, if the outcome does not say it all.
+    pub reason: Option<&'static str>,
+    /// Where the request came from, if that is known.
+    pub peer: Option<&'a Peer>,
+    /// The status of the response, if there was one.
+    pub status: Option<StatusCode>,
+    /// From the arrival of the head to the end.
+    pub latency: Duration,
+    /// What was verified. Anybody may have sent a request without it.
+    pub verified: Option<&'a Verified>,
+    /// How long it took to verify the body, if it came to that.
+    pub verification_time: Option<Duration>,
+    /// Whether a secret of the source that has expired fits the signature.
+    pub fits_expired_secret: bool,
+}
+
+/// Records what became of each request, once.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    metrics: Arc<Metrics>,
+    log: Log,
+    no_route: Arc<String>,
+}
+
+/// The ledger of one route.
+#[derive(Clone, Debug)]
+pub struct RouteLedger {
+    ledger: Ledger,
+    name: Arc<String>,
+    metrics: RouteMetrics,
+}
+
+impl<'a> Entry<'a> {
+    /// A request that was rejected before it reached the layer of a route.
+    pub fn rejected(reason: &'static str, status: StatusCode, peer: Option<&'a Peer>, latency: Duration) -> Self {
+        Self {
+            outcome: "refused",
+            reason: Some(reason),
+            peer,
+            status: Some(status),
+            latency,
+            verified: None,
+            verification_time: None,
+            fits_expired_secret: false,
+        }
+    }
+
+    /// A request that the layer of a route reports.
+    pub fn reported(report: &'a Report, peer: Option<&'a Peer>) -> Self {
+        let fits_expired_secret = match report.rejection() {
+            Some(Rejection::Unverified(rejection)) => rejection.fits_expired_secret(),
+            _ => false,
+        };
+        Self {
+            outcome: report.outcome().as_str(),
+            reason: reason_of(report),
+            peer,
+            status: report.status(),
+            latency: report.latency(),
+            verified: report.verified(),
+            verification_time: report.verification_time(),
+            fits_expired_secret,
+        }
+    }
+}
+
+fn reason_of(report: &Report) -> Option<&'static str> {
+    match report.outcome() {
+        Outcome::Rejected(rejection) => Some(rejection.code()),
+        Outcome::Released => Some(report.failure().unwrap_or("upstream_failed")),
+        _ => report.is_untyped().then_some(NO_TYPE),
+    }
+}
+
+impl Ledger {
+    /// A ledger that counts in `metrics` and writes lines to `log`.
+    pub fn new(metrics: Arc<Metrics>, log: Log) -> Self {
+        Self { metrics, log, no_route: Arc::new("none".into()) }
+    }
+
+    /// The ledger of the route of this name.
+    pub fn route(&self, name: String) -> RouteLedger {
+        let name = Arc::new(name);
+        RouteLedger { ledger: self.clone(), metrics: self.metrics.of_route(&name), name }
+    }
+
+    /// Records what became of a request for which there is no route.
+    pub fn record(&self, entry: &Entry<'_>) {
+        self.count(&self.no_route, entry);
+        self.log(&self.no_route, entry);
+    }
+
+    /// Counts a request whose head did not arrive, or cannot be read.
+    pub fn record_headless(&self, reason: &'static str) {
+        self.metrics.count(&self.no_route, "refused", reason);
+    }
+
+    /// Counts a connection that was closed because its client made no progress.
+    pub fn record_closed(&self, reason: &'static str) {
+        self.metrics.connection_closed(reason);
+    }
+
+    fn count(&self, route: &Arc<String>, entry: &Entry<'_>) {
+        self.metrics.count(route, entry.outcome, entry.reason.unwrap_or_default());
+    }
+
+    fn log(&self, route: &str, entry: &Entry<'_>) {
+        let Entry { outcome, reason, verified, .. } = *entry;
+        // Anybody can cause lines about unverified requests, so their rate is bounded.
+        if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), SystemClock.instant()) {
+            return;
+        }
+        tracing::info!(
+            route,
+            outcome,
+            reason,
+            expired_secret = entry.fits_expired_secret.then_some(true),
+            status = entry.status.map(|status| status.as_u16()),
+            peer = entry.peer.map(tracing::field::display),
+            message_id = verified.map(|verified| verified.message_id().as_str()),
+            key = verified.map(Verified::key_label),
+            body_bytes = verified.map(|verified| verified.body().len()),
+            took_us = u64::try_from(entry.latency.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+impl RouteLedger {
+    /// Records what became of a request of this route.
+    pub fn record(&self, entry: &Entry<'_>) {
+        // Nearly all are this one: its counter is at hand.
+        if (entry.outcome, entry.reason) == (Outcome::Confirmed.as_str(), None) {
+            self.metrics.confirmed.inc();
+        } else {
+            self.ledger.count(&self.name, entry);
+        }
+        if let Some(time) = entry.verification_time {
+            self.metrics.verification.observe(time.as_secs_f64());
+        }
+        if entry.fits_expired_secret {
+            self.metrics.expired_secret.inc();
+        }
+        self.ledger.log(&self.name, entry);
+    }
+
+    /// What nearly every request of the route needs.
+    pub fn metrics(&self) -> &RouteMetrics {
+        &self.metrics
+    }
+}

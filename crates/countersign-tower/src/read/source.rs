@@ -1,0 +1,102 @@
+//! Where a body is read from: in place, or so that it can be handed over when it is rejected.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::body::{BodyError, DeliveryBody};
+use crate::policy::OnRejection;
+
+pin_project! {
+    #[project = SourceProjection]
+    pub(super) enum Source<B> {
+        InPlace { #[pin] body: B },
+        Kept { kept: Kept<B> },
+    }
+}
+
+/// A body of which nothing is lost: it goes to the service, also if it is rejected.
+pub(super) struct Kept<B> {
+    /// Until its end has been seen.
+    body: Option<Pin<Box<B>>>,
+    trailers: Option<HeaderMap>,
+    failure: Option<BodyError>,
+}
+
+/// The body failed.
+pub(super) struct Failed;
+
+impl<B> Source<B>
+where
+    B: Body<Error: Into<BodyError>> + Send + 'static,
+{
+    pub(super) fn new(body: B, on_rejection: OnRejection) -> Self {
+        match on_rejection {
+            OnRejection::Reject => Self::InPlace { body },
+            OnRejection::DangerHandOver => {
+                Self::Kept { kept: Kept { body: Some(Box::pin(body)), trailers: None, failure: None } }
+            }
+        }
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept { .. })
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::InPlace { body } => body.size_hint(),
+            Self::Kept { kept } => kept.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint),
+        }
+    }
+
+    /// The next data, or `None` in place of trailers.
+    pub(super) fn poll_data(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Option<B::Data>, Failed>>> {
+        let frame = match self.project() {
+            SourceProjection::InPlace { body } => {
+                ready!(body.poll_frame(cx)).map(|frame| frame.map(|frame| frame.into_data().ok()).map_err(|_| Failed))
+            }
+            SourceProjection::Kept { kept } => {
+                let Some(body) = &mut kept.body else { return Poll::Ready(None) };
+                match ready!(body.as_mut().poll_frame(cx)).transpose() {
+                    Ok(Some(frame)) => {
+                        Some(Ok(frame.into_data().map_err(|frame| kept.trailers = frame.into_trailers().ok()).ok()))
+                    }
+                    Ok(None) => {
+                        kept.body = None;
+                        None
+                    }
+                    Err(error) => {
+                        (kept.body, kept.failure) = (None, Some(error.into()));
+                        Some(Err(Failed))
+                    }
+                }
+            }
+        };
+        Poll::Ready(frame)
+    }
+
+    pub(super) fn take_trailers(self: Pin<&mut Self>) -> Option<HeaderMap> {
+        match self.project() {
+            SourceProjection::InPlace { .. } => None,
+            SourceProjection::Kept { kept } => kept.trailers.take(),
+        }
+    }
+
+    /// The body behind what was `read` of it, if it is kept.
+    pub(super) fn hand_over(self: Pin<&mut Self>, read: impl FnOnce() -> Bytes) -> DeliveryBody {
+        let SourceProjection::Kept { kept } = self.project() else { return DeliveryBody::default() };
+        match (kept.body.take(), kept.failure.take()) {
+            (Some(body), _) => DeliveryBody::unread(read(), body),
+            (None, Some(error)) => DeliveryBody::failed(read(), error),
+            (None, None) => DeliveryBody::whole(read(), kept.trailers.take()),
+        }
+    }
+}
