@@ -92,6 +92,7 @@
 //!
 //! - `axum`: [extractors](https://docs.rs/countersign-tower/latest/countersign_tower/axum/index.html),
 //!   `Webhook<T>` and `VerifiedDelivery`.
+//! - `sign`: `SignLayer`, which signs the requests of a client or a test.
 //! - `tracing`: a span `webhook` for each request, at level INFO, with `http.request.method`, `url.path`,
 //!   `http.response.status_code`, `error.type` (the code of a rejection), and of what is verified
 //!   `messaging.message.id` and `messaging.message.body.size`, named after [OpenTelemetry's conventions];
@@ -134,6 +135,8 @@ mod read;
 mod reject;
 mod report;
 mod settle;
+#[cfg(feature = "sign")]
+mod sign;
 mod sources;
 mod verify;
 
@@ -145,6 +148,8 @@ pub use reject::problem;
 pub use reject::rejection::Rejection;
 pub use reject::render::Rendered;
 pub use report::{FailureCode, Outcome, Report};
+#[cfg(feature = "sign")]
+pub use sign::{Sign, SignLayer};
 pub use sources::{PerRequest, Sources};
 pub use verify::future::ResponseFuture;
 pub use verify::layer::VerifyLayer;

@@ -19,6 +19,8 @@ mod rejections;
 mod reports;
 mod settling;
 #[cfg(feature = "tracing")]
+#[cfg(feature = "sign")]
+mod sign;
 mod spans;
 mod stores;
 mod tampering;

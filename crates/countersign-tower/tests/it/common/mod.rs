@@ -27,7 +27,7 @@ pub(crate) use server::{Server, Stack, router, serve_axum, serve_hyper, start};
 
 /// Seconds since the epoch at which every test begins.
 pub(crate) const NOW: u64 = 1_700_000_000;
-const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const OTHER_SECRET: &str = "whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=";
 
 pub(crate) type TestLayer = VerifyLayer<Verifier, Arc<MemoryStore>>;

@@ -1,0 +1,113 @@
+//! Signs requests as a sender does, for clients and for tests of receivers. Behind the feature `sign`.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use countersign::{Clock, MessageId, Signer, SystemClock};
+use http::Request;
+use http_body::Body;
+use http_body_util::BodyExt;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::body::BodyError;
+
+/// Adds the headers of [Standard Webhooks] to each request of a client.
+///
+/// The message id is that of a [`MessageId`] in the request's extensions, or else a random one. A client that retries
+/// puts the id there, or retries inside this layer: a retry with another id is another message.
+///
+/// ```
+/// use axum::{Router, body::Body, routing::post};
+/// use countersign::{Secret, Signer, Verifier};
+/// use countersign_tower::{SignLayer, VerifyLayer};
+/// use http::Request;
+/// use tower::{Layer, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+/// let verifier = Verifier::builder("jobs").secret(secret.clone()).build()?;
+/// let app = Router::new().route("/jobs", post(|| async { "done" }).layer(VerifyLayer::new(verifier)));
+///
+/// let client = SignLayer::new(Signer::new([secret])?).layer(app);
+/// let response = client.oneshot(Request::post("/jobs").body(Body::from("{}"))?).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [Standard Webhooks]: https://www.standardwebhooks.com
+#[derive(Clone)]
+#[must_use]
+pub struct SignLayer {
+    signer: Arc<Signer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SignLayer {
+    /// Signs with `signer`, at the time of the system's clock.
+    pub fn new(signer: Signer) -> Self {
+        Self { signer: Arc::new(signer), clock: Arc::new(SystemClock) }
+    }
+
+    /// Reads the time from `clock`, for tests. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+}
+
+impl<S> Layer<S> for SignLayer {
+    type Service = Sign<S>;
+
+    fn layer(&self, inner: S) -> Sign<S> {
+        Sign { inner, layer: self.clone() }
+    }
+}
+
+impl fmt::Debug for SignLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignLayer").finish_non_exhaustive()
+    }
+}
+
+/// A client whose requests are signed; see [`SignLayer`].
+///
+/// A body is read to its end before it is sent, since its signature stands in the head.
+#[derive(Clone, Debug)]
+pub struct Sign<S> {
+    inner: S,
+    layer: SignLayer,
+}
+
+impl<S, B> Service<Request<B>> for Sign<S>
+where
+    S: Service<Request<B>, Error: Into<BodyError>, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<BodyError>> + From<Bytes> + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BodyError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BodyError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The service that was asked is the one that is called.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let SignLayer { signer, clock } = self.layer.clone();
+        Box::pin(async move {
+            let (mut head, body) = request.into_parts();
+            let body = body.collect().await.map_err(Into::into)?.to_bytes();
+            let id = head.extensions.get().cloned().unwrap_or_else(MessageId::random);
+            head.headers.extend(signer.sign(&id, clock.now(), &body));
+            inner.call(Request::from_parts(head, B::from(body))).await.map_err(Into::into)
+        })
+    }
+}
