@@ -1,6 +1,6 @@
 //! A request goes on when its sender has gone.
 
-use countersign_tower::DetachedTask;
+use countersign_tower::detach::DetachedTask;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 

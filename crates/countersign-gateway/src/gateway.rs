@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign::{Clock, SystemClock};
-use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, problem};
+use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, reject::problem};
 use http::header::ALLOW;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};

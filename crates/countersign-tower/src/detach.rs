@@ -69,7 +69,7 @@ where
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use countersign_tower::{DetachFuture, DetachedTask};
+/// use countersign_tower::detach::{DetachFuture, DetachedTask};
 /// use http::Response;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

@@ -17,7 +17,7 @@
 //! 4. The signature is verified over exactly these bytes.
 //! 5. Events that nobody asked for are acknowledged with 204, if there is a
 //!    [filter](VerifyLayer::events). An event whose type cannot be read passes, or is
-//!    [rejected](Untyped).
+//!    [rejected](policy::Untyped).
 //! 6. The delivery is claimed. One that was handled before is acknowledged with 200; one that is being
 //!    handled is told to come back, with 409.
 //! 7. The service runs, with [`Verified`](countersign::Verified) in the request's extensions. If it
@@ -46,8 +46,8 @@
 //! | the sender hangs up while the store claims or confirms | a claim is released when it comes; a confirmation is recorded | `Abandoned` |
 //! | the store does not respond within [`store_timeout`](VerifyLayer::store_timeout) | a claim is released when it comes; a confirmation is recorded when it comes | `Rejected`; `Unrecorded` |
 //! | the sender hangs up while the service works | released; [detached](VerifyLayer::detach), as the service ends | `Abandoned`; as it ends |
-//! | the answer's body fails half-way | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Released` |
-//! | the sender hangs up during the answer's body | confirmed by its head; at [`ConfirmAt::BodyEnd`], released | `Confirmed`; `Abandoned` |
+//! | the answer's body fails half-way | confirmed by its head; at [`ConfirmAt::BodyEnd`](policy::ConfirmAt::BodyEnd), released | `Confirmed`; `Released` |
+//! | the sender hangs up during the answer's body | confirmed by its head; at [`ConfirmAt::BodyEnd`](policy::ConfirmAt::BodyEnd), released | `Confirmed`; `Abandoned` |
 //! | the server stops in good order | as the service ends, which is waited for | as it ends |
 //! | the server is cut short | released where it has the time to; else its lease runs out | `Abandoned` |
 //! | the lease runs out before the service is done | another attempt may claim it; if none has, it is confirmed | `Confirmed`; `Unrecorded` |
@@ -90,7 +90,7 @@
 //!
 //! # Features
 //!
-//! - `axum`: [extractors](https://docs.rs/countersign-tower/latest/countersign_tower/axum/index.html),
+//! - `axum`: [extractors](https://docs.rs/countersign-tower/latest/countersign_tower/extract/index.html),
 //!   `Webhook<T>` and `VerifiedDelivery`.
 //! - `sign`: `SignLayer`, which signs the requests of a client or a test.
 //! - `tracing`: a span `webhook` for each request, at level INFO, with `http.request.method`, `url.path`,
@@ -123,37 +123,33 @@
 
 #![deny(missing_docs)]
 
+pub mod body;
+pub mod detach;
 #[cfg(feature = "axum")]
-pub mod axum;
-mod body;
-mod detach;
+pub mod extract;
 mod filter;
 mod grpc;
 pub mod manual;
-mod policy;
-mod read;
-mod reject;
-mod report;
+pub mod policy;
+pub mod read;
+pub mod reject;
+pub mod report;
 mod settle;
 #[cfg(feature = "sign")]
-mod sign;
-mod sources;
-mod verify;
+pub mod sign;
+pub mod sources;
+pub mod verify;
 
-pub use body::{BodyError, DeliveryBody, ResponseBody};
-pub use detach::{Detach, DetachFuture, DetachLayer, DetachedOutput, DetachedTask};
-pub use policy::{ConfirmAt, Observed, OnDuplicate, OnRejection, OnStoreFailure, Unclaimed, Untyped};
-pub use read::budget::{BodyBudget, OverBudget, Reservation};
-pub use reject::problem;
-pub use reject::rejection::Rejection;
-pub use reject::render::Rendered;
-pub use report::{FailureCode, Outcome, Report};
+pub use body::{DeliveryBody, ResponseBody};
+#[cfg(feature = "axum")]
+pub use extract::{VerifiedDelivery, Webhook};
+pub use read::BodyBudget;
+pub use reject::Rejection;
+pub use report::{Outcome, Report};
 #[cfg(feature = "sign")]
-pub use sign::{Sign, SignLayer};
-pub use sources::{PerRequest, Sources};
-pub use verify::future::ResponseFuture;
-pub use verify::layer::VerifyLayer;
-pub use verify::service::Verify;
+pub use sign::SignLayer;
+pub use sources::PerRequest;
+pub use verify::{Verify, VerifyLayer};
 
 /// The response header that says what became of a genuine delivery that was not handed to the service:
 /// `duplicate` or `filtered`.

@@ -8,7 +8,8 @@ use countersign::{Clock, EventFilter};
 
 use crate::read::budget::BodyBudget;
 use crate::reject::render::Render;
-use crate::report::{Outcome, ReportHook};
+use crate::report::Outcome;
+use crate::report::hook::ReportHook;
 
 /// What is done with a request that must not reach the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Signs requests as a sender does, for clients and for tests of receivers. Behind the feature `sign`.
 
+use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,15 +87,15 @@ pub struct Sign<S> {
 
 impl<S, B> Service<Request<B>> for Sign<S>
 where
-    S: Service<Request<B>, Error: Into<BodyError>, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<B>, Future: Send> + Clone + Send + 'static,
     B: Body<Data: Send, Error: Into<BodyError>> + From<Bytes> + Send + 'static,
 {
     type Response = S::Response;
-    type Error = BodyError;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BodyError>> + Send>>;
+    type Error = SignError<S::Error>;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, SignError<S::Error>>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SignError<S::Error>>> {
+        self.inner.poll_ready(cx).map_err(SignError::Client)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -104,10 +105,37 @@ where
         let SignLayer { signer, clock } = self.layer.clone();
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            let body = body.collect().await.map_err(Into::into)?.to_bytes();
+            let body = body.collect().await.map_err(|error| SignError::Body(error.into()))?.to_bytes();
             let id = head.extensions.get().cloned().unwrap_or_else(MessageId::random);
             head.headers.extend(signer.sign(&id, clock.now(), &body));
-            inner.call(Request::from_parts(head, B::from(body))).await.map_err(Into::into)
+            inner.call(Request::from_parts(head, B::from(body))).await.map_err(SignError::Client)
         })
+    }
+}
+
+/// Why a request was not sent, or has no response.
+#[derive(Debug)]
+pub enum SignError<E> {
+    /// The body could not be read, so that it could not be signed.
+    Body(BodyError),
+    /// The error of the client.
+    Client(E),
+}
+
+impl<E: fmt::Display> fmt::Display for SignError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(error) => write!(f, "the body to sign cannot be read: {error}"),
+            Self::Client(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for SignError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Body(error) => Some(&**error),
+            Self::Client(error) => error.source(),
+        }
     }
 }

@@ -30,7 +30,7 @@ use axum::routing::post;
 use clap::Parser;
 use countersign::{KeySet, MemoryStore, Secret, SystemClock, TokenPolicy, Verifier};
 use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
-use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
+use countersign_tower::extract::{VerifiedDelivery, Webhook, WebhookRejection};
 use countersign_tower::{BodyBudget, Report, VerifyLayer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use countersign::{Verified, Verifier};
-use countersign_tower::axum::{VerifiedDelivery, Webhook};
+use countersign_tower::extract::{VerifiedDelivery, Webhook};
 use countersign_tower::{Report, VerifyLayer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign::{Clock, EventFilter, SystemClock, UnixTime};
-use countersign_tower::{Untyped, VerifyLayer};
+use countersign_tower::{VerifyLayer, policy::Untyped};
 use http::uri::Authority;
 use toml::Spanned;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign::EventFilter;
-use countersign_tower::{Untyped, VerifyLayer};
+use countersign_tower::{VerifyLayer, policy::Untyped};
 use http::uri::Authority;
 use toml::Spanned;
 

@@ -1,7 +1,7 @@
 //! Why a sender does not get the backend's response, and the response that it gets instead.
 
 use bytes::Bytes;
-use countersign_tower::{FailureCode, problem};
+use countersign_tower::{reject::problem, report::FailureCode};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 

@@ -1,7 +1,7 @@
 //! Why a connection ends, or a request is rejected, before a handler sees it.
 
 use bytes::Bytes;
-use countersign_tower::problem;
+use countersign_tower::reject::problem;
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 

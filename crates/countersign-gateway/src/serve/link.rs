@@ -8,7 +8,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use countersign::{Clock, SystemClock};
-use countersign_tower::{BodyBudget, OverBudget, Reservation};
+use countersign_tower::{
+    BodyBudget,
+    read::{OverBudget, Reservation},
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 

@@ -4,7 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_tower::{BodyBudget, DetachFuture, OverBudget, Reservation};
+use countersign_tower::{
+    BodyBudget,
+    detach::DetachFuture,
+    read::{OverBudget, Reservation},
+};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, request};
 use http_body_util::{Either, Full};

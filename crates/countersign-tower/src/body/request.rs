@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use crate::body::take_frame;
+use crate::body::frame::take_frame;
 
 /// Why the body of a request failed: the error of the server's own body.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -19,7 +19,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// That of a verified delivery is whole: exactly the bytes that were signed. It never fails, and has no trailers, since
 /// they are not signed.
 ///
-/// A layer that [hands over what it would have rejected](crate::OnRejection::DangerHandOver) gives the body as the
+/// A layer that [hands over what it would have rejected](crate::policy::OnRejection::DangerHandOver) gives the body as the
 /// sender sent it, whole or not: what the layer has read of it, then the rest as it arrives, with trailers and failures.
 #[derive(Default)]
 pub struct DeliveryBody {

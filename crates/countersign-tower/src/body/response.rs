@@ -5,14 +5,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::body::take_frame;
+use crate::body::frame::take_frame;
 use crate::grpc::{self, code};
 use crate::settle::body::SettlingBody;
 
 pin_project! {
     /// The body of a response: the service's own, or that of an answer of the layer.
     ///
-    /// Where its end decides what becomes of a delivery ([`ConfirmAt::BodyEnd`](crate::ConfirmAt::BodyEnd),
+    /// Where its end decides what becomes of a delivery ([`ConfirmAt::BodyEnd`](crate::policy::ConfirmAt::BodyEnd),
     /// and every call of gRPC), it holds the claim, and releases it when it is dropped before.
     #[derive(Debug)]
     pub struct ResponseBody<B> {

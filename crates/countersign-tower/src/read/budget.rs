@@ -56,7 +56,7 @@ impl BodyBudget {
     /// Fails if they do not fit right now; nothing is reserved then.
     ///
     /// ```
-    /// use countersign_tower::{BodyBudget, OverBudget};
+    /// use countersign_tower::{BodyBudget, read::OverBudget};
     ///
     /// let budget = BodyBudget::new(100);
     /// let head = budget.reserve(60)?;

@@ -3,3 +3,5 @@
 pub(crate) mod budget;
 pub(crate) mod buffer;
 mod source;
+
+pub use budget::{BodyBudget, OverBudget, Reservation};

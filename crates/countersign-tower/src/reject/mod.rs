@@ -4,3 +4,6 @@ pub mod problem;
 pub(crate) mod rejection;
 pub(crate) mod render;
 pub(crate) mod response;
+
+pub use rejection::Rejection;
+pub use render::Rendered;

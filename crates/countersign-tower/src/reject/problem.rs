@@ -2,7 +2,7 @@
 //! answers itself.
 //!
 //! ```
-//! use countersign_tower::problem;
+//! use countersign_tower::reject::problem;
 //! use http::StatusCode;
 //!
 //! let response = problem::response(StatusCode::NOT_FOUND, "no_route", "nobody listens here");

@@ -38,7 +38,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub enum Rejection {
     /// It could not be verified.
     Unverified(countersign::Rejection),
-    /// [`Sources`](crate::Sources) knows no source for its head.
+    /// [`Sources`](crate::sources::Sources) knows no source for its head.
     UnknownSource,
     /// Its body is larger than the limit.
     BodyTooLarge {
@@ -58,7 +58,7 @@ pub enum Rejection {
     /// [buffer](crate::VerifyLayer::buffer_grpc_streams) streams.
     GrpcStream,
     /// It is verified, but its event type cannot be read, and the layer filters events and was told to
-    /// [reject](crate::Untyped::Reject) such deliveries. It was not claimed.
+    /// [reject](crate::policy::Untyped::Reject) such deliveries. It was not claimed.
     NoType,
     /// It is being handled right now.
     InFlight,

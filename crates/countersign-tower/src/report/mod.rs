@@ -1,6 +1,6 @@
 //! What became of each request, told once: to the report hook and the span.
 
-mod hook;
+pub(crate) mod hook;
 mod outcome;
 pub(crate) mod recorder;
 #[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
@@ -14,7 +14,6 @@ use http::uri::PathAndQuery;
 
 use crate::reject::rejection::Rejection;
 
-pub(crate) use hook::{OpenReport, ReportHook};
 pub use outcome::Outcome;
 
 /// What became of a request. The layer's [report hook](crate::VerifyLayer::on_report) is given one for each request.
@@ -84,7 +83,7 @@ impl Report {
     }
 
     /// Whether the layer filters events and could not read the type of this one; see
-    /// [`Untyped`](crate::Untyped). Not set by a layer without a filter, which reads no types.
+    /// [`Untyped`](crate::policy::Untyped). Not set by a layer without a filter, which reads no types.
     pub fn is_untyped(&self) -> bool {
         self.is_untyped
     }

@@ -16,7 +16,7 @@ pub enum Outcome {
     /// was being confirmed.
     Abandoned,
     /// It was handled before: acknowledged without the service, or handed to it marked, as
-    /// [`OnDuplicate`](crate::OnDuplicate) says.
+    /// [`OnDuplicate`](crate::policy::OnDuplicate) says.
     Duplicate,
     /// It is genuine, and its type is not one that the layer's filter lets through.
     Filtered,

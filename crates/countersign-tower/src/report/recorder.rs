@@ -6,8 +6,9 @@ use http::uri::PathAndQuery;
 use http::{Response, StatusCode, request};
 
 use crate::policy::Policy;
+use crate::report::hook::OpenReport;
 use crate::report::trace::RequestSpan;
-use crate::report::{FailureCode, OpenReport, Outcome, Report};
+use crate::report::{FailureCode, Outcome, Report};
 use crate::sources::Sources;
 
 /// What is known of a request, to be reported once: at its end, or when it is dropped before.

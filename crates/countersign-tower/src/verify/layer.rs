@@ -12,7 +12,8 @@ use crate::policy::{ConfirmAt, OnDuplicate, OnRejection, OnStoreFailure, Policy,
 use crate::read::budget::BodyBudget;
 use crate::reject::rejection::Rejection;
 use crate::reject::render::{Rendered, problem_document};
-use crate::report::{Report, ReportHook};
+use crate::report::Report;
+use crate::report::hook::ReportHook;
 use crate::sources::Sources;
 use crate::verify::service::Verify;
 
@@ -154,7 +155,7 @@ impl<K, St> VerifyLayer<K, St> {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use countersign_tower::{Rendered, VerifyLayer};
+    /// use countersign_tower::{VerifyLayer, reject::Rendered};
     /// use http::HeaderValue;
     ///
     /// # fn layer(verifier: countersign::Verifier) {
@@ -293,7 +294,7 @@ impl<K, St> VerifyLayer<K, St> {
     ///
     /// ```
     /// use countersign::Verifier;
-    /// use countersign_tower::{DetachedTask, VerifyLayer};
+    /// use countersign_tower::{VerifyLayer, detach::DetachedTask};
     ///
     /// # fn layer(verifier: Verifier) {
     /// let layer = VerifyLayer::new(verifier).detach(|rest: DetachedTask| {

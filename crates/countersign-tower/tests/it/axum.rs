@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use countersign::Event;
-use countersign_tower::axum::{VerifiedDelivery, Webhook, WebhookRejection};
-use countersign_tower::{DetachedTask, OnRejection, VerifyLayer};
+use countersign_tower::extract::{VerifiedDelivery, Webhook, WebhookRejection};
+use countersign_tower::{VerifyLayer, detach::DetachedTask, policy::OnRejection};
 use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;

@@ -8,7 +8,7 @@ use crate::common::{
 };
 use bytes::Bytes;
 use countersign::replay::conformance::{Delay, LateStore};
-use countersign_tower::{ConfirmAt, DeliveryBody, DetachedTask};
+use countersign_tower::{DeliveryBody, detach::DetachedTask, policy::ConfirmAt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::common::{Answer, Client, Delivery, Failure, Framing, Handler, delivery, reported, serve_hyper, soon};
 use bytes::Bytes;
-use countersign_tower::{ConfirmAt, DeliveryBody};
+use countersign_tower::{DeliveryBody, policy::ConfirmAt};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;

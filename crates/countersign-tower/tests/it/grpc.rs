@@ -11,7 +11,10 @@ use axum::routing::post;
 use bytes::Bytes;
 use countersign::replay::StoreError;
 use countersign::{EventFilter, MemoryStore, Reason};
-use countersign_tower::{BodyBudget, OnRejection, Rejection, Untyped};
+use countersign_tower::{
+    BodyBudget, Rejection,
+    policy::{OnRejection, Untyped},
+};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;

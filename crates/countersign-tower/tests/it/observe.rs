@@ -9,7 +9,10 @@ use crate::common::{
 };
 use bytes::Bytes;
 use countersign::{EventFilter, MemoryStore, Verified};
-use countersign_tower::{BodyBudget, Observed, OnRejection, Outcome, Report};
+use countersign_tower::{
+    BodyBudget, Outcome, Report,
+    policy::{Observed, OnRejection},
+};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};

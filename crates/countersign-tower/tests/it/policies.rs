@@ -16,8 +16,10 @@ use countersign::{
     ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier,
 };
 use countersign_tower::{
-    DeliveryBody, OnDuplicate, OnStoreFailure, PerRequest, Rejection, Rendered, Report, Sources, Unclaimed, Untyped,
-    VerifyLayer,
+    DeliveryBody, PerRequest, Rejection, Report, VerifyLayer,
+    policy::{OnDuplicate, OnStoreFailure, Unclaimed, Untyped},
+    reject::Rendered,
+    sources::Sources,
 };
 use http::{HeaderValue, Request, Response, StatusCode, request};
 use http_body_util::Full;

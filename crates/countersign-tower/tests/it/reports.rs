@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_tower::{FailureCode, Outcome, PerRequest, Rejection, Report, VerifyLayer};
+use countersign_tower::{Outcome, PerRequest, Rejection, Report, VerifyLayer, report::FailureCode};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign::{ManualClock, MessageId, UnixTime, Verified};
 use countersign_test::delivery::signer;
-use countersign_tower::{BodyError, DeliveryBody, SignLayer};
+use countersign_tower::{DeliveryBody, SignLayer, body::BodyError};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};

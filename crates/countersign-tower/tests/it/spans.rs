@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::common::{Answer, Client, Framing, Handler, delivery, forgery, serve_hyper, setup};
-use countersign_tower::ConfirmAt;
+use countersign_tower::policy::ConfirmAt;
 use serde_json::Value;
 use tower::{Layer, service_fn};
 use tracing_subscriber::fmt::format::FmtSpan;

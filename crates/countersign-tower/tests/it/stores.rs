@@ -11,7 +11,7 @@ use crate::common::{
 use countersign::replay::conformance::{Delay, LateStore};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
 use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime, Verifier};
-use countersign_tower::{ConfirmAt, Outcome, Rejection, VerifyLayer};
+use countersign_tower::{Outcome, Rejection, VerifyLayer, policy::ConfirmAt};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};

@@ -9,8 +9,11 @@ use crate::common::{Client, Framing, Handler, delivery, delivery_at, router, sen
 use bytes::Bytes;
 use countersign::{Clock, MemoryStore, SystemClock, Verified};
 use countersign_tower::{
-    BodyBudget, DeliveryBody, Detach, DetachFuture, DetachLayer, DetachedTask, Observed, Outcome, PerRequest,
-    Rejection, Rendered, Report, ResponseBody, ResponseFuture, Verify, VerifyLayer,
+    BodyBudget, DeliveryBody, Outcome, PerRequest, Rejection, Report, ResponseBody, Verify, VerifyLayer,
+    detach::{Detach, DetachFuture, DetachLayer, DetachedTask},
+    policy::Observed,
+    reject::Rendered,
+    verify::ResponseFuture,
 };
 use http::{Request, Response, StatusCode};
 use http_body::Body;

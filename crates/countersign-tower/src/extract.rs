@@ -8,7 +8,7 @@
 //! | the request | the sender gets | the claim |
 //! | --- | --- | --- |
 //! | passed no layer | 500, `layer_missing` | there is none |
-//! | could not be verified, and was [handed over](crate::OnRejection::DangerHandOver) | as it would have been rejected | there is none |
+//! | could not be verified, and was [handed over](crate::policy::OnRejection::DangerHandOver) | as it would have been rejected | there is none |
 //! | is genuine, and no `T` | 422, `unexpected_payload` | released: a retry is welcome, and may meet a handler that knows better |
 //!
 //! A handler that would rather acknowledge what it cannot read takes `Result<Webhook<T>, WebhookRejection>`
@@ -18,7 +18,7 @@
 //! use axum::{Json, Router, routing::post};
 //! use countersign::{Secret, Verifier, gemini::EventKind};
 //! use countersign_tower::VerifyLayer;
-//! use countersign_tower::axum::{VerifiedDelivery, Webhook};
+//! use countersign_tower::extract::{VerifiedDelivery, Webhook};
 //!
 //! async fn gemini(Webhook(event): Webhook, VerifiedDelivery(delivery): VerifiedDelivery) {
 //!     if event.kind == EventKind::BatchSucceeded {
@@ -104,7 +104,7 @@ fn verified(parts: &Parts) -> Result<&Verified, WebhookRejection> {
 ///
 /// ```
 /// use countersign::Verified;
-/// use countersign_tower::axum::{Payload, PayloadError};
+/// use countersign_tower::extract::{Payload, PayloadError};
 ///
 /// struct Text(String);
 ///
