@@ -97,6 +97,7 @@
 //!   `http.response.status_code`, `error.type` (the code of a rejection), and of what is verified
 //!   `messaging.message.id` and `messaging.message.body.size`, named after [OpenTelemetry's conventions];
 //!   and `countersign.source`, `.scheme`, `.key` and `.outcome`. What a service logs stands in it.
+//!   If the replay store fails, its error is logged at level WARN.
 //!
 //! [OpenTelemetry's conventions]: https://opentelemetry.io/docs/specs/semconv/
 //!

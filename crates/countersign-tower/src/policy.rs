@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::replay::StoreError;
+use countersign::replay::StoreErrorKind;
 use countersign::{Clock, EventFilter};
 
 use crate::read::budget::BodyBudget;
@@ -115,7 +115,7 @@ pub enum Unclaimed {
     /// It was handled before.
     Duplicate,
     /// The store gave no answer: it may be new, a duplicate, or being handled right now.
-    StoreUnavailable(StoreError),
+    StoreUnavailable(StoreErrorKind),
 }
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use crate::common::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::replay::StoreError;
+use countersign::replay::StoreErrorKind;
 use countersign::{Clock, Reason, SystemClock};
 use countersign_test::statuses::status_of;
 use http::StatusCode;
@@ -192,7 +192,7 @@ async fn a_full_store_refuses_what_is_new_and_forgets_nothing() {
     let reply = send(gateway.address, &delivery("msg_2", "{}"), wire).await;
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_full"));
     assert!(reply.header("retry-after").is_some());
-    assert!(String::from_utf8_lossy(&reply.body).contains(&StoreError::Full.to_string()));
+    assert!(String::from_utf8_lossy(&reply.body).contains(&StoreErrorKind::Full.to_string()));
     assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.outcome(), Some("duplicate"));
     assert_eq!(backend.seen().len(), 1);
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use countersign::replay::StoreError;
+use countersign::replay::{StoreError, StoreErrorKind};
 use countersign::{Reason, Verifier};
 use http::StatusCode;
 
@@ -66,8 +66,9 @@ pub enum Rejection {
     KeysUnavailable,
     /// The replay store has no room for another message id, and never forgets one before its time.
     StoreFull,
-    /// The replay store did not respond, so nobody knows whether the message is new.
-    StoreUnavailable(StoreError),
+    /// The replay store failed or did not respond, so it is unknown whether the message is new. The feature `tracing`
+    /// logs the cause.
+    StoreUnavailable(StoreErrorKind),
     /// The replay store forgets ids sooner than requests of this source expire
     /// ([`Verifier::longest_life`](countersign::Verifier::longest_life)), so a replay would pass: the layer is
     /// misconfigured.
@@ -192,8 +193,8 @@ impl fmt::Display for Rejection {
             Self::KeysUnavailable => {
                 f.write_str("the keys of this source cannot be reached right now: come back later")
             }
-            Self::StoreFull => StoreError::Full.fmt(f),
-            Self::StoreUnavailable(error) => error.fmt(f),
+            Self::StoreFull => StoreErrorKind::Full.fmt(f),
+            Self::StoreUnavailable(kind) => kind.fmt(f),
             Self::RetainTooShort { retain, needed } => write!(
                 f,
                 "the replay store forgets ids after {retain:?}, but a request of this source may be accepted again \
@@ -207,9 +208,9 @@ impl std::error::Error for Rejection {}
 
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Full => Self::StoreFull,
-            error => Self::StoreUnavailable(error),
+        match error.kind() {
+            StoreErrorKind::Full => Self::StoreFull,
+            kind => Self::StoreUnavailable(kind),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! A span for each request, named after OpenTelemetry's semantic conventions where they have a name.
 
+use std::error::Error;
+
+use countersign::replay::StoreError;
 use http::request;
 use tracing::field::Empty;
-use tracing::{Span, info_span};
+use tracing::{Span, info_span, warn};
 
 use crate::report::Report;
 
@@ -52,5 +55,12 @@ impl RequestSpan {
 
     pub(crate) fn is_disabled(&self) -> bool {
         self.0.is_disabled()
+    }
+}
+
+/// Logs why the replay store failed. The report has the kind of the failure, so an error without a cause is not logged.
+pub(crate) fn store_failed(error: &StoreError) {
+    if let Some(cause) = error.source() {
+        warn!(error = cause, "{error}");
     }
 }

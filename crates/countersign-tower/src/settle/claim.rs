@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::policy::Policy;
+use crate::report::trace::store_failed;
 use crate::sources::Sources;
 
 /// A claim that is released when it is dropped: by an error, a panic, or a sender that hung up.
@@ -76,6 +77,9 @@ where
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Replied<K, St, T>, StoreError>> {
         let Some((policy, mut future)) = self.call.take() else { return Poll::Pending };
         if let Poll::Ready(outcome) = Pin::new(&mut future).poll(cx) {
+            if let Err(error) = &outcome {
+                store_failed(error);
+            }
             return Poll::Ready(outcome.map(|outcome| (policy, outcome)));
         }
         let settings = &policy.settings;
@@ -86,7 +90,7 @@ where
         let is_over = self.limit.as_mut().is_some_and(|limit| limit.as_mut().poll(cx).is_ready());
         if is_over {
             complete(policy, future);
-            return Poll::Ready(Err(StoreError::TimedOut));
+            return Poll::Ready(Err(StoreError::timed_out()));
         }
         self.call = Some((policy, future));
         Poll::Pending
@@ -129,12 +133,18 @@ pub(crate) trait Unawaited: Send {
 
 impl Unawaited for Result<Claim, StoreError> {
     fn settle(self, store: &impl ReplayStore) {
-        if let Ok(Claim::Fresh(token)) = self {
-            store.release(token);
+        match self {
+            Ok(Claim::Fresh(token)) => store.release(token),
+            Ok(Claim::InFlight | Claim::Done) => {}
+            Err(error) => store_failed(&error),
         }
     }
 }
 
 impl Unawaited for Result<Settled, StoreError> {
-    fn settle(self, _: &impl ReplayStore) {}
+    fn settle(self, _: &impl ReplayStore) {
+        if let Err(error) = self {
+            store_failed(&error);
+        }
+    }
 }

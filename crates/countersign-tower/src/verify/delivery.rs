@@ -237,7 +237,7 @@ where
             }
             Ok((_, Claim::Done)) => return Stage::stopped(Outcome::Duplicate),
             Err(error) if settings.on_store_failure == OnStoreFailure::DangerHandOver => {
-                self.unclaimed = Some(Unclaimed::StoreUnavailable(error));
+                self.unclaimed = Some(Unclaimed::StoreUnavailable(error.kind()));
                 None
             }
             Err(error) => return Stage::stopped(Rejection::from(error)),

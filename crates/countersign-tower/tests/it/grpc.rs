@@ -9,7 +9,7 @@ use crate::common::{Client, Delivery, Framing, Setup, TestLayer, delivery, forge
 use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
-use countersign::replay::StoreError;
+use countersign::replay::StoreErrorKind;
 use countersign::{EventFilter, MemoryStore, Reason};
 use countersign_tower::{
     BodyBudget, Rejection,
@@ -189,7 +189,7 @@ fn every_rejection_has_its_code() {
         (Rejection::NoType, Code::InvalidArgument, false),
         (Rejection::InFlight, Code::Aborted, true),
         (Rejection::KeysUnavailable, Code::Unavailable, true),
-        (Rejection::StoreUnavailable(StoreError::Unavailable), Code::Unavailable, true),
+        (Rejection::StoreUnavailable(StoreErrorKind::Unavailable), Code::Unavailable, true),
     ] {
         assert_eq!(Code::from(i32::from(rejection.grpc_status())), code, "{rejection:?}");
         assert_eq!(rejection.retry_after().is_some(), comes_back, "{rejection:?}");

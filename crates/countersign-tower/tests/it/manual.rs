@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::Reason;
-use countersign::replay::StoreError;
+use countersign::replay::StoreErrorKind;
 use countersign_tower::Rejection;
 
 const CHAPTER: &str = include_str!("../../src/manual/signature_mismatch.md");
@@ -21,7 +21,7 @@ fn every_reason_has_a_cause_and_a_fix() {
         Rejection::InFlight,
         Rejection::KeysUnavailable,
         Rejection::StoreFull,
-        Rejection::StoreUnavailable(StoreError::Unavailable),
+        Rejection::StoreUnavailable(StoreErrorKind::Unavailable),
         Rejection::RetainTooShort { retain: Duration::ZERO, needed: Duration::ZERO },
     ];
     let unverified = Reason::ALL.iter().map(|reason| Rejection::Unverified(countersign::Rejection::from(*reason)));

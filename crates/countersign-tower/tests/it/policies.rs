@@ -11,7 +11,7 @@ use crate::common::{
     setup_with, verifier_for,
 };
 use bytes::Bytes;
-use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
+use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError, StoreErrorKind};
 use countersign::{
     ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier,
 };
@@ -114,7 +114,7 @@ async fn a_store_that_fails_is_fatal_unless_the_danger_is_asked_for() {
         let mut client = Client::connect(addr).await;
         let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
         assert_eq!((reply.status.as_u16(), &*reply.body), (status, &b"handled"[..]));
-        assert_eq!(unclaimed(&marks), [Some(Unclaimed::StoreUnavailable(StoreError::Full))]);
+        assert_eq!(unclaimed(&marks), [Some(Unclaimed::StoreUnavailable(StoreErrorKind::Full))]);
         assert_eq!(told.all(), [outcome]);
         // The danger is a store's failure, not a forgery's luck.
         let rejected = client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
@@ -272,7 +272,7 @@ impl ReplayStore for Silent {
     }
 
     fn confirm(&self, _: ClaimToken, _: ClockReading) -> Self::Confirming {
-        std::future::ready(Err(StoreError::Unavailable))
+        std::future::ready(Err(StoreErrorKind::Unavailable.into()))
     }
 
     fn release(&self, _: ClaimToken) {}

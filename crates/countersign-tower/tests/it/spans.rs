@@ -1,9 +1,13 @@
 //! Each request has a span, with fields that are named after OpenTelemetry's conventions.
 
+use std::future::{Ready, ready};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::common::{Answer, Client, Framing, Handler, delivery, forgery, serve_hyper, setup};
+use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
+use countersign::{ClockReading, ReplayStore};
 use countersign_tower::policy::ConfirmAt;
 use serde_json::Value;
 use tower::{Layer, service_fn};
@@ -103,4 +107,35 @@ async fn what_a_service_logs_stands_in_the_span() {
     assert_eq!(log.closed(1).await[0]["countersign.outcome"], "confirmed");
     let inside = log.lines().into_iter().find(|line| line["fields"]["message"] == "at it").expect("it was logged");
     assert_eq!(inside["span"]["url.path"], "/hook");
+}
+
+#[tokio::test]
+async fn the_cause_of_a_failed_store_is_logged_in_the_span() {
+    let (log, _guard) = Log::listen();
+    let layer = setup().layer.store(Unplugged);
+    let (addr, _server) = serve_hyper(layer.layer(Handler::default())).await;
+    let reply = Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
+    assert_eq!(reply.code(), "store_unavailable");
+    assert!(!String::from_utf8_lossy(&reply.body).contains("cable"), "the sender is not told");
+    let line = log.lines().into_iter().find(|line| line["level"] == "WARN").expect("it was logged");
+    assert_eq!(line["fields"]["error"], "the cable is out");
+    assert_eq!(line["span"]["url.path"], "/hook");
+}
+
+#[derive(Clone)]
+struct Unplugged;
+
+impl ReplayStore for Unplugged {
+    type Claiming = Ready<Result<Claim, StoreError>>;
+    type Confirming = Ready<Result<Settled, StoreError>>;
+
+    fn claim(&self, _: ReplayKey, _: Duration, _: ClockReading) -> Self::Claiming {
+        ready(Err(StoreError::unavailable("the cable is out")))
+    }
+
+    fn confirm(&self, _: ClaimToken, _: ClockReading) -> Self::Confirming {
+        ready(Err(StoreError::unavailable("the cable is out")))
+    }
+
+    fn release(&self, _: ClaimToken) {}
 }

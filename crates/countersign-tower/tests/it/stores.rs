@@ -9,7 +9,7 @@ use crate::common::{
     Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, reporting, send, setup, start,
 };
 use countersign::replay::conformance::{Delay, LateStore};
-use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
+use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError, StoreErrorKind};
 use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime, Verifier};
 use countersign_tower::{Outcome, Rejection, VerifyLayer, policy::ConfirmAt};
 use http::StatusCode;
@@ -62,7 +62,7 @@ impl Strange {
             }
             if let Some((left, error)) = this.countdown.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 if *left == 0 {
-                    return Err(*error);
+                    return Err(error.clone());
                 }
                 *left -= 1;
             }
@@ -174,13 +174,13 @@ async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
 #[tokio::test]
 async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
     for (error, rejection, code) in [
-        (StoreError::Unavailable, Rejection::StoreUnavailable(StoreError::Unavailable), "store_unavailable"),
-        (StoreError::TimedOut, Rejection::StoreUnavailable(StoreError::TimedOut), "store_unavailable"),
-        (StoreError::Full, Rejection::StoreFull, "store_full"),
+        (StoreErrorKind::Unavailable, Rejection::StoreUnavailable(StoreErrorKind::Unavailable), "store_unavailable"),
+        (StoreErrorKind::TimedOut, Rejection::StoreUnavailable(StoreErrorKind::TimedOut), "store_unavailable"),
+        (StoreErrorKind::Full, Rejection::StoreFull, "store_full"),
     ] {
         for stack in Stack::ALL {
             let (layer, store, _) = strange(Duration::ZERO);
-            let store = store.failing_after(0, error);
+            let store = store.failing_after(0, error.into());
             let handler = Handler::default();
             let server = start(stack, &layer, &handler).await;
             let mut client = Client::connect(server.addr).await;
@@ -201,7 +201,7 @@ async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
 async fn an_answer_that_cannot_be_recorded_is_still_the_answer() {
     for stack in Stack::ALL {
         let (layer, store, clock) = strange(Duration::ZERO);
-        let store = store.failing_after(1, StoreError::Unavailable);
+        let store = store.failing_after(1, StoreErrorKind::Unavailable.into());
         let handler = Handler::answering([Answer::Status(202)]);
         let server = start(stack, &layer, &handler).await;
         let mut client = Client::connect(server.addr).await;
@@ -223,7 +223,7 @@ async fn an_answer_that_cannot_be_recorded_is_still_the_answer() {
 async fn a_store_that_fails_at_any_point_never_lets_a_delivery_be_handled_twice_within_a_lease() {
     for calls in 0..6 {
         let (layer, store, _) = strange(Duration::ZERO);
-        let store = store.failing_after(calls, StoreError::Unavailable);
+        let store = store.failing_after(calls, StoreErrorKind::Unavailable.into());
         let handler = Handler::default();
         for _ in 0..5 {
             let reply = send(&layer, &handler, &delivery("msg_1", "body")).await;
@@ -271,7 +271,7 @@ async fn a_claim_that_takes_too_long_is_rejected_and_released_when_it_comes() {
     let reply = timeout(VerifyLayer::DEFAULT_STORE_TIMEOUT * 2, send(&layer, &handler, &message)).await;
     let reply = reply.expect("the sender does not wait for as long as the store takes");
     assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "store_unavailable"));
-    assert_eq!(reply.extensions.get(), Some(&Rejection::StoreUnavailable(StoreError::TimedOut)));
+    assert_eq!(reply.extensions.get(), Some(&Rejection::StoreUnavailable(StoreErrorKind::TimedOut)));
     sleep(VerifyLayer::DEFAULT_STORE_TIMEOUT * 3).await;
     assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "release test/msg_1"]);
     store.waiting(Duration::ZERO);

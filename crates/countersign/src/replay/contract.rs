@@ -18,7 +18,7 @@ use crate::name::{MAX_SOURCE_LEN, SharedSource, is_source_name};
 /// - Of all concurrent claims on a key, at most one is [`Fresh`](Claim::Fresh), also across all processes that share
 ///   the store.
 /// - A confirmed key stays [`Done`](Claim::Done) for the retention time of the store, which must cover the sender's
-///   retries. It is never forgotten early: a full store rejects new claims with [`StoreError::Full`].
+///   retries. It is never forgotten early: a full store rejects new claims with [`StoreErrorKind::Full`].
 /// - After a release, the key can be claimed at once. If a release is lost, the key is free when the lease expires.
 /// - If a claim settles after its lease has expired, and another claim holds or has confirmed the key, nothing changes.
 ///   The number of the token distinguishes the claims, so it is never reused for the same key, even after the key was
@@ -212,25 +212,92 @@ impl fmt::Display for ReplayKeyError {
 impl Error for ReplayKeyError {}
 
 /// A store operation failed.
+///
+/// Two errors are equal if their [kinds](Self::kind) are equal.
+///
+/// ```
+/// use std::error::Error;
+/// use std::io;
+///
+/// use countersign::replay::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::unavailable(io::Error::from(io::ErrorKind::ConnectionRefused));
+/// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+/// assert_eq!(error.source().map(|cause| cause.to_string()), Some("connection refused".to_owned()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What kind of failure a [`StoreError`] is. It decides how the request is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum StoreError {
-    /// The store is full, and it does not forget an id early, because that would let a replay through.
+pub enum StoreErrorKind {
+    /// The store is full. It does not forget an id early, because that would let a replay through.
     Full,
-    /// The store cannot be reached.
+    /// The store cannot be reached, or it failed.
     Unavailable,
     /// The store did not respond in time.
     TimedOut,
 }
 
-impl fmt::Display for StoreError {
+impl StoreError {
+    /// The store is full.
+    pub const fn full() -> Self {
+        Self { kind: StoreErrorKind::Full, cause: None }
+    }
+
+    /// The store cannot be reached, or it failed. `cause` is the error of the store's client.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: StoreErrorKind::Unavailable, cause: Some(cause.into().into()) }
+    }
+
+    /// The store did not respond in time.
+    pub const fn timed_out() -> Self {
+        Self { kind: StoreErrorKind::TimedOut, cause: None }
+    }
+
+    /// What kind of failure this is.
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+/// An error without a cause.
+impl From<StoreErrorKind> for StoreError {
+    fn from(kind: StoreErrorKind) -> Self {
+        Self { kind, cause: None }
+    }
+}
+
+impl PartialEq for StoreError {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl Eq for StoreError {}
+
+impl fmt::Display for StoreErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "the replay store is full",
-            Self::Unavailable => "the replay store cannot be reached",
+            Self::Unavailable => "the replay store is unavailable",
             Self::TimedOut => "the replay store did not respond in time",
         })
     }
 }
 
-impl Error for StoreError {}
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}

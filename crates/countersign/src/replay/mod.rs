@@ -30,5 +30,5 @@ pub mod conformance;
 mod contract;
 mod memory;
 
-pub use contract::{Claim, ClaimToken, ReplayKey, ReplayKeyError, ReplayStore, Settled, StoreError};
+pub use contract::{Claim, ClaimToken, ReplayKey, ReplayKeyError, ReplayStore, Settled, StoreError, StoreErrorKind};
 pub use memory::{MemoryStore, MemoryStoreBuilder};

@@ -226,7 +226,7 @@ impl Plain {
                 if self.has(Fault::FullForAll)
                     && rows.values().filter(|row| is_live(row)).count() >= self.0.capacity =>
             {
-                return Err(StoreError::Full);
+                return Err(StoreError::full());
             }
             Some(row) if row.is_done && !self.has(Fault::NeverDone) => return Ok(Claim::Done),
             Some(row) if !row.is_done && look => return Ok(Claim::InFlight),
@@ -234,7 +234,7 @@ impl Plain {
         }
         if known.is_none() && is_full {
             if !self.has(Fault::Evicts) {
-                return Err(StoreError::Full);
+                return Err(StoreError::full());
             }
             let oldest = rows.iter().min_by_key(|(_, row)| row.until).map(|(key, _)| key.clone());
             oldest.and_then(|oldest| rows.remove(&oldest));

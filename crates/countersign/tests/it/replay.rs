@@ -92,7 +92,7 @@ fn run<S: ReplayStore>(store: &S, steps: Vec<Step>) {
                     (Some(State::Done), _) => found == Ok(Claim::Done),
                     (Some(State::Held(_)), _) => found == Ok(Claim::InFlight),
                     (None, true) => matches!(found, Ok(Claim::Fresh(_))),
-                    (None, false) => found == Err(StoreError::Full),
+                    (None, false) => found == Err(StoreError::full()),
                 };
                 assert!(allowed, "claim of {id} after {} ms: {found:?}, not {view:?}", model.passed);
                 if let Ok(Claim::Fresh(token)) = found {
@@ -110,7 +110,7 @@ fn run<S: ReplayStore>(store: &S, steps: Vec<Step>) {
                     (Some(_), _) => found == Ok(Settled::Superseded),
                     (None, true) => found == Ok(Settled::Recorded),
                     // The claim that expired keeps its room until somebody needs it.
-                    (None, false) => matches!(found, Ok(Settled::Recorded) | Err(StoreError::Full)),
+                    (None, false) => found == Ok(Settled::Recorded) || found == Err(StoreError::full()),
                 };
                 assert!(allowed, "confirm of {id} after {} ms: {found:?}, not {view:?}", model.passed);
                 if found == Ok(Settled::Recorded) {
@@ -221,10 +221,10 @@ fn a_full_store_still_knows_what_it_holds() {
     let now = now();
     let Ok(Claim::Fresh(token)) = answer(store.claim(key(1), RETAIN, now)) else { panic!("an empty store") };
     assert_eq!(answer(store.claim(key(1), RETAIN, now)), Ok(Claim::InFlight));
-    assert_eq!(answer(store.claim(key(2), RETAIN, now)), Err(StoreError::Full));
+    assert_eq!(answer(store.claim(key(2), RETAIN, now)), Err(StoreError::full()));
     assert_eq!(answer(store.confirm(token, now)), Ok(Settled::Recorded));
     assert_eq!(answer(store.claim(key(1), RETAIN, now)), Ok(Claim::Done));
-    assert_eq!(answer(store.claim(key(2), RETAIN, now)), Err(StoreError::Full));
+    assert_eq!(answer(store.claim(key(2), RETAIN, now)), Err(StoreError::full()));
     assert!(matches!(answer(store.claim(key(2), RETAIN, now.at(now.monotonic + RETAIN))), Ok(Claim::Fresh(_))));
 }
 
@@ -232,7 +232,7 @@ fn a_full_store_still_knows_what_it_holds() {
 fn a_store_for_no_ids_takes_none() {
     let store = MemoryStore::builder().capacity(0).build();
     assert_eq!(store.capacity(), 0);
-    assert_eq!(answer(store.claim(key(1), RETAIN, now())), Err(StoreError::Full));
+    assert_eq!(answer(store.claim(key(1), RETAIN, now())), Err(StoreError::full()));
     assert!(store.is_empty());
 }
 

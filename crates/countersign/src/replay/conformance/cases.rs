@@ -137,11 +137,11 @@ pub(super) async fn a_full_store_rejects_and_forgets_nothing<S: Subject>(subject
     let (one, two, three) = (key("source", "msg_1")?, key("source", "msg_2")?, key("source", "msg_3")?);
     let first = fresh(&store, &one, subject.now(), "a claim in an empty store").await?;
     let second = fresh(&store, &two, subject.now(), "a claim in a store with room for one").await?;
-    is(&claim(&store, &three, subject.now()).await, &Err(StoreError::Full), "a claim in a store full of claims")?;
+    is(&claim(&store, &three, subject.now()).await, &Err(StoreError::full()), "a claim in a store full of claims")?;
     is(&claim(&store, &one, subject.now()).await, &Ok(Claim::InFlight), "a claim on a key that the full store holds")?;
     is(&store.confirm(first, subject.now()).await, &Ok(Settled::Recorded), "a confirmation in a full store")?;
     is(&store.confirm(second, subject.now()).await, &Ok(Settled::Recorded), "a confirmation in a full store")?;
-    is(&claim(&store, &three, subject.now()).await, &Err(StoreError::Full), "a claim in a store full of ids")?;
+    is(&claim(&store, &three, subject.now()).await, &Err(StoreError::full()), "a claim in a store full of ids")?;
     for key in [&one, &two] {
         is(&claim(&store, key, subject.now()).await, &Ok(Claim::Done), "a claim on a key that the full store knows")?;
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::ClockReading;
-use crate::replay::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use crate::replay::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError, StoreErrorKind};
 
 /// How one call of a [`LateStore`] goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Delay {
     /// How many times it is polled after that before the caller gets the response.
     pub polls_after: usize,
     /// Whether the response gets lost. The store did what it was asked, and the caller gets
-    /// [`StoreError::Unavailable`].
+    /// [`StoreErrorKind::Unavailable`].
     pub is_lost: bool,
 }
 
@@ -118,7 +118,9 @@ impl<T> Future for LateCall<T> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                State::Responding(_) if self.delay.is_lost => return Poll::Ready(Err(StoreError::Unavailable)),
+                State::Responding(_) if self.delay.is_lost => {
+                    return Poll::Ready(Err(StoreErrorKind::Unavailable.into()));
+                }
                 State::Responding(outcome) => return Poll::Ready(outcome),
                 State::Over => return Poll::Pending,
             };

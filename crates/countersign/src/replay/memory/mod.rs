@@ -149,7 +149,7 @@ impl MemoryStore {
             let swept = lock(shard).sweep(now);
             self.occupied.fetch_sub(swept, Ordering::Relaxed);
         }
-        attempt().ok_or(StoreError::Full)
+        attempt().ok_or(StoreError::full())
     }
 
     fn shard(&self, id: &Id) -> &Mutex<Shard> {
@@ -195,7 +195,7 @@ pub struct MemoryStoreBuilder {
 
 impl MemoryStoreBuilder {
     /// The most ids that are remembered, claims in flight included; 2³¹ at most. A store for none rejects
-    /// every claim with [`StoreError::Full`].
+    /// every claim with [`StoreErrorKind::Full`](super::StoreErrorKind::Full).
     pub fn capacity(mut self, ids: usize) -> Self {
         self.capacity = ids.min(1 << 31);
         self
