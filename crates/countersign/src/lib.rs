@@ -66,6 +66,7 @@ mod scheme;
 pub mod secret;
 #[cfg(feature = "sign")]
 pub mod sign;
+mod swap_keys;
 #[cfg(feature = "rs256")]
 mod token_policy;
 pub mod verdict;
@@ -91,6 +92,7 @@ pub use sign::PrivateKey;
 pub use sign::Signer;
 #[cfg(all(feature = "sign", feature = "rs256"))]
 pub use sign::TokenSigner;
+pub use swap_keys::SwapKeys;
 pub use verdict::{Scheme, Verified};
 #[cfg(feature = "rs256")]
 pub use verifier::TokenPolicy;

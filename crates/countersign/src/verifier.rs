@@ -103,6 +103,11 @@ impl Verifier {
         of_tokens.unwrap_or_default().max(tolerance.saturating_mul(2))
     }
 
+    /// Whether both are clones of one verifier.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }
