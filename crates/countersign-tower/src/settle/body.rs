@@ -165,7 +165,7 @@ impl<K: Sources, St: ReplayStore> Settling for Settlement<K, St> {
             self.confirming = claim.confirm(now);
         }
         let outcome = match &mut self.confirming {
-            Some(confirming) => recorded(ready!(confirming.poll(cx)).map(|(_, settled)| settled)),
+            Some(confirming) => recorded(ready!(confirming.poll(cx)).ok().map(|(_, settled)| settled)),
             None => unconfirmed(self.unclaimed, true),
         };
         self.reporting.give(outcome);

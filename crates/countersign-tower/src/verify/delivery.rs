@@ -322,7 +322,7 @@ where
     ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let response = response.expect("a response is answered once");
-        self.respond(response.map(ResponseBody::inner), recorded(settled))
+        self.respond(response.map(ResponseBody::inner), recorded(settled.ok()))
     }
 
     /// Leaves the claim with the body: its end settles the delivery.

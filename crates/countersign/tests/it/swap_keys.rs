@@ -24,8 +24,8 @@ fn numbered(number: u64) -> Verifier {
 fn verify(verifier: &Verifier, signed_with: &str) -> Result<String, Reason> {
     let id = MessageId::parse("msg_1").expect("a good id");
     let headers = Signer::new([secret(signed_with)]).expect("a key").sign(&id, NOW, b"{}");
-    let verified = verifier.begin(&headers, NOW).and_then(|attempt| attempt.finish(Bytes::from_static(b"{}")));
-    verified.map(|verified| verified.key_label().to_owned()).map_err(|rejection| rejection.reason())
+    let verdict = verifier.begin(&headers, NOW).and_then(|attempt| attempt.finish(Bytes::from_static(b"{}")));
+    verdict.map(|verified| verified.key_label().to_owned()).map_err(|rejection| rejection.reason())
 }
 
 #[test]
