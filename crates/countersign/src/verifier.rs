@@ -27,7 +27,7 @@ use crate::secret::Secret;
 pub use crate::token_policy::TokenPolicy;
 
 /// The default tolerance for timestamps.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
+pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 /// The maximum number of secrets of a source. A rotation needs two.
 pub const MAX_SECRETS: usize = 8;
 /// The maximum number of Ed25519 keys that are tried, pinned keys first. A `v1a` signature does not name its key.

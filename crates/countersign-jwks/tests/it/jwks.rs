@@ -12,7 +12,7 @@ use http::HeaderMap;
 use tokio::time::{sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 type Keys = RemoteKeys<Source, RuntimeClock>;
 

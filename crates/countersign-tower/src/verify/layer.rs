@@ -53,7 +53,7 @@ impl VerifyLayer {
     /// The most bytes of bodies that are held at one time unless set: 256 MiB.
     pub const DEFAULT_BODY_BUDGET: usize = 256 * 1024 * 1024;
     /// How long the service may take before a retry may be handed to it, unless set: 60 s.
-    pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
+    pub const DEFAULT_LEASE: Duration = Duration::from_secs(60);
     /// How long one call of the replay store may take: 5 s.
     pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(5);
 }

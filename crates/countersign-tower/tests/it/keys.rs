@@ -203,10 +203,10 @@ fn store(retain: Duration) -> Arc<MemoryStore> {
 
 #[test]
 fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
-    let day = Duration::from_hours(24) + Duration::from_mins(1);
+    let day = Duration::from_secs(24 * 60 * 60) + Duration::from_secs(60);
     for (verifier, needed) in [
-        (verifier("test"), Duration::from_mins(10)),
-        (token_verifier(300), day + Duration::from_mins(5)),
+        (verifier("test"), Duration::from_secs(10 * 60)),
+        (token_verifier(300), day + Duration::from_secs(5 * 60)),
         (token_verifier(0), day),
         (token_verifier(100_000), Duration::from_secs(200_000)),
     ] {
@@ -222,7 +222,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
 #[tokio::test]
 async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
     for (retain, status) in
-        [(Duration::from_mins(10), StatusCode::OK), (Duration::from_mins(9), StatusCode::SERVICE_UNAVAILABLE)]
+        [(Duration::from_secs(10 * 60), StatusCode::OK), (Duration::from_secs(9 * 60), StatusCode::SERVICE_UNAVAILABLE)]
     {
         let keys = PerRequest::new(|_: &http::request::Parts| Some(verifier("test")));
         let clock = Arc::new(ManualClock::new(UnixTime::from_secs(NOW)));

@@ -301,7 +301,7 @@ async fn a_confirmation_that_takes_too_long_does_not_hold_the_response_and_is_no
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_responds_gathers_no_calls() {
-    let (layer, store, _) = strange(Duration::from_hours(24 * 365));
+    let (layer, store, _) = strange(Duration::from_secs(24 * 365 * 60 * 60));
     let handler = Handler::default();
     for id in ["msg_1", "msg_2"] {
         assert_eq!(send(&layer, &handler, &delivery(id, "body")).await.code(), "store_unavailable");

@@ -187,7 +187,7 @@ type Later<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 impl Plain {
     fn new(fault: Option<Fault>, retain: Duration, capacity: usize) -> Self {
         // Before any reading of the suite's clock, which is older than this store.
-        let began = SystemClock.instant().checked_sub(Duration::from_mins(1)).expect("a machine that is up");
+        let began = SystemClock.instant().checked_sub(Duration::from_secs(60)).expect("a machine that is up");
         Self(Arc::new(Inner { fault, retain, capacity, began, rows: Mutex::default() }))
     }
 
@@ -291,7 +291,7 @@ impl ReplayStore for Plain {
                 this.claim_now(&key, lease, now, found)
             }),
             Some(Fault::LosesDroppedClaims) => Box::pin(async move {
-                let claim = this.claim_now(&key, Duration::from_hours(1), now, true)?;
+                let claim = this.claim_now(&key, Duration::from_secs(60 * 60), now, true)?;
                 turn().await;
                 if let Some(row) = this.0.rows.lock().expect("no panic").0.get_mut(&this.row_key(&key))
                     && matches!(claim, Claim::Fresh(_))
