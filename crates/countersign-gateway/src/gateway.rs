@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, reject::problem};
 use http::header::ALLOW;
 use http::uri::Authority;

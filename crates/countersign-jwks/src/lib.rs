@@ -1,6 +1,6 @@
 //! Public keys for [`countersign`] from a JWKS endpoint, through rotations and outages.
 //!
-//! Senders publish their keys as a JWKS document (RFC 7517). [`RemoteKeys`] is a [`KeySource`](countersign::KeySource)
+//! Senders publish their keys as a JWKS document (RFC 7517). [`RemoteKeys`] is a [`KeySource`](countersign::key_source::KeySource)
 //! with such keys: it fetches them in the background, continues with the last set while the publisher is down, and
 //! looks for newer keys when a delivery is signed with an unknown key, at most once in 30 s.
 //!

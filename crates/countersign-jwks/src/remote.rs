@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
-use countersign::{Clock, KeySource, Refreshed, SystemClock, Verifier};
+use countersign::Verifier;
+use countersign::clock::{Clock, SystemClock};
+use countersign::key_source::{KeySource, Refreshed};
 use tokio::task::AbortHandle;
 
 use crate::cache::Config;

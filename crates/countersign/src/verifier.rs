@@ -92,7 +92,7 @@ impl Verifier {
     }
 
     /// The longest time for which a copy of an accepted request is still accepted. A
-    /// [`ReplayStore`](crate::ReplayStore) must remember the message id for at least as long.
+    /// [`ReplayStore`](crate::replay::ReplayStore) must remember the message id for at least as long.
     ///
     /// It is twice the tolerance, because a timestamp may differ in both directions. With a token policy it is at least
     /// 24 h, 60 s and the tolerance: a token without `iat` may have an `exp` up to 24 h ahead, 60 s of leeway are

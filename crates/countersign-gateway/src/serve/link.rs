@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use countersign_tower::{
     BodyBudget,
     read::{OverBudget, Reservation},

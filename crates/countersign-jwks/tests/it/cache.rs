@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{document, document_for};
-use countersign::{Clock, ManualClock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::{Clock, ManualClock};
 use countersign_jwks::cache::{
     Action, Cache, Change, Config, DEFAULT_REFRESH, DEMAND_INTERVAL, MAX_REFRESH, MIN_REFRESH, State,
 };

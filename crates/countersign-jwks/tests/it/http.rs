@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::{SIGNED, delivery, jwk, key_set, verify};
-use countersign::{KeySet, KeySource, ManualClock, Refreshed, Verifier};
+use countersign::clock::ManualClock;
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::{KeySet, Verifier};
 use countersign_jwks::cache::DEMAND_INTERVAL;
 use countersign_jwks::http::Proxy;
 use countersign_jwks::{Config, Fetch, FetchError, HttpFetch, Jwks, JwksUrl, RemoteKeys, State};

@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use countersign::{ClockReading, ReplayStore};
+use countersign::clock::ClockReading;
+use countersign::replay::ReplayStore;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 

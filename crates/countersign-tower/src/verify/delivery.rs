@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use countersign::clock::ClockReading;
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::replay::ReplayStore;
 use countersign::replay::{Claim, Settled, StoreError};
-use countersign::{Attempt, ClockReading, KeySource, Refreshed, ReplayStore, Verified, Verifier};
+use countersign::verify::Attempt;
+use countersign::{Verified, Verifier};
 use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;

@@ -12,11 +12,12 @@ use crate::common::{Delivery, Handler, NOW, verifier};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use countersign::clock::ManualClock;
 use countersign::header::WEBHOOK_ID;
-use countersign::{
-    KeySet, KeySource, ManualClock, MemoryStore, PrivateKey, PublicKey, Reason, Refreshed, Signer, TokenPolicy,
-    UnixTime, Verifier,
-};
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::replay::MemoryStore;
+use countersign::sign::{PrivateKey, Signer};
+use countersign::{KeySet, PublicKey, Reason, TokenPolicy, UnixTime, Verifier};
 use countersign_tower::{PerRequest, Rejection, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;

@@ -13,7 +13,7 @@ use crate::common::{
 };
 use axum::Router;
 use axum::routing::post;
-use countersign::MemoryStore;
+use countersign::replay::MemoryStore;
 use countersign_tower::{Outcome, VerifyLayer};
 use http::StatusCode;
 use tokio::task::JoinSet;

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use countersign::UnixTime;
+use countersign::clock::{Clock, ClockReading, ManualClock, SystemClock};
+use countersign::replay::MemoryStore;
 use countersign::replay::conformance::{Delay, LateStore, Subject, Violations, check};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
-use countersign::{Clock, ClockReading, ManualClock, MemoryStore, SystemClock, UnixTime};
 
 /// Stores that `make` makes, given how long they remember and how many ids, in time that stands still.
 struct Made<F> {

@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use countersign::UnixTime;
+use countersign::clock::{Clock, ClockReading, ManualClock};
+use countersign::replay::MemoryStore;
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
-use countersign::{Clock, ClockReading, ManualClock, MemoryStore, UnixTime};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 

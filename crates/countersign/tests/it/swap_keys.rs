@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use countersign::{KeySource, MessageId, Reason, Refreshed, Secret, Signer, SwapKeys, UnixTime, Verifier};
+use countersign::key_source::{KeySource, Refreshed, SwapKeys};
+use countersign::sign::Signer;
+use countersign::{MessageId, Reason, Secret, UnixTime, Verifier};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const OTHER: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";

@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 use std::sync::{PoisonError, RwLock};
 
-use crate::key_source::{KeySource, Refreshed};
+use super::contract::{KeySource, Refreshed};
 use crate::verifier::Verifier;
 
 /// A verifier that can be replaced at run time, for example when the configuration is reloaded.
@@ -17,7 +17,8 @@ use crate::verifier::Verifier;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use countersign::{Secret, SwapKeys, Verifier};
+/// use countersign::key_source::SwapKeys;
+/// use countersign::{Secret, Verifier};
 ///
 /// # let (old, new) = ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX");
 /// let (old, new) = (Secret::parse(old)?, Secret::parse(new)?);

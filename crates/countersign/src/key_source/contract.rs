@@ -1,4 +1,4 @@
-//! Keys that change at run time.
+//! The contract of key sources.
 
 use std::future::{Ready, ready};
 
