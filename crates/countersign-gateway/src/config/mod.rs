@@ -22,7 +22,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign::{Clock, EventFilter, SystemClock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::{Clock, SystemClock};
+use countersign::filter::EventFilter;
 use countersign_tower::{VerifyLayer, policy::Untyped};
 use http::uri::Authority;
 use toml::Spanned;

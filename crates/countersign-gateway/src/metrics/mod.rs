@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use countersign::{Clock, MemoryStore, SystemClock};
+use countersign::clock::{Clock, SystemClock};
+use countersign::replay::MemoryStore;
 use countersign_tower::BodyBudget;
 use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;

@@ -4,7 +4,9 @@ use crate::common::{
     Authority, BODY, Backend, Connection, Delivery, Gateway, Issuer, OTHER_SECRET, Publish, Publisher, SECRET, Wire,
     delivery, jwk, key, keys, send, signed_by, source, until,
 };
-use countersign::{Clock, Secret, Signer, SystemClock};
+use countersign::Secret;
+use countersign::clock::{Clock, SystemClock};
+use countersign::sign::Signer;
 use http::StatusCode;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use crate::common::{
     Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Seen, Wire, delivery, route, send, soon,
 };
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
