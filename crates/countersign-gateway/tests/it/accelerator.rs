@@ -15,7 +15,7 @@ use crate::common::{
 const ACCELERATED: &str = "countersign_accelerated_total";
 
 /// How many mutated requests are compared, unless `COUNTERSIGN_CASES` says so.
-const CASES: usize = 1500;
+const CASES: u32 = 1500;
 
 /// A gateway and its backend.
 struct Side {
@@ -109,8 +109,11 @@ fn answers(mut received: &[u8]) -> Vec<Answered> {
     answers
 }
 
+/// A request line, headers in order, and a body.
+type Forwarded = (String, Vec<(String, Vec<u8>)>, Vec<u8>);
+
 /// What a backend saw, without what names its own address.
-fn comparable(seen: &Seen) -> (String, Vec<(String, Vec<u8>)>, Vec<u8>) {
+fn comparable(seen: &Seen) -> Forwarded {
     let headers = seen.headers.iter().filter(|(name, _)| *name != "host");
     let mut headers: Vec<_> = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     headers.sort();
@@ -231,7 +234,7 @@ async fn a_connection_goes_on_with_hyper_where_a_request_is_not_plain() {
 }
 
 /// How many cases there are, and a generator whose seed is shown if one fails.
-fn cases() -> (usize, u64, Rng) {
+fn cases() -> (u32, u64, Rng) {
     let cases = std::env::var("COUNTERSIGN_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
     let seed =
         std::env::var("COUNTERSIGN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
@@ -239,7 +242,7 @@ fn cases() -> (usize, u64, Rng) {
 }
 
 /// A delivery, authentic or not, to one path or another, with a body that decides how the backend responds.
-fn any_delivery(case: usize, length: usize, rng: &mut Rng) -> Vec<u8> {
+fn any_delivery(case: u32, length: usize, rng: &mut Rng) -> Vec<u8> {
     let id = format!("msg_{}", if rng.u8(..8) == 0 { case / 2 } else { case });
     let mut body = noise(length).to_vec();
     if let Some(first) = body.first_mut() {
@@ -252,19 +255,23 @@ fn any_delivery(case: usize, length: usize, rng: &mut Rng) -> Vec<u8> {
 
 /// That both backends have seen the same since the last time.
 fn assert_seen_alike(fast: &Side, slow: &Side, before: &mut (usize, usize), what: &str) {
-    let (new_fast, new_slow) = (fast.backend.seen(), slow.backend.seen());
-    let of = |seen: &[Seen]| seen.iter().map(comparable).collect::<Vec<_>>();
-    assert_eq!(of(&new_fast[before.0..]), of(&new_slow[before.1..]), "{what}");
-    *before = (new_fast.len(), new_slow.len());
+    let of = |side: &Side, first| side.backend.seen_after(first).iter().map(comparable).collect::<Vec<_>>();
+    let (new_fast, new_slow) = (of(fast, before.0), of(slow, before.1));
+    assert_eq!(new_fast, new_slow, "{what}");
+    *before = (before.0 + new_fast.len(), before.1 + new_slow.len());
 }
 
 /// That both have counted the same, and most of it was worth comparing.
-async fn assert_counted_alike(fast: &Side, slow: &Side, cases: usize) {
+async fn assert_counted_alike(fast: &Side, slow: &Side, cases: u32) {
     // What is settled at the end of a response may be counted a moment after it.
     until("both count alike", async || fast.counted().await == slow.counted().await).await;
     let accelerated = fast.gateway.metric(ACCELERATED).await.expect("it is counted");
-    assert!(accelerated * 4.0 > cases as f64, "{accelerated} of {cases} were plain");
-    assert!(fast.backend.seen().len() * 8 > cases, "{} of {cases} reached the backend", fast.backend.seen().len());
+    assert!(accelerated * 4.0 > f64::from(cases), "{accelerated} of {cases} were plain");
+    assert!(
+        fast.backend.seen().len() * 8 > cases as usize,
+        "{} of {cases} reached the backend",
+        fast.backend.seen().len()
+    );
 }
 
 #[tokio::test]

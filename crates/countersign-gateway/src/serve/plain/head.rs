@@ -159,7 +159,7 @@ mod tests {
             assert_ne!(text, PLAIN, "{from:?}");
             assert!(of(&text).is_none(), "{text:?}");
         }
-        let headers: String = (0..MAX_HEADERS).map(|n| format!("x-{n}: 1\r\n")).collect();
+        let headers = "x-more: 1\r\n".repeat(MAX_HEADERS);
         assert!(of(&PLAIN.replace("X-Odd", &format!("{headers}X-Odd"))).is_none());
     }
 }
