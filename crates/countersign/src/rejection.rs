@@ -20,6 +20,7 @@ use std::fmt;
 
 use http::HeaderName;
 
+use crate::header::{SVIX_HEADERS, WEBHOOK_HEADERS};
 use crate::work::Work;
 
 /// The result of a failed verification. Its `Display` explains the problem to the developer of the sender.
@@ -35,6 +36,7 @@ pub struct Rejection {
 enum Detail {
     None,
     Header(&'static str),
+    OtherName { missing: &'static str, found: &'static str },
     OffBy { seconds: u64, tolerance: u64 },
     TooLarge { limit: usize, work: Work },
 }
@@ -70,11 +72,14 @@ impl Rejection {
     }
 
     pub(crate) fn header(reason: Reason, name: &HeaderName) -> Self {
-        let known = [crate::header::WEBHOOK_ID, crate::header::WEBHOOK_TIMESTAMP, crate::header::WEBHOOK_SIGNATURE];
-        let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-        let detail =
-            known.iter().position(|header| header == name).map_or(Detail::None, |at| Detail::Header(names[at]));
-        Self { detail, ..reason.into() }
+        Self { detail: known(name).map_or(Detail::None, Detail::Header), ..reason.into() }
+    }
+
+    /// A header is missing, and the request has one of another set of names.
+    pub(crate) fn other_name(missing: &HeaderName, found: &HeaderName) -> Self {
+        let names = known(missing).zip(known(found));
+        let detail = names.map_or(Detail::None, |(missing, found)| Detail::OtherName { missing, found });
+        Self { detail, ..Reason::MissingHeader.into() }
     }
 
     pub(crate) fn too_large(limit: usize, work: Work) -> Self {
@@ -84,6 +89,12 @@ impl Rejection {
     pub(crate) fn off_by(reason: Reason, seconds: u64, tolerance: u64) -> Self {
         Self { detail: Detail::OffBy { seconds, tolerance }, ..reason.into() }
     }
+}
+
+/// The name of one of the headers, for as long as the program runs.
+fn known(name: &HeaderName) -> Option<&'static str> {
+    let names = [WEBHOOK_HEADERS.names(), SVIX_HEADERS.names()].into_iter().flatten();
+    names.map(HeaderName::as_str).find(|known| *known == name.as_str())
 }
 
 impl From<Reason> for Rejection {
@@ -106,6 +117,11 @@ impl fmt::Display for Rejection {
                  fewer signatures or a smaller body"
             ),
             (Reason::MissingHeader, Detail::Header(name)) => write!(f, "the header `{name}` is missing"),
+            (Reason::MissingHeader, Detail::OtherName { missing, found }) => write!(
+                f,
+                "the header `{missing}` is missing, and the request has `{found}`: set the header names of this source \
+                 to those of its sender"
+            ),
             (Reason::DuplicateHeader, Detail::Header(name)) => write!(f, "the header `{name}` is repeated"),
             (Reason::TimestampTooOld, Detail::OffBy { seconds, tolerance }) => write!(
                 f,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::clock::UnixTime;
+use crate::header::HeaderSet;
 use crate::message_id::MessageId;
 use crate::replay::ReplayKey;
 use crate::verifier::Verifier;
@@ -16,6 +17,7 @@ use crate::verifier::Verifier;
 #[derive(Clone)]
 pub struct Verified {
     verifier: Verifier,
+    names: &'static HeaderSet,
     scheme: Scheme,
     key: MatchedKey,
     timestamp: UnixTime,
@@ -35,18 +37,24 @@ pub(crate) enum MatchedKey {
 impl Verified {
     pub(crate) fn new(
         verifier: Verifier,
+        names: &'static HeaderSet,
         scheme: Scheme,
         key: MatchedKey,
         timestamp: UnixTime,
         message_id: MessageId,
         body: Bytes,
     ) -> Self {
-        Self { verifier, scheme, key, timestamp, message_id, body }
+        Self { verifier, names, scheme, key, timestamp, message_id, body }
     }
 
     /// The name of the source whose keys matched.
     pub fn source(&self) -> &str {
         self.verifier.source()
+    }
+
+    /// The names of the headers that were verified.
+    pub fn header_set(&self) -> &'static HeaderSet {
+        self.names
     }
 
     /// The signature scheme.

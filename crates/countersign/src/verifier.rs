@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::clock::UnixTime;
+use crate::header::HeaderNames;
 use crate::key::{KeySet, PublicKey};
 use crate::name::{SharedSource, is_source_name};
 use crate::scheme::token::{self, Policy};
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) set: Arc<KeySet>,
     pub(crate) token: Option<Policy>,
     pub(crate) tolerance_secs: u64,
+    pub(crate) header_names: HeaderNames,
     /// The index of the Ed25519 key that matched last. It is tried first.
     last_matched: AtomicUsize,
 }
@@ -62,6 +64,7 @@ impl Verifier {
             set: None,
             token: None,
             tolerance: DEFAULT_TOLERANCE,
+            header_names: HeaderNames::default(),
         }
     }
 
@@ -73,7 +76,8 @@ impl Verifier {
     /// Returns this verifier with another key set.
     #[must_use]
     pub fn with_key_set(&self, set: Arc<KeySet>) -> Self {
-        let Inner { source, secrets, labels, pinned, set: _, token, tolerance_secs, last_matched: _ } = &*self.0;
+        let Inner { source, secrets, labels, pinned, set: _, token, tolerance_secs, header_names, last_matched: _ } =
+            &*self.0;
         Self(Arc::new(Inner {
             source: Arc::clone(source),
             secrets: Arc::clone(secrets),
@@ -82,6 +86,7 @@ impl Verifier {
             set,
             token: token.clone(),
             tolerance_secs: *tolerance_secs,
+            header_names: *header_names,
             last_matched: AtomicUsize::new(0),
         }))
     }
@@ -178,6 +183,7 @@ pub struct VerifierBuilder {
     set: Option<Arc<KeySet>>,
     token: Option<Policy>,
     tolerance: Duration,
+    header_names: HeaderNames,
 }
 
 impl VerifierBuilder {
@@ -220,6 +226,12 @@ impl VerifierBuilder {
         self
     }
 
+    /// How the source names the three headers. Default: `webhook-*`.
+    pub fn header_names(mut self, names: HeaderNames) -> Self {
+        self.header_names = names;
+        self
+    }
+
     /// Builds the verifier.
     pub fn build(self) -> Result<Verifier, VerifierError> {
         if !is_source_name(&self.source) {
@@ -253,6 +265,7 @@ impl VerifierBuilder {
             set: self.set.unwrap_or_default(),
             token: self.token,
             tolerance_secs: self.tolerance.as_secs(),
+            header_names: self.header_names,
             last_matched: AtomicUsize::new(0),
         })))
     }

@@ -10,9 +10,11 @@ use crate::trust::{self, Opened};
 pub(super) fn headers_for_upstream(head: request::Parts, opened: &Opened) -> HeaderMap {
     let host = host_of(&head).and_then(|host| HeaderValue::from_str(host).ok());
     let mut headers = head.headers;
+    let verified = head.extensions.get::<Verified>();
+    let signature = verified.and_then(|verified| headers.get(&verified.header_set().signature).cloned());
     trust::remove_untrusted(&mut headers, opened);
-    if let Some(verified) = head.extensions.get::<Verified>() {
-        trust::insert_verdict(&mut headers, verified);
+    if let Some(verified) = verified {
+        trust::insert_verdict(&mut headers, verified, signature);
     }
     trust::insert_forwarded(&mut headers, head.extensions.get::<Connection>(), host);
     headers

@@ -9,7 +9,7 @@ mod opened;
 mod tests;
 
 use countersign::Verified;
-use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
+use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -67,17 +67,26 @@ fn is_content(name: &HeaderName) -> bool {
     name.as_str().starts_with("content-")
 }
 
-/// Says what was verified. Of a token's delivery, `webhook-id` and `webhook-timestamp` are not signed: they
-/// are overwritten, whatever the scheme. `webhook-signature` stays as it came, for a backend that verifies
-/// again.
-pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified) {
+/// Says what was verified. Of a token's delivery, the id and the timestamp of the headers are not signed: they
+/// are overwritten, whatever the scheme. `signature` is the header that was verified, which stays as it came, for a
+/// backend that verifies again; a source with other names has these headers too, and no unsigned `webhook-signature`.
+pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified, signature: Option<HeaderValue>) {
     headers.insert(VERDICT, HeaderValue::from_static("verified"));
     headers.insert(SCHEME, HeaderValue::from_static(verified.scheme().as_str()));
     headers.insert(WEBHOOK_ID, verified.message_id().to_header_value());
     headers.insert(MESSAGE_ID, verified.message_id().to_header_value());
     let timestamp = HeaderValue::from(verified.timestamp().as_secs());
     headers.insert(WEBHOOK_TIMESTAMP, timestamp.clone());
-    headers.insert(TIMESTAMP, timestamp);
+    headers.insert(TIMESTAMP, timestamp.clone());
+    let names = verified.header_set();
+    if names.id != WEBHOOK_ID {
+        headers.remove(WEBHOOK_SIGNATURE);
+        headers.insert(&names.id, verified.message_id().to_header_value());
+        headers.insert(&names.timestamp, timestamp);
+        if let Some(signature) = signature {
+            headers.insert(&names.signature, signature);
+        }
+    }
     insert_text(headers, SOURCE, verified.source());
     insert_text(headers, KEY, verified.key_label());
     if let Some(event_type) = verified.event_type() {

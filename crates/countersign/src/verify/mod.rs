@@ -17,7 +17,7 @@ use token::CheckedToken;
 
 use crate::clock::UnixTime;
 use crate::crypto::{self, Ed25519Signature};
-use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use crate::header::{HeaderNames, HeaderSet, SVIX_HEADERS, WEBHOOK_HEADERS};
 use crate::key::PublicKey;
 use crate::message_id::MessageId;
 use crate::rejection::{Reason, Rejection};
@@ -51,7 +51,7 @@ impl Verifier {
     }
 
     fn begin_after(&self, tried: Option<&Self>, headers: &HeaderMap, now: UnixTime) -> Result<Attempt, Rejection> {
-        let values = Values::of(headers)?;
+        let values = Values::of(headers, self.inner().header_names)?;
         let message_id = MessageId::from_header(values.id).ok_or(Reason::MalformedId)?;
         let timestamp = Timestamp::parse(values.timestamp.as_bytes()).ok_or(Reason::MalformedTimestamp)?;
         check_freshness(timestamp.seconds, now, self.inner().tolerance_secs)?;
@@ -63,7 +63,7 @@ impl Verifier {
             let header = (listed.hmacs > 1).then(|| values.signature.clone());
             Evidence::List { listed, header, plan }
         };
-        Ok(Attempt { verifier: self.clone(), message_id, timestamp, evidence, arrived: now })
+        Ok(Attempt { verifier: self.clone(), names: values.names, message_id, timestamp, evidence, arrived: now })
     }
 
     fn check_list(&self, header: &[u8]) -> Result<Listed, Rejection> {
@@ -120,6 +120,7 @@ impl Verifier {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     verifier: Verifier,
+    names: &'static HeaderSet,
     message_id: MessageId,
     timestamp: Timestamp,
     evidence: Evidence,
@@ -222,6 +223,7 @@ impl Attempt {
                     })?;
                 Ok(Verified::new(
                     self.verifier,
+                    self.names,
                     scheme,
                     key,
                     UnixTime::from_secs(self.timestamp.seconds),
@@ -229,7 +231,7 @@ impl Attempt {
                     body,
                 ))
             }
-            Evidence::Token(token) => token.finish(self.verifier, self.arrived, body),
+            Evidence::Token(token) => token.finish(self.verifier, self.names, self.arrived, body),
         }
     }
 
@@ -308,21 +310,45 @@ impl HmacSignatures {
 
 /// The three headers. Each must be present exactly once.
 struct Values<'h> {
+    names: &'static HeaderSet,
     id: &'h HeaderValue,
     timestamp: &'h HeaderValue,
     signature: &'h HeaderValue,
 }
 
 impl<'h> Values<'h> {
-    fn of(headers: &'h HeaderMap) -> Result<Self, Rejection> {
-        let id = Found::of(headers, &WEBHOOK_ID)?;
-        let timestamp = Found::of(headers, &WEBHOOK_TIMESTAMP)?;
-        let signature = Found::of(headers, &WEBHOOK_SIGNATURE)?;
+    fn of(headers: &'h HeaderMap, names: HeaderNames) -> Result<Self, Rejection> {
+        let names = choose(headers, names)?;
+        let found = |name| Found::of(headers, name).ok_or_else(|| missing(headers, names, name));
+        let (id, timestamp, signature) = (found(&names.id)?, found(&names.timestamp)?, found(&names.signature)?);
         Ok(Self {
-            id: id.once(&WEBHOOK_ID)?,
-            timestamp: timestamp.once(&WEBHOOK_TIMESTAMP)?,
-            signature: signature.once(&WEBHOOK_SIGNATURE)?,
+            names,
+            id: id.once(&names.id)?,
+            timestamp: timestamp.once(&names.timestamp)?,
+            signature: signature.once(&names.signature)?,
         })
+    }
+}
+
+/// The set of names that counts for this request.
+fn choose(headers: &HeaderMap, names: HeaderNames) -> Result<&'static HeaderSet, Rejection> {
+    match names {
+        HeaderNames::Webhook => Ok(&WEBHOOK_HEADERS),
+        HeaderNames::Svix => Ok(&SVIX_HEADERS),
+        HeaderNames::Either => match (WEBHOOK_HEADERS.first_in(headers), SVIX_HEADERS.first_in(headers)) {
+            (Some(_), Some(second)) => Err(Rejection::header(Reason::DuplicateHeader, second)),
+            (None, Some(_)) => Ok(&SVIX_HEADERS),
+            (_, None) => Ok(&WEBHOOK_HEADERS),
+        },
+    }
+}
+
+/// A header is missing. If the sender uses the names of the other set, the rejection says so.
+fn missing(headers: &HeaderMap, names: &HeaderSet, name: &HeaderName) -> Rejection {
+    let other = if *names == WEBHOOK_HEADERS { &SVIX_HEADERS } else { &WEBHOOK_HEADERS };
+    match other.first_in(headers) {
+        Some(found) if names.first_in(headers).is_none() => Rejection::other_name(name, found),
+        _ => Rejection::header(Reason::MissingHeader, name),
     }
 }
 
@@ -333,12 +359,9 @@ struct Found<'h> {
 }
 
 impl<'h> Found<'h> {
-    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Result<Self, Rejection> {
+    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Err(Rejection::header(Reason::MissingHeader, name)),
-            (Some(value), repeated) => Ok(Self { value, repeated: repeated.is_some() }),
-        }
+        Some(Self { value: values.next()?, repeated: values.next().is_some() })
     }
 
     fn once(self, name: &HeaderName) -> Result<&'h HeaderValue, Rejection> {

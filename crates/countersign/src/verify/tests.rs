@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crypto::hashed;
+use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use crate::sign::{PrivateKey, Signer, TokenSigner};
 use crate::{KeySet, Secret, TokenPolicy};
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::freshness::check_freshness;
 use crate::clock::UnixTime;
 use crate::crypto;
+use crate::header::HeaderSet;
 use crate::key::RsaKey;
 use crate::message_id::MessageId;
 use crate::rejection::{Reason, Rejection};
@@ -76,14 +77,20 @@ impl CheckedToken {
     }
 
     /// Checks that the token binds the body.
-    pub(super) fn finish(self, verifier: Verifier, arrived: UnixTime, body: Bytes) -> Result<Verified, Rejection> {
+    pub(super) fn finish(
+        self,
+        verifier: Verifier,
+        names: &'static HeaderSet,
+        arrived: UnixTime,
+        body: Bytes,
+    ) -> Result<Verified, Rejection> {
         if !token::fits(&self.payload, &body, self.must_bind) {
             return Err(Reason::BodyNotBound.into());
         }
         // The headers beside a token are not signed. A token without `iat` has no time of its own, so the time of
         // arrival is used.
         let timestamp = UnixTime::from_secs(self.issued.unwrap_or(arrived.as_secs()));
-        Ok(Verified::new(verifier, Scheme::Rs256, self.key, timestamp, self.message_id, body))
+        Ok(Verified::new(verifier, names, Scheme::Rs256, self.key, timestamp, self.message_id, body))
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::clock::UnixTime;
+use crate::header::HeaderSet;
 use crate::rejection::{Reason, Rejection};
 use crate::verdict::Verified;
 use crate::verifier::Verifier;
@@ -15,7 +16,13 @@ impl CheckedToken {
         Err(Reason::UnsupportedScheme.into())
     }
 
-    pub(super) fn finish(self, _: Verifier, _: UnixTime, _: Bytes) -> Result<Verified, Rejection> {
+    pub(super) fn finish(
+        self,
+        _: Verifier,
+        _: &'static HeaderSet,
+        _: UnixTime,
+        _: Bytes,
+    ) -> Result<Verified, Rejection> {
         match self {}
     }
 }

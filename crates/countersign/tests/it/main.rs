@@ -8,6 +8,7 @@ mod conformance;
 mod dynamic;
 mod events;
 mod expired_secrets;
+mod header_names;
 mod key_sets;
 mod replay;
 mod swap_keys;
