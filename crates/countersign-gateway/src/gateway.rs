@@ -1,7 +1,6 @@
 //! The path of a request, from top to bottom:
 //! route → method → head → body → verify → filter → claim → forward → settle → answer → record.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,13 +8,11 @@ use bytes::Bytes;
 use countersign::{Clock, SystemClock};
 use countersign_tower::{BodyBudget, Outcome, Rejection, Report, ResponseBody, Verify, VerifyLayer, problem};
 use http::header::ALLOW;
-use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::config;
 use crate::forward::{self, Failure, Forward, Peer, Places, Timeouts};
 use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -23,8 +20,8 @@ use crate::route::Table;
 use crate::serve::head::{self, Malformed};
 use crate::serve::{Arrival, Ending, Handle, RequestBody};
 use crate::source_keys::Keys;
-use crate::state::Source;
-use crate::upstream::Upstreams;
+use crate::state::source::Source;
+use crate::state::{LiveRoute, State};
 
 /// The body of an answer: what the layer gives, or a problem document of the gateway's own.
 pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
@@ -48,27 +45,14 @@ struct Route {
 }
 
 impl Gateway {
-    /// Puts the layer around the backends of each route, which `balance` builds from their names.
-    ///
-    /// All routes share `budget`, which bounds the bytes of heads and bodies that are held at one time.
-    pub fn new(
-        routes: Vec<config::Route>,
-        sources: &BTreeMap<String, Arc<Source>>,
-        budget: &BodyBudget,
-        metrics: &Arc<Metrics>,
-        log: &Log,
-        places: &Places,
-        mut balance: impl FnMut(Vec<Authority>) -> Arc<dyn Upstreams>,
-    ) -> Self {
-        let entries = routes.into_iter().filter_map(|route| {
-            // Each route names a source that is configured: the configuration was checked.
-            let source = sources.get(&route.source)?;
-            let upstreams = balance(route.upstream.clone());
-            let built = Route::new(&route, source, budget, upstreams, places, metrics);
-            Some((route.host, route.path, built))
+    /// Puts the layer around the backends of each route.
+    pub fn new(state: &State, log: &Log, places: &Places) -> Self {
+        let entries = state.routes.iter().map(|route| {
+            let built = Route::new(route, &state.budget, places, &state.metrics);
+            (route.config.host.clone(), route.config.path.clone(), built)
         });
-        let routes = Table::new(entries.collect::<Vec<_>>());
-        let (metrics, log) = (Arc::clone(metrics), log.clone());
+        let routes = Table::new(entries);
+        let (metrics, log) = (Arc::clone(&state.metrics), log.clone());
         Self { routes, metrics, log, no_route: Arc::new("none".into()) }
     }
 
@@ -159,26 +143,20 @@ impl Handle for Gateway {
 }
 
 impl Route {
-    fn new(
-        route: &config::Route,
-        source: &Arc<Source>,
-        budget: &BodyBudget,
-        upstreams: Arc<dyn Upstreams>,
-        places: &Places,
-        all_metrics: &Arc<Metrics>,
-    ) -> Self {
+    fn new(route: &LiveRoute, budget: &BodyBudget, places: &Places, all_metrics: &Arc<Metrics>) -> Self {
+        let LiveRoute { config: route, source, upstreams } = route;
         let name = Arc::new(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
         });
         let metrics = all_metrics.of_route(&name);
         let timeouts = Timeouts {
-            connect: route.connect_timeout,
+            connect: route.connect_timeout(),
             response: route.upstream_timeout,
             idle: route.upstream_idle_timeout,
         };
         let opened = route.forward_headers.clone();
-        let forward = Forward::new(upstreams, timeouts, opened, places.clone(), metrics.upstream.clone());
+        let forward = Forward::new(Arc::clone(upstreams), timeouts, opened, places.clone(), metrics.upstream.clone());
         let ends = Ends { name: Arc::clone(&name), metrics: Arc::clone(all_metrics), source: Arc::clone(source) };
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_report(move |report| ends.record(report))
@@ -187,10 +165,10 @@ impl Route {
             .body_limit(route.body_limit)
             .body_budget(budget.clone())
             .body_timeout(route.body_timeout)
-            .untyped(route.untyped)
+            .untyped(route.untyped())
             .grpc(route.grpc);
         if let Some(events) = &route.events {
-            layer = layer.events(events.clone());
+            layer = layer.events(events.filter().clone());
         }
         Self { name, metrics, verify: layer.layer(forward) }
     }

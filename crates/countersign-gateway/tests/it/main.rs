@@ -6,7 +6,6 @@ mod admin;
 mod bodies;
 mod common;
 mod config;
-mod config_keys;
 mod connections;
 mod dynamic;
 mod early;

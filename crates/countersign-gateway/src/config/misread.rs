@@ -1,0 +1,111 @@
+//! Rewords what the TOML parser and serde report.
+
+use toml::de::DeTable;
+
+use super::document::{Document, value_at};
+use super::error::Problem;
+use super::hide::{self, HIDDEN};
+use super::key_path::{KeyPath, Step};
+use super::{jwks, public_keys, secrets, token, unknown};
+
+/// How a table is written that many get wrong, by the key that it belongs to.
+const FORMS: [(&str, &str); 4] =
+    [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
+/// The beginnings of serde's own messages, which repeat values.
+const REPEATING: [&str; 4] = ["unknown variant", "invalid value", "invalid type", "duplicate field"];
+
+/// What the parser found wrong: the key, what is wrong with it, and what to write instead.
+pub(super) fn problem(error: &toml::de::Error, document: &Document) -> Problem {
+    let message = error.message();
+    let Some(span) = error.span() else { return Problem::whole(message) };
+    let Ok(tree) = DeTable::parse(document.text()) else {
+        return Problem::in_text(span.clone(), without_value(message, document.text().get(span).unwrap_or_default()));
+    };
+    let found = value_at(tree.get_ref(), &span);
+    let (path, kind) = found.unwrap_or((KeyPath::default(), "table"));
+    let reworded = unknown_key(message, &path)
+        .or_else(|| missing_key(message, &path))
+        .or_else(|| wrong_type(message, &path, kind))
+        .unwrap_or_else(|| {
+            let is_serdes = REPEATING.iter().any(|beginning| message.starts_with(beginning));
+            let value = document.text().get(span.clone()).unwrap_or_default();
+            named(if is_serdes { without_value(message, value) } else { message.to_owned() }, &path)
+        });
+    Problem::in_text(span, reworded)
+}
+
+/// A key that is not one, and the one that was probably meant.
+fn unknown_key(message: &str, path: &KeyPath) -> Option<String> {
+    let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    let table = path.parent();
+    let place = header(&table).map(|header| format!(" in {header}")).unwrap_or_default();
+    let keys: Vec<_> = expected.split('`').skip(1).step_by(2).collect();
+    let form = form(&table).map(|form| format!(": {form}")).unwrap_or_default();
+    Some(format!("unknown key \"{key}\"{place}; {}{form}", unknown::hint(key, &keys)))
+}
+
+fn missing_key(message: &str, table: &KeyPath) -> Option<String> {
+    let key = message.strip_prefix("missing field `")?.strip_suffix('`')?;
+    let place = header(table).map(|header| format!(" in {header}")).unwrap_or_default();
+    let form = form(table).map(|form| format!(": {form}")).unwrap_or_default();
+    Some(format!("missing key \"{key}\"{place}{form}"))
+}
+
+/// A value of the wrong type. The value itself is not repeated.
+fn wrong_type(message: &str, path: &KeyPath, kind: &str) -> Option<String> {
+    let (_, expected) = message.strip_prefix("invalid type: ")?.split_once(", expected ")?;
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+    let must = match form(path) {
+        Some(form) => form.to_owned(),
+        None if expected.starts_with("struct ") => "it must be a table".to_owned(),
+        None => match expected {
+            "a sequence" => "it must be an array".to_owned(),
+            "a map" => "it must be a table".to_owned(),
+            expected => format!("it must be {expected}"),
+        },
+    };
+    Some(match path.last_key() {
+        Some((key, false)) => format!("`{key}` is {article} {kind}; {must}"),
+        Some((key, true)) => format!("an entry of `{key}` is {article} {kind}; {must}"),
+        None => must,
+    })
+}
+
+/// The message, with the key in front unless it is named already.
+fn named(message: String, path: &KeyPath) -> String {
+    match path.last_key() {
+        Some((key, _)) if !message.contains(&format!("`{key}`")) => format!("`{key}`: {message}"),
+        _ => message,
+    }
+}
+
+fn form(path: &KeyPath) -> Option<&'static str> {
+    let (last, _) = path.last_key()?;
+    FORMS.iter().find(|(key, _)| *key == last).map(|(_, form)| *form)
+}
+
+/// The header of a table, as it can be written; none for an inline table of a list.
+fn header(table: &KeyPath) -> Option<String> {
+    let [Step::Key(first), rest @ ..] = table.steps() else { return None };
+    match (first.as_str(), rest) {
+        ("routes", [Step::Entry(_)]) => Some("[[routes]]".to_owned()),
+        (_, rest) => rest
+            .iter()
+            .try_fold(first.clone(), |header, step| match step {
+                Step::Key(key) => Some(format!("{header}.{key}")),
+                Step::Entry(_) => None,
+            })
+            .map(|header| format!("[{header}]")),
+    }
+}
+
+/// The message without this value if it could be a secret, however it is quoted there.
+fn without_value(message: &str, value: &str) -> String {
+    match message.split_once(['"', '`']) {
+        Some((start, _)) if hide::is_like_a_secret(value) => {
+            let expected = message.rsplit_once(", expected").map(|(_, rest)| format!(", expected{rest}"));
+            format!("{start}{HIDDEN}{}", expected.unwrap_or_default())
+        }
+        _ => message.to_owned(),
+    }
+}
