@@ -1,6 +1,8 @@
-//! Rewords what the TOML parser and serde report.
+//! Rewords the errors of the TOML parser and of serde.
 
-use toml::de::DeTable;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, value_at};
 use super::error::Problem;
@@ -11,10 +13,12 @@ use super::{jwks, public_keys, secrets, token, unknown};
 /// How a table is written that many get wrong, by the key that it belongs to.
 const FORMS: [(&str, &str); 4] =
     [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
+/// Keys whose value is one table. No other key has these names.
+const TABLES: [&str; 4] = ["server", "replay", "jwks", "token"];
 /// The beginnings of serde's own messages, which repeat values.
 const REPEATING: [&str; 4] = ["unknown variant", "invalid value", "invalid type", "duplicate field"];
 
-/// What the parser found wrong: the key, what is wrong with it, and what to write instead.
+/// The error with its key, what is wrong with it, and what to write instead.
 pub(super) fn problem(error: &toml::de::Error, document: &Document) -> Problem {
     let message = error.message();
     let Some(span) = error.span() else { return Problem::whole(message) };
@@ -54,20 +58,48 @@ fn missing_key(message: &str, table: &KeyPath) -> Option<String> {
 /// A value of the wrong type. The value itself is not repeated.
 fn wrong_type(message: &str, path: &KeyPath, kind: &str) -> Option<String> {
     let (_, expected) = message.strip_prefix("invalid type: ")?.split_once(", expected ")?;
+    Some(not(if expected.starts_with("struct ") { "a map" } else { expected }, path, kind))
+}
+
+/// The value at this path is of this kind, but has to be something else.
+fn not(expected: &str, path: &KeyPath, kind: &str) -> String {
     let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
-    let must = match form(path) {
-        Some(form) => form.to_owned(),
-        None if expected.starts_with("struct ") => "it must be a table".to_owned(),
-        None => match expected {
-            "a sequence" => "it must be an array".to_owned(),
-            "a map" => "it must be a table".to_owned(),
-            expected => format!("it must be {expected}"),
-        },
+    let must = match (form(path), expected) {
+        (Some(form), _) => form.to_owned(),
+        (None, "a sequence") => "it must be an array".to_owned(),
+        (None, "a map") => "it must be a table".to_owned(),
+        (None, expected) => format!("it must be {expected}"),
     };
-    Some(match path.last_key() {
+    match path.last_key() {
         Some((key, false)) => format!("`{key}` is {article} {kind}; {must}"),
         Some((key, true)) => format!("an entry of `{key}` is {article} {kind}; {must}"),
         None => must,
+    }
+}
+
+/// Rejects arrays in place of tables: serde would read their entries as the values of the keys, one after the other.
+pub(super) fn check_tables(document: &Document) -> Result<(), Problem> {
+    let Ok(tree) = DeTable::parse(document.text()) else { return Ok(()) };
+    match array_for_table(tree.get_ref(), &KeyPath::default()) {
+        Some((path, span)) => Err(Problem::in_text(span, not("a map", &path, "array"))),
+        None => Ok(()),
+    }
+}
+
+fn array_for_table(table: &DeTable<'_>, at: &KeyPath) -> Option<(KeyPath, Range<usize>)> {
+    let are_tables = matches!(at.steps(), [Step::Key(only)] if only == "sources");
+    table.iter().find_map(|(key, value)| {
+        let path = at.key(key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(table) => array_for_table(table, &path),
+            DeValue::Array(_) if are_tables || TABLES.contains(&&**key.get_ref()) => Some((path, value.span())),
+            DeValue::Array(entries) => entries.iter().enumerate().find_map(|(position, entry)| match entry.get_ref() {
+                DeValue::Table(table) => array_for_table(table, &path.entry(position)),
+                DeValue::Array(_) => Some((path.entry(position), entry.span())),
+                _ => None,
+            }),
+            _ => None,
+        }
     })
 }
 

@@ -90,6 +90,7 @@ impl Config {
     }
 
     fn parse(document: Document) -> Result<Self, ConfigError> {
+        misread::check_tables(&document).map_err(|problem| document.error(problem))?;
         let config: Self =
             toml::from_str(document.text()).map_err(|error| document.error(misread::problem(&error, &document)))?;
         let mut problems = Vec::new();

@@ -37,6 +37,12 @@ fn without_null(schema: &mut Schema) {
     }
     if let Some(Value::Array(any_of)) = schema.get_mut("anyOf") {
         any_of.retain(|schema| schema.get("type").is_none_or(|kind| kind != "null"));
+        if let [only] = any_of.as_slice() {
+            // As for other references: errors then name the key that is wrong inside.
+            let only = [only.clone()].into_iter().collect();
+            schema.remove("anyOf");
+            schema.insert("allOf".into(), only);
+        }
     }
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");

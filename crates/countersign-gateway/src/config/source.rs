@@ -22,7 +22,10 @@ use super::{duration, limits};
 /// It needs at least one of `secrets`, `public_keys` and `jwks`. A request is authentic if it matches any of them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Source")]
+#[schemars(
+    rename = "Source",
+    extend("anyOf" = [{ "required": ["secrets"] }, { "required": ["public_keys"] }, { "required": ["jwks"] }])
+)]
 pub struct SourceConfig {
     /// The secrets that the sender signs with (`v1`, HMAC-SHA256). List the old and the new one during a rotation.
     #[serde(default)]

@@ -50,7 +50,7 @@ pub(super) fn opened<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opene
 pub(super) fn opened_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "items": { "type": "string", "pattern": "^[-!#$&'+.^_`|~0-9A-Za-z]+$" },
+        "items": { "type": "string", "pattern": r"^[-!#\x24&'+.^_`|~0-9A-Za-z]+$" },
         "uniqueItems": true,
         "examples": [["x-real-ip"]],
     })

@@ -4,10 +4,9 @@ use super::{GOOD, change, folder, text_of};
 
 use crate::common::run;
 
-#[test]
-fn a_good_configuration_passes_the_check() {
-    let folder = folder();
-    for config in [
+/// Valid configurations without any doubt.
+pub(crate) fn accepted() -> Vec<String> {
+    vec![
         GOOD.to_owned(),
         change(
             "{ env = \"TEST_SECRET\" }",
@@ -20,7 +19,16 @@ fn a_good_configuration_passes_the_check() {
         // Shorter than the default of `connect_timeout`, which then is as short.
         change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
         change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
-    ] {
+        // Sizes in bytes.
+        change("\"1MiB\"", "1048576"),
+        change("\"1MiB\"", "\"1 MiB\""),
+    ]
+}
+
+#[test]
+fn a_good_configuration_passes_the_check() {
+    let folder = folder();
+    for config in accepted() {
         let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
         assert!(
             text.contains("gateway.toml: configuration OK (1 route, 1 source)") && !text.contains("warning"),

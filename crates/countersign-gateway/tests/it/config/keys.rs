@@ -34,12 +34,11 @@ fn set(more: &str) -> String {
     format!("jwks = {{ url = \"{URL}\"{more} }}")
 }
 
-#[test]
-fn each_kind_of_key_is_enough() {
-    let folder = folder();
+/// Configurations with each kind of key.
+pub(crate) fn keys() -> Vec<String> {
     let (one, other) = (key(1).public(), key(2).public());
     let token = "token = { audience = [\"https://hooks.example.com\"], issuer = [] }";
-    for keys in [
+    let keys = [
         format!("public_keys = [\"{one}\"]"),
         format!("public_keys = [{{ key = \"{one}\", label = \"first\" }}, \"{other}\"]"),
         set(""),
@@ -50,9 +49,17 @@ fn each_kind_of_key_is_enough() {
             .join("\n"),
         format!("secrets = [{{ env = \"TEST_SECRET\" }}]\npublic_keys = [\"{one}\"]\n{}\n{token}", set("")),
         format!("[sources.a.jwks]\nurl = \"{URL}\"\n[sources.a.token]\naudience = [\"https://hooks.example.com\"]"),
-    ] {
-        let others = keys.replace("sources.a", "sources.b").replace("TEST_SECRET", "OTHER_SECRET");
-        let text = check(&folder, &config(&keys, &others), 0);
+    ];
+    let both =
+        |keys: &String| config(keys, &keys.replace("sources.a", "sources.b").replace("TEST_SECRET", "OTHER_SECRET"));
+    keys.iter().map(both).collect()
+}
+
+#[test]
+fn each_kind_of_key_is_enough() {
+    let folder = folder();
+    for config in keys() {
+        let text = check(&folder, &config, 0);
         assert!(text.contains("configuration OK (2 routes, 2 sources)") && !text.contains("warning"), "{text}");
     }
 }

@@ -7,6 +7,10 @@ mod process;
 mod refused;
 mod secrets;
 
+pub(crate) use accepted::accepted;
+pub(crate) use doubtful::doubtful;
+pub(crate) use keys::keys;
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
@@ -15,7 +19,7 @@ use crate::common::{OTHER_SECRET, SECRET, run, secret_of};
 use tempfile::TempDir;
 
 /// A good configuration; every bad one below differs from it in one place.
-const GOOD: &str = r#"[server]
+pub(crate) const GOOD: &str = r#"[server]
 listen = ["127.0.0.1:18080"]
 admin = "127.0.0.1:19901"
 
@@ -38,7 +42,7 @@ body_timeout = "10s"
 upstream_timeout = "30s"
 "#;
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let files = [
         ("good.secret", format!("{OTHER_SECRET}\n")),

@@ -46,6 +46,14 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("events = [\"batch.*\"]", "untyped = \"reject\"", 18, &["a route with `events`"]),
         ("path = \"/gemini\"", "path = \"/a%25/*\"", 14, &["matches nothing"]),
         ("path = \"/gemini\"", "path = \"/a/%ff/*\"", 14, &["matches nothing"]),
+        // arrays in place of tables
+        ("[server]\n", "server = [[\"127.0.0.1:18080\"]]\n[other]\n", 1, &["`server` is an array; it must be a table"]),
+        (
+            "[{ env = \"TEST_SECRET\" }]",
+            "[[\"TEST_SECRET\"]]",
+            6,
+            &["an entry of `secrets` is an array", "{ env = \"NAME\" }"],
+        ),
         // values that mean nothing
         ("127.0.0.1:18080", "localhost", 2, &["\"127.0.0.1:8080\""]),
         ("[\"127.0.0.1:18080\"]", "[]", 2, &["listen on one address at least"]),
