@@ -45,7 +45,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let limit = files::raise_limit();
     let allowed = files::connections(config.server.max_connections, limit, config.server.threads())?;
     let slots = Slots::new(allowed.max_connections);
-    let mut balancers = Vec::new();
+    let mut balancers: Vec<Arc<Balancer>> = Vec::new();
     let balance = &mut |upstreams: &[UpstreamSpec]| {
         let balancer = Balancer::new(upstreams.iter().map(|upstream| upstream.authority.clone()));
         balancers.push(Arc::clone(&balancer));
@@ -62,7 +62,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(&config.server, state, balancers, slots, &allowed, &tasks, &runtime, log)?;
+    let server = build(&config.server, Parts { state, balancers, slots, allowed }, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
@@ -76,17 +76,22 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "each part of the process is built elsewhere, and joined here")]
-fn build(
-    config: &config::Server,
+/// What is built before the process.
+struct Parts {
     state: State,
     balancers: Vec<Arc<Balancer>>,
     slots: Arc<Slots>,
-    allowed: &Allowed,
+    allowed: Allowed,
+}
+
+fn build(
+    config: &config::Server,
+    parts: Parts,
     tasks: &TaskTracker,
     runtime: &Runtime,
     log: &Log,
 ) -> Result<PingoraServer, ServerError> {
+    let Parts { state, balancers, slots, allowed } = parts;
     let (threads, timeouts) = (config.threads(), config.timeouts());
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
