@@ -10,7 +10,7 @@ use super::hide::{self, HIDDEN};
 use super::key_path::{KeyPath, Step};
 use super::{jwks, public_keys, secrets, token, unknown};
 
-/// How a table is written that many get wrong, by the key that it belongs to.
+/// How the keys of a source are written that many get wrong.
 const FORMS: [(&str, &str); 4] =
     [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
 /// Keys whose value is one table. No other key has these names.
@@ -38,7 +38,7 @@ pub(super) fn problem(error: &toml::de::Error, document: &Document) -> Problem {
     Problem::in_text(span, reworded)
 }
 
-/// A key that is not one, and the one that was probably meant.
+/// An unknown key, and the one that was probably meant.
 fn unknown_key(message: &str, path: &KeyPath) -> Option<String> {
     let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
     let table = path.parent();
@@ -111,12 +111,22 @@ fn named(message: String, path: &KeyPath) -> String {
     }
 }
 
+/// How the value of this path is written, if it is one that many get wrong.
 fn form(path: &KeyPath) -> Option<&'static str> {
-    let (last, _) = path.last_key()?;
+    let last = match path.steps() {
+        [Step::Key(routes)] if routes == "routes" => return Some("each route begins with [[routes]]"),
+        [Step::Key(sources), Step::Key(_), Step::Key(last)]
+        | [Step::Key(sources), Step::Key(_), Step::Key(last), Step::Entry(_)]
+            if sources == "sources" =>
+        {
+            last
+        }
+        _ => return None,
+    };
     FORMS.iter().find(|(key, _)| *key == last).map(|(_, form)| *form)
 }
 
-/// The header of a table, as it can be written; none for an inline table of a list.
+/// The header of a table. A table in an array of a source has none.
 fn header(table: &KeyPath) -> Option<String> {
     let [Step::Key(first), rest @ ..] = table.steps() else { return None };
     match (first.as_str(), rest) {

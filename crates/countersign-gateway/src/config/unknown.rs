@@ -22,8 +22,8 @@ pub(super) fn hint(key: &str, keys: &[&str]) -> String {
 fn nearest<'k>(key: &str, keys: &[&'k str]) -> Option<&'k str> {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let distance = |known: &&str| match known.strip_prefix(key.as_str()).or(key.strip_prefix(known)) {
-        // The beginning of a key, or a key and more: a key that differs by one letter only is nearer.
-        Some(_) if key.len() > 2 => 2,
+        // One is the beginning of the other.
+        Some(_) if key.len() > 2 => strsim::damerau_levenshtein(&key, known).min(2),
         _ => strsim::damerau_levenshtein(&key, known),
     };
     let nearest = keys.iter().copied().min_by_key(distance)?;

@@ -60,7 +60,9 @@ impl<'f> Secrets<'f> {
             && std::fs::metadata(self.folder.join(path)).is_ok_and(|about| about.is_file() && about.mode() & 0o002 != 0)
         {
             doubts.push((
-                format!("anybody on this machine can replace {named}: take the right to write from others"),
+                format!(
+                    "anybody on this machine can replace {named}: remove the write permission for others (chmod o-w)"
+                ),
                 None,
             ));
         }
@@ -140,7 +142,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > MAX_FILE {
-        return Err("is larger than 64 KiB, so it is no secret".into());
+        return Err("is larger than 64 KiB, so it is not a secret".into());
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
         return Err("is UTF-16 or binary: save the secret as plain text".into());

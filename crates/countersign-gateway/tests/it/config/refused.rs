@@ -46,6 +46,13 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("events = [\"batch.*\"]", "untyped = \"reject\"", 18, &["a route with `events`"]),
         ("path = \"/gemini\"", "path = \"/a%25/*\"", 14, &["matches nothing"]),
         ("path = \"/gemini\"", "path = \"/a/%ff/*\"", 14, &["matches nothing"]),
+        // values of the wrong type
+        ("tolerance = \"5m\"", "tolerance = 5", 7, &["`tolerance` is an integer; it must be a duration like \"30s\""]),
+        ("\"1MiB\"", "1.5", 19, &["`body_limit` is a float; it must be a size"]),
+        ("\"1MiB\"", "-1", 19, &["`body_limit`: a size is not negative"]),
+        ("[\"http://127.0.0.1:3000\"]", "[3000]", 17, &["an entry of `upstream` is an integer; it must be a URL"]),
+        ("[[routes]]", "[routes]", 13, &["`routes` is a table; each route begins with [[routes]]"]),
+        ("{ env =", "{ envv =", 6, &["unknown key \"envv\"; did you mean \"env\"?"]),
         // arrays in place of tables
         ("[server]\n", "server = [[\"127.0.0.1:18080\"]]\n[other]\n", 1, &["`server` is an array; it must be a table"]),
         (
