@@ -1,7 +1,6 @@
 //! The path of a request, from top to bottom:
 //! route → method → head → body → verify → filter → claim → forward → settle → respond → record.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,14 +12,12 @@ use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
 use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, verify};
 use http::header::ALLOW;
-use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::config;
 use crate::connection::Connection;
 use crate::forward::{self, Forward, Places, Timeouts};
 use crate::ledger::{Entry, Ledger, RouteLedger};
@@ -28,8 +25,7 @@ use crate::route::Table;
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
-use crate::state::Source;
-use crate::upstream::Upstreams;
+use crate::state::{LiveRoute, State};
 
 /// The body of a response: what the layer returns, or a problem document of the gateway's own.
 pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
@@ -52,35 +48,16 @@ struct Route {
     verify: Verify<Forward, Keys>,
 }
 
-/// What all routes share.
-pub struct Shared<'a> {
-    /// Bounds the bytes of heads and bodies that are held at one time.
-    pub budget: &'a BodyBudget,
-    /// Where requests are recorded.
-    pub ledger: &'a Ledger,
-    /// How many connections to upstreams there may be.
-    pub places: &'a Places,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-}
-
 impl Gateway {
-    /// Puts the layer around the backends of each route, which `balance` builds from their names.
-    pub fn new(
-        routes: Vec<config::Route>,
-        sources: &BTreeMap<String, Arc<Source>>,
-        shared: &Shared<'_>,
-        mut balance: impl FnMut(Vec<Authority>) -> Arc<dyn Upstreams>,
-    ) -> Self {
-        let entries = routes.into_iter().filter_map(|route| {
-            // Each route names a source that is configured: the configuration was checked.
-            let source = sources.get(&route.source)?;
-            let upstreams = balance(route.upstream.clone());
-            let built = Route::new(&route, source, upstreams, shared);
-            Some((route.host, route.path, built))
+    /// Puts the layer around the backends of each route. What becomes of requests is recorded in `ledger`, and there are
+    /// `places` for so many connections to upstreams.
+    pub fn new(state: &State, ledger: &Ledger, places: &Places, clock: Arc<dyn Clock>) -> Self {
+        let entries = state.routes.iter().map(|route| {
+            let built = Route::new(route, &state.budget, ledger, places, &clock);
+            (route.config.host.clone(), route.config.path.clone(), built)
         });
-        let table = Table::new(entries.collect::<Vec<_>>());
-        Self(Arc::new(Routes { table, ledger: shared.ledger.clone(), clock: Arc::clone(&shared.clock) }))
+        let table = Table::new(entries);
+        Self(Arc::new(Routes { table, ledger: ledger.clone(), clock }))
     }
 }
 
@@ -173,19 +150,20 @@ where
 }
 
 impl Route {
-    fn new(route: &config::Route, source: &Arc<Source>, upstreams: Arc<dyn Upstreams>, shared: &Shared<'_>) -> Self {
-        let ledger = shared.ledger.route(match &route.host {
+    fn new(route: &LiveRoute, budget: &BodyBudget, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
+        let LiveRoute { config: route, source, upstreams } = route;
+        let ledger = ledger.route(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
         });
         let timeouts = Timeouts {
-            connect: route.connect_timeout,
+            connect: route.connect_timeout(),
             response: route.upstream_timeout,
             idle: route.upstream_idle_timeout,
         };
         let opened = route.forward_headers.clone();
-        let forward =
-            Forward::new(upstreams, timeouts, opened, shared.places.clone(), ledger.metrics().upstream.clone());
+        let latency = ledger.metrics().upstream.clone();
+        let forward = Forward::new(Arc::clone(upstreams), timeouts, opened, places.clone(), latency);
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_request(move |head| {
@@ -196,16 +174,16 @@ impl Route {
                     entries.record(&Entry::reported(report, connection.as_ref().map(Connection::peer)));
                 }
             })
-            .clock(Arc::clone(&shared.clock))
+            .clock(Arc::clone(clock))
             .store(Arc::clone(&source.store))
             .lease(source.lease)
             .body_limit(route.body_limit)
-            .body_budget(shared.budget.clone())
+            .body_budget(budget.clone())
             .body_timeout(route.body_timeout)
-            .untyped(route.untyped)
+            .untyped(route.untyped())
             .grpc(route.grpc);
         if let Some(events) = &route.events {
-            layer = layer.events(events.clone());
+            layer = layer.events(events.filter().clone());
         }
         Self { ledger, verify: layer.layer(forward) }
     }

@@ -1,31 +1,70 @@
 //! A gateway in front of unmodified backends: it forwards only authentic, recent, non-duplicate webhooks, and adds
 //! headers that describe the verified request.
 //!
-//! Pingora provides the [`process`]: one runtime per core, start and shutdown, and health checks of the upstreams.
-//! On each accepted stream, hyper serves the connection ([`serve`]). Each request goes through the same Tower layer
-//! that a Rust service installs, around a service that forwards it ([`forward`]).
+//! [`Config::load`] reads a configuration, and [`run`] serves it until the process is asked to stop:
 //!
-//! The path of a request is [`gateway`], from top to bottom.
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use countersign_gateway::log::{Format, Log};
+//! use countersign_gateway::{Config, run};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::load(Path::new("gateway.toml"))?;
+//! let log = Log::start(Format::Json, None)?;
+//! run(&config, &log)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Inside
+//!
+//! Pingora provides the process: one runtime per core, start and shutdown, and health checks of the upstreams. On each
+//! accepted stream, hyper serves the connection. Each request goes through the same Tower layer that a Rust service
+//! installs, around a service that forwards it. The modules that do this are hidden: they are for the binary and its tests,
+//! and change without notice.
 
 #![deny(missing_docs)]
 
-pub mod admin;
 pub mod config;
+pub mod log;
+
+#[doc(hidden)]
+pub mod admin;
+#[doc(hidden)]
+pub mod check;
+#[doc(hidden)]
 pub mod connection;
 mod detached;
+#[doc(hidden)]
 pub mod forward;
+#[doc(hidden)]
 pub mod fullness;
+#[doc(hidden)]
 pub mod gateway;
+#[doc(hidden)]
 pub mod ledger;
-pub mod log;
+#[doc(hidden)]
 pub mod metrics;
+#[doc(hidden)]
 pub mod path;
+#[doc(hidden)]
 pub mod process;
+#[doc(hidden)]
 pub mod route;
+#[doc(hidden)]
 pub mod serve;
+#[doc(hidden)]
 pub mod source_keys;
+#[doc(hidden)]
 pub mod starting;
+#[doc(hidden)]
 pub mod state;
 mod steering;
+#[doc(hidden)]
 pub mod trust;
+#[doc(hidden)]
 pub mod upstream;
+
+pub use config::Config;
+pub use process::{ServerError, run};

@@ -1,39 +1,42 @@
-//! `countersign-gateway --config FILE`
+//! The command `countersign-gateway`.
 
-use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use countersign_gateway::config::{Capacity, Config};
+use countersign_gateway::check::Checked;
 use countersign_gateway::log::{self, Log};
-use countersign_gateway::process;
-use countersign_gateway::state::State;
+use countersign_gateway::process::survive_file_size_limit;
+use countersign_gateway::{Config, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long the end of the process waits for a reader of what it wrote.
+/// How long the process waits at its end for its last output to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Forwards only verified webhooks to backends that know nothing of them.
+/// Forwards only verified webhooks to unmodified backends.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 stopped as asked, or the configuration is good; 1 it could not run; 2 usage."
+    after_help = "Exit codes: 0 stopped by a signal, or the configuration is OK; 1 error; 2 invalid arguments."
 )]
 struct Cli {
     /// The configuration, as TOML
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Check the configuration and the secrets that it names, and exit
+    #[arg(long, value_name = "FILE", required_unless_present = "schema")]
+    config: Option<PathBuf>,
+    /// Check the configuration and the secrets that it names, print warnings, and exit
     #[arg(long)]
     check: bool,
-    /// How log lines are written to standard output; what is logged is set by `RUST_LOG`
+    /// Print the JSON Schema of the configuration, for editors and other tools, and exit
+    #[arg(long, conflicts_with_all = ["config", "check"])]
+    schema: bool,
+    /// The format of log lines on standard output; `RUST_LOG` sets the level
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: LogFormat,
 }
@@ -45,55 +48,40 @@ enum LogFormat {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let filter = std::env::var_os("RUST_LOG");
-    let config = match Config::load(&cli.config) {
-        Ok(config) => config,
-        Err(error) => return failure(&error),
+    let Cli { config, check, log, .. } = Cli::parse();
+    let done = match config {
+        // Whether it is read does not change the outcome.
+        None => Ok(_ = io::stdout().lock().write_all(Config::schema().as_bytes())),
+        Some(file) if check => print_check(&file),
+        Some(file) => serve(&file, log),
     };
-    if cli.check {
-        let state = match State::build(&config) {
-            Ok(state) => state,
-            Err(error) => return failure(&error),
-        };
-        // A reader that went away changes nothing of the outcome.
-        let _ = report(&cli, &config, &state, filter.as_deref());
-        return ExitCode::SUCCESS;
-    }
-    let format = match cli.log {
+    done.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
+}
+
+fn print_check(file: &Path) -> Result<(), String> {
+    let config = Config::load(file).map_err(|error| error.to_string())?;
+    let checked = Checked::new(config).map_err(|error| error.to_string())?;
+    // Whether it is read does not change the outcome.
+    let _ = checked.print(file, std::env::var_os("RUST_LOG").as_deref(), &mut io::stdout().lock());
+    Ok(())
+}
+
+fn serve(file: &Path, format: LogFormat) -> Result<(), String> {
+    let config = Config::load(file).map_err(|error| error.to_string())?;
+    let format = match format {
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     };
-    process::survive_file_size_limit();
-    let log = match Log::start(format, filter.as_deref()) {
-        Ok(log) => log,
-        Err(error) => return failure(&format!("the log cannot be started: {error}")),
-    };
-    let ended = process::run(config, &log);
+    survive_file_size_limit();
+    let log = Log::start(format, std::env::var_os("RUST_LOG").as_deref())
+        .map_err(|error| format!("the log cannot be started: {error}"))?;
+    let ended = run(&config, &log);
     log.flush(LAST_WORDS);
-    ended.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
+    ended.map_err(|error| error.to_string())
 }
 
-fn report(cli: &Cli, config: &Config, state: &State, filter: Option<&OsStr>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let mut warnings: Vec<_> = config.warnings.iter().chain(&state.warnings).collect();
-    warnings.sort_by_key(|warning| warning.line());
-    for warning in warnings {
-        writeln!(out, "warning: {warning}")?;
-    }
-    if let Some(doubt) = log::doubt_about_filter(filter) {
-        writeln!(out, "warning: {doubt}")?;
-    }
-    for (name, source) in &config.sources {
-        writeln!(out, "source \"{name}\": {}", Capacity::of(&source.replay))?;
-    }
-    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let (routes, sources) = (counted(config.routes.len(), "route"), counted(config.sources.len(), "source"));
-    writeln!(out, "{}: configuration OK ({routes}, {sources})", cli.config.display())
-}
-
-/// Says why it could not run: to standard error, though not for longer than somebody may be expected to read it.
-fn failure(error: &dyn std::fmt::Display) -> ExitCode {
+/// Prints the error to standard error, and waits for at most [`LAST_WORDS`] until it is read.
+fn failure(error: &impl Display) -> ExitCode {
     let text = format!("error: {error}\n");
     let (done, written) = mpsc::channel();
     let writing = thread::Builder::new().spawn(move || {

@@ -1,41 +1,75 @@
-//! Addresses to listen on, addresses of backends, and which of them cannot stand together.
+//! Addresses to listen on, addresses of backends, and conflicts between them.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
-use toml::Spanned;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
 
 use super::error::Problem;
-use super::{file, parse};
+use super::key_path::KeyPath;
+use super::values::text;
 use crate::serve::head::is_host_name;
 
 const A_URL: &str = "an upstream is a URL, like \"http://127.0.0.1:3000\"";
 
-/// Reads an address to listen on.
-pub(super) fn listener(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
-    parse(text, |text| {
-        let address: SocketAddr =
-            text.parse().map_err(|_| "an address is an IP and a port, like \"127.0.0.1:8080\" or \"[::]:8080\"")?;
-        if address.port() == 0 {
-            return Err("port 0 means any free port, which nobody would know: write a port from 1 to 65535");
-        }
-        if !address.ip().is_unspecified() && !is_of_one_machine(address.ip()) {
-            return Err("no machine has this address: listen on one of this machine's, or on 0.0.0.0 or [::] for all");
-        }
-        Ok(address)
-    })
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenSpec {
+    /// The IP address and port.
+    pub address: SocketAddr,
 }
 
-/// Reads all addresses of the server; no two may want the same port of the same interface.
-pub(super) fn listeners(
-    server: &file::Server,
+impl<'de> Deserialize<'de> for ListenSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "an IP address and a port, like \"127.0.0.1:8080\"", |text| {
+            listener(text).map(|address| Self { address })
+        })
+    }
+}
+
+impl JsonSchema for ListenSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An IP address and a port, IPv6 in brackets. `0.0.0.0` and `[::]` mean all addresses of the machine.",
+            "type": "string",
+            "pattern": r"^([0-9.]+|\[[^\]]+\]):[0-9]+$",
+            "examples": ["127.0.0.1:8080", "[::]:8080"],
+        })
+    }
+}
+
+fn listener(text: &str) -> Result<SocketAddr, &'static str> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "an address is an IP and a port, like \"127.0.0.1:8080\" or \"[::]:8080\"")?;
+    if address.port() == 0 {
+        return Err("port 0 means any free port, which nobody would know: write a port from 1 to 65535");
+    }
+    if !address.ip().is_unspecified() && !is_of_one_machine(address.ip()) {
+        return Err("no machine has this address: listen on one of this machine's, or on 0.0.0.0 or [::] for all");
+    }
+    Ok(address)
+}
+
+/// Checks the addresses of the server: no two may want the same port of the same interface.
+pub(super) fn check_listeners(
+    listen: &[ListenSpec],
+    admin: Option<ListenSpec>,
     warnings: &mut Vec<Problem>,
-) -> Result<(Vec<SocketAddr>, Option<SocketAddr>), Problem> {
+) -> Result<(), Problem> {
+    let server = KeyPath::server();
+    let webhooks =
+        listen.iter().enumerate().map(|(position, spec)| (server.key("listen").entry(position), "listen", spec));
+    let all = webhooks.chain(admin.iter().map(|spec| (server.key("admin"), "admin", spec)));
     let mut taken: Vec<(SocketAddr, &str)> = Vec::new();
-    let webhooks = server.listen.get_ref().iter().map(|text| (text, "listen"));
-    for (text, key) in webhooks.chain(server.admin.iter().map(|text| (text, "admin"))) {
-        let address = listener(text)?;
+    for (at, key, &ListenSpec { address }) in all {
         if let Some((other, of)) = taken.iter().find(|(other, _)| overlap(*other, address)) {
             let why = if *other == address {
                 String::new()
@@ -45,20 +79,18 @@ pub(super) fn listeners(
                 format!(", which is the same as {other}")
             };
             let message = format!("`{key}` is {address}{why}: that is taken by `{of}` already; use another port");
-            return Err(Problem::at(text.span(), message));
+            return Err(Problem::at(&at, message));
         }
         taken.push((address, key));
     }
-    let admin = server.admin.as_ref().map(|text| Ok((listener(text)?, text.span()))).transpose()?;
-    if let Some((address, span)) = admin.clone().filter(|(address, _)| !address.ip().to_canonical().is_loopback()) {
+    if let Some(ListenSpec { address }) = admin.filter(|admin| !admin.address.ip().to_canonical().is_loopback()) {
         let message = format!(
             "`admin` listens on {address}, not on loopback: anyone who can reach it can read the names of routes and sources, \
              and how many deliveries each has; use 127.0.0.1, or keep others away from it"
         );
-        warnings.push(Problem::at(span, message));
+        warnings.push(Problem::at(&server.key("admin"), message));
     }
-    let webhooks = taken.iter().filter(|(_, key)| *key == "listen").map(|(address, _)| *address).collect();
-    Ok((webhooks, admin.map(|(address, _)| address)))
+    Ok(())
 }
 
 /// Whether both cannot be listened on at once. `[::]` takes IPv4 as well.
@@ -69,24 +101,57 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && (first == second || covers(first, second) || covers(second, first))
 }
 
-/// Reads the address of a backend.
-pub(super) fn upstream(text: &Spanned<String>) -> Result<Authority, Problem> {
-    parse(text, |text| {
-        let uri: Uri = text.parse().map_err(|_| A_URL)?;
-        let parts = uri.into_parts();
-        match (parts.scheme, parts.authority, parts.path_and_query) {
-            (Some(scheme), _, _) if scheme == Scheme::HTTPS => {
-                Err("https to an upstream is not supported yet: put the gateway beside the backend and use http")
-            }
-            (Some(scheme), Some(authority), path)
-                if scheme == Scheme::HTTP && path.as_ref().is_none_or(|path| path == "/") && !text.contains('#') =>
-            {
-                check_authority(&authority).map(|()| authority)
-            }
-            (Some(_), Some(_), _) => Err("an upstream has no path: a request keeps the path that it came with"),
-            _ => Err(A_URL),
+/// The address of a backend, to which requests are forwarded over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamSpec {
+    /// The host and port. Without a port: 80.
+    pub authority: Authority,
+}
+
+impl fmt::Display for UpstreamSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.authority.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for UpstreamSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "a URL like \"http://127.0.0.1:3000\"", |text| {
+            upstream(text).map(|authority| Self { authority })
+        })
+    }
+}
+
+impl JsonSchema for UpstreamSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Upstream".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The URL of a backend: `http`, a host and a port, without a path. Default port: 80.",
+            "type": "string",
+            "pattern": "^[Hh][Tt][Tt][Pp]://[^/?#@]+/?$",
+            "examples": ["http://127.0.0.1:3000"],
+        })
+    }
+}
+
+fn upstream(text: &str) -> Result<Authority, &'static str> {
+    let uri: Uri = text.parse().map_err(|_| A_URL)?;
+    let parts = uri.into_parts();
+    match (parts.scheme, parts.authority, parts.path_and_query) {
+        (Some(scheme), _, _) if scheme == Scheme::HTTPS => {
+            Err("https to an upstream is not supported yet: put the gateway beside the backend and use http")
         }
-    })
+        (Some(scheme), Some(authority), path)
+            if scheme == Scheme::HTTP && path.as_ref().is_none_or(|path| path == "/") && !text.contains('#') =>
+        {
+            check_authority(&authority).map(|()| authority)
+        }
+        (Some(_), Some(_), _) => Err("an upstream has no path: a request keeps the path that it came with"),
+        _ => Err(A_URL),
+    }
 }
 
 fn check_authority(authority: &Authority) -> Result<(), &'static str> {

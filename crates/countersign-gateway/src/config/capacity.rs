@@ -1,9 +1,7 @@
-//! What the size of a replay store means, in the words of an operator.
+//! The capacity of a replay store as a rate of deliveries.
 
 use std::fmt;
 use std::time::Duration;
-
-use super::replay::ReplaySpec;
 
 /// How many messages a replay store has room for, and for how long it remembers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +11,9 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// The capacity of a store that is configured so.
-    pub fn of(replay: &ReplaySpec) -> Self {
-        Self { ids: replay.capacity, retain: replay.retain }
+    /// The capacity of a store for this many ids, each of which is remembered for `retain`.
+    pub fn new(ids: usize, retain: Duration) -> Self {
+        Self { ids, retain }
     }
 
     /// Whether the store is full after less than one delivery a second. Few sources send so little.

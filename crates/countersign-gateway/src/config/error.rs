@@ -1,26 +1,31 @@
+//! Errors and warnings of a configuration.
+
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::hide::without_secrets;
+use super::key_path::KeyPath;
 
-/// Why a configuration was rejected: where, and what to do.
+/// Why a configuration was rejected: the line, what is wrong, and what to do.
+///
+/// Its text never repeats a value that could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(Located);
+pub struct ConfigError(pub(super) Located);
 
-/// What is allowed in a configuration, but deserves a second look: where, and why.
+/// Something in a configuration that is allowed but probably not meant: the line, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning(Located);
+pub struct Warning(pub(super) Located);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Located {
-    file: PathBuf,
-    line: Option<usize>,
-    message: String,
+pub(super) struct Located {
+    pub(super) file: PathBuf,
+    pub(super) line: Option<usize>,
+    pub(super) message: String,
 }
 
 impl ConfigError {
-    /// The line that it is about, counted from one; none if it is about the file as a whole.
+    /// The line in the file, counted from one. `None` if the error concerns the whole file.
     pub fn line(&self) -> Option<usize> {
         self.0.line
     }
@@ -31,7 +36,7 @@ impl ConfigError {
 }
 
 impl Warning {
-    /// The line that it is about, counted from one; none if it is about the file as a whole.
+    /// The line in the file, counted from one. `None` if the warning concerns the whole file.
     pub fn line(&self) -> Option<usize> {
         self.0.line
     }
@@ -61,64 +66,61 @@ impl fmt::Display for Warning {
 
 impl std::error::Error for ConfigError {}
 
-/// What is wrong, or doubtful, at which bytes of the file.
+/// An error or a warning, before its line is looked up.
+#[derive(Debug)]
 pub(crate) struct Problem {
-    span: Option<Range<usize>>,
+    place: Place,
     message: String,
-    /// Parts of the message that are no secrets, whatever they look like.
+    /// Parts of the message that are no secrets, even if they look like one.
     shown: Vec<String>,
 }
 
+/// What a problem concerns.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The file.
+    Whole,
+    /// These bytes of it.
+    Span(Range<usize>),
+    /// The first of these values that is written.
+    Keys(Vec<KeyPath>),
+}
+
 impl Problem {
-    pub(crate) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span: Some(span), message: message.into(), shown: Vec::new() }
+    /// A problem with this value. If it is not written, the line is that of the table around it.
+    pub(crate) fn at(path: &KeyPath, message: impl Into<String>) -> Self {
+        Self::at_first([path.clone()], message)
     }
 
+    /// A problem with the first of these values that is written.
+    pub(crate) fn at_first(paths: impl Into<Vec<KeyPath>>, message: impl Into<String>) -> Self {
+        Self { place: Place::Keys(paths.into()), message: message.into(), shown: Vec::new() }
+    }
+
+    /// A problem with these bytes of the file.
+    pub(super) fn in_text(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { place: Place::Span(span), message: message.into(), shown: Vec::new() }
+    }
+
+    /// A problem with the file as a whole.
     pub(super) fn whole(message: impl Into<String>) -> Self {
-        Self { span: None, message: message.into(), shown: Vec::new() }
+        Self { place: Place::Whole, message: message.into(), shown: Vec::new() }
     }
 
-    /// The same, with this part of the message shown as it is: the path of a file, for example.
+    /// Shows this part of the message as it is, for example the path of a file.
     pub(crate) fn showing(mut self, part: impl Into<Option<String>>) -> Self {
         self.shown.extend(part.into().filter(|part| !part.is_empty()));
         self
     }
-}
 
-/// The file that a problem is in.
-pub(crate) struct Place<'a> {
-    pub(super) file: &'a Path,
-    pub(super) text: &'a str,
-}
-
-impl Place<'_> {
-    /// The directory that relative paths in the file start from.
-    pub(crate) fn folder(&self) -> &Path {
-        self.file.parent().unwrap_or(Path::new(""))
-    }
-
-    pub(crate) fn error(&self, problem: Problem) -> ConfigError {
-        ConfigError(self.located(problem))
-    }
-
-    pub(crate) fn warning(&self, problem: Problem) -> Warning {
-        Warning(self.located(problem))
-    }
-
-    /// The line of a span's beginning, and its text.
-    pub(super) fn line_of(&self, span: &Range<usize>) -> usize {
-        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
-    }
-
-    fn located(&self, problem: Problem) -> Located {
-        let message = hidden(problem.message.trim_end(), &problem.shown);
-        let line = problem.span.map(|span| self.line_of(&span));
-        Located { file: self.file.into(), line, message: message.replace('\n', "; ") }
+    /// What it concerns, and the message in one line, without anything that could be a secret.
+    pub(super) fn into_parts(self) -> (Place, String) {
+        let message = hidden(self.message.trim_end(), &self.shown).replace('\n', "; ");
+        (self.place, message)
     }
 }
 
-/// The message without what could be a secret, but with these parts as they are.
+/// The message without anything that could be a secret, but with these parts as they are.
 fn hidden(message: &str, shown: &[String]) -> String {
     match shown.split_first() {
         None => without_secrets(message),

@@ -1,28 +1,28 @@
-//! What a message may show: a secret may have been pasted anywhere, and paths and names are to be read.
+//! Hides secrets in messages, wherever they were pasted, and shows paths and names.
 //!
-//! One rule decides: a text could be a secret if it has as many characters of base64 as the shortest secret, and
-//! they do not read as words. Separators and escapes do not count, and neither does the case.
+//! A text could be a secret if it has as many base64 characters as the shortest secret and does not consist of words.
+//! Separators, escapes and case do not matter.
 
 use std::path::{Component, Path};
 
 /// The length of the shortest secret that is accepted, in base64 without padding.
 const SHORTEST: usize = 22;
-/// A folder that is not there, and is no word, may be shown if it is shorter: so little of a secret helps nobody.
+/// A folder that does not exist and is not a word is shown only if it is shorter: so little of a secret is of no use.
 const PIECE: usize = 8;
 pub(crate) const HIDDEN: &str = "[hidden]";
 const MARKS: [&str; 2] = ["whsec_", "whsk_"];
-/// What names of files end with, and secrets do not.
+/// File extensions. No secret ends with one.
 const EXTENSIONS: [&str; 16] = [
     ".b64", ".cer", ".cfg", ".conf", ".crt", ".env", ".hex", ".json", ".key", ".pem", ".pub", ".secret", ".token",
     ".toml", ".txt", ".yaml",
 ];
-/// The commonest pairs of letters in English. Words have little else; of random letters, one pair in four is here.
+/// The most common pairs of letters in English. Words consist mostly of these; random letters do in one pair of four.
 const PAIRS: &str = "abacadagaialamanaparasatauavayblbobucachcickclcocrctdadedidodueaebecedeeefegeielemeneperes\
                      eteuevexeyfafefifogeghgignhahehihohsiaicidieifigiliminioirisitivkeldlelillloltlymamemimomp\
                      nancndnengninonsntobocodofokolomonoooporosotouovowpapeplpoprqurarcrdrerirorsrtrysaseshsiso\
                      sssttatethtitotrtstutyucueulunupurusutvaveviwawewhwiwo";
 
-/// The message with each value and each word left out that could be a secret: the line says where it is.
+/// The message without the values and words that could be secrets. The line of the error tells where they are.
 pub(super) fn without_secrets(message: &str) -> String {
     let is_quote = |char: char| matches!(char, '"' | '`' | '\'');
     let parts = message.split_inclusive(is_quote).map(|part| {
@@ -40,7 +40,7 @@ fn without_secret_words(text: &str) -> String {
     words.collect()
 }
 
-/// Whether it looks so much like a secret that nothing should have it for its name.
+/// Whether the text looks like a secret, so that it must not be used as a name.
 pub(super) fn is_like_a_secret(text: &str) -> bool {
     reads_as_secret(text) || without_secret_words(&without_escapes(text)).contains(HIDDEN)
 }
@@ -56,7 +56,7 @@ pub(crate) fn variable(name: &str) -> &str {
     if is_shown { name } else { HIDDEN }
 }
 
-/// The path, without what could be a secret that was pasted in place of it, or of a part of it.
+/// The path without the parts that could be secrets.
 pub(crate) fn path(text: &str, folder: &Path) -> String {
     let is_found = begins_in_a_folder(text, folder) || EXTENSIONS.iter().any(|end| text.ends_with(end));
     let is_path = is_found || is_rooted(text) || folder.join(text).exists();
@@ -76,7 +76,7 @@ pub(crate) fn path(text: &str, folder: &Path) -> String {
     }
 }
 
-/// Whether the text as a whole could be a secret, with whatever separates its parts taken out.
+/// Whether the whole text, without separators, could be a secret.
 fn reads_as_secret(text: &str) -> bool {
     // IPv6 addresses are written with colons, and secrets are not.
     let runs = without_escapes(text);
@@ -99,15 +99,14 @@ fn without_escapes(text: &str) -> String {
     left
 }
 
-/// Whether the beginning of a secret is followed by as much as a secret has.
+/// Whether the text contains a prefix of secrets, followed by as many characters as a secret has.
 pub(super) fn is_marked(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let marked = MARKS.iter().find_map(|mark| text.split_once(mark));
     marked.is_some_and(|(_, rest)| rest.chars().filter(|char| in_secrets(*char)).count() >= SHORTEST)
 }
 
-/// Whether it begins as paths do, and as no base64 does but by a chance in many thousands: with `.`, `~`, or
-/// a folder whose name is in small letters.
+/// Whether the text begins like a path: with `.`, `~`, or a folder with a lower-case name. Random base64 hardly ever does.
 fn is_rooted(text: &str) -> bool {
     let is_named = |path: &str| {
         let name = path.split_once('/').map(|(name, _)| name);
@@ -116,7 +115,7 @@ fn is_rooted(text: &str) -> bool {
     ["./", "../", "~/"].iter().any(|start| text.starts_with(start)) || text.strip_prefix('/').is_some_and(is_named)
 }
 
-/// Whether the first folder that it names is there: a secret that begins so is beyond chance.
+/// Whether the first folder in the path exists. A secret hardly ever begins with the name of one.
 fn begins_in_a_folder(text: &str, folder: &Path) -> bool {
     let mut start = folder.to_path_buf();
     let mut components = Path::new(text).components();
@@ -127,8 +126,8 @@ fn begins_in_a_folder(text: &str, folder: &Path) -> bool {
     first.is_some_and(|first| first.as_os_str().len() > 1) && components.next().is_some() && start.is_dir()
 }
 
-/// Whether most of its pairs of characters are those that words have. A number says nothing for or against it;
-/// a letter beside a digit, or a capital behind a small letter, speaks against it.
+/// Whether most pairs of characters are common in words. Pairs of digits do not count. A letter beside a digit, and a
+/// capital after a lower-case letter, count as uncommon.
 fn is_worded(text: &str) -> bool {
     let pairs = text.as_bytes().windows(2).filter(|pair| pair.iter().all(u8::is_ascii_alphanumeric));
     let (mut common, mut all) = (0_usize, 0_usize);

@@ -2,22 +2,108 @@
 
 use std::time::Duration;
 
-/// How message ids are remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use countersign::replay::MemoryStore;
+use countersign_tower::VerifyLayer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::capacity::Capacity;
+use super::error::Problem;
+use super::key_path::KeyPath;
+use super::values::{count, text};
+use super::{duration, limits};
+
+/// How message ids are remembered, so that duplicates are not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Replay")]
 pub struct ReplaySpec {
-    /// Where they are stored.
+    /// Where ids are stored. Default: "memory".
+    #[serde(default)]
     pub store: StoreSpec,
-    /// For how long.
+    /// How long an id is remembered after its message was handled. It has to cover the time in which the sender retries,
+    /// and must not be shorter than the time in which a signature is accepted. Default: 25 h.
+    #[serde(default = "default_retain", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
     pub retain: Duration,
-    /// How long a claim lasts that is neither confirmed nor released.
+    /// How long a message counts as being handled if the outcome never becomes known. Retries in that time get 409. It must
+    /// not be shorter than the `upstream_timeout` of any route of the source. Default: 60 s.
+    #[serde(default = "default_lease", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
     pub lease: Duration,
-    /// How many ids fit.
+    /// How many ids fit, from 1 to 2147483648. A full store rejects new messages with 503. Each id takes about 64 bytes of
+    /// memory. Default: 1000000.
+    #[serde(default = "default_capacity", deserialize_with = "capacity")]
+    #[schemars(range(min = 1, max = 2_147_483_648_u32))]
     pub capacity: usize,
 }
 
 /// Where message ids are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Store")]
 pub enum StoreSpec {
-    /// In the memory of the process.
+    /// In the memory of the process. A restart forgets all ids.
+    #[default]
     Memory,
+}
+
+impl<'de> Deserialize<'de> for StoreSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "\"memory\"", |name| match name {
+            "memory" => Ok(Self::Memory),
+            _ => Err("the only store is \"memory\""),
+        })
+    }
+}
+
+impl Default for ReplaySpec {
+    fn default() -> Self {
+        let (retain, lease, capacity) = (default_retain(), default_lease(), default_capacity());
+        Self { store: StoreSpec::default(), retain, lease, capacity }
+    }
+}
+
+fn default_retain() -> Duration {
+    MemoryStore::DEFAULT_RETAIN
+}
+
+fn default_lease() -> Duration {
+    VerifyLayer::DEFAULT_LEASE
+}
+
+fn default_capacity() -> usize {
+    MemoryStore::DEFAULT_CAPACITY
+}
+
+fn capacity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    count(deserializer, 1..=1 << 31, "the capacity is between 1 and 2147483648 ids")
+}
+
+impl ReplaySpec {
+    /// How many messages the store has room for.
+    pub fn room(&self) -> Capacity {
+        Capacity::new(self.capacity, self.retain)
+    }
+
+    /// Warns of values that are probably not meant.
+    pub(super) fn check(&self, source: &str, warnings: &mut Vec<Problem>) {
+        let at = KeyPath::source(source).key("replay");
+        if self.retain < Duration::from_hours(24) {
+            let message = format!(
+                "`{source}` remembers ids for {:?}, but senders retry for 24 h: a later retry is forwarded again",
+                self.retain
+            );
+            warnings.push(Problem::at(&at.key("retain"), message));
+        }
+        limits::warn_of_capacity(&at.key("capacity"), self.capacity, warnings);
+        let why = "if the outcome of a delivery never becomes known, its retries get 409 for that long";
+        limits::warn_outside(&at, "lease", self.lease, Duration::ZERO..=Duration::from_hours(24), why, warnings);
+        let room = self.room();
+        if room.is_low() {
+            let message =
+                format!("source \"{source}\": {room}; more are rejected with 503 (store_full): raise `capacity`");
+            warnings.push(Problem::at(&at.key("capacity"), message));
+        }
+    }
 }

@@ -1,153 +1,123 @@
-//! Sources: keys and replay policy of each sender.
+//! Sources: the keys and the replay policy of each sender.
 
 use std::time::Duration;
 
 use countersign::UnixTime;
-use countersign::replay::MemoryStore;
+use countersign::header::HeaderNames;
 use countersign::verifier::DEFAULT_TOLERANCE;
-use countersign_tower::VerifyLayer;
-use toml::Spanned;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::capacity::Capacity;
 use super::error::Problem;
-use super::file;
 use super::hide::is_like_a_secret;
-use super::keys::{JwksSpec, PublicKeySpec, TokenSpec, public_keys, token};
-use super::limits::{duration_or, warn_of_capacity, warn_outside};
-use super::replay::{ReplaySpec, StoreSpec};
+use super::jwks::JwksSpec;
+use super::key_path::KeyPath;
+use super::public_keys::{self, PublicKeySpec};
+use super::replay::ReplaySpec;
 use super::secrets::SecretRef;
+use super::token::TokenSpec;
+use super::{duration, limits};
 
-/// A sender, as configured. [`State`](crate::state::State) reads its secrets and builds its verifier and store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A sender: its keys, the tolerance for its timestamps, and its replay policy.
+///
+/// It needs at least one of `secrets`, `public_keys` and `jwks`. A request is authentic if it matches any of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(
+    rename = "Source",
+    extend("anyOf" = [{ "required": ["secrets"] }, { "required": ["public_keys"] }, { "required": ["jwks"] }])
+)]
 pub struct SourceConfig {
-    /// Its name.
-    pub name: Spanned<String>,
-    /// Its secrets.
-    pub secrets: Vec<Spanned<SecretRef>>,
-    /// Its pinned public keys.
+    /// The secrets that the sender signs with (`v1`, HMAC-SHA256). List the old and the new one during a rotation.
+    #[serde(default)]
+    pub secrets: Vec<SecretRef>,
+    /// Pinned public keys of the sender (`v1a`, Ed25519).
+    #[serde(default)]
     pub public_keys: Vec<PublicKeySpec>,
-    /// Its key set.
-    pub jwks: Option<Spanned<JwksSpec>>,
-    /// What its tokens have to contain.
+    /// A key set that the sender publishes. Its keys are used for `v1a`, and for tokens if `token` is set.
+    pub jwks: Option<JwksSpec>,
+    /// What a token (RS256) must contain. Default: tokens are rejected.
     pub token: Option<TokenSpec>,
-    /// How far a timestamp may be from now.
+    /// How far a timestamp may be from the time of arrival, in the past or the future, in whole seconds. Default: 5 min.
+    #[serde(default = "default_tolerance", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
     pub tolerance: Duration,
-    /// Where `retain` is written, or else `tolerance`.
-    pub(crate) retain_or_tolerance: Option<Spanned<()>>,
-    /// How its message ids are remembered.
+    /// How the sender names the three headers. Default: `webhook`.
+    #[serde(default)]
+    pub headers: HeadersSpec,
+    /// How the message ids of this source are remembered, so that duplicates are not forwarded.
+    #[serde(default)]
     pub replay: ReplaySpec,
 }
 
-impl file::Source {
-    pub(super) fn resolve(
-        self,
-        name: &Spanned<String>,
-        now: UnixTime,
-        warnings: &mut Vec<Problem>,
-    ) -> Result<SourceConfig, Problem> {
-        if is_like_a_secret(name.get_ref()) {
-            return Err(Problem::at(name.span(), "the name of a source is shown, and this one looks like a secret"));
-        }
-        let has_own_keys = !self.secrets.is_empty() || !self.public_keys.is_empty();
-        if !has_own_keys && self.jwks.is_none() {
-            let message = format!(
-                "the source `{}` has no secrets, no public_keys and no jwks, so nothing could be verified",
-                name.get_ref()
-            );
-            return Err(Problem::at(name.span(), message));
-        }
-        let tolerance = self.tolerance(warnings)?;
-        let secrets = self.secrets.iter().map(SecretRef::read).collect::<Result<Vec<_>, _>>()?;
-        let public_keys = public_keys(&self.public_keys, warnings)?;
-        let token = self.token(name, warnings)?;
-        let jwks = self.jwks.as_ref().map(JwksSpec::read).transpose()?;
-        let at = self.replay.retain.as_ref().or(self.tolerance.as_ref());
-        let retain_or_tolerance = at.map(|text| Spanned::new(text.span(), ()));
-        let replay = self.replay.resolve(name, warnings)?;
-        let is_expired = |secret: &Spanned<SecretRef>| secret.get_ref().expires_at.is_some_and(|at| at <= now);
-        if !secrets.is_empty() && secrets.iter().all(is_expired) {
-            let at = self.secrets.first().map_or(name.span(), Spanned::span);
-            let message = format!(
-                "all secrets of `{}` have expired, so what is signed with them is rejected: add the current one",
-                name.get_ref()
-            );
-            warnings.push(Problem::at(at, message));
-        }
-        let name = name.clone();
-        Ok(SourceConfig { name, secrets, public_keys, jwks, token, tolerance, retain_or_tolerance, replay })
-    }
+/// How a sender names the three headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadersSpec {
+    /// `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+    #[default]
+    Webhook,
+    /// `svix-id`, `svix-timestamp` and `svix-signature`.
+    Svix,
+    /// Either of these sets. A request with headers of both is rejected.
+    Either,
+}
 
-    fn tolerance(&self, warnings: &mut Vec<Problem>) -> Result<Duration, Problem> {
-        let tolerance = duration_or(self.tolerance.as_ref(), DEFAULT_TOLERANCE)?;
-        if let Some(text) = self.tolerance.as_ref().filter(|_| tolerance.subsec_nanos() > 0) {
-            return Err(Problem::at(
-                text.span(),
-                "timestamps have whole seconds, and so has the tolerance: \"1s\" at least",
-            ));
+impl HeadersSpec {
+    /// The names, for a verifier.
+    pub fn names(self) -> HeaderNames {
+        match self {
+            Self::Webhook => HeaderNames::Webhook,
+            Self::Svix => HeaderNames::Svix,
+            Self::Either => HeaderNames::Either,
         }
-        let why = "it is how long somebody may keep a delivery and send it again elsewhere, and how far clocks may be \
-                   apart; the default is 5 minutes";
-        let range = Duration::from_secs(5)..=Duration::from_hours(1);
-        warn_outside("tolerance", self.tolerance.as_ref(), range, why, warnings)?;
-        Ok(tolerance)
-    }
-
-    fn token(&self, name: &Spanned<String>, warnings: &mut Vec<Problem>) -> Result<Option<TokenSpec>, Problem> {
-        let Some(entry) = &self.token else { return Ok(None) };
-        let token = token(entry)?;
-        if self.jwks.is_none() {
-            let message = "tokens are verified with the keys of a set: name it, jwks = { url = \"https://…\" }";
-            return Err(Problem::at(entry.span(), message));
-        }
-        if token.danger_unbound_bodies {
-            let message = format!(
-                "danger: `{}` accepts tokens that do not bind the body (`danger_body_binding`): anyone who sees one can \
-                 send it again with any other body",
-                name.get_ref()
-            );
-            warnings.push(Problem::at(entry.span(), message));
-        }
-        Ok(Some(token))
     }
 }
 
-impl file::Replay {
-    fn resolve(&self, source: &Spanned<String>, warnings: &mut Vec<Problem>) -> Result<ReplaySpec, Problem> {
-        if let Some(store) = self.store.as_ref().filter(|store| store.get_ref() != "memory") {
-            return Err(Problem::at(store.span(), "the only store is \"memory\""));
+fn default_tolerance() -> Duration {
+    DEFAULT_TOLERANCE
+}
+
+impl SourceConfig {
+    /// Rejects values that cannot work, and warns of values that are probably not meant.
+    pub(super) fn check(&self, name: &str, now: UnixTime, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
+        let at = KeyPath::source(name);
+        if is_like_a_secret(name) {
+            return Err(Problem::at(&at, "the name of a source is shown, and this one looks like a secret"));
         }
-        let retain = duration_or(self.retain.as_ref(), MemoryStore::DEFAULT_RETAIN)?;
-        if retain < Duration::from_hours(24) {
+        if self.secrets.is_empty() && self.public_keys.is_empty() && self.jwks.is_none() {
+            let message =
+                format!("the source `{name}` has no secrets, no public_keys and no jwks, so nothing could be verified");
+            return Err(Problem::at(&at, message));
+        }
+        self.check_tolerance(&at, warnings)?;
+        public_keys::check(&self.public_keys, name, warnings);
+        if let Some(token) = &self.token {
+            token.check(name, self.jwks.is_some(), warnings)?;
+        }
+        if let Some(jwks) = &self.jwks {
+            jwks.check(name)?;
+        }
+        self.replay.check(name, warnings);
+        let is_expired = |secret: &SecretRef| secret.expires_at.is_some_and(|at| at <= now);
+        if !self.secrets.is_empty() && self.secrets.iter().all(is_expired) {
             let message = format!(
-                "`{}` remembers deliveries for {retain:?}, but senders retry for 24 h: what comes later is forwarded again",
-                source.get_ref()
+                "all secrets of `{name}` have expired, so requests signed with them are rejected: add the current one"
             );
-            warnings.push(Problem::at(self.retain.as_ref().map_or(source.span(), Spanned::span), message));
+            warnings.push(Problem::at(&at.key("secrets").entry(0), message));
         }
-        let capacity = match &self.capacity {
-            Some(capacity) if !(1..=1 << 31).contains(capacity.get_ref()) => {
-                return Err(Problem::at(capacity.span(), "the capacity is between 1 and 2147483648 ids"));
-            }
-            Some(capacity) => {
-                warn_of_capacity(capacity, warnings);
-                *capacity.get_ref()
-            }
-            None => MemoryStore::DEFAULT_CAPACITY,
-        };
-        let why = "a delivery whose handling broke off is in flight for that long, and its retries get 409";
-        let range = Duration::ZERO..=Duration::from_hours(24);
-        warn_outside("lease", self.lease.as_ref(), range, why, warnings)?;
-        let lease = duration_or(self.lease.as_ref(), VerifyLayer::DEFAULT_LEASE)?;
-        let replay = ReplaySpec { store: StoreSpec::Memory, retain, lease, capacity };
-        let room = Capacity::of(&replay);
-        if room.is_low() {
-            let at = self.capacity.as_ref().map_or(source.span(), Spanned::span);
-            let message = format!(
-                "source \"{}\": {room}; more are rejected with 503 (store_full): raise `capacity`",
-                source.get_ref()
-            );
-            warnings.push(Problem::at(at, message));
+        Ok(())
+    }
+
+    fn check_tolerance(&self, at: &KeyPath, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
+        if self.tolerance.subsec_nanos() > 0 {
+            let message = "timestamps have whole seconds, and so has the tolerance: \"1s\" at least";
+            return Err(Problem::at(&at.key("tolerance"), message));
         }
-        Ok(replay)
+        let why = "for that long, a request that somebody captured can be sent elsewhere, and clocks may differ; the \
+                   default is 5 minutes";
+        let usual = Duration::from_secs(5)..=Duration::from_hours(1);
+        limits::warn_outside(at, "tolerance", self.tolerance, usual, why, warnings);
+        Ok(())
     }
 }

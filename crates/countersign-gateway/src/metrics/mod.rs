@@ -21,16 +21,13 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::log::Log;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
-use crate::state::Source;
+use crate::state::source::Source;
 
 /// All that `/metrics` shows.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
-    verification: Family<RouteLabels, Histogram, Buckets>,
-    upstream: Family<RouteLabels, Histogram, Buckets>,
-    expired_secret: Family<RouteLabels, Counter>,
+    counts: Counts,
     claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     store_capacity: Family<SourceLabels, Gauge<i64, AtomicI64>>,
@@ -42,10 +39,33 @@ pub struct Metrics {
     body_budget: BodyBudget,
     connections_open: Gauge<i64, AtomicI64>,
     connections_max: Gauge<i64, AtomicI64>,
+    connections: Arc<Slots>,
+}
+
+/// Everything that only grows. A clone shares it.
+#[derive(Clone, Debug)]
+struct Counts {
+    requests: Family<RequestLabels, Counter>,
+    verification: Family<RouteLabels, Histogram, Buckets>,
+    upstream: Family<RouteLabels, Histogram, Buckets>,
+    expired_secret: Family<RouteLabels, Counter>,
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
-    connections: Arc<Slots>,
     accelerated: Counter,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            verification: Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 }),
+            upstream: Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 }),
+            expired_secret: Family::default(),
+            connections_turned_away: Family::default(),
+            connections_closed: Family::default(),
+            accelerated: Counter::default(),
+        }
+    }
 }
 
 /// Why a connection was not served.
@@ -102,19 +122,19 @@ impl MetricConstructor<Histogram> for Buckets {
 
 impl Metrics {
     /// Metrics with gauges for the stores and key sets of these sources, for memory that requests hold,
-    /// and for the connections of the webhook listeners.
-    pub fn new(sources: &BTreeMap<String, Arc<Source>>, body_budget: BodyBudget, connections: Arc<Slots>) -> Self {
-        let verification = Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 });
-        let upstream = Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 });
+    /// and for the connections of the webhook listeners. Counts go on where those of `previous` are.
+    pub fn new(
+        sources: &BTreeMap<String, Arc<Source>>,
+        body_budget: BodyBudget,
+        connections: Arc<Slots>,
+        previous: Option<&Self>,
+    ) -> Self {
         let labels = |source: &String| SourceLabels { source: source.clone() };
         let stores = sources.iter().map(|(name, source)| (labels(name), Arc::clone(&source.store))).collect();
         let sets = sources.iter().filter_map(|(name, source)| Some((labels(name), source.keys.remote_set()?.clone())));
         let mut metrics = Self {
             registry: Registry::with_prefix("countersign"),
-            requests: Family::default(),
-            verification,
-            upstream,
-            expired_secret: Family::default(),
+            counts: previous.map(|previous| previous.counts.clone()).unwrap_or_default(),
             claims_held: Family::default(),
             ids_remembered: Family::default(),
             store_capacity: Family::default(),
@@ -126,10 +146,7 @@ impl Metrics {
             body_budget,
             connections_open: Gauge::default(),
             connections_max: Gauge::default(),
-            connections_turned_away: Family::default(),
-            connections_closed: Family::default(),
             connections,
-            accelerated: Counter::default(),
         };
         metrics.register(sets.collect());
         metrics
@@ -137,23 +154,23 @@ impl Metrics {
 
     fn register(&mut self, sets: Vec<(SourceLabels, RemoteSet)>) {
         let registry = &mut self.registry;
-        registry.register("requests", "Requests, by what became of them and why", self.requests.clone());
+        registry.register("requests", "Requests, by what became of them and why", self.counts.requests.clone());
         registry.register_with_unit(
             "verification",
             "The time that it took to verify a body",
             Unit::Seconds,
-            self.verification.clone(),
+            self.counts.verification.clone(),
         );
         registry.register_with_unit(
             "upstream",
             "The time until the head of the upstream's answer",
             Unit::Seconds,
-            self.upstream.clone(),
+            self.counts.upstream.clone(),
         );
         registry.register(
             "expired_secret_matches",
             "Deliveries rejected as signature_mismatch whose signature fits a secret that has expired",
-            self.expired_secret.clone(),
+            self.counts.expired_secret.clone(),
         );
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
@@ -168,17 +185,17 @@ impl Metrics {
         registry.register(
             "connections_turned_away",
             "Connections that were closed at once, or could not be accepted, by reason",
-            self.connections_turned_away.clone(),
+            self.counts.connections_turned_away.clone(),
         );
         registry.register(
             "connections_closed",
             "Connections and HTTP/2 streams closed because the client made no progress, by reason",
-            self.connections_closed.clone(),
+            self.counts.connections_closed.clone(),
         );
         registry.register(
             "accelerated",
             "Requests of webhook listeners that were served without hyper",
-            self.accelerated.clone(),
+            self.counts.accelerated.clone(),
         );
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
@@ -198,21 +215,21 @@ impl Metrics {
         let labels = RouteLabels { route: Arc::clone(route) };
         let confirmed = RequestLabels { route: Arc::clone(route), outcome: "confirmed", reason: "" };
         RouteMetrics {
-            confirmed: self.requests.get_or_create_owned(&confirmed),
-            verification: self.verification.get_or_create_owned(&labels),
-            upstream: self.upstream.get_or_create_owned(&labels),
-            expired_secret: self.expired_secret.get_or_create_owned(&labels),
+            confirmed: self.counts.requests.get_or_create_owned(&confirmed),
+            verification: self.counts.verification.get_or_create_owned(&labels),
+            upstream: self.counts.upstream.get_or_create_owned(&labels),
+            expired_secret: self.counts.expired_secret.get_or_create_owned(&labels),
         }
     }
 
     /// Counts a request.
     pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
-        self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
+        self.counts.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
     }
 
     /// The number of requests that the accelerator served.
     pub fn accelerated(&self) -> Counter {
-        self.accelerated.clone()
+        self.counts.accelerated.clone()
     }
 
     /// Counts a connection that was not served.
@@ -221,12 +238,12 @@ impl Metrics {
             TurnedAway::MaxConnections => "max_connections",
             TurnedAway::Files => "files",
         };
-        self.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
+        self.counts.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// Counts a connection or stream that was closed for want of progress.
     pub fn connection_closed(&self, reason: &'static str) {
-        self.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
+        self.counts.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// All of them, as text.

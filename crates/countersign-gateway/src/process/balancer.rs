@@ -36,9 +36,10 @@ pub(super) struct Balancer {
 
 impl Balancer {
     /// The backends with these names.
-    pub(super) fn new(authorities: Vec<Authority>) -> Arc<Self> {
-        let count = authorities.len();
-        let mut backends = Backends::new(Box::new(Names::new(authorities)));
+    pub(super) fn new(authorities: impl IntoIterator<Item = Authority>) -> Arc<Self> {
+        let names = Names::new(authorities);
+        let count = names.0.len();
+        let mut backends = Backends::new(Box::new(names));
         // A single backend is always tried, so a health check could only do harm.
         if count > 1 {
             backends.set_health_check(Box::new(Probe));
@@ -130,7 +131,7 @@ impl HealthCheck for Probe {
 struct Names(Vec<(Authority, Mutex<Vec<SocketAddr>>)>);
 
 impl Names {
-    fn new(authorities: Vec<Authority>) -> Self {
+    fn new(authorities: impl IntoIterator<Item = Authority>) -> Self {
         Self(authorities.into_iter().map(|authority| (authority, Mutex::default())).collect())
     }
 }

@@ -23,16 +23,15 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, ListenSpec, UpstreamSpec};
 use crate::forward::Places;
-use crate::gateway::{Gateway, Shared};
+use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::log::Log;
-use crate::metrics::Metrics;
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::source_keys::Awaited;
 use crate::starting::Starting;
-use crate::state::State;
+use crate::state::{State, Surroundings};
 use crate::upstream::Upstreams;
 use balancer::{Balancer, Watch};
 use files::Allowed;
@@ -44,20 +43,28 @@ pub use signals::survive_file_size_limit;
 /// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
-pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
-    let state = State::build(&config).map_err(ServerError::Config)?;
+pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
+    let limit = files::raise_limit();
+    let allowed = files::connections(config.server.max_connections, limit, config.server.threads())?;
+    let slots = Slots::new(allowed.max_connections);
+    let mut balancers: Vec<Arc<Balancer>> = Vec::new();
+    let balance = &mut |upstreams: &[UpstreamSpec]| {
+        let balancer = Balancer::new(upstreams.iter().map(|upstream| upstream.authority.clone()));
+        balancers.push(Arc::clone(&balancer));
+        balancer as Arc<dyn Upstreams>
+    };
+    let surroundings = Surroundings { slots: &slots, log, balance };
+    let state = State::build(config, None, surroundings).map_err(ServerError::Config)?;
     for warning in config.warnings.iter().chain(&state.warnings) {
         tracing::warn!("{warning}");
     }
-    let limit = files::raise_limit();
-    let allowed = files::connections(config.server.max_connections, limit, config.server.threads)?;
     if let Some(warning) = &allowed.warning {
         tracing::warn!("{warning}");
     }
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(config, state, &allowed, &tasks, &runtime, log)?;
+    let server = build(&config.server, Parts { state, balancers, slots, allowed }, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
@@ -71,58 +78,54 @@ pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
     })
 }
 
-fn build(
-    config: Config,
+/// What is built before the process.
+struct Parts {
     state: State,
-    allowed: &Allowed,
+    balancers: Vec<Arc<Balancer>>,
+    slots: Arc<Slots>,
+    allowed: Allowed,
+}
+
+fn build(
+    config: &config::Server,
+    parts: Parts,
     tasks: &TaskTracker,
     runtime: &Runtime,
     log: &Log,
 ) -> Result<PingoraServer, ServerError> {
-    let config::Server { listen, admin, threads, body_budget, shutdown_timeout, timeouts, accelerate, .. } =
-        config.server;
+    let Parts { state, balancers, slots, allowed } = parts;
+    let (threads, timeouts) = (config.threads(), config.timeouts());
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
         ServerConf {
             threads,
             work_stealing: false,
-            grace_period_seconds: Some(shutdown_timeout.as_secs() + 60),
+            grace_period_seconds: Some(config.shutdown_timeout.as_secs() + 60),
             ..ServerConf::default()
         },
     );
-    let budget = BodyBudget::new(body_budget);
-    let slots = Slots::new(allowed.max_connections);
-    let mut metrics = Metrics::new(&state.sources, budget.clone(), Arc::clone(&slots));
-    metrics.show_log(log);
-    let metrics = Arc::new(metrics);
     let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let awaited = awaited.collect();
-    let mut upstreams = Vec::new();
-    let balance = |authorities| {
-        let balancer = Balancer::new(authorities);
-        upstreams.push(Arc::clone(&balancer));
-        balancer as Arc<dyn Upstreams>
-    };
     let places = Places::new(allowed.upstream_connections);
-    let ledger = Ledger::new(Arc::clone(&metrics), log.clone());
-    let shared = Shared { budget: &budget, ledger: &ledger, places: &places, clock: Arc::new(SystemClock) };
-    let gateway = Gateway::new(config.routes, &state.sources, &shared, balance);
+    let ledger = Ledger::new(Arc::clone(&state.metrics), log.clone());
+    let gateway = Gateway::new(&state, &ledger, &places, Arc::new(SystemClock));
+    let State { key_sets, budget, metrics, .. } = state;
     let starting = Starting::default();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for address in &listen {
+    for ListenSpec { address } in &config.listen {
         let bound = listener::bind(*address, threads)?;
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
     }
-    let admin = admin.map(|address| Ok((address, listener::bind(address, 1)?))).transpose()?;
+    let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
     // Before anything listens: who is told that the gateway is ready may send at once.
-    runtime.block_on(balancer::resolve(&upstreams));
+    runtime.block_on(balancer::resolve(&balancers));
 
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
-    if accelerate {
+    if config.accelerate {
         webhooks = webhooks.accelerate(metrics.accelerated());
     }
     let acceptor = Acceptor {
@@ -135,7 +138,7 @@ fn build(
     for (thread, sockets) in sockets.into_iter().enumerate() {
         server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &starting));
     }
-    for address in &listen {
+    for ListenSpec { address } in &config.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
@@ -152,10 +155,10 @@ fn build(
         server.add_service(Listener::new("admin".into(), sockets, acceptor, &starting));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
-    let mut watch = background_service("upstreams", Watch(upstreams));
+    let mut watch = background_service("upstreams", Watch(balancers));
     watch.threads = Some(1);
     server.add_service(watch);
-    let mut refresh = background_service("key sets", Refresh(state.key_sets));
+    let mut refresh = background_service("key sets", Refresh(key_sets));
     refresh.threads = Some(1);
     server.add_service(refresh);
     server.bootstrap();

@@ -1,68 +1,74 @@
 //! The key sets that a configuration names, each built once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign::clock::SystemClock;
 use countersign_jwks::{self as jwks, HttpFetch, Jwks};
-use toml::Spanned;
 
-use crate::config::{JwksSpec, Problem, hide};
+use crate::config::{JwksSpec, KeyPath, Problem, hide};
 use crate::source_keys::RemoteSet;
 
-/// The key sets that were built so far. Sources with the same URL share one.
-pub(super) struct KeySets<'f> {
-    folder: &'f Path,
+/// The key sets of all sources. Sources with the same URL share one.
+pub(super) struct KeySets {
+    folder: PathBuf,
     known: Vec<Known>,
+    /// Those of the state before.
+    kept: Vec<Known>,
 }
 
+#[derive(Clone)]
 struct Known {
     spec: JwksSpec,
     ca: Option<Vec<u8>>,
     set: RemoteSet,
 }
 
-impl<'f> KeySets<'f> {
-    /// None yet. Certificates are read relative to `folder`.
-    pub(super) fn new(folder: &'f Path) -> Self {
-        Self { folder, known: Vec::new() }
+impl KeySets {
+    /// None yet. Certificates are read relative to `folder`. Sets of the state before go on if nothing of them changed.
+    pub(super) fn new(folder: &Path, previous: Option<&Self>) -> Self {
+        let kept = previous.map(|previous| previous.known.clone()).unwrap_or_default();
+        Self { folder: folder.into(), known: Vec::new(), kept }
     }
 
-    /// The key set with this specification. Nothing is fetched yet.
-    pub(super) fn of(&mut self, entry: &Spanned<JwksSpec>) -> Result<RemoteSet, Problem> {
-        let problem = |message: String| Problem::at(entry.span(), message);
-        let spec = entry.get_ref();
-        let ca = self.ca(entry)?;
+    /// The key set of this source. Nothing is fetched yet.
+    pub(super) fn of(&mut self, source: &str, spec: &JwksSpec) -> Result<RemoteSet, Problem> {
+        let at = KeyPath::source(source).key("jwks");
+        let problem = |message: String| Problem::at_first([at.key("ca"), at.clone()], message);
+        let ca = self.ca(spec).map_err(|(message, shown)| problem(message).showing(shown))?;
+        let is_same = |known: &&Known| known.spec.max_stale == spec.max_stale && known.ca == ca;
         if let Some(known) = self.known.iter().find(|known| known.spec.url == spec.url) {
-            return if known.spec.max_stale == spec.max_stale && known.ca == ca {
-                Ok(known.set.clone())
-            } else {
-                Err(problem(
-                    "another source names the same URL with another `max_stale` or `ca`: they share one key set, \
-                     so write the same in both"
-                        .into(),
-                ))
-            };
+            return Some(known).filter(is_same).map(|known| known.set.clone()).ok_or_else(|| {
+                let message = "another source names the same URL with another `max_stale` or `ca`: they share one key set, \
+                               so write the same in both";
+                Problem::at(&at, message)
+            });
         }
-        let fetch = match &ca {
-            None => HttpFetch::new(spec.url.clone()),
-            Some(pem) => HttpFetch::with_ca(spec.url.clone(), pem)
-                .map_err(|error| problem(format!("`ca` holds no certificate authority in PEM: {error}")))?,
+        let mut kept = self.kept.iter().filter(|known| known.spec.url == spec.url);
+        let set = if let Some(known) = kept.find(is_same) {
+            known.set.clone()
+        } else {
+            let fetch = match &ca {
+                None => HttpFetch::new(spec.url.clone()),
+                Some(pem) => HttpFetch::with_ca(spec.url.clone(), pem)
+                    .map_err(|error| problem(format!("`ca` holds no certificate authority in PEM: {error}")))?,
+            };
+            Jwks::new(fetch, jwks::Config::default().max_stale(spec.max_stale), SystemClock)
         };
-        let set = Jwks::new(fetch, jwks::Config::default().max_stale(spec.max_stale), SystemClock);
         self.known.push(Known { spec: spec.clone(), ca, set: set.clone() });
         Ok(set)
     }
 
-    fn ca(&self, entry: &Spanned<JwksSpec>) -> Result<Option<Vec<u8>>, Problem> {
-        let Some(path) = &entry.get_ref().ca else { return Ok(None) };
+    /// The certificates, or why they cannot be read and the path as it may be shown.
+    fn ca(&self, spec: &JwksSpec) -> Result<Option<Vec<u8>>, (String, String)> {
+        let Some(path) = &spec.ca else { return Ok(None) };
         std::fs::read(self.folder.join(path)).map(Some).map_err(|error| {
-            let shown = self.folder.join(hide::path(&path.to_string_lossy(), self.folder)).display().to_string();
-            Problem::at(entry.span(), format!("`ca`: {shown} cannot be read: {error}")).showing(shown)
+            let shown = self.folder.join(hide::path(&path.to_string_lossy(), &self.folder)).display().to_string();
+            (format!("`ca`: {shown} cannot be read: {error}"), shown)
         })
     }
 
     /// All of them, each once.
-    pub(super) fn into_sets(self) -> Vec<RemoteSet> {
-        self.known.into_iter().map(|known| known.set).collect()
+    pub(super) fn all(&self) -> Vec<RemoteSet> {
+        self.known.iter().map(|known| known.set.clone()).collect()
     }
 }

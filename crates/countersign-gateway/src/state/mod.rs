@@ -1,150 +1,146 @@
-//! The running parts of the gateway, built from its configuration: secrets are read, and verifiers, stores and key
-//! sets are built here.
+//! The running parts of the gateway, built by name from its configuration: sources with their keys and stores, upstreams,
+//! budget and metrics.
 
 mod key_sets;
 mod secrets;
+pub mod source;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use countersign::replay::MemoryStore;
-use countersign::{KeySet, UnixTime, Verifier};
-use countersign_jwks::RemoteKeys;
+use countersign_tower::BodyBudget;
 
-use crate::config::{Config, ConfigError, Problem, PublicKeySpec, ReplaySpec, SourceConfig, StoreSpec, Warning};
-use crate::fullness::Fullness;
-use crate::source_keys::{Keys, RemoteSet};
+use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, Warning};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::serve::Slots;
+use crate::source_keys::RemoteSet;
+use crate::upstream::Upstreams;
 use key_sets::KeySets;
 use secrets::Secrets;
+use source::Source;
 
 /// The running parts of the gateway.
-#[derive(Debug)]
 pub struct State {
     /// The sources, by name.
     pub sources: BTreeMap<String, Arc<Source>>,
+    /// The routes, in the order of the configuration, each with its source and its upstreams.
+    pub routes: Vec<LiveRoute>,
     /// The key sets of the sources, each once.
     pub key_sets: Vec<RemoteSet>,
+    /// Bounds the bytes of request heads and bodies in memory, over all routes.
+    pub budget: BodyBudget,
+    /// Everything that `/metrics` shows.
+    pub metrics: Arc<Metrics>,
     /// Doubts about secrets and certificates.
     pub warnings: Vec<Warning>,
+    sets: KeySets,
+    balanced: Vec<Balanced>,
 }
 
-/// A source with its keys and its replay store.
-#[derive(Debug)]
-pub struct Source {
-    /// The keys that it verifies with.
-    pub keys: Keys,
-    /// Whether it can verify nothing before its key set has arrived, because it has no secret and no pinned key.
-    pub depends_on_remote: bool,
-    /// Remembers the ids of its messages.
-    pub store: Arc<MemoryStore>,
-    /// Whether the store is full.
-    pub fullness: Fullness,
-    /// How long a claim lasts that is neither confirmed nor released.
-    pub lease: Duration,
-    /// The label of each secret, and when it expires, if it does.
-    pub secrets: Vec<(String, Option<UnixTime>)>,
+/// A route with its source and its upstreams.
+#[derive(Clone)]
+pub struct LiveRoute {
+    /// Its configuration.
+    pub config: Route,
+    /// The source that verifies its requests.
+    pub source: Arc<Source>,
+    /// Its backends.
+    pub upstreams: Arc<dyn Upstreams>,
 }
+
+impl fmt::Debug for LiveRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveRoute").field("config", &self.config).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// What the process gives to the state.
+pub struct Surroundings<'a> {
+    /// The connections of the webhook listeners.
+    pub slots: &'a Arc<Slots>,
+    /// The log.
+    pub log: &'a Log,
+    /// Resolves the names of backends, and checks their health.
+    pub balance: &'a mut dyn FnMut(&[UpstreamSpec]) -> Arc<dyn Upstreams>,
+}
+
+/// Backends that were set up. Routes with the same list of backends share them.
+type Balanced = (Vec<UpstreamSpec>, Arc<dyn Upstreams>);
 
 impl State {
     /// Reads the secrets and certificates that `config` names, and builds everything that runs. Nothing is fetched yet.
-    pub fn build(config: &Config) -> Result<Self, ConfigError> {
-        let (place, mut warnings) = (config.place(), Vec::new());
-        let (mut secrets, mut sets) = (Secrets::new(place.folder()), KeySets::new(place.folder()));
-        let mut sources = BTreeMap::new();
-        // In the order in which they are written, so that the second of two equal secrets is reported.
-        let mut written: Vec<_> = config.sources.values().collect();
-        written.sort_by_key(|source| source.name.span().start);
-        for source in written {
-            let built = Source::build(source, &mut secrets, &mut sets, &mut warnings);
-            let built = built.map_err(|problem| place.error(problem))?;
-            sources.insert(source.name.get_ref().clone(), Arc::new(built));
+    ///
+    /// With the `previous` state, everything that did not change goes on: replay stores keep their ids, key sets their keys,
+    /// upstreams their health, and metrics their counts.
+    ///
+    /// # Errors
+    ///
+    /// A secret, certificate or key cannot be used, or a route names a source that does not exist.
+    pub fn build(
+        config: &Config,
+        previous: Option<&Self>,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Self, ConfigError> {
+        let Parts { sources, sets, warnings } = Parts::build(config, previous)?;
+        let Surroundings { slots, log, balance } = surroundings;
+        let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
+        for (position, route) in config.routes.iter().enumerate() {
+            let source = sources.get(&route.source).ok_or_else(|| {
+                let message = format!("there is no source `{}`", route.source);
+                config.document().error(Problem::at(&KeyPath::route(position).key("source"), message))
+            })?;
+            let mut known = balanced.iter().chain(previous.iter().flat_map(|state| &state.balanced));
+            let kept = known.find(|(specs, _)| *specs == route.upstream).map(|(_, kept)| Arc::clone(kept));
+            let upstreams = kept.unwrap_or_else(|| balance(&route.upstream));
+            if !balanced.iter().any(|(specs, _)| *specs == route.upstream) {
+                balanced.push((route.upstream.clone(), Arc::clone(&upstreams)));
+            }
+            routes.push(LiveRoute { config: route.clone(), source: Arc::clone(source), upstreams });
         }
-        let warnings = warnings.into_iter().map(|problem| place.warning(problem)).collect();
-        Ok(Self { sources, key_sets: sets.into_sets(), warnings })
+        let limit = config.body_budget();
+        let budget = previous.map(|state| state.budget.clone()).filter(|budget| budget.capacity() == limit);
+        let budget = budget.unwrap_or_else(|| BodyBudget::new(limit));
+        let counted = previous.map(|state| &*state.metrics);
+        let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counted);
+        metrics.show_log(log);
+        let key_sets = sets.all();
+        Ok(Self { sources, routes, key_sets, budget, metrics: Arc::new(metrics), warnings, sets, balanced })
+    }
+
+    /// Reads the secrets and certificates that `config` names, as [`build`](Self::build) does, and returns what is doubtful.
+    ///
+    /// # Errors
+    ///
+    /// A secret, certificate or key cannot be used.
+    pub fn check(config: &Config) -> Result<Vec<Warning>, ConfigError> {
+        Parts::build(config, None).map(|parts| parts.warnings)
     }
 }
 
-impl Source {
-    /// How many secrets have not expired at this time.
-    pub fn live_secrets(&self, now: UnixTime) -> usize {
-        self.secrets.iter().filter(|(_, expires_at)| expires_at.is_none_or(|at| now < at)).count()
-    }
-
-    fn build(
-        config: &SourceConfig,
-        known: &mut Secrets<'_>,
-        sets: &mut KeySets<'_>,
-        warnings: &mut Vec<Problem>,
-    ) -> Result<Self, Problem> {
-        let name = config.name.get_ref();
-        let mut secrets = Vec::new();
-        let verifier = verifier(config, known, &mut secrets, warnings)?;
-        check_retention(config, &verifier)?;
-        let keys = match &config.jwks {
-            None => Keys::Fixed(verifier),
-            Some(spec) => Keys::Remote(RemoteKeys::new(verifier, sets.of(spec)?)),
-        };
-        let store = store(&config.replay);
-        let fullness = Fullness::new(name.clone(), Arc::clone(&store));
-        let depends_on_remote = config.secrets.is_empty() && config.public_keys.is_empty();
-        Ok(Self { keys, depends_on_remote, store, fullness, lease: config.replay.lease, secrets })
-    }
+/// The parts that verify.
+struct Parts {
+    sources: BTreeMap<String, Arc<Source>>,
+    sets: KeySets,
+    warnings: Vec<Warning>,
 }
 
-/// The replay store that is configured. Stores are chosen here and nowhere else.
-fn store(replay: &ReplaySpec) -> Arc<MemoryStore> {
-    match replay.store {
-        StoreSpec::Memory => Arc::new(MemoryStore::builder().capacity(replay.capacity).retain(replay.retain).build()),
+impl Parts {
+    fn build(config: &Config, previous: Option<&State>) -> Result<Self, ConfigError> {
+        let (document, mut problems) = (config.document(), Vec::new());
+        let mut secrets = Secrets::new(document.folder());
+        let mut sets = KeySets::new(document.folder(), previous.map(|state| &state.sets));
+        let mut sources = BTreeMap::new();
+        // In the order of the file, so that the second of two equal secrets is reported.
+        let mut written: Vec<_> = config.sources.iter().collect();
+        written.sort_by_key(|(name, _)| document.line(&KeyPath::source(name)));
+        for (name, source) in written {
+            let kept = previous.and_then(|state| state.sources.get(name));
+            let built = Source::build(name, source, kept, &mut secrets, &mut sets, &mut problems);
+            sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
+        }
+        let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
+        Ok(Self { sources, sets, warnings })
     }
-}
-
-/// The verifier with all keys that are not fetched.
-fn verifier(
-    config: &SourceConfig,
-    known: &mut Secrets<'_>,
-    secrets: &mut Vec<(String, Option<UnixTime>)>,
-    warnings: &mut Vec<Problem>,
-) -> Result<Verifier, Problem> {
-    let name = config.name.get_ref();
-    let problem = |message: String| Problem::at(config.name.span(), message);
-    let mut builder = Verifier::builder(name.as_str()).tolerance(config.tolerance);
-    for entry in &config.secrets {
-        let secret = known.read(name, entry, warnings)?;
-        let label = secret.label().map_or_else(|| format!("secret-{}", secrets.len() + 1), str::to_owned);
-        secrets.push((label, secret.expires_at()));
-        builder = builder.secret(secret);
-    }
-    let public_keys = config.public_keys.iter().map(PublicKeySpec::parse).collect::<Result<Vec<_>, _>>();
-    builder = builder.public_keys(public_keys.map_err(|error| problem(error.to_string()))?);
-    if config.jwks.is_some() {
-        // Fetched later; without it, a source with no other keys would not be a verifier at all.
-        builder = builder.key_set(KeySet::default());
-    }
-    if let Some(token) = &config.token {
-        builder = builder.token(token.policy());
-    }
-    builder.build().map_err(|error| problem(error.to_string()))
-}
-
-/// A store has to remember ids for as long as a replay could be accepted.
-fn check_retention(config: &SourceConfig, verifier: &Verifier) -> Result<(), Problem> {
-    let (retain, tolerance, life) = (config.replay.retain, config.tolerance, verifier.longest_life());
-    // The default of either is long enough for the default of the other.
-    if let Some(at) = config.retain_or_tolerance.as_ref().filter(|_| retain < life) {
-        let why = if config.token.is_some() {
-            "a token without `iat` may be good for 24 h, a leeway of 1 min and the tolerance, or a signature for \
-             twice the tolerance"
-        } else {
-            "a signature is good for twice the tolerance"
-        };
-        let message = format!(
-            "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a request of `{}` may be \
-             accepted for {life:?} ({why}), so a replay in between would be forwarded: set `retain` to {life:?} \
-             or more",
-            config.name.get_ref()
-        );
-        return Err(Problem::at(at.span(), message));
-    }
-    Ok(())
 }

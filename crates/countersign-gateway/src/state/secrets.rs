@@ -1,4 +1,4 @@
-//! Reads the secrets that a configuration names.
+//! Reads secrets from the variables and files that a configuration names.
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -6,10 +6,9 @@ use std::path::Path;
 
 use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime};
-use toml::Spanned;
 use zeroize::Zeroizing;
 
-use crate::config::{Problem, SecretOrigin, SecretRef, hide};
+use crate::config::{KeyPath, Problem, SecretOrigin, SecretRef, hide};
 
 /// The most bytes that a secret file may have.
 const MAX_FILE: usize = 64 * 1024;
@@ -35,11 +34,12 @@ impl<'f> Secrets<'f> {
     pub(super) fn read(
         &mut self,
         source: &str,
-        entry: &Spanned<SecretRef>,
+        at: &KeyPath,
+        entry: &SecretRef,
         warnings: &mut Vec<Problem>,
     ) -> Result<Secret, Problem> {
-        let problem = |message: &str| Problem::at(entry.span(), message);
-        let SecretRef { origin, label, expires_at } = entry.get_ref();
+        let problem = |message: &str| Problem::at(at, message);
+        let SecretRef { origin, label, expires_at } = entry;
         let shown = shown(origin, self.folder);
         let mut secret =
             read(origin, self.folder, &shown).map_err(|message| problem(&message).showing(shown.clone()))?;
@@ -61,7 +61,9 @@ impl<'f> Secrets<'f> {
             && std::fs::metadata(self.folder.join(path)).is_ok_and(|about| about.is_file() && about.mode() & 0o002 != 0)
         {
             doubts.push((
-                format!("anybody on this machine can replace {named}: take the right to write from others"),
+                format!(
+                    "anybody on this machine can replace {named}: remove the write permission for others (chmod o-w)"
+                ),
                 None,
             ));
         }
@@ -71,8 +73,8 @@ impl<'f> Secrets<'f> {
         Ok(secret)
     }
 
-    /// Compares it with all others by what they sign, which shows nothing of them. Gives what there is to say of an
-    /// equal one, and the name of that.
+    /// Compares the secret with all others by their signatures, which reveal nothing of them. Returns a warning about an equal
+    /// one, and the name of that one.
     fn remember(&mut self, source: &str, secret: &Secret, shown: &str) -> Option<(String, Option<String>)> {
         let fingerprint = fingerprint(secret)?;
         let known = self.known.iter().find(|known| known.fingerprint == fingerprint);
@@ -90,14 +92,14 @@ impl<'f> Secrets<'f> {
     }
 }
 
-/// What the secret signs: equal for equal secrets, however they are written.
+/// A signature that is equal for equal secrets, however they are written.
 fn fingerprint(secret: &Secret) -> Option<Vec<u8>> {
     let unlimited = secret.clone().expiring_at(UnixTime::from_secs(u64::MAX / 1000));
     let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same").ok()?, UnixTime::from_secs(0), b"");
     Some(headers.get(countersign::header::WEBHOOK_SIGNATURE)?.as_bytes().to_vec())
 }
 
-/// Its name as it may be shown: a secret may stand in its place.
+/// Its name, or a placeholder if a secret may have been pasted in place of the name.
 fn shown(origin: &SecretOrigin, folder: &Path) -> String {
     match origin {
         SecretOrigin::Env(name) => hide::variable(name).to_owned(),
@@ -105,7 +107,7 @@ fn shown(origin: &SecretOrigin, folder: &Path) -> String {
     }
 }
 
-/// The secret, labelled with the name of what it was read from, which is `shown`.
+/// The secret, labelled with the name of its variable or file, which is `shown`.
 fn read(origin: &SecretOrigin, folder: &Path, shown: &str) -> Result<Secret, String> {
     let (found, text, label) = match origin {
         SecretOrigin::Env(name) => {
@@ -124,7 +126,7 @@ fn read(origin: &SecretOrigin, folder: &Path, shown: &str) -> Result<Secret, Str
             (format!("in {shown}"), text, shown.rsplit('/').next().unwrap_or_default())
         }
     };
-    // Editors end a file with a newline; nothing else around a secret is forgiven.
+    // Editors end a file with a newline. Anything else around a secret is an error.
     let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
     let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
@@ -141,7 +143,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > MAX_FILE {
-        return Err("is larger than 64 KiB, so it is no secret".into());
+        return Err("is larger than 64 KiB, so it is not a secret".into());
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
         return Err("is UTF-16 or binary: save the secret as plain text".into());

@@ -58,6 +58,11 @@ impl Opened {
         Ok(steers)
     }
 
+    /// The opened headers that are forwarded without being opened, with their positions.
+    pub fn needless(&self) -> impl Iterator<Item = (usize, &HeaderName)> {
+        self.0.iter().enumerate().filter(|(_, name)| !is_untrusted(name))
+    }
+
     pub(super) fn contains(&self, name: &HeaderName) -> bool {
         self.0.contains(name)
     }

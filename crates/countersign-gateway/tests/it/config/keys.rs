@@ -34,12 +34,11 @@ fn set(more: &str) -> String {
     format!("jwks = {{ url = \"{URL}\"{more} }}")
 }
 
-#[test]
-fn each_kind_of_key_is_enough() {
-    let folder = folder();
+/// Configurations with each kind of key.
+pub(crate) fn keys() -> Vec<String> {
     let (one, other) = (key(1).public(), key(2).public());
     let token = "token = { audience = [\"https://hooks.example.com\"], issuer = [] }";
-    for keys in [
+    let keys = [
         format!("public_keys = [\"{one}\"]"),
         format!("public_keys = [{{ key = \"{one}\", label = \"first\" }}, \"{other}\"]"),
         set(""),
@@ -50,9 +49,17 @@ fn each_kind_of_key_is_enough() {
             .join("\n"),
         format!("secrets = [{{ env = \"TEST_SECRET\" }}]\npublic_keys = [\"{one}\"]\n{}\n{token}", set("")),
         format!("[sources.a.jwks]\nurl = \"{URL}\"\n[sources.a.token]\naudience = [\"https://hooks.example.com\"]"),
-    ] {
-        let others = keys.replace("sources.a", "sources.b").replace("TEST_SECRET", "OTHER_SECRET");
-        let text = check(&folder, &config(&keys, &others), 0);
+    ];
+    let both =
+        |keys: &String| config(keys, &keys.replace("sources.a", "sources.b").replace("TEST_SECRET", "OTHER_SECRET"));
+    keys.iter().map(both).collect()
+}
+
+#[test]
+fn each_kind_of_key_is_enough() {
+    let folder = folder();
+    for config in keys() {
+        let text = check(&folder, &config, 0);
         assert!(text.contains("configuration OK (2 routes, 2 sources)") && !text.contains("warning"), "{text}");
     }
 }
@@ -88,7 +95,7 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
         ("jwks = { url = \"http://keys.example.com/\" }".into(), 4, &["https", "could replace the keys"]),
         (format!("jwks = {{ url = \"https://user:{}@a/\" }}", secret_of(SECRET)), 4, &["must not have a user name"]),
         ("jwks = { url = \"keys.example.com\" }".into(), 4, &["`https://host/path`"]),
-        ("jwks = { url = 7 }".into(), 4, &["`url` is a text"]),
+        ("jwks = { url = 7 }".into(), 4, &["`url` is an integer; it must be a URL"]),
         ("jwks = \"https://keys.example.com/\"".into(), 4, &["{ url = \"https://…\" }"]),
         ("jwks = { max_stale = \"1h\" }".into(), 4, &["{ url = \"https://…\" }"]),
         (set(", max_age = \"1h\""), 4, &["unknown key \"max_age\"", "`max_stale`"]),
@@ -99,11 +106,15 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
         ("secrets = [{ env = \"TEST_SECRET\" }]\ntoken = { audience = [\"a\"] }".into(), 5, &["jwks = { url"]),
         (token("{ issuer = [\"a\"] }"), 5, &["`audience`", "the URL of this endpoint"]),
         (token("{ audience = [] }"), 5, &["`audience`"]),
-        (token("{ audience = \"a\" }"), 5, &["`audience` is a list of texts"]),
+        (token("{ audience = \"a\" }"), 5, &["`audience` is a string; it must be an array of non-empty strings"]),
         (token("{ audience = [\"*\"] }"), 5, &["no token has it"]),
         (token("{ audience = [\"a\"], issuer = [\"  \"] }"), 5, &["no token has it"]),
-        (token("{ audience = [\"\"] }"), 5, &["`audience` is a list of texts"]),
-        (token("{ audience = [\"a\"], issuer = [7] }"), 5, &["`issuer` is a list of texts"]),
+        (token("{ audience = [\"\"] }"), 5, &["`audience`: the string is empty"]),
+        (
+            token("{ audience = [\"a\"], issuer = [7] }"),
+            5,
+            &["an entry of `issuer` is an integer; it must be a non-empty string"],
+        ),
         (token("{ audience = [\"a\"], algorithm = \"HS256\" }"), 5, &["unknown key \"algorithm\""]),
         (
             token("{ audience = [\"a\"], body_binding = \"none\" }"),
@@ -111,7 +122,11 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
             &["danger_body_binding = \"none\"", "any other body"],
         ),
         (token("{ audience = [\"a\"], danger_body_binding = true }"), 5, &["\"none\" or absent"]),
-        (token("{ audience = [\"a\"], typ = \"x\" }"), 5, &["`typ` is a list of texts"]),
+        (
+            token("{ audience = [\"a\"], typ = \"x\" }"),
+            5,
+            &["`typ` is a string; it must be an array of non-empty strings"],
+        ),
         (
             token("{ audience = [\"a\"] }\nreplay = { retain = \"24h\" }"),
             6,

@@ -1,0 +1,60 @@
+//! Key sets that are fetched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_jwks::{Config, JwksUrl};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::duration;
+use super::error::Problem;
+use super::key_path::KeyPath;
+use super::values::{NonEmpty, text};
+
+/// How a key set is written.
+pub(super) const FORM: &str = "a key set is { url = \"https://…\" }, with `max_stale` and `ca` if needed";
+/// The shortest age up to which a set may serve: it is refreshed each minute at most.
+const MIN_STALE: Duration = Duration::from_mins(2);
+
+/// A key set (JWKS) that is fetched at the start and kept up to date. Sources with the same `url` share one.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Jwks")]
+pub struct JwksSpec {
+    /// Where the sender publishes its keys: https, or http to a loopback address.
+    #[serde(deserialize_with = "url")]
+    #[schemars(with = "String", regex(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
+    pub url: JwksUrl,
+    /// How long keys are accepted after the last successful fetch, at least 2 min. Default: 1 day.
+    #[serde(default = "default_max_stale", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub max_stale: Duration,
+    /// A PEM file with the certificate authorities to trust. A relative path starts at the directory of this configuration.
+    /// Default: the public ones.
+    #[serde(default, deserialize_with = "path")]
+    #[schemars(with = "Option<NonEmpty>")]
+    pub ca: Option<PathBuf>,
+}
+
+impl JwksSpec {
+    pub(super) fn check(&self, source: &str) -> Result<(), Problem> {
+        if self.max_stale < MIN_STALE {
+            let message = format!("`max_stale` is {MIN_STALE:?} at least: keys are fetched once a minute at most");
+            return Err(Problem::at(&KeyPath::source(source).key("jwks").key("max_stale"), message));
+        }
+        Ok(())
+    }
+}
+
+fn default_max_stale() -> Duration {
+    Config::DEFAULT_MAX_STALE
+}
+
+fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JwksUrl, D::Error> {
+    text(deserializer, "a URL like \"https://keys.example.com/jwks.json\"", JwksUrl::parse)
+}
+
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    NonEmpty::deserialize(deserializer).map(|NonEmpty(path)| Some(path.into()))
+}

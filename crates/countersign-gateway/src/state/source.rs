@@ -1,0 +1,128 @@
+//! A source, with its keys and its replay store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::replay::MemoryStore;
+use countersign::{KeySet, UnixTime, Verifier};
+use countersign_jwks::RemoteKeys;
+
+use super::key_sets::KeySets;
+use super::secrets::Secrets;
+use crate::config::{KeyPath, Problem, PublicKeySpec, ReplaySpec, SourceConfig, StoreSpec};
+use crate::fullness::Fullness;
+use crate::source_keys::Keys;
+
+/// A source with its keys and its replay store.
+#[derive(Debug)]
+pub struct Source {
+    /// The keys that it verifies with.
+    pub keys: Keys,
+    /// Whether it can verify nothing before its key set has arrived, because it has no secret and no pinned key.
+    pub depends_on_remote: bool,
+    /// Remembers the ids of its messages.
+    pub store: Arc<MemoryStore>,
+    /// Whether the store is full.
+    pub fullness: Arc<Fullness>,
+    /// How long a claim lasts that is neither confirmed nor released.
+    pub lease: Duration,
+    /// The label of each secret, and when it expires, if it does.
+    pub secrets: Vec<(String, Option<UnixTime>)>,
+    replay: ReplaySpec,
+}
+
+impl Source {
+    /// How many secrets have not expired at this time.
+    pub fn live_secrets(&self, now: UnixTime) -> usize {
+        self.secrets.iter().filter(|(_, expires_at)| expires_at.is_none_or(|at| now < at)).count()
+    }
+
+    /// The source with this name. `kept` is the source that had this name before: its store goes on if its settings did not
+    /// change.
+    pub(super) fn build(
+        name: &str,
+        config: &SourceConfig,
+        kept: Option<&Arc<Self>>,
+        known: &mut Secrets<'_>,
+        sets: &mut KeySets,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<Self, Problem> {
+        let mut secrets = Vec::new();
+        let verifier = verifier(name, config, known, &mut secrets, warnings)?;
+        check_retention(name, config, &verifier)?;
+        let keys = match &config.jwks {
+            None => Keys::Fixed(verifier),
+            Some(spec) => Keys::Remote(RemoteKeys::new(verifier, sets.of(name, spec)?)),
+        };
+        let replay = config.replay;
+        let kept = kept.filter(|kept| has_same_store(&kept.replay, &replay));
+        let store = kept.map_or_else(|| store(&replay), |kept| Arc::clone(&kept.store));
+        let fullness = kept.map_or_else(
+            || Arc::new(Fullness::new(name.to_owned(), Arc::clone(&store))),
+            |kept| Arc::clone(&kept.fullness),
+        );
+        let depends_on_remote = config.secrets.is_empty() && config.public_keys.is_empty();
+        Ok(Self { keys, depends_on_remote, store, fullness, lease: replay.lease, secrets, replay })
+    }
+}
+
+/// The replay store that is configured. Stores are chosen here and nowhere else.
+fn store(replay: &ReplaySpec) -> Arc<MemoryStore> {
+    match replay.store {
+        StoreSpec::Memory => Arc::new(MemoryStore::builder().capacity(replay.capacity).retain(replay.retain).build()),
+    }
+}
+
+/// Whether one store serves both. The lease belongs to each claim, not to the store.
+fn has_same_store(one: &ReplaySpec, other: &ReplaySpec) -> bool {
+    *one == ReplaySpec { lease: one.lease, ..*other }
+}
+
+/// The verifier with all keys that are not fetched.
+fn verifier(
+    name: &str,
+    config: &SourceConfig,
+    known: &mut Secrets<'_>,
+    secrets: &mut Vec<(String, Option<UnixTime>)>,
+    warnings: &mut Vec<Problem>,
+) -> Result<Verifier, Problem> {
+    let at = KeyPath::source(name);
+    let problem = |message: String| Problem::at(&at, message);
+    let mut builder = Verifier::builder(name).tolerance(config.tolerance).header_names(config.headers.names());
+    for (position, entry) in config.secrets.iter().enumerate() {
+        let secret = known.read(name, &at.key("secrets").entry(position), entry, warnings)?;
+        let label = secret.label().map_or_else(|| format!("secret-{}", secrets.len() + 1), str::to_owned);
+        secrets.push((label, secret.expires_at()));
+        builder = builder.secret(secret);
+    }
+    let public_keys = config.public_keys.iter().map(PublicKeySpec::parse).collect::<Result<Vec<_>, _>>();
+    builder = builder.public_keys(public_keys.map_err(|error| problem(error.to_string()))?);
+    if config.jwks.is_some() {
+        // Fetched later; without it, a source with no other keys would not be a verifier at all.
+        builder = builder.key_set(KeySet::default());
+    }
+    if let Some(token) = &config.token {
+        builder = builder.token(token.policy());
+    }
+    builder.build().map_err(|error| problem(error.to_string()))
+}
+
+/// A store has to remember ids for as long as a replay could be accepted.
+fn check_retention(name: &str, config: &SourceConfig, verifier: &Verifier) -> Result<(), Problem> {
+    let (retain, tolerance, life) = (config.replay.retain, config.tolerance, verifier.longest_life());
+    if retain >= life {
+        return Ok(());
+    }
+    let why = if config.token.is_some() {
+        "a token without `iat` may be good for 24 h, a leeway of 1 min and the tolerance, or a signature for twice the \
+         tolerance"
+    } else {
+        "a signature is good for twice the tolerance"
+    };
+    let message = format!(
+        "ids are forgotten after {retain:?}, but with a tolerance of {tolerance:?} a request of `{name}` may be accepted \
+         for {life:?} ({why}), so a replay in between would be forwarded: set `retain` to {life:?} or more"
+    );
+    let at = KeyPath::source(name);
+    Err(Problem::at_first([at.key("replay").key("retain"), at.key("tolerance")], message))
+}

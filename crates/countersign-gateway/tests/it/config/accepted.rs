@@ -1,0 +1,56 @@
+//! Valid configurations.
+
+use super::{GOOD, change, folder, text_of};
+
+use crate::common::run;
+
+/// Valid configurations without any doubt.
+pub(crate) fn accepted() -> Vec<String> {
+    vec![
+        GOOD.to_owned(),
+        change(
+            "{ env = \"TEST_SECRET\" }",
+            "{ file = \"good.secret\", label = \"old\", expires_at = \"2999-01-01T00:00:00Z\" }",
+        ),
+        change("{ env = \"TEST_SECRET\" }", "{ file = \"crlf.secret\", expires_at = 2999-01-01T00:00:00Z }"),
+        change("host = \"hooks.example.com\"\n", ""),
+        change("events =", "untyped = \"reject\"\ngrpc = true\nforward_headers = [\"X-Forwarded-For\"]\nevents ="),
+        change("http://127.0.0.1:3000", "http://[::1]:3000/"),
+        // Shorter than the default of `connect_timeout`, which then is as short.
+        change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
+        change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
+        // Sizes in bytes.
+        change("\"1MiB\"", "1048576"),
+        change("\"1MiB\"", "\"1 MiB\""),
+    ]
+}
+
+#[test]
+fn a_good_configuration_passes_the_check() {
+    let folder = folder();
+    for config in accepted() {
+        let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
+        assert!(
+            text.contains("gateway.toml: configuration OK (1 route, 1 source)") && !text.contains("warning"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_check_says_how_many_deliveries_a_store_has_room_for() {
+    let folder = folder();
+    for (config, line) in [
+        (
+            change("capacity = 100000\n", ""),
+            "source \"gemini\": the store remembers 1,000,000 ids for 25 h, which is enough for 11 deliveries a second\n",
+        ),
+        (
+            change("capacity = 100000", "capacity = 100000\nretain = \"73h\""),
+            "source \"gemini\": the store remembers 100,000 ids for 73 h, which is enough for 22 deliveries a minute\n",
+        ),
+    ] {
+        let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
+        assert!(text.contains(line), "{text}");
+    }
+}

@@ -1,0 +1,164 @@
+//! Invalid configurations.
+
+use super::{GOOD, assert_refused, change, folder};
+
+#[test]
+fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
+    let folder = folder();
+    for (from, to, line, words) in [
+        // not TOML, or not this file's keys
+        ("[server]", "[server", 1, &[][..]),
+        ("admin =", "admn =", 3, &["unknown key \"admn\" in [server]; did you mean \"admin\"?"]),
+        (
+            "tolerance =",
+            "tolerence =",
+            7,
+            &["unknown key \"tolerence\" in [sources.gemini]; did you mean \"tolerance\"?"],
+        ),
+        ("lease =", "leese =", 10, &["unknown key \"leese\" in [sources.gemini.replay]; did you mean \"lease\"?"]),
+        ("body_limit =", "bodylimit =", 19, &["unknown key \"bodylimit\" in [[routes]]; did you mean \"body_limit\"?"]),
+        (
+            "[sources.gemini.replay]",
+            "[sources.gemini.reply]",
+            9,
+            &["unknown key \"reply\"", "did you mean \"replay\"?"],
+        ),
+        ("path = \"/gemini\"\n", "", 13, &["missing key \"path\" in [[routes]]"]),
+        ("source = \"gemini\"\n", "", 13, &["missing key \"source\" in [[routes]]"]),
+        ("capacity = 100000", "capacity = -1", 11, &["`capacity`", "between 1 and"]),
+        ("capacity = 100000", "capacity = 0", 11, &["between 1 and"]),
+        ("capacity = 100000", "store = \"redis\"", 11, &["\"memory\""]),
+        ("events =", "forward_headers = [\"countersign-key\"]\nevents =", 18, &["`countersign-key`", "gateway's own"]),
+        ("events =", "forward_headers = [\"x-real-ip\", \"COUNTERSIGN_X\"]\nevents =", 18, &["gateway's own"]),
+        ("events =", "forward_headers = [\"x-real-ip\",\n\"webhook_id\"]\nevents =", 19, &["`webhook_id`", "signed"]),
+        ("events =", "forward_headers = [\"Connection\"]\nevents =", 18, &["one connection"]),
+        ("events =", "forward_headers = [\"content-length\"]\nevents =", 18, &["framing"]),
+        (
+            "events =",
+            "forward_headers = [\"x_forwarded_for\"]\nevents =",
+            18,
+            &["another spelling of `x-forwarded-for`"],
+        ),
+        ("events =", "forward_headers = [\"x-goog-*\"]\nevents =", 18, &["name of one header"]),
+        ("events =", "forward_headers = [\"x real ip\"]\nevents =", 18, &["name of one header"]),
+        ("events =", "grpc = \"yes\"\nevents =", 18, &["`grpc` is a string; it must be a boolean"]),
+        ("events =", "untyped = \"drop\"\nevents =", 18, &["\"forward\" or \"reject\""]),
+        ("events = [\"batch.*\"]", "untyped = \"reject\"", 18, &["a route with `events`"]),
+        ("path = \"/gemini\"", "path = \"/a%25/*\"", 14, &["matches nothing"]),
+        ("path = \"/gemini\"", "path = \"/a/%ff/*\"", 14, &["matches nothing"]),
+        // values of the wrong type
+        ("tolerance = \"5m\"", "tolerance = 5", 7, &["`tolerance` is an integer; it must be a duration like \"30s\""]),
+        ("\"1MiB\"", "1.5", 19, &["`body_limit` is a float; it must be a size"]),
+        ("\"1MiB\"", "-1", 19, &["`body_limit`: a size is not negative"]),
+        ("[\"http://127.0.0.1:3000\"]", "[3000]", 17, &["an entry of `upstream` is an integer; it must be a URL"]),
+        ("[[routes]]", "[routes]", 13, &["`routes` is a table; each route begins with [[routes]]"]),
+        ("{ env =", "{ envv =", 6, &["unknown key \"envv\"; did you mean \"env\"?"]),
+        // arrays in place of tables
+        ("[server]\n", "server = [[\"127.0.0.1:18080\"]]\n[other]\n", 1, &["`server` is an array; it must be a table"]),
+        (
+            "[{ env = \"TEST_SECRET\" }]",
+            "[[\"TEST_SECRET\"]]",
+            6,
+            &["an entry of `secrets` is an array", "{ env = \"NAME\" }"],
+        ),
+        // values that mean nothing
+        ("127.0.0.1:18080", "localhost", 2, &["\"127.0.0.1:8080\""]),
+        ("[\"127.0.0.1:18080\"]", "[]", 2, &["listen on one address at least"]),
+        ("127.0.0.1:19901", "9901", 3, &["an IP and a port"]),
+        ("tolerance = \"5m\"", "tolerance = \"5\"", 7, &["a number and a unit"]),
+        ("tolerance = \"5m\"", "tolerance = \"0s\"", 7, &["zero"]),
+        ("\"1MiB\"", "\"much\"", 19, &["\"64KiB\""]),
+        ("\"/gemini\"", "\"gemini\"", 14, &["begins with a slash"]),
+        ("\"/gemini\"", "\"/a/../b\"", 14, &["matches nothing"]),
+        ("\"hooks.example.com\"", "\"https://hooks.example.com\"", 15, &["without scheme and port"]),
+        ("\"batch.*\"", "\"*.failed\"", 18, &["`prefix.*`"]),
+        ("http://127.0.0.1:3000", "127.0.0.1:3000", 17, &["\"http://127.0.0.1:3000\""]),
+        ("http://127.0.0.1:3000", "https://a", 17, &["https", "not supported yet"]),
+        ("http://127.0.0.1:3000", "http://a/path", 17, &["no path"]),
+        ("http://127.0.0.1:3000", "http://user:pass@a", 17, &["no user name"]),
+        ("[\"http://127.0.0.1:3000\"]", "[]", 17, &["one upstream at least"]),
+        ("127.0.0.1:18080", "127.0.0.1:0", 2, &["port 0"]),
+        ("127.0.0.1:18080", "224.0.0.1:18080", 2, &["no machine has this address"]),
+        ("127.0.0.1:18080", "240.0.0.1:18080", 2, &["no machine has this address"]),
+        ("127.0.0.1:18080", "255.255.255.255:18080", 2, &["no machine has this address"]),
+        ("127.0.0.1:18080", "0.0.0.1:18080", 2, &["no machine has this address"]),
+        ("127.0.0.1:18080", "[fe80::1]:18080", 2, &["no machine has this address"]),
+        ("127.0.0.1:19901", "[ff02::1]:18080", 3, &["no machine has this address"]),
+        ("http://127.0.0.1:3000", "http://240.0.0.1", 17, &["no machine can be reached"]),
+        ("http://127.0.0.1:3000", "http://[fe80::1]", 17, &["no machine can be reached"]),
+        ("\"batch.*\"", "\"a,b\"", 18, &["a text of its own"]),
+        ("127.0.0.1:19901", "127.0.0.1:0", 3, &["port 0"]),
+        ("127.0.0.1:19901", "127.0.0.1:18080", 3, &["`admin`", "taken by `listen`"]),
+        ("127.0.0.1:19901", "0.0.0.0:18080", 3, &["overlaps with 127.0.0.1:18080"]),
+        ("127.0.0.1:19901", "[::]:18080", 3, &["overlaps with 127.0.0.1:18080"]),
+        ("127.0.0.1:19901", "[::ffff:127.0.0.1]:18080", 3, &["the same as 127.0.0.1:18080"]),
+        ("\"127.0.0.1:18080\"", "\"127.0.0.1:18080\",\n\"127.0.0.1:18080\"", 3, &["`listen`", "taken"]),
+        ("\"127.0.0.1:18080\"", "\"127.0.0.1:18080\",\n\"0.0.0.0:18080\"", 3, &["overlaps"]),
+        ("\"127.0.0.1:18080\"", "\"0.0.0.0:18080\", \"[::]:18080\"", 2, &["overlaps"]),
+        ("\"hooks.example.com\"", "\"hooks..example.com\"", 15, &["no request names this host"]),
+        ("\"hooks.example.com\"", "\"0.0.0.0\"", 15, &["no request names this host"]),
+        ("\"hooks.example.com\"", "\"[\"", 15, &["no request names this host"]),
+        ("http://127.0.0.1:3000", "http://h:99999", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://h:65536", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://h:0", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://h:", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://[::1]:", 17, &["from 1 to 65535"]),
+        ("http://127.0.0.1:3000", "http://256.0.0.1", 17, &["the host of an upstream"]),
+        ("http://127.0.0.1:3000", "http://a..b", 17, &["the host of an upstream"]),
+        ("http://127.0.0.1:3000", "http://a#b", 17, &["no path"]),
+        ("http://127.0.0.1:3000", "http://0.0.0.0:3000", 17, &["an address to listen on"]),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:18080", 17, &["the gateway itself", "127.0.0.1:18080"]),
+        ("http://127.0.0.1:3000", "http://LOCALHOST:18080/", 17, &["the gateway itself"]),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:19901", 17, &["the gateway itself", "127.0.0.1:19901"]),
+        ("\"1MiB\"", "\"10TB\"", 19, &["is the unit right"]),
+        ("\"1MiB\"", "\"0\"", 19, &["the size is zero"]),
+        ("admin =", "body_budget = \"10TB\"\nadmin =", 3, &["is the unit right"]),
+        ("admin =", "threads = 100000\nadmin =", 3, &["at most 4096"]),
+        ("admin =", "threads = 0\nadmin =", 3, &["one thread at least"]),
+        ("tolerance = \"5m\"", "tolerance = \"999ms\"", 7, &["whole seconds"]),
+        ("tolerance = \"5m\"", "tolerance = \"300years\"", 7, &["longer than a year"]),
+        ("lease = \"60s\"", "lease = \"100years\"", 10, &["longer than a year"]),
+        ("\"10s\"", "\"0s\"", 20, &["zero"]),
+        ("\"batch.*\"", "\" batch.succeeded\"", 18, &["white space"]),
+        ("\"batch.*\"", "\"\"", 18, &["invalid event pattern"]),
+        // values that do not go together
+        ("source = \"gemini\"", "source = \"gemimi\"", 16, &["there is no source", "`gemini`"]),
+        ("\"30s\"", "\"61s\"", 21, &["61s", "60s", "retry"]),
+        ("lease = \"60s\"", "lease = \"29s\"", 21, &["30s", "29s"]),
+        (
+            "upstream_timeout =",
+            "connect_timeout = \"31s\"\nupstream_timeout =",
+            21,
+            &["31s", "30s", "`upstream_timeout`"],
+        ),
+        ("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\"\nconnect_timeout = \"3s\"", 22, &["3s", "2s"]),
+        ("upstream_timeout =", "connect_timeout = \"0s\"\nupstream_timeout =", 21, &["zero"]),
+        ("upstream_timeout =", "upstream_idle_timeout = \"2\"\nupstream_timeout =", 21, &["a number and a unit"]),
+        (
+            "upstream_timeout =",
+            "upstream_idle_timout = \"2s\"\nupstream_timeout =",
+            21,
+            &["did you mean \"upstream_idle_timeout\"?"],
+        ),
+        ("secrets = [{ env = \"TEST_SECRET\" }]", "", 5, &["no secrets"]),
+        ("secrets = [{ env = \"TEST_SECRET\" }]", "secrets = []", 5, &["no secrets"]),
+        ("admin =", "body_budget = \"1MB\"\nadmin =", 3, &["1048576 bytes", "never fit"]),
+        ("admin =", "body_budget = \"lots\"\nadmin =", 3, &["\"64KiB\""]),
+    ] {
+        assert_refused(&folder, &change(from, to), Some(line), words);
+    }
+    let again = format!(
+        "{GOOD}[[routes]]\npath = \"/gemini\"\nhost = \"HOOKS.example.com\"\nsource = \"gemini\"\nupstream = [\"http://a\"]\n"
+    );
+    assert_refused(&folder, &again, Some(23), &["same host and path"]);
+    let none = GOOD.split("[[routes]]").next().expect("the part before the routes");
+    assert_refused(&folder, none, None, &["no [[routes]]"]);
+}
+
+#[test]
+fn what_would_let_a_replay_through_or_nothing_at_all_is_refused() {
+    let folder = folder();
+    // A timestamp is good from 5 min before to 5 min after: who forgets earlier forwards a replay.
+    assert_refused(&folder, &change("capacity = 100000", "retain = \"9m\""), Some(11), &["540s", "600s", "tolerance"]);
+    assert_refused(&folder, &change("[\"batch.*\"]", "[]"), Some(18), &["\"*\""]);
+}

@@ -1,0 +1,123 @@
+//! What is built from a configuration, and what goes on when it is built again from a changed one.
+
+use std::sync::Arc;
+
+use countersign_gateway::Config;
+use countersign_gateway::config::{ConfigError, UpstreamSpec};
+use countersign_gateway::log::Log;
+use countersign_gateway::serve::Slots;
+use countersign_gateway::state::{State, Surroundings};
+use countersign_gateway::upstream::{Upstream, Upstreams};
+
+use crate::common::key;
+
+const SOURCES: &str =
+    "[sources.a]\npublic_keys = [\"KEY\"]\n[sources.b]\njwks = { url = \"http://localhost:9/keys\" }\n";
+const ROUTES: &str = "[[routes]]\npath = \"/a\"\nsource = \"a\"\nupstream = [\"http://127.0.0.1:3000\"]\n\
+                      [[routes]]\npath = \"/b\"\nsource = \"b\"\nupstream = [\"http://127.0.0.1:3001\"]\n";
+
+/// Backends that nothing is sent to.
+struct NoBackends;
+
+impl Upstreams for NoBackends {
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn next(&self, _: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
+        None
+    }
+}
+
+fn config(sources_and_routes: &str) -> Config {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gateway.toml");
+    let server = "[server]\nlisten = [\"127.0.0.1:18080\"]\n";
+    let text = [server, sources_and_routes].concat().replace("KEY", &key(1).public());
+    std::fs::write(&file, text).expect("a file");
+    Config::load(&file).expect("a good configuration")
+}
+
+/// The state, and which backends were set up anew.
+fn build(config: &Config, previous: Option<&State>) -> Result<(State, Vec<String>), ConfigError> {
+    let mut balanced = Vec::new();
+    let balance = &mut |upstreams: &[UpstreamSpec]| {
+        balanced.extend(upstreams.iter().map(ToString::to_string));
+        Arc::new(NoBackends) as Arc<dyn Upstreams>
+    };
+    let state = State::build(config, previous, Surroundings { slots: &Slots::new(1), log: &Log::default(), balance })?;
+    Ok((state, balanced))
+}
+
+fn built(config: &Config, previous: Option<&State>) -> (State, Vec<String>) {
+    build(config, previous).expect("the state")
+}
+
+#[test]
+fn two_files_with_the_same_settings_have_equal_parts() {
+    let (one, other) = (config(&[SOURCES, ROUTES].concat()), config(&["# the same\n\n", ROUTES, SOURCES].concat()));
+    assert_eq!((&one.server, &one.sources, &one.routes), (&other.server, &other.sources, &other.routes));
+    let changed = config(&[SOURCES, &ROUTES.replace("3001", "3002")].concat());
+    assert_eq!(changed.routes[0], one.routes[0]);
+    assert_ne!(changed.routes[1], one.routes[1]);
+}
+
+#[test]
+fn what_did_not_change_goes_on() {
+    let (old, balanced) = built(&config(&[SOURCES, ROUTES].concat()), None);
+    assert_eq!(balanced, ["127.0.0.1:3000", "127.0.0.1:3001"]);
+    let route = Arc::new("/a".to_owned());
+    old.metrics.count(&route, "confirmed", "");
+
+    // Another lease and another backend for `a`; `b` stays as it is.
+    let sources = SOURCES.replace("[sources.b]", "replay = { lease = \"50s\" }\n[sources.b]");
+    let changed = config(&(sources + &ROUTES.replace("3000", "3002")));
+    let (new, balanced) = built(&changed, Some(&old));
+    assert_eq!(balanced, ["127.0.0.1:3002"]);
+    for name in ["a", "b"] {
+        assert!(Arc::ptr_eq(&old.sources[name].store, &new.sources[name].store), "{name} forgot its ids");
+        assert!(Arc::ptr_eq(&old.sources[name].fullness, &new.sources[name].fullness), "{name}");
+    }
+    assert_eq!(new.sources["a"].lease.as_secs(), 50);
+    assert!(Arc::ptr_eq(&old.routes[1].upstreams, &new.routes[1].upstreams));
+    assert!(Arc::ptr_eq(&new.routes[0].source, &new.sources["a"]));
+    assert_eq!(new.key_sets.len(), 1);
+    new.metrics.count(&route, "confirmed", "");
+    let text = new.metrics.to_text().expect("text");
+    assert!(text.contains("countersign_requests_total{route=\"/a\",outcome=\"confirmed\",reason=\"\"} 2"), "{text}");
+}
+
+#[test]
+fn another_store_begins_empty() {
+    let (old, _) = built(&config(&[SOURCES, ROUTES].concat()), None);
+    let sources = SOURCES.replace("[sources.b]", "replay = { capacity = 500000 }\n[sources.b]");
+    let (new, _) = built(&config(&[&sources, ROUTES].concat()), Some(&old));
+    assert!(!Arc::ptr_eq(&old.sources["a"].store, &new.sources["a"].store));
+    assert_eq!(new.sources["a"].store.capacity(), 500_000);
+    assert!(Arc::ptr_eq(&old.sources["b"].store, &new.sources["b"].store));
+}
+
+#[test]
+fn routes_with_the_same_backends_share_them() {
+    let (state, balanced) = built(&config(&[SOURCES, &ROUTES.replace("3001", "3000")].concat()), None);
+    assert_eq!(balanced, ["127.0.0.1:3000"]);
+    assert!(Arc::ptr_eq(&state.routes[0].upstreams, &state.routes[1].upstreams));
+}
+
+#[test]
+fn a_route_without_its_source_is_an_error() {
+    let mut config = config(&[SOURCES, ROUTES].concat());
+    config.sources.remove("b");
+    let Err(error) = build(&config, None) else { panic!("a route was left out") };
+    assert!(error.to_string().contains("gateway.toml:13: there is no source `b`"), "{error}");
+}
+
+#[test]
+fn a_configuration_does_not_show_a_secret_that_was_pasted_for_a_name() {
+    let secret = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    for origin in ["env", "file"] {
+        let sources = SOURCES.replace("public_keys = [\"KEY\"]", &format!("secrets = [{{ {origin} = \"{secret}\" }}]"));
+        let shown = format!("{:?}", config(&[&sources, ROUTES].concat()));
+        assert!(!shown.contains(&secret[..12]) && shown.contains("[hidden]"), "{shown}");
+    }
+}
