@@ -103,7 +103,7 @@ fn what_is_no_authority_or_no_proxy_is_a_usage_error() {
     for (args, env, expected) in [
         (vec!["--ca", &empty], vec![], "empty.pem: the file contains no certificate"),
         (vec!["--ca", "/does/not/exist.pem"], vec![], "cannot be read"),
-        (vec!["--proxy", "socks5://user:s3cret@p:1"], vec![], "`socks5` are not supported"),
+        (vec!["--proxy", "socks5://user:s3cret@p:1"], vec![], "unsupported proxy type `socks5`"),
         (vec!["--proxy", "http://user:s3cret@p:0"], vec![], "invalid proxy URL"),
         (vec!["--proxy", "p:1", "--proxy-from-env"], vec![], "cannot be used with"),
         (
