@@ -2,75 +2,66 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Method, StatusCode};
 
 use crate::metrics::Metrics;
-use crate::process::listener::Starting;
-use crate::serve::{Arrival, Ending, Handle, RequestBody};
 use crate::source_keys::Awaited;
+use crate::starting::Starting;
 
-/// Answers `/healthz`, `/readyz` and `/metrics`.
+/// What the admin listener reports.
+#[derive(Debug)]
 pub struct Admin {
-    metrics: Arc<Metrics>,
-    starting: Starting,
-    awaited: Vec<Awaited>,
+    /// For `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Whether all listeners accept connections.
+    pub starting: Starting,
+    /// The key sets without which a source can verify nothing.
+    pub awaited: Vec<Awaited>,
 }
 
 impl Admin {
-    /// Serves these metrics, and reports whether all listeners have started and these keys have arrived.
-    pub fn new(metrics: Arc<Metrics>, starting: Starting, awaited: Vec<Awaited>) -> Self {
-        Self { metrics, starting, awaited }
+    /// The service that responds to `/healthz`, `/readyz` and `/metrics`.
+    pub fn into_service(self) -> Router {
+        Router::new()
+            .route("/healthz", get(async || "alive\n"))
+            .route("/readyz", get(async |State(admin): State<Arc<Self>>| admin.readiness()))
+            .route("/metrics", get(async |State(admin): State<Arc<Self>>| admin.metrics()))
+            .fallback(unknown)
+            .method_not_allowed_fallback(unknown)
+            .with_state(Arc::new(self))
     }
 
-    fn readiness(&self) -> Response<Full<Bytes>> {
+    fn readiness(&self) -> Response {
         if !self.starting.is_over() {
-            return answer(StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n");
+            return (StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n").into_response();
         }
         let missing: Vec<_> = self.awaited.iter().filter(|awaited| !awaited.has_come()).collect();
         if missing.is_empty() {
-            return answer(StatusCode::OK, "ready\n");
+            return "ready\n".into_response();
         }
         let sources: Vec<_> = missing.iter().map(|awaited| format!("`{}`", awaited.source())).collect();
-        answer(StatusCode::SERVICE_UNAVAILABLE, format!("no key set yet for {}\n", sources.join(", ")))
+        (StatusCode::SERVICE_UNAVAILABLE, format!("no key set yet for {}\n", sources.join(", "))).into_response()
     }
 
-    fn metrics(&self) -> Response<Full<Bytes>> {
+    fn metrics(&self) -> Response {
         match self.metrics.to_text() {
             Ok(text) => {
-                let mut response = answer(StatusCode::OK, text);
-                let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-                response.headers_mut().insert(CONTENT_TYPE, format);
-                response
+                ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
             }
-            Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }
     }
 }
 
-impl Handle for Admin {
-    type Body = Full<Bytes>;
-
-    async fn handle(&self, request: Request<RequestBody>, _: Arrival) -> Response<Full<Bytes>> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return answer(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
-        }
-        match request.uri().path() {
-            "/healthz" => answer(StatusCode::OK, "alive\n"),
-            "/readyz" => self.readiness(),
-            "/metrics" => self.metrics(),
-            _ => answer(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
-        }
+/// The response to a webhook that is sent to the wrong listener, and to a wrong path.
+async fn unknown(method: Method) -> (StatusCode, &'static str) {
+    match method {
+        Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
     }
-
-    fn on_ending(&self, _: Ending) {}
-}
-
-fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }

@@ -1,36 +1,49 @@
 //! The path of a request, from top to bottom:
-//! route → method → head → body → verify → filter → claim → forward → settle → answer → record.
+//! route → method → head → body → verify → filter → claim → forward → settle → respond → record.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign::clock::{Clock, SystemClock};
-use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, reject::problem};
+use countersign::clock::Clock;
+use countersign_tower::body::BodyError;
+use countersign_tower::reject::problem;
+use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, verify};
 use http::header::ALLOW;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
+use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::config;
-use crate::forward::{self, Forward, Peer, Places, Timeouts};
+use crate::connection::Connection;
+use crate::forward::{self, Forward, Places, Timeouts};
 use crate::ledger::{Entry, Ledger, RouteLedger};
 use crate::route::Table;
+use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
-use crate::serve::{Arrival, Ending, Handle, RequestBody};
 use crate::source_keys::Keys;
 use crate::state::Source;
 use crate::upstream::Upstreams;
 
-/// The body of an answer: what the layer gives, or a problem document of the gateway's own.
+/// The body of a response: what the layer returns, or a problem document of the gateway's own.
 pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
 
-/// All routes, each with the layer around its backends.
-pub struct Gateway {
-    routes: Table<Route>,
+/// All routes, each with the layer around its backends: a Tower service for requests with any body. Clones share all.
+///
+/// Facts about the connection are in a request's extensions: [`Connection`], and [`TwoFramings`] of its head.
+#[derive(Clone)]
+pub struct Gateway(Arc<Routes>);
+
+struct Routes {
+    table: Table<Route>,
     ledger: Ledger,
+    clock: Arc<dyn Clock>,
 }
 
 struct Route {
@@ -39,79 +52,129 @@ struct Route {
     verify: Verify<Forward, Keys>,
 }
 
+/// What all routes share.
+pub struct Shared<'a> {
+    /// Bounds the bytes of heads and bodies that are held at one time.
+    pub budget: &'a BodyBudget,
+    /// Where requests are recorded.
+    pub ledger: &'a Ledger,
+    /// How many connections to upstreams there may be.
+    pub places: &'a Places,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
 impl Gateway {
     /// Puts the layer around the backends of each route, which `balance` builds from their names.
-    ///
-    /// All routes share `budget`, which bounds the bytes of heads and bodies that are held at one time.
     pub fn new(
         routes: Vec<config::Route>,
         sources: &BTreeMap<String, Arc<Source>>,
-        budget: &BodyBudget,
-        ledger: &Ledger,
-        places: &Places,
+        shared: &Shared<'_>,
         mut balance: impl FnMut(Vec<Authority>) -> Arc<dyn Upstreams>,
     ) -> Self {
         let entries = routes.into_iter().filter_map(|route| {
             // Each route names a source that is configured: the configuration was checked.
             let source = sources.get(&route.source)?;
             let upstreams = balance(route.upstream.clone());
-            let built = Route::new(&route, source, budget, upstreams, places, ledger);
+            let built = Route::new(&route, source, upstreams, shared);
             Some((route.host, route.path, built))
         });
-        let routes = Table::new(entries.collect::<Vec<_>>());
-        Self { routes, ledger: ledger.clone() }
+        let table = Table::new(entries.collect::<Vec<_>>());
+        Self(Arc::new(Routes { table, ledger: shared.ledger.clone(), clock: Arc::clone(&shared.clock) }))
     }
 }
 
-impl Handle for Gateway {
-    type Body = Body;
+impl<B> Service<Request<B>> for Gateway
+where
+    B: http_body::Body<Error: Into<BodyError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture<B>;
 
-    /// Responds to one request. It runs to its end even if the sender hangs up: a delivery that reached
-    /// its backend settles by what the backend made of it.
-    async fn handle(&self, request: Request<RequestBody>, arrival: Arrival) -> Response<Body> {
-        let arrived = SystemClock.instant();
-        let Arrival { peer, two_framings } = arrival;
-        let (mut head, body) = request.into_parts();
-        if let Some(peer) = &peer {
-            head.extensions.insert(peer.clone());
-        }
-        let well_formed = head::check(&head, two_framings);
-        let route = well_formed.ok().and_then(|()| self.routes.find(&head));
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture<B> {
+        self.0.respond(request)
+    }
+}
+
+impl Routes {
+    fn respond<B>(&self, request: Request<B>) -> ResponseFuture<B>
+    where
+        B: http_body::Body<Error: Into<BodyError>> + Send + 'static,
+    {
+        let arrived = self.clock.instant();
+        let (head, body) = request.into_parts();
+        let well_formed = head::check(&head, head.extensions.get::<TwoFramings>().is_some());
+        let route = well_formed.ok().and_then(|()| self.table.find(&head));
         let (reason, response) = match (well_formed, route) {
             (Err(malformed), _) => (malformed.code(), bad_request(malformed)),
             (Ok(()), None) => ("no_route", no_route()),
             (Ok(()), Some(_)) if head.method != Method::POST => ("method_not_allowed", method_not_allowed()),
-            // Recorded by its layer.
-            (Ok(()), Some(route)) => return route.verify(Request::from_parts(head, body)).await,
+            // Recorded by its layer. A clone is ready at once, as what is inside it always is.
+            (Ok(()), Some(route)) => {
+                return ResponseFuture::of(route.verify.clone().call(Request::from_parts(head, body)));
+            }
         };
-        let latency = SystemClock.instant().saturating_duration_since(arrived);
-        let entry = Entry::rejected(reason, response.status(), peer.as_ref(), latency);
+        let latency = self.clock.instant().saturating_duration_since(arrived);
+        let peer = head.extensions.get().map(Connection::peer);
+        let entry = Entry::rejected(reason, response.status(), peer, latency);
         match route {
             Some(route) => route.ledger.record(&entry),
             None => self.ledger.record(&entry),
         }
-        response
+        ResponseFuture::ready(response)
+    }
+}
+
+pin_project! {
+    /// The response to come of a [`Gateway`].
+    pub struct ResponseFuture<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<B> {
+        Verify { #[pin] verify: verify::ResponseFuture<Forward, B, forward::Body, Keys> },
+        Own { response: Option<Response<Body>> },
+    }
+}
+
+impl<B> ResponseFuture<B> {
+    fn of(verify: verify::ResponseFuture<Forward, B, forward::Body, Keys>) -> Self {
+        Self { kind: Kind::Verify { verify } }
     }
 
-    fn on_ending(&self, ending: Ending) {
-        if ending.is_rejection() {
-            self.ledger.record_headless(ending.code());
-        } else {
-            self.ledger.record_closed(ending.code());
+    fn ready(response: Response<Body>) -> Self {
+        Self { kind: Kind::Own { response: Some(response) } }
+    }
+}
+
+impl<B> Future for ResponseFuture<B>
+where
+    B: http_body::Body<Error: Into<BodyError>> + Send + 'static,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().kind.project() {
+            KindProjection::Verify { verify } => verify.poll(cx).map_ok(|response| response.map(Either::Left)),
+            KindProjection::Own { response } => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
         }
     }
 }
 
 impl Route {
-    fn new(
-        route: &config::Route,
-        source: &Arc<Source>,
-        budget: &BodyBudget,
-        upstreams: Arc<dyn Upstreams>,
-        places: &Places,
-        ledger: &Ledger,
-    ) -> Self {
-        let ledger = ledger.route(match &route.host {
+    fn new(route: &config::Route, source: &Arc<Source>, upstreams: Arc<dyn Upstreams>, shared: &Shared<'_>) -> Self {
+        let ledger = shared.ledger.route(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
         });
@@ -121,21 +184,23 @@ impl Route {
             idle: route.upstream_idle_timeout,
         };
         let opened = route.forward_headers.clone();
-        let forward = Forward::new(upstreams, timeouts, opened, places.clone(), ledger.metrics().upstream.clone());
+        let forward =
+            Forward::new(upstreams, timeouts, opened, shared.places.clone(), ledger.metrics().upstream.clone());
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_request(move |head| {
-                let (entries, noted, peer) =
-                    (entries.clone(), Arc::clone(&noted), head.extensions.get::<Peer>().cloned());
+                let (entries, noted, connection) =
+                    (entries.clone(), Arc::clone(&noted), head.extensions.get::<Connection>().cloned());
                 move |report: &Report| {
                     noted.fullness.note(report.outcome());
-                    entries.record(&Entry::reported(report, peer.as_ref()));
+                    entries.record(&Entry::reported(report, connection.as_ref().map(Connection::peer)));
                 }
             })
+            .clock(Arc::clone(&shared.clock))
             .store(Arc::clone(&source.store))
             .lease(source.lease)
             .body_limit(route.body_limit)
-            .body_budget(budget.clone())
+            .body_budget(shared.budget.clone())
             .body_timeout(route.body_timeout)
             .untyped(route.untyped)
             .grpc(route.grpc);
@@ -143,14 +208,6 @@ impl Route {
             layer = layer.events(events.clone());
         }
         Self { ledger, verify: layer.layer(forward) }
-    }
-
-    async fn verify(&self, request: Request<RequestBody>) -> Response<Body> {
-        // A clone is ready at once, as what is inside it always is.
-        match self.verify.clone().call(request).await {
-            Ok(response) => response.map(Either::Left),
-            Err(infallible) => match infallible {},
-        }
     }
 }
 

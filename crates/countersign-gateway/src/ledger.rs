@@ -8,9 +8,10 @@ use countersign::clock::{Clock, SystemClock};
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
-use crate::forward::Peer;
+use crate::connection::Peer;
 use crate::log::Log;
 use crate::metrics::{Metrics, RouteMetrics};
+use crate::serve::Ending;
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
@@ -112,14 +113,13 @@ impl Ledger {
         self.log(&self.no_route, entry);
     }
 
-    /// Counts a request whose head did not arrive, or cannot be read.
-    pub fn record_headless(&self, reason: &'static str) {
-        self.metrics.count(&self.no_route, "refused", reason);
-    }
-
-    /// Counts a connection that was closed because its client made no progress.
-    pub fn record_closed(&self, reason: &'static str) {
-        self.metrics.connection_closed(reason);
+    /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to.
+    pub fn record_ending(&self, ending: Ending) {
+        if ending.is_rejection() {
+            self.metrics.count(&self.no_route, "refused", ending.code());
+        } else {
+            self.metrics.connection_closed(ending.code());
+        }
     }
 
     fn count(&self, route: &Arc<String>, entry: &Entry<'_>) {

@@ -11,6 +11,7 @@
 
 pub mod admin;
 pub mod config;
+pub mod connection;
 mod detached;
 pub mod forward;
 pub mod fullness;
@@ -23,6 +24,7 @@ pub mod process;
 pub mod route;
 pub mod serve;
 pub mod source_keys;
+pub mod starting;
 pub mod state;
 mod steering;
 pub mod trust;

@@ -45,7 +45,6 @@ use tower_service::Service;
 pub use body::{BodyError, UpstreamBody};
 use connection::{Connection, ExchangeError};
 pub use failure::Failure;
-pub use headers::Peer;
 use headers::headers_for_upstream;
 pub use places::Places;
 

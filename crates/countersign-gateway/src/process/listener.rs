@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use super::ServerError;
 use crate::metrics::{Metrics, TurnedAway};
-use crate::serve::{Handle, Server, Slots};
+use crate::serve::{Responds, Server, Slots};
+use crate::starting::Starting;
 
 /// How many connections wait to be accepted; the kernel may allow fewer.
 const BACKLOG: i32 = 4096;
@@ -54,34 +54,23 @@ pub(super) fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>
     all().map_err(|error: io::Error| ServerError::Bind { address, error })
 }
 
-/// How many listeners have yet to begin to accept.
-#[derive(Clone, Debug, Default)]
-pub struct Starting(Arc<AtomicUsize>);
-
-impl Starting {
-    /// Whether all listeners accept connections.
-    pub fn is_over(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
-    }
-}
-
 /// Accepts connections on one thread.
-pub(super) struct Listener<H> {
+pub(super) struct Listener<S> {
     pub(super) name: String,
     pub(super) sockets: Vec<TcpListener>,
-    pub(super) acceptor: Acceptor<H>,
+    pub(super) acceptor: Acceptor<S>,
     starting: Starting,
 }
 
-impl<H> Listener<H> {
-    pub(super) fn new(name: String, sockets: Vec<TcpListener>, acceptor: Acceptor<H>, starting: &Starting) -> Self {
-        starting.0.fetch_add(1, Ordering::AcqRel);
+impl<S> Listener<S> {
+    pub(super) fn new(name: String, sockets: Vec<TcpListener>, acceptor: Acceptor<S>, starting: &Starting) -> Self {
+        starting.add();
         Self { name, sockets, acceptor, starting: starting.clone() }
     }
 }
 
 #[async_trait]
-impl<H: Handle> Service for Listener<H> {
+impl<S: Responds> Service for Listener<S> {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let mut accepting = JoinSet::new();
         for socket in self.sockets.drain(..) {
@@ -95,7 +84,7 @@ impl<H: Handle> Service for Listener<H> {
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
         }
-        self.starting.0.fetch_sub(1, Ordering::AcqRel);
+        self.starting.has_started();
         // An error means that Pingora itself has gone.
         let _ = shutdown.wait_for(|stopping| *stopping).await;
         drop(accepting);
@@ -112,8 +101,8 @@ impl<H: Handle> Service for Listener<H> {
 }
 
 /// What becomes of an accepted connection.
-pub(super) struct Acceptor<H> {
-    pub(super) server: Arc<Server<H>>,
+pub(super) struct Acceptor<S> {
+    pub(super) server: Arc<Server<S>>,
     pub(super) slots: Arc<Slots>,
     pub(super) tasks: TaskTracker,
     pub(super) metrics: Arc<Metrics>,
@@ -147,7 +136,7 @@ impl Spare {
     }
 }
 
-impl<H> Clone for Acceptor<H> {
+impl<S> Clone for Acceptor<S> {
     fn clone(&self) -> Self {
         let Self { server, slots, tasks, metrics, spare } = self;
         let (server, slots, metrics) = (Arc::clone(server), Arc::clone(slots), Arc::clone(metrics));
@@ -155,7 +144,7 @@ impl<H> Clone for Acceptor<H> {
     }
 }
 
-impl<H: Handle> Acceptor<H> {
+impl<S: Responds> Acceptor<S> {
     async fn accept(self, socket: tokio::net::TcpListener) {
         if let Some(spare) = &self.spare {
             spare.fill();

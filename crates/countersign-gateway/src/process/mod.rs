@@ -3,7 +3,7 @@
 mod balancer;
 mod files;
 mod key_sets;
-pub(crate) mod listener;
+mod listener;
 mod signals;
 
 use std::fmt;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign::clock::SystemClock;
 use countersign_tower::BodyBudget;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{ExecutionPhase, RunArgs, Server as PingoraServer, ShutdownSignal, ShutdownSignalWatch};
@@ -24,12 +25,13 @@ use tokio_util::task::TaskTracker;
 use crate::admin::Admin;
 use crate::config::{self, Config, ConfigError};
 use crate::forward::Places;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Shared};
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::source_keys::Awaited;
+use crate::starting::Starting;
 use crate::state::State;
 use crate::upstream::Upstreams;
 use balancer::{Balancer, Watch};
@@ -37,7 +39,6 @@ use files::Allowed;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 
-pub use listener::Starting;
 pub use signals::survive_file_size_limit;
 
 /// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
@@ -104,7 +105,8 @@ fn build(
     };
     let places = Places::new(allowed.upstream_connections);
     let ledger = Ledger::new(Arc::clone(&metrics), log.clone());
-    let gateway = Gateway::new(config.routes, &state.sources, &budget, &ledger, &places, balance);
+    let shared = Shared { budget: &budget, ledger: &ledger, places: &places, clock: Arc::new(SystemClock) };
+    let gateway = Gateway::new(config.routes, &state.sources, &shared, balance);
     let starting = Starting::default();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
@@ -119,7 +121,7 @@ fn build(
     runtime.block_on(balancer::resolve(&upstreams));
 
     let acceptor = Acceptor {
-        server: Arc::new(Server::new(gateway, timeouts, &budget, tasks)),
+        server: Arc::new(Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks)),
         slots,
         tasks: tasks.clone(),
         metrics: Arc::clone(&metrics),
@@ -134,9 +136,9 @@ fn build(
     if let Some((address, sockets)) = admin {
         // A budget of its own, so that it responds while webhooks have used up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
-        let handler = Admin::new(Arc::clone(&metrics), starting.clone(), awaited);
+        let service = Admin { metrics: Arc::clone(&metrics), starting: starting.clone(), awaited }.into_service();
         let acceptor = Acceptor {
-            server: Arc::new(Server::new(handler, timeouts, &budget, tasks)),
+            server: Arc::new(Server::new(service, |_| {}, timeouts, &budget, tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
             tasks: tasks.clone(),
             metrics,

@@ -22,8 +22,8 @@ use super::service::Requests;
 use super::slots::{Phase, Slot};
 use super::streams::Streams;
 use super::watch::{Ended, Watch};
-use super::{Ending, Handle, MAX_HEAD};
-use crate::forward::Peer;
+use super::{Ending, MAX_HEAD, OnEnding, Responds};
+use crate::connection::{Connection, Scheme};
 
 /// What every connection of HTTP/2 begins with.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -39,23 +39,31 @@ const MAX_LOCAL_RESETS: usize = 1024;
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves HTTP/1.1 and HTTP/2 on accepted streams.
-pub struct Server<H> {
-    handler: Arc<H>,
+pub struct Server<S> {
+    service: S,
+    on_ending: OnEnding,
     timeouts: Timeouts,
     budget: BodyBudget,
     tasks: TaskTracker,
     http1: http1::Builder,
 }
 
-impl<H: Handle> Server<H> {
-    /// Serves with this handler. Heads count against `budget`; what is left of requests whose client has
-    /// gone runs as one of `tasks`.
-    pub fn new(handler: H, timeouts: Timeouts, budget: &BodyBudget, tasks: &TaskTracker) -> Self {
+impl<S: Responds> Server<S> {
+    /// Serves with this service, and calls `on_ending` for what does not reach it. Heads count against `budget`; what
+    /// is left of requests whose client has disconnected runs as one of `tasks`.
+    pub fn new(
+        service: S,
+        on_ending: impl Fn(Ending) + Send + Sync + 'static,
+        timeouts: Timeouts,
+        budget: &BodyBudget,
+        tasks: &TaskTracker,
+    ) -> Self {
         let mut http1 = http1::Builder::new();
         // hyper would enforce a limit on heads with a response of its own, so that its limit lies above ours:
         // by a read, which is no longer than what was read before.
         http1.half_close(true).header_read_timeout(None).max_buf_size(3 * MAX_HEAD);
-        Self { handler: Arc::new(handler), timeouts, budget: budget.clone(), tasks: tasks.clone(), http1 }
+        let on_ending: OnEnding = Arc::new(on_ending);
+        Self { service, on_ending, timeouts, budget: budget.clone(), tasks: tasks.clone(), http1 }
     }
 
     /// Serves a stream until it ends.
@@ -91,7 +99,7 @@ impl<H: Handle> Server<H> {
                     continue;
                 }
                 () = limit.as_mut() => {
-                    self.handler.on_ending(if early.len == 0 { Ending::IdleTimeout } else { Ending::HeadTimeout });
+                    (self.on_ending)(if early.len == 0 { Ending::IdleTimeout } else { Ending::HeadTimeout });
                     return None;
                 }
             }
@@ -117,18 +125,19 @@ impl<H: Handle> Server<H> {
     ) {
         let activity = Activity::new(accepted);
         let requests = Requests {
-            handler: Arc::clone(&self.handler),
+            service: self.service.clone(),
+            on_ending: Arc::clone(&self.on_ending),
             activity: Arc::clone(&activity),
-            peer: Peer::new(address.ip()),
+            connection: Connection::new(address.ip(), Scheme::Http),
             tasks: self.tasks.clone(),
         };
         let is_http2 = early.bytes == *PREFACE;
         let Ok(link) = Link::new(stream, early, (!is_http2).then_some(&self.budget)) else { return };
         let io = TokioIo::new(link.clone());
         let mut watch = Watch::new(self.timeouts, &link, &activity, &mut phase, !is_http2);
-        let on_idle = || self.handler.on_ending(Ending::IdleTimeout);
+        let on_idle = || (self.on_ending)(Ending::IdleTimeout);
         let ended = if is_http2 {
-            let streams = Streams::new(&self.handler, self.timeouts.write);
+            let streams = Streams::new(&self.on_ending, self.timeouts.write);
             let mut http2 = http2::Builder::new(streams.clone());
             http2
                 .timer(TokioTimer::new())
@@ -162,16 +171,16 @@ impl<H: Handle> Server<H> {
             Ended::Hyper(Err(error)) => {
                 if error.is_parse() {
                     let too_large = error.is_parse_too_large();
-                    self.handler.on_ending(if too_large { Ending::HeadTooLarge } else { Ending::Malformed });
+                    (self.on_ending)(if too_large { Ending::HeadTooLarge } else { Ending::Malformed });
                 }
                 tracing::debug!(peer = %address.ip(), %error, "the connection ended early");
             }
             Ended::Unread => {
-                self.handler.on_ending(Ending::WriteTimeout);
+                (self.on_ending)(Ending::WriteTimeout);
                 link.reset();
             }
             Ended::Rejected(ending) => {
-                self.handler.on_ending(ending);
+                (self.on_ending)(ending);
                 link.write_now(&ending.to_http1());
                 let _ = timeout(LINGER, poll_fn(|cx| link.poll_close(cx))).await;
             }

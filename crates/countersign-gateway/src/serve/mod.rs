@@ -18,8 +18,14 @@ mod slots;
 mod streams;
 mod watch;
 
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
 
 pub use activity::Timeouts;
 pub use body::RequestBody;
@@ -27,32 +33,44 @@ pub use connection::Server;
 pub use ending::Ending;
 pub use slots::{Phase, Slot, Slots};
 
-use crate::forward::Peer;
-
 /// The most bytes that the head of a request may have.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// Responds to requests, whatever connection they arrive on.
-pub trait Handle: Send + Sync + 'static {
+/// A service that responds to requests, whatever connection they arrive on: any [`Service`] of this form is one.
+///
+/// Each request has a [`Connection`](crate::connection::Connection) in its extensions, and [`TwoFramings`] if it had
+/// two.
+pub trait Responds:
+    Service<
+        Request<RequestBody>,
+        Response = Response<<Self as Responds>::Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
     /// The body of a response.
-    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
-
-    /// Responds to one request.
-    fn handle(
-        &self,
-        request: Request<RequestBody>,
-        arrival: Arrival,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
-
-    /// A connection was ended, or a request rejected, without `handle`.
-    fn on_ending(&self, ending: Ending);
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 }
 
-/// What the connection knows of a request beyond its head.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The address of the client.
-    pub peer: Option<Peer>,
-    /// Whether the head had both `Content-Length` and `Transfer-Encoding`, of which hyper drops one.
-    pub two_framings: bool,
+impl<S, B> Responds for S
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    type Body = B;
 }
+
+/// What is told that a connection was ended, or a request rejected, before the service was called.
+pub type OnEnding = Arc<dyn Fn(Ending) + Send + Sync>;
+
+/// In the extensions of a request whose head had both `Content-Length` and `Transfer-Encoding`, of which hyper removes
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoFramings;

@@ -1,6 +1,7 @@
 //! One request on its way from hyper to the handler, and its response on the way back.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,36 +19,30 @@ use tokio_util::task::TaskTracker;
 use super::activity::Activity;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::link::Link;
-use super::{Arrival, Ending, Handle, MAX_HEAD};
+use super::{Ending, MAX_HEAD, OnEnding, Responds, TwoFramings};
+use crate::connection::Connection;
 use crate::detached::in_tasks;
-use crate::forward::Peer;
 
-/// A response, from a handler or of the server's own.
-pub(super) type Responded<H> = Response<ResponseBody<Either<<H as Handle>::Body, Full<Bytes>>>>;
+/// A response, from the service or of the server's own.
+pub(super) type Responded<S> = Response<ResponseBody<Either<<S as Responds>::Body, Full<Bytes>>>>;
 
 /// What all requests of a connection share.
-pub(super) struct Requests<H> {
-    pub(super) handler: Arc<H>,
+#[derive(Clone)]
+pub(super) struct Requests<S> {
+    pub(super) service: S,
+    pub(super) on_ending: OnEnding,
     pub(super) activity: Arc<Activity>,
-    pub(super) peer: Option<Peer>,
+    pub(super) connection: Connection,
     pub(super) tasks: TaskTracker,
 }
 
-impl<H> Clone for Requests<H> {
-    fn clone(&self) -> Self {
-        let Self { handler, activity, peer, tasks } = self;
-        let (handler, activity) = (Arc::clone(handler), Arc::clone(activity));
-        Self { handler, activity, peer: peer.clone(), tasks: tasks.clone() }
-    }
-}
-
-impl<H: Handle> Requests<H> {
+impl<S: Responds> Requests<S> {
     /// A request of HTTP/1.1.
     pub(super) fn http1(
         &self,
         link: &Link,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Responded<H>, Infallible>> + Send + use<H> {
+    ) -> impl Future<Output = Result<Responded<S>, Infallible>> + Send + use<S> {
         let (head, reserved) = link.next_head();
         let has_length = request.body().size_hint().exact().is_some();
         let responding = self.respond(request, head.bytes, head.two_framings, reserved, None);
@@ -75,7 +70,7 @@ impl<H: Handle> Requests<H> {
         budget: &BodyBudget,
         request: Request<Incoming>,
         progress: &Arc<Progress>,
-    ) -> impl Future<Output = Result<Responded<H>, Infallible>> + Send + use<H> {
+    ) -> impl Future<Output = Result<Responded<S>, Infallible>> + Send + use<S> {
         let (head, body) = request.into_parts();
         let bytes = size_of_head(&head);
         let reserved = budget.reserve(bytes);
@@ -89,21 +84,28 @@ impl<H: Handle> Requests<H> {
         two_framings: bool,
         reserved: Result<Reservation, OverBudget>,
         progress: Option<Arc<Progress>>,
-    ) -> impl Future<Output = Result<Responded<H>, Infallible>> + Send + use<H> {
+    ) -> impl Future<Output = Result<Responded<S>, Infallible>> + Send + use<S> {
         let open = self.activity.begin();
-        let request = request.map(|incoming| RequestBody::new(incoming, &self.activity));
-        let (handler, peer) = (Arc::clone(&self.handler), self.peer.clone());
+        let mut request = request.map(|incoming| RequestBody::new(incoming, &self.activity));
+        request.extensions_mut().insert(self.connection.clone());
+        if two_framings {
+            request.extensions_mut().insert(TwoFramings);
+        }
+        let rejection = match &reserved {
+            Err(OverBudget) => Some(Ending::OverBudget),
+            Ok(_) if head_bytes > MAX_HEAD => Some(Ending::HeadTooLarge),
+            Ok(_) => None,
+        };
+        let (mut service, on_ending) = (self.service.clone(), Arc::clone(&self.on_ending));
         let response = async move {
-            let rejection = match &reserved {
-                Err(OverBudget) => Some(Ending::OverBudget),
-                Ok(_) if head_bytes > MAX_HEAD => Some(Ending::HeadTooLarge),
-                Ok(_) => None,
-            };
             if let Some(rejection) = rejection {
-                handler.on_ending(rejection);
+                on_ending(rejection);
                 return Ok(rejection.response().map(|body| Either::Right(Full::new(body))));
             }
-            Ok::<_, Infallible>(handler.handle(request, Arrival { peer, two_framings }).await.map(Either::Left))
+            poll_fn(|cx| service.poll_ready(cx)).await?;
+            let response = service.call(request).await?;
+            drop(reserved);
+            Ok::<_, Infallible>(response.map(Either::Left))
         };
         let response = DetachFuture::new(response, in_tasks(self.tasks.clone()));
         async move { Ok(response.await?.map(|body| ResponseBody::new(body, open, progress))) }

@@ -10,26 +10,20 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use super::body::Progress;
-use super::{Ending, Handle};
+use super::{Ending, OnEnding};
 
 /// Runs the streams of one connection.
-pub(super) struct Streams<H> {
-    handler: Arc<H>,
+#[derive(Clone)]
+pub(super) struct Streams {
+    on_ending: OnEnding,
     write_timeout: Duration,
     /// Of the request that hyper has just handed over, and whose stream it spawns next.
     next: Arc<Mutex<Option<Arc<Progress>>>>,
 }
 
-impl<H> Clone for Streams<H> {
-    fn clone(&self) -> Self {
-        let Self { handler, write_timeout, next } = self;
-        Self { handler: Arc::clone(handler), write_timeout: *write_timeout, next: Arc::clone(next) }
-    }
-}
-
-impl<H> Streams<H> {
-    pub(super) fn new(handler: &Arc<H>, write_timeout: Duration) -> Self {
-        Self { handler: Arc::clone(handler), write_timeout, next: Arc::default() }
+impl Streams {
+    pub(super) fn new(on_ending: &OnEnding, write_timeout: Duration) -> Self {
+        Self { on_ending: Arc::clone(on_ending), write_timeout, next: Arc::default() }
     }
 
     /// Of the request that hyper hands over: it spawns its stream before it hands over another.
@@ -40,27 +34,27 @@ impl<H> Streams<H> {
     }
 }
 
-impl<H: Handle, F: Future<Output = ()> + Send + 'static> Executor<F> for Streams<H> {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let progress = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (handler, write_timeout) = (Arc::clone(&self.handler), self.write_timeout);
-        tokio::spawn(Limited { stream, handler, write_timeout, progress, limit: None });
+        let (on_ending, write_timeout) = (Arc::clone(&self.on_ending), self.write_timeout);
+        tokio::spawn(Limited { stream, on_ending, write_timeout, progress, limit: None });
     }
 }
 
 pin_project! {
     /// A stream that is dropped, and thereby reset, if its client does not read for too long.
-    struct Limited<F, H> {
+    struct Limited<F> {
         #[pin]
         stream: F,
-        handler: Arc<H>,
+        on_ending: OnEnding,
         write_timeout: Duration,
         progress: Option<Arc<Progress>>,
         limit: Option<Pin<Box<Sleep>>>,
     }
 }
 
-impl<F: Future<Output = ()>, H: Handle> Future for Limited<F, H> {
+impl<F: Future<Output = ()>> Future for Limited<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -78,7 +72,7 @@ impl<F: Future<Output = ()>, H: Handle> Future for Limited<F, H> {
             limit.as_mut().reset(end);
         }
         ready!(limit.as_mut().poll(cx));
-        this.handler.on_ending(Ending::WriteTimeout);
+        (this.on_ending)(Ending::WriteTimeout);
         Poll::Ready(())
     }
 }

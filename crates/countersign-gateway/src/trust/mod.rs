@@ -13,6 +13,7 @@ use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::connection::{Connection, Peer, Scheme};
 use folded::Folded;
 use known::{is_untrusted, is_vouching};
 use names::{
@@ -86,18 +87,19 @@ pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified) {
 
 /// Says who is connected, and to which host. What is still there was opened by the operator: a chain of
 /// addresses is continued, and of several hosts or schemes the last stays, which is the one of the proxy in front.
-pub fn insert_forwarded(headers: &mut HeaderMap, peer: Option<&HeaderValue>, host: Option<HeaderValue>) {
-    if let Some(peer) = peer {
-        let chain = continued(headers, peer);
+pub fn insert_forwarded(headers: &mut HeaderMap, connection: Option<&Connection>, host: Option<HeaderValue>) {
+    if let Some(connection) = connection {
+        let chain = continued(headers, connection.peer());
         headers.insert(X_FORWARDED_FOR, chain);
     }
     insert_last(headers, &X_FORWARDED_HOST, host);
-    insert_last(headers, &X_FORWARDED_PROTO, Some(HeaderValue::from_static("http")));
+    let scheme = connection.map_or(Scheme::Http, Connection::scheme);
+    insert_last(headers, &X_FORWARDED_PROTO, Some(HeaderValue::from_static(scheme.as_str())));
 }
 
 /// The chain of addresses with the peer at its end. An element that is not ASCII text becomes `unknown`, so that all
 /// others keep their place.
-fn continued(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
+fn continued(headers: &HeaderMap, peer: &Peer) -> HeaderValue {
     let mut chain = Vec::new();
     for element in elements(headers, &X_FORWARDED_FOR) {
         let is_text = element.iter().all(|byte| matches!(byte, b' '..=b'~'));
@@ -105,7 +107,7 @@ fn continued(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
         chain.extend_from_slice(b", ");
     }
     chain.extend_from_slice(peer.as_bytes());
-    HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
+    HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.to_header_value())
 }
 
 /// Leaves the last element of this header, or inserts `otherwise` if there is none.

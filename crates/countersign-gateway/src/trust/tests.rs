@@ -303,9 +303,13 @@ fn what_concerns_one_connection_goes_no_further_and_takes_nothing_along() {
     assert!(response.len() == 2 && response.contains_key("content-type") && response.contains_key("x-other"));
 }
 
+fn connection(peer: &str) -> Connection {
+    Connection::new(peer.parse().unwrap(), Scheme::Http)
+}
+
 #[test]
 fn what_the_client_says_of_its_way_counts_only_if_it_was_opened() {
-    let peer = HeaderValue::from_static("192.0.2.9");
+    let sender = connection("192.0.2.9");
     for (opens, expected) in [
         (&[][..], ["192.0.2.9", "http", "h"]),
         (&["x-forwarded-for"], ["x, 192.0.2.9", "http", "h"]),
@@ -315,7 +319,7 @@ fn what_the_client_says_of_its_way_counts_only_if_it_was_opened() {
         assert!(opens.iter().all(|name| opened.open(name) == Ok(true)));
         let mut headers = headers(&["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
         remove_untrusted(&mut headers, &opened);
-        insert_forwarded(&mut headers, Some(&peer), Some(HeaderValue::from_static("h")));
+        insert_forwarded(&mut headers, Some(&sender), Some(HeaderValue::from_static("h")));
         let values = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].map(|name| headers[name].clone());
         assert_eq!(values, expected, "{opens:?}");
     }
@@ -331,7 +335,7 @@ fn forwarded(name: &str, lines: &[&[u8]]) -> HeaderValue {
     let pair = |line: &&[u8]| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(line).unwrap());
     let mut headers: HeaderMap = lines.iter().map(pair).collect();
     remove_untrusted(&mut headers, &opened);
-    insert_forwarded(&mut headers, Some(&HeaderValue::from_static("192.0.2.9")), Some(HeaderValue::from_static("h")));
+    insert_forwarded(&mut headers, Some(&connection("192.0.2.9")), Some(HeaderValue::from_static("h")));
     assert_eq!(headers.get_all(name).iter().count(), 1);
     headers[name].clone()
 }

@@ -1,0 +1,95 @@
+//! What is known of the connection that a request arrived on.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+/// The facts about a connection, in the extensions of each request that arrives on it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Connection(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    peer: Peer,
+    scheme: Scheme,
+}
+
+/// The address of the client, written out once for a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer(HeaderValue);
+
+/// How the client sends its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In plain text.
+    Http,
+    /// Through TLS.
+    Https,
+}
+
+impl Connection {
+    /// A connection from this address. An IPv4 address that is written as an IPv6 address becomes IPv4 again.
+    pub fn new(peer: IpAddr, scheme: Scheme) -> Self {
+        Self(Arc::new(Facts { peer: Peer::new(peer.to_canonical()), scheme }))
+    }
+
+    /// The address of the client.
+    pub fn peer(&self) -> &Peer {
+        &self.0.peer
+    }
+
+    /// How the client sends its requests.
+    pub fn scheme(&self) -> Scheme {
+        self.0.scheme
+    }
+}
+
+impl Peer {
+    fn new(address: IpAddr) -> Self {
+        #[expect(clippy::expect_used, reason = "digits, letters, dots and colons are valid in a header")]
+        Self(HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"))
+    }
+
+    /// The address as the value of a header.
+    pub fn to_header_value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// The address as text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
+
+impl Scheme {
+    /// The name, as in a URL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_written_as_ipv4() {
+        for (address, written) in [("127.0.0.1", "127.0.0.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("::1", "::1")] {
+            let connection = Connection::new(address.parse().unwrap(), Scheme::Https);
+            assert_eq!(connection.peer().to_string(), written);
+            assert_eq!(connection.peer().as_bytes(), written.as_bytes());
+            assert_eq!(connection.scheme().as_str(), "https");
+        }
+    }
+}
