@@ -99,7 +99,7 @@ impl fmt::Display for PublicKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPrefix => {
-                f.write_str("a public key starts with `whpk_`; configure a secret (`whsec_`) as a secret")
+                f.write_str("a public key starts with `whpk_`; a text that starts with `whsec_` is a secret")
             }
             Self::NotBase64 => f.write_str("the public key is not base64; its form is `whpk_` and base64"),
             Self::Length { len } => write!(f, "the public key has {len} bytes; an Ed25519 key has 32"),
