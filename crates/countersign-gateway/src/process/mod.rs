@@ -79,7 +79,8 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<PingoraServer, ServerError> {
-    let config::Server { listen, admin, threads, body_budget, shutdown_timeout, timeouts, .. } = config.server;
+    let config::Server { listen, admin, threads, body_budget, shutdown_timeout, timeouts, accelerate, .. } =
+        config.server;
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
         ServerConf {
@@ -120,8 +121,12 @@ fn build(
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(balancer::resolve(&upstreams));
 
+    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
+    if accelerate {
+        webhooks = webhooks.accelerate(metrics.accelerated());
+    }
     let acceptor = Acceptor {
-        server: Arc::new(Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks)),
+        server: Arc::new(webhooks),
         slots,
         tasks: tasks.clone(),
         metrics: Arc::clone(&metrics),

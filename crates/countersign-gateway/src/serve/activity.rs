@@ -28,7 +28,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// for too long.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a sender that waits for a response is checked for having gone.
-const CHECK: Duration = Duration::from_secs(1);
+pub(super) const CHECK: Duration = Duration::from_secs(1);
 
 impl Timeouts {
     /// As they are in this phase.
@@ -73,6 +73,11 @@ impl Activity {
         self.has_begun.store(true, Ordering::Relaxed);
         self.touch();
         Open(Arc::clone(self))
+    }
+
+    /// Requests were served before this began.
+    pub(super) fn set_begun(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// The connection has its turn.
