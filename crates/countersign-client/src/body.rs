@@ -1,4 +1,4 @@
-//! The body of a response, read on demand and within bounds.
+//! The body of a response, read on demand and within limits.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use tokio::time::Sleep;
 
 use crate::error::{Error, root_cause};
 
-/// The body of a response, not read yet. Dropping it closes the connection if there is more to read.
+/// The unread body of a response. Dropping it closes the connection, unless the whole body has arrived.
 #[derive(Debug)]
 pub struct ResponseBody {
     incoming: Incoming,
-    /// Ends when the whole request has taken too long.
+    /// Ends when the timeout of the whole request has passed.
     deadline: Pin<Box<Sleep>>,
     timeout: Duration,
     limit: usize,
@@ -25,8 +25,8 @@ impl ResponseBody {
         Self { incoming, deadline, timeout, limit }
     }
 
-    /// Reads it to its end. No more than the client's limit is kept in memory, and a body that announces
-    /// more is not read at all.
+    /// Reads the whole body. At most the client's limit is kept in memory, and a body with a larger `Content-Length` is
+    /// not read at all.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Timeout`] (counted from the start of the request), and

@@ -12,15 +12,15 @@ use rustls::pki_types::pem::PemObject as _;
 pub struct CaBundle(Arc<RootCertStore>);
 
 impl CaBundle {
-    /// The root certificates of Mozilla's programme, as compiled in.
+    /// The Mozilla root certificates that are compiled in.
     pub fn mozilla() -> Self {
         Self(Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()))
     }
 
-    /// The certificates of a PEM file, and no others. Text around them is ignored.
+    /// The certificates of a PEM file, and no others. Text between them is ignored.
     ///
     /// # Errors
-    /// A certificate that cannot be read, or none at all.
+    /// Returns an error if a certificate is malformed, or if there is none.
     pub fn from_pem(pem: &[u8]) -> Result<Self, CaError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -48,14 +48,14 @@ impl fmt::Debug for CaBundle {
     }
 }
 
-/// Why a PEM file holds no usable certificate authorities.
+/// A PEM file has no usable certificate authorities.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaError {
-    /// The file holds no certificate.
-    #[error("there is no certificate in it (`-----BEGIN CERTIFICATE-----`)")]
+    /// The file contains no certificate.
+    #[error("the file contains no certificate (`-----BEGIN CERTIFICATE-----`)")]
     Empty,
-    /// One of its certificates cannot be read.
-    #[error("a certificate in it cannot be read: {0}")]
+    /// A certificate is malformed.
+    #[error("the file contains a malformed certificate: {0}")]
     Malformed(String),
 }

@@ -15,10 +15,10 @@ use crate::connect::Connector;
 use crate::error::Error;
 use crate::proxy::Proxy;
 
-/// The largest response head, in bytes.
+/// The maximum size of a response head, in bytes.
 const MAX_HEAD: usize = 64 << 10;
-/// How long an idle connection is kept. Servers close theirs after some seconds, and a request that was
-/// just sent on such a connection is lost.
+/// How long an idle connection is kept. Servers close idle connections after some seconds, and a request that is sent at
+/// that moment is lost.
 const IDLE: Duration = Duration::from_secs(4);
 
 /// An HTTP/1.1 client. A clone is cheap and shares its connections.
@@ -29,16 +29,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// The settings, with their defaults.
+    /// Creates a builder with the default settings.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// Sends a request. The response is returned as soon as its head is complete, whatever its status;
-    /// redirects are not followed.
+    /// Sends a request. The response is returned as soon as its head is complete, with any status. Redirects are not
+    /// followed.
     ///
     /// # Errors
-    /// Every [`Error`] but [`Error::TooLarge`]. The timeout covers the body as well.
+    /// Returns every [`Error`] except [`Error::TooLarge`]. The timeout includes the body.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<ResponseBody>, Error> {
         let is_http = matches!(request.uri().scheme_str(), Some("http" | "https"));
         if !is_http || request.uri().host().is_none_or(str::is_empty) {
@@ -95,44 +95,44 @@ impl ClientBuilder {
     /// The default of [`max_body`](Self::max_body), in bytes.
     pub const DEFAULT_MAX_BODY: usize = 64 << 10;
 
-    /// Trust these certificate authorities, and no others. Default: [`CaBundle::mozilla`].
+    /// Trusts these certificate authorities, and no others. Default: [`CaBundle::mozilla`].
     pub fn ca(mut self, ca: CaBundle) -> Self {
         self.ca = ca;
         self
     }
 
-    /// Send requests through this proxy. Default: none, whatever the environment says.
+    /// Sends requests through this proxy. Default: none. The environment is not read.
     pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
         self.proxy = proxy;
         self
     }
 
-    /// How long name resolution, TCP, the proxy's tunnel and TLS may take together. Default: 10 s.
+    /// Sets the time limit for name resolution, TCP, the proxy's tunnel and TLS together. Default: 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a request may take, from the name resolution to the last byte of the body. Default: 30 s.
+    /// Sets the time limit for a request, from name resolution to the last byte of the body. Default: 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The largest response body that is read, in bytes. Default: 64 KiB.
+    /// Sets the maximum size of a response body, in bytes. Default: 64 KiB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// How many idle connections to one host are kept for the next request. Default: 0, so every request
-    /// connects, and checks the server's identity, again.
+    /// Sets how many idle connections to a host are kept. Default: 0. Every request then opens a connection and verifies
+    /// the server's identity.
     pub fn max_idle_connections(mut self, connections: usize) -> Self {
         self.max_idle = connections;
         self
     }
 
-    /// The client.
+    /// Builds the client.
     pub fn build(self) -> Client {
         let connector = Connector::new(&self.ca, self.proxy.clone(), self.connect_timeout);
         let inner = legacy::Client::builder(TokioExecutor::new())

@@ -1,4 +1,4 @@
-//! How a connection is made: directly or through a proxy, then TLS, all of it in bounded time.
+//! Opens connections, directly or through a proxy, with TLS and a time limit.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -56,7 +56,7 @@ impl Service<Uri> for Transport {
     }
 }
 
-/// The tunnel assumes port 443 for every target that names none.
+/// Adds port 80 to `http` targets without a port, because the tunnel's default is always 443.
 fn with_port(target: Uri) -> Uri {
     if target.scheme_str() != Some("http") || target.port().is_some() {
         return target;
@@ -67,7 +67,7 @@ fn with_port(target: Uri) -> Uri {
     Uri::from_parts(parts).unwrap_or(target)
 }
 
-/// Gives up on a connection, TLS and proxy included, after `limit`.
+/// Limits the time of a connection, including proxy and TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     https: HttpsConnector<Transport>,
@@ -76,9 +76,9 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(ca: &CaBundle, proxy: Option<Proxy>, limit: Duration) -> Self {
-        // Named here: a provider chosen by crate features would depend on what else is linked.
+        // Set explicitly, because a provider that is chosen by features depends on the other crates of the program.
         let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        #[expect(clippy::expect_used, reason = "the provider's own suites are of these versions")]
+        #[expect(clippy::expect_used, reason = "the provider supports these versions")]
         let tls = tls.with_safe_default_protocol_versions().expect("aws-lc-rs has TLS 1.2 and 1.3");
         let tls = tls.with_root_certificates(ca.roots()).with_no_client_auth();
         let mut tcp = HttpConnector::new();

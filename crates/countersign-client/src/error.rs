@@ -1,4 +1,4 @@
-//! Why a request got no response.
+//! The errors of a request.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use hyper_util::client::legacy;
 
-/// Why a request got no response, or not all of it.
+/// A request failed, or its response is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The URL is not `http://` or `https://` with a host.
     #[error("the URL is not `http://host…` or `https://host…`")]
     Url,
-    /// The server cannot be connected to.
+    /// The server cannot be reached.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The proxy cannot be connected to, or opened no tunnel.
+    /// The proxy cannot be reached, or it rejected the tunnel.
     #[error("{0}")]
     Proxy(String),
-    /// The server did not prove its identity, or does not speak TLS.
-    #[error("the server's identity is not proven: {0}")]
+    /// The server's certificate was not accepted, or the server does not support TLS.
+    #[error("TLS failed: {0}")]
     Tls(String),
-    /// No connection within the connect timeout.
+    /// The connect timeout has passed.
     #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
-    /// No complete response within the timeout.
+    /// The timeout has passed before the response was complete.
     #[error("no complete response within {0:?}")]
     Timeout(Duration),
     /// The response body is larger than this many bytes.
@@ -41,7 +41,7 @@ pub enum Error {
 #[error("no connection within {0:?}")]
 pub(crate) struct ConnectTimeout(pub(crate) Duration);
 
-/// The proxy did not do its part.
+/// The proxy cannot be reached, or it rejected the tunnel.
 #[derive(Debug, thiserror::Error)]
 #[error("the proxy {proxy} opened no tunnel: {why}")]
 pub(crate) struct ProxyFailure {
@@ -51,7 +51,7 @@ pub(crate) struct ProxyFailure {
 
 impl ProxyFailure {
     pub(crate) fn new(proxy: String, error: &(dyn StdError + 'static)) -> Self {
-        // Without a cause, the tunnel's own words say it; they begin with what the message says already.
+        // Without a cause, use the tunnel's own message, without the prefix that repeats ours.
         let why = root_cause(error);
         let why = why.strip_prefix("tunnel error: ").map_or(why.clone(), str::to_owned);
         Self { proxy, why }
@@ -76,12 +76,12 @@ impl Error {
     }
 }
 
-/// The innermost cause: the outer layers only say that something failed.
+/// The innermost cause. The outer errors only report that something failed.
 pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// An error and its causes. The error inside an I/O error counts as one; its own `source` skips that.
+/// An error and its causes, including the error inside an I/O error, which its `source` skips.
 fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),

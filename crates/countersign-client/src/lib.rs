@@ -1,12 +1,11 @@
 //! The one outgoing HTTP client of countersign: HTTP/1.1, over TLS for `https`.
 //!
-//! Every request ends in bounded time and memory. Redirects are returned, never followed. TLS trusts the
-//! Mozilla root certificates that are compiled in, or one [`CaBundle`] instead; never the machine's own
-//! store, so a container without certificates behaves like a laptop, and a company's intercepting proxy
-//! is trusted only where its CA is configured. Environment variables are read only by
-//! [`Proxy::from_env`].
+//! Every request has a time limit and a size limit. Redirects are returned, not followed. TLS trusts the Mozilla root
+//! certificates that are compiled in, or a [`CaBundle`] instead, but never the certificate store of the machine. A
+//! container without certificates therefore behaves like a laptop, and an intercepting proxy is trusted only if its CA is
+//! configured. Environment variables are read only by [`Proxy::from_env`].
 //!
-//! Which URLs may be requested, and whether by plain `http`, is for the caller to decide.
+//! The caller decides which URLs may be requested, and whether plain `http` is allowed.
 //!
 //! ```no_run
 //! use std::time::Duration;

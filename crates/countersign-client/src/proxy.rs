@@ -1,4 +1,4 @@
-//! The proxy that requests go through, and the targets that bypass it.
+//! The proxy for requests, and the targets that bypass it.
 
 use std::env;
 use std::fmt;
@@ -10,9 +10,8 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 /// An HTTP proxy that opens tunnels (`CONNECT`), with optional Basic credentials. A clone is cheap.
 ///
-/// Every request goes through a tunnel, plain `http` too, so the proxy never sees a request of an `https`
-/// target. The connection to the proxy itself is not encrypted: the credentials are readable on the way to
-/// it. They are redacted in `Debug`.
+/// Every request uses a tunnel, even with plain `http`, so the proxy cannot read requests to `https` targets. The
+/// connection to the proxy is not encrypted, so its credentials can be read on the network. `Debug` redacts them.
 #[derive(Clone)]
 pub struct Proxy {
     matcher: Arc<Matcher>,
@@ -20,21 +19,20 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Parses `http://[user:password@]host[:port]`; without a scheme, `http` is assumed. The port defaults
-    /// to 80. Credentials are percent-decoded. Every target goes through this proxy.
+    /// Parses `http://[user:password@]host[:port]`. The scheme may be omitted. Default port: 80. Credentials are
+    /// percent-decoded. The proxy is used for all targets.
     ///
     /// # Errors
-    /// Text of another form, and proxies of other kinds (`https`, `socks5`).
+    /// Returns an error for text of another form, and for other kinds of proxies (`https`, `socks5`).
     pub fn parse(text: &str) -> Result<Self, ProxyError> {
         Self::new(text, |text| Matcher::builder().all(text).build())
     }
 
-    /// The proxy that `HTTPS_PROXY` (or `https_proxy`) names, for `https` targets that `NO_PROXY` (or
-    /// `no_proxy`) does not list. `None` if it is not set, or empty.
+    /// Reads the proxy from `HTTPS_PROXY` or `https_proxy`. It is used for `https` targets, except those in `NO_PROXY` or
+    /// `no_proxy`. Returns `None` if the variable is not set or is empty.
     ///
     /// # Errors
-    /// A variable that is set to something that [`parse`](Self::parse) rejects: the client must not go
-    /// around a proxy that the environment asks for.
+    /// Returns an error if [`parse`](Self::parse) rejects the variable. The client must not bypass a configured proxy.
     pub fn from_env() -> Result<Option<Self>, ProxyError> {
         let get = |names: [&'static str; 2]| {
             let set = names.into_iter().find_map(|name| Some((name, env::var_os(name)?)));
@@ -47,7 +45,7 @@ impl Proxy {
         Self::from_settings(proxy.as_deref(), direct.as_deref())
     }
 
-    /// A proxy for `https` targets, less those that `direct` lists.
+    /// A proxy for `https` targets, except those in `direct`.
     fn from_settings(proxy: Option<&str>, direct: Option<&str>) -> Result<Option<Self>, ProxyError> {
         let Some(text) = proxy.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
         let direct = direct.unwrap_or_default();
@@ -70,7 +68,7 @@ impl Proxy {
         if authority.host().is_empty() || !is_port || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(ProxyError::Malformed);
         }
-        // More than one `@` is ambiguous: it belongs percent-encoded into the password.
+        // More than one `@` is ambiguous. In a password, it must be percent-encoded.
         let credentials = authority.as_str().rsplit_once('@').map_or("", |(credentials, _)| credentials);
         if credentials.contains('@') {
             return Err(ProxyError::Malformed);
@@ -79,12 +77,12 @@ impl Proxy {
         Ok(Self { matcher: Arc::new(matcher(&with_scheme)), shown })
     }
 
-    /// The proxy to use for this target; `None` if it is connected to directly.
+    /// The proxy for this target, or `None` for a direct connection.
     pub(crate) fn intercept(&self, target: &Uri) -> Option<Intercept> {
         self.matcher.intercept(target)
     }
 
-    /// The proxy's address without credentials.
+    /// The address of the proxy, without credentials.
     pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
@@ -104,17 +102,17 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Why a text is not a proxy. It never repeats the text, which may hold a password.
+/// A text is not a valid proxy. The error never contains the text, which may include a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// It is not a URL of the expected form.
+    /// The text does not have the form of a proxy URL.
     #[error(
-        "this is not the URL of a proxy: write `http://host:port` or `http://user:password@host:port`, with `@`, `:` and `/` in a password percent-encoded"
+        "invalid proxy URL; use `http://host:port` or `http://user:password@host:port`, and percent-encode `@`, `:` and `/` in the password"
     )]
     Malformed,
-    /// The proxy speaks another protocol.
-    #[error("proxies of the kind `{0}` are not supported: only `http` proxies, which tunnel with CONNECT, are")]
+    /// The proxy uses another protocol.
+    #[error("unsupported proxy type `{0}`; use an `http` proxy, which tunnels with CONNECT")]
     Scheme(String),
     /// The environment variable is not UTF-8.
     #[error("the environment variable `{0}` is not UTF-8")]
@@ -184,7 +182,7 @@ mod tests {
         for direct in ["http://example.com/", "https://a.internal.example/", "https://10.1.2.3/"] {
             assert!(proxy.intercept(&target(direct)).is_none(), "{direct}");
         }
-        // Going around a proxy that cannot be used would be worse than saying so.
+        // An invalid proxy is an error. It must not be bypassed.
         for unusable in ["socks5://p:1", "http://p:0", "nonsense here"] {
             assert!(settings(Some(unusable), None).is_err(), "{unusable}");
         }

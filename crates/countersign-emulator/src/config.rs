@@ -50,9 +50,9 @@ pub struct Config {
     pub client: ClientBuilder,
     /// After how many given-up deliveries in a row a webhook is disabled; at least 1. Default: 3.
     pub disable_after: u32,
-    /// The most attempts at a time; at least 1. Default: 64.
+    /// The maximum number of attempts at a time; at least 1. Default: 64.
     pub concurrency: usize,
-    /// The most open deliveries. Requests that would lead to more are rejected with 429. Default: 100,000.
+    /// The maximum number of open deliveries. Requests that would lead to more are rejected with 429. Default: 100,000.
     pub max_open_deliveries: usize,
     /// How many ended deliveries are kept for inspection. Default: 10,000.
     pub keep_ended_deliveries: usize,

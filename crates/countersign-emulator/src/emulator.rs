@@ -25,11 +25,11 @@ use crate::report::Observer;
 use crate::shared::{JWKS_PATH, Shared};
 use crate::world::{Rules, World};
 
-/// The most jobs, running and ended.
+/// The maximum number of jobs, running and ended.
 const MAX_JOBS: usize = 10_000;
-/// The most bytes of a response that are read.
+/// The maximum number of response bytes that are read.
 const MAX_RESPONSE: usize = 64 << 10;
-/// The most bytes that the bodies of deliveries may take, and the most that jobs may.
+/// The maximum size of all delivery bodies, and of all jobs, in bytes.
 const MAX_BYTES: usize = 64 << 20;
 
 /// The sending side of Gemini API webhooks, on an address of this machine.

@@ -19,7 +19,7 @@ pub(crate) struct Jobs {
     limits: Limits,
 }
 
-/// The most jobs, and the most bytes that they may take.
+/// The maximum number of jobs, and their maximum size in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) jobs: usize,

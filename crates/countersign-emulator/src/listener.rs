@@ -10,11 +10,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// The largest request head, in bytes.
+/// The maximum size of a request head, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 /// How long a request head may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most connections at a time; further ones wait.
+/// The maximum number of connections at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 1024;
 
 /// Serves the API until `stop`.

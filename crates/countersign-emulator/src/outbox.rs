@@ -30,11 +30,11 @@ pub(crate) struct Outbox {
 /// The limits of an outbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The most open deliveries.
+    /// The maximum number of open deliveries.
     pub(crate) open: usize,
-    /// The most ended deliveries that are kept.
+    /// The maximum number of ended deliveries that are kept.
     pub(crate) ended: usize,
-    /// The most bytes of bodies.
+    /// The maximum size of all bodies, in bytes.
     pub(crate) bytes: usize,
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::webhook::Webhook;
 
-/// The most API keys that get a project.
+/// The maximum number of API keys that get a project.
 const MAX_PROJECTS: usize = 1000;
 
 /// Identifies a project without revealing its API key.

@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    /// The most deliveries that an event of this type leads to.
+    /// The maximum number of deliveries of an event of this type.
     pub(crate) fn reach(&mut self, audience: &Audience, event_type: &str) -> usize {
         let times = if self.faults.has(Fault::Burst) { BURST } else { 1 };
         self.targets(audience, event_type).len() * times

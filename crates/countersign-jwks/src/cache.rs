@@ -129,7 +129,7 @@ pub enum Change {
     TooOld,
 }
 
-/// The numbers of a key set, for metrics and readiness.
+/// Statistics of a key set, for metrics and readiness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// The state of the keys.
@@ -175,7 +175,7 @@ impl Held {
 }
 
 impl Cache {
-    /// An empty cache, whose first fetch is due.
+    /// Creates an empty cache. The first fetch is due at once.
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
             config,
@@ -190,7 +190,7 @@ impl Cache {
         }
     }
 
-    /// What the background task has to do.
+    /// Decides what the background task must do.
     pub fn poll(&mut self, now: Instant) -> Action {
         if self.fetching {
             return Action::Join;
@@ -204,7 +204,7 @@ impl Cache {
         Action::Wait(serves.filter(|serves| !serves.is_zero()).map_or(wait, |serves| serves.min(wait)))
     }
 
-    /// What to do for a delivery that a newer key might verify.
+    /// Decides what to do for a delivery that a newer key might verify.
     pub fn demand(&mut self, now: Instant) -> Action {
         if self.fetching {
             return Action::Join;
@@ -225,8 +225,7 @@ impl Cache {
         Action::Fetch
     }
 
-    /// Takes the result of a fetch. A document without usable keys is a failure like any other: the last good set
-    /// stays in use.
+    /// Records the result of a fetch. A document without usable keys is a failure, and the last good set stays in use.
     pub fn finished(&mut self, now: Instant, outcome: Result<Document, FetchError>) -> Option<Change> {
         self.fetching = false;
         match outcome.and_then(|document| self.take(now, document)) {
@@ -238,7 +237,7 @@ impl Cache {
     fn take(&mut self, now: Instant, Document { body, max_age }: Document) -> Result<Option<Change>, FetchError> {
         let same = self.held.as_ref().filter(|held| held.document == body).map(|held| Arc::clone(&held.set));
         let rotated = same.is_none();
-        // The same document keeps the same set, and with it the verifiers built from it.
+        // If the document has not changed, keep the set and the verifiers that were built from it.
         let set = match same {
             Some(set) => set,
             None => Arc::new(KeySet::parse(&body)?),
@@ -263,7 +262,7 @@ impl Cache {
         (self.failures_in_a_row == 1).then_some(Change::Down(why))
     }
 
-    /// Reports, once, that the last good set has become too old.
+    /// Reports once that the last good set has become too old.
     pub fn expired(&mut self, now: Instant) -> Option<Change> {
         let expired = self.state(now) == State::TooOld && !self.reported_too_old;
         self.reported_too_old |= expired;
@@ -285,7 +284,7 @@ impl Cache {
         }
     }
 
-    /// The numbers for metrics and readiness.
+    /// Statistics for metrics and readiness.
     pub fn stats(&self, now: Instant) -> Stats {
         Stats {
             state: self.state(now),

@@ -34,48 +34,47 @@ use countersign::key::KeySetError;
 
 /// Fetches the document of a key set.
 ///
-/// Whoever controls the document decides whose deliveries are trusted. An implementation therefore fetches
-/// only from a place that the configuration names, never from one that a request names, and verifies the
-/// server's identity. It must end in bounded time and read at most [`KeySet::MAX_DOCUMENT`] bytes: the caller
-/// checks neither.
+/// The document decides which deliveries are trusted. An implementation must therefore fetch it only from a configured
+/// location, never from one in a request, and must verify the server's identity. It must also limit the time, and read at
+/// most [`KeySet::MAX_DOCUMENT`] bytes, because the caller checks neither.
 pub trait Fetch: Send + Sync + 'static {
     /// Fetches the current document.
     fn fetch(&self) -> impl Future<Output = Result<Document, FetchError>> + Send;
 
-    /// The document's address, for the log.
+    /// The document's location, for logs.
     fn location(&self) -> Cow<'_, str>;
 }
 
-/// A document, as it was published.
+/// A published document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// Its bytes.
+    /// The bytes of the document.
     pub body: Bytes,
-    /// How long it may be cached, if the publisher says: `max-age` less `Age` (RFC 9111).
+    /// How long it may be cached, if the publisher sent that: `max-age` minus `Age` (RFC 9111).
     pub max_age: Option<Duration>,
 }
 
-/// Why a fetch returned no usable key set.
+/// A fetch returned no usable key set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The server cannot be connected to.
+    /// The server cannot be reached.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The proxy cannot be connected to, or opened no tunnel.
+    /// The proxy cannot be reached, or it rejected the tunnel.
     #[error("{0}")]
     Proxy(String),
-    /// The server did not prove its identity, or does not speak TLS.
-    #[error("the server's identity is not proven: {0}")]
+    /// The server's certificate was not accepted, or the server does not support TLS.
+    #[error("TLS failed: {0}")]
     Tls(String),
     /// The fetch took too long.
     #[error("no complete response within {0:?}")]
     Timeout(Duration),
     /// The response has a status other than 200.
-    #[error("the response has status {0}; 200 is expected")]
+    #[error("the response has status {0}, expected 200")]
     Status(u16),
     /// The response is a redirect. Keys come only from the configured address.
-    #[error("the response is a redirect ({0}), and redirects are not followed: configure the final URL")]
+    #[error("the response is a redirect ({0}), and redirects are not followed; configure the final URL")]
     Redirect(u16),
     /// The response is compressed, which was not requested.
     #[error("the response is compressed, which was not requested")]
@@ -86,7 +85,7 @@ pub enum FetchError {
     /// The connection failed before the response was complete.
     #[error("the connection failed before the response was complete: {0}")]
     Interrupted(String),
-    /// The document is not a key set, or lists too many keys.
+    /// The document is not a key set, or has too many keys.
     #[error(transparent)]
     Document(#[from] KeySetError),
     /// The key set has no usable key.

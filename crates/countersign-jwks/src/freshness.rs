@@ -1,16 +1,16 @@
 //! How long a response may be cached (RFC 9111, as far as it concerns a private cache).
 //!
-//! Parsed here and not by a library: those that exist implement shared HTTP caches, and this needs three directives.
+//! There are libraries for shared HTTP caches, but this needs only three directives.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 
-/// The remaining lifetime according to the headers; `None` if they do not say.
+/// The remaining lifetime, or `None` if the headers do not contain it.
 pub(crate) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    // If they contradict each other, the shortest counts.
+    // If there are several, the shortest applies.
     let lifetime = values.flat_map(|value| value.split(',')).filter_map(directive).min()?;
     let age = headers.get(AGE).and_then(|age| age.to_str().ok()).map_or(Duration::ZERO, seconds);
     Some(lifetime.saturating_sub(age))
@@ -25,7 +25,7 @@ fn directive(text: &str) -> Option<Duration> {
     }
 }
 
-/// A number that is too large to parse is a long time; text that is not a number is 0.
+/// A number that is too large to parse is `u64::MAX`. Text that is not a number is 0.
 fn seconds(text: &str) -> Duration {
     let text = text.trim();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {

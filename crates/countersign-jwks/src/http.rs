@@ -32,13 +32,13 @@ use crate::url::JwksUrl;
 
 pub use countersign_client::{CaError, Proxy, ProxyError};
 
-/// Fetches a key set by HTTP/1.1, over TLS unless it comes from this machine.
+/// Fetches a key set with HTTP/1.1, and with TLS unless the URL is on this machine.
 ///
-/// It follows no redirect, accepts no other status than 200, reads at most [`KeySet::MAX_DOCUMENT`] bytes, and
-/// gives up after [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT). It trusts the Mozilla root certificates that are
-/// compiled in, not those of the machine: it works in a container that has none, and a proxy that the
-/// machine trusts to read traffic cannot replace the keys. No connection is kept: fetches are minutes apart,
-/// and each of them verifies the server's identity again.
+/// It follows no redirects, accepts only status 200, reads at most [`KeySet::MAX_DOCUMENT`] bytes, and stops after
+/// [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT). It trusts the Mozilla root certificates that are compiled in, and not those
+/// of the machine. It therefore works in a container without certificates, and an intercepting proxy that the machine
+/// trusts cannot replace the keys. Connections are not kept, because fetches are minutes apart, and each one verifies the
+/// server's identity.
 #[derive(Clone, Debug)]
 pub struct HttpFetch {
     url: JwksUrl,
@@ -50,29 +50,29 @@ impl HttpFetch {
     /// The default of [`timeout`](Self::timeout).
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Fetches from this address.
+    /// Fetches from this URL.
     pub fn new(url: JwksUrl) -> Self {
         Self::with_settings(url, Client::builder().timeout(Self::DEFAULT_TIMEOUT).max_body(KeySet::MAX_DOCUMENT))
     }
 
-    /// Fetches from this address, and trusts these certificate authorities, in PEM, and no others.
+    /// Fetches from this URL, and trusts only these certificate authorities (PEM).
     ///
     /// # Errors
-    /// A certificate that cannot be read, or none at all.
+    /// Returns an error if a certificate is malformed, or if there is none.
     pub fn with_ca(url: JwksUrl, pem: &[u8]) -> Result<Self, CaError> {
         Ok(Self::new(url).ca(CaBundle::from_pem(pem)?))
     }
 
-    /// How long a fetch may take, from the name resolution to the last byte. Default: 10 s.
+    /// Sets the time limit for a fetch, from name resolution to the last byte. Default: 10 s.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self::with_settings(self.url, self.settings.timeout(timeout).connect_timeout(timeout))
     }
 
-    /// Fetches through this proxy. Default: none, whatever the environment says.
+    /// Fetches through this proxy. Default: none. The environment is not read.
     ///
-    /// An address on this machine is always fetched from directly: plain `http` is allowed there because nobody
-    /// stands in between.
+    /// A URL on this machine is always fetched directly. Plain `http` is allowed there because the request does not leave
+    /// the machine.
     #[must_use]
     pub fn proxy(self, proxy: Option<Proxy>) -> Self {
         let proxy = proxy.filter(|_| self.url.is_https());
@@ -123,7 +123,7 @@ impl Fetch for HttpFetch {
         let origin = uri
             .authority()
             .map_or_else(String::new, |host| format!("{}://{host}", uri.scheme_str().unwrap_or_default()));
-        // Some publishers want a key in the query, and a location is logged.
+        // The query may contain an API key, and the location is logged.
         let query = if uri.query().is_some() { "?…" } else { "" };
         format!("{origin}{}{query}", uri.path()).into()
     }

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use crate::cache::{Action, Cache, Change, Config, Held, Stats};
 use crate::fetch::{Document, Fetch, FetchError};
 
-/// The most deliveries that wait for one fetch, each with its body in memory.
+/// The maximum number of deliveries that wait for a fetch, each with its body in memory.
 const MAX_WAITING: usize = 1024;
 
-/// A key set in memory, and its refreshes. A clone is cheap and shares it.
+/// A key set that is kept up to date. A clone is cheap and shares the set.
 ///
 /// Spawn [`run`](Self::run) once for all clones. Without it, nothing is fetched until a delivery needs a missing
 /// key, and a key that was withdrawn is trusted for longer.
@@ -41,19 +41,19 @@ pub(crate) enum Demand {
 }
 
 impl<F: Fetch, C: Clock> Jwks<F, C> {
-    /// A key set that `fetch` loads. Nothing is fetched yet.
+    /// Creates a key set that is loaded with `fetch`. Nothing is fetched yet.
     pub fn new(fetch: F, config: Config, clock: C) -> Self {
         let cache = Mutex::new(Cache::new(config.clone(), clock.instant()));
         let (held, landed) = (ArcSwapOption::empty(), watch::Sender::new(()));
         Self(Arc::new(Inner { fetch, clock, config, cache, held, landed }))
     }
 
-    /// The last good set; `None` if there is none yet, or it is too old.
+    /// The last good set, or `None` if there is none yet or it is too old.
     pub fn current(&self) -> Option<Arc<KeySet>> {
         self.serving().as_ref().map(|held| Arc::clone(&held.set))
     }
 
-    /// The numbers for metrics and readiness.
+    /// Statistics for metrics and readiness.
     pub fn stats(&self) -> Stats {
         self.0.cache().stats(self.0.clock.instant())
     }
@@ -110,7 +110,7 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
         let (mut cache, now) = (self.0.cache(), self.0.clock.instant());
         self.0.tell(cache.expired(now));
         let action = cache.demand(now);
-        // Subscribed before the lock is released, so that the end of the fetch cannot be missed.
+        // Subscribe before the lock is released, so that the end of the fetch is not missed.
         let landed = self.0.landed.subscribe();
         drop(cache);
         match action {

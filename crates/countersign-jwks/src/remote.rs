@@ -84,7 +84,7 @@ impl<F: Fetch, C: Clock> RemoteKeys<F, C> {
         Self(Arc::new(Inner { base, jwks, combined, _refreshes: refreshes }))
     }
 
-    /// The key set, for its numbers.
+    /// The key set, for example for its statistics.
     pub fn jwks(&self) -> &Jwks<F, C> {
         &self.0.jwks
     }

@@ -27,9 +27,10 @@ impl JwksUrl {
     /// Parses a URL.
     ///
     /// # Errors
-    /// A URL that is not https, nor http to a loopback address, and one with a user name or a fragment.
+    /// Returns an error unless the URL is https, or http to a loopback address, and has neither a user name nor a
+    /// fragment.
     pub fn parse(text: &str) -> Result<Self, JwksUrlError> {
-        // The parser drops a fragment silently.
+        // The parser silently drops a fragment.
         if text.contains('#') {
             return Err(JwksUrlError::Fragment);
         }
@@ -64,7 +65,7 @@ impl JwksUrl {
     }
 }
 
-/// Only canonical addresses count, not other spellings that a resolver accepts, such as `127.1`.
+/// Only canonical addresses count. A resolver also accepts other spellings, for example `127.1`.
 fn is_loopback(host: &str) -> bool {
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(host) => host.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
@@ -88,26 +89,26 @@ impl FromStr for JwksUrl {
     }
 }
 
-/// Why a text is not the URL of a key set.
+/// A text is not a valid key set URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksUrlError {
-    /// It is not an absolute URL.
-    #[error("this is not a URL of the form `https://host/path`")]
+    /// The text is not an absolute URL.
+    #[error("invalid URL; use the form `https://host/path`")]
     Malformed,
-    /// It is neither https nor http.
-    #[error("a key set must be fetched by https")]
+    /// The scheme is neither https nor http.
+    #[error("a key set must be fetched over https")]
     Scheme,
-    /// It is http to another machine.
+    /// The scheme is http, and the host is not this machine.
     #[error(
-        "a key set must be fetched by https: over http, anyone on the way could replace the keys \
-         (http is allowed to 127.0.0.0/8, [::1] and localhost)"
+        "a key set must be fetched over https, because anyone on the network could replace the keys \
+         (http is allowed for 127.0.0.0/8, [::1] and localhost)"
     )]
     Insecure,
-    /// It has a user name or a password.
+    /// The URL has a user name or a password.
     #[error("the URL of a key set must not have a user name or password")]
     UserInfo,
-    /// It has a fragment.
+    /// The URL has a fragment.
     #[error("the URL of a key set must not have a fragment (`#`)")]
     Fragment,
 }

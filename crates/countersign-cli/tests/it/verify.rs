@@ -139,9 +139,9 @@ fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
         (vec!["--secret", SECRET, "--request", &both], "leave one out"),
         (vec!["--secret", SECRET, "--raw", &no_head], "no empty line"),
         (vec!["--secret", SECRET, "--headers", "-", "--body", "-"], "more than once"),
-        (vec!["--public-key", SECRET, "--request", &request], "--public-key, number 1: a public key begins with"),
+        (vec!["--public-key", SECRET, "--request", &request], "--public-key, number 1: a public key starts with"),
         (vec!["--jwks", &broken, "--request", &request], "broken.json: this is not a key set"),
-        (vec!["--jwks", "http://example.com/", "--request", &request], "a key set must be fetched by https"),
+        (vec!["--jwks", "http://example.com/", "--request", &request], "a key set must be fetched over https"),
         (
             vec!["--jwks", "http://127.0.0.1:1/", "--request", &request],
             "http://127.0.0.1:1/: cannot be fetched: cannot connect",
@@ -154,7 +154,7 @@ fn what_cannot_be_tried_is_a_usage_error_that_says_what_to_do() {
         (vec!["--secret", SECRET, "--request", &request, "--tolerance", "5"], "5m"),
         (
             vec!["--secret", "\"whsec_x\"", "--request", &request],
-            "`secret-1` cannot be used: the secret has quotation marks",
+            "`secret-1` cannot be used: the secret is in quotation marks",
         ),
         (vec!["--secret-env", "NO_SUCH_VARIABLE", "--request", &request], "`NO_SUCH_VARIABLE` is not set"),
         (vec!["--secret", SECRET, "--request", &request, "--secret-expires", "x=1"], "are called: secret-1"),

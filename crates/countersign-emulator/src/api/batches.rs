@@ -11,7 +11,7 @@ use crate::job::batch::Source;
 use crate::job::{self, Batch, End, Job, Record, State, Work};
 use crate::project::ProjectId;
 
-/// The most inline requests.
+/// The maximum number of inline requests.
 const MAX_REQUESTS: usize = 10_000;
 /// How much of a request its response quotes, in characters.
 const QUOTED: usize = 100;

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::query::Query;
 use crate::world::World;
 
-/// The longest name of a model or an agent, in bytes.
+/// The maximum length of the name of a model or an agent, in bytes.
 const MAX_MODEL: usize = 256;
 
 /// A request, and the world that it reads and changes.

@@ -23,9 +23,9 @@ use crate::project::ProjectId;
 use crate::shared::{JWKS_PATH, Shared};
 use crate::time;
 
-/// The most ids in a response.
+/// The maximum number of ids in a response.
 const LISTED: usize = 100;
-/// The longest type of an event, in bytes.
+/// The maximum length of an event type, in bytes.
 const MAX_EVENT_TYPE: usize = 256;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {

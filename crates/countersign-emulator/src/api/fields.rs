@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use crate::job::WebhookConfig;
 
-/// The most addresses of one job.
+/// The maximum number of addresses of one job.
 pub(crate) const MAX_URIS: usize = 10;
-/// The most user metadata, in bytes of JSON.
+/// The maximum size of the user metadata, in bytes of JSON.
 const MAX_USER_METADATA: usize = 8 << 10;
 /// How many unknown fields an error lists.
 const MAX_UNKNOWN: usize = 20;
-/// The longest address, in bytes.
+/// The maximum length of an address, in bytes.
 const MAX_URI: usize = 2048;
 
 /// The members of an object. Names may be in snake case or in camel case, as in Google's APIs.

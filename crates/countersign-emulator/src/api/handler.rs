@@ -20,11 +20,11 @@ use super::query::Query;
 use crate::project::ProjectId;
 use crate::shared::Shared;
 
-/// The largest request body, in bytes.
+/// The maximum size of a request body, in bytes.
 const BODY_LIMIT: usize = 4 << 20;
 /// How long a request body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest API key, in bytes.
+/// The maximum length of an API key, in bytes.
 const MAX_API_KEY: usize = 256;
 
 /// A request, read within its limits.

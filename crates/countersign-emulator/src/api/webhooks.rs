@@ -17,9 +17,9 @@ use crate::ids;
 use crate::project::ProjectId;
 use crate::webhook::{Revocation, State, Webhook};
 
-/// The most webhooks of a project.
+/// The maximum number of webhooks of a project.
 const MAX_WEBHOOKS: usize = 100;
-/// The longest name of a webhook, in bytes.
+/// The maximum length of the name of a webhook, in bytes.
 const MAX_NAME: usize = 256;
 /// Fields that only the service sets.
 const OUTPUT_ONLY: [&str; 5] = ["id", "create_time", "update_time", "new_signing_secret", "signing_secrets"];

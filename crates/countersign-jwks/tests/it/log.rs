@@ -52,7 +52,7 @@ async fn each_change_is_logged_once() {
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> =
         log.lines().map(str::trim_start).filter(|line| line.contains("location=the log test")).collect();
-    let down = "the response has status 500; 200 is expected kind=\"status\"";
+    let down = "the response has status 500, expected 200 kind=\"status\"";
     let expected = [
         format!("WARN the key set cannot be fetched location=the log test error={down} serving=false"),
         "INFO the key set is loaded location=the log test keys=1".to_owned(),

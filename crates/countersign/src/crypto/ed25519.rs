@@ -7,21 +7,21 @@ use super::ED25519_LEN;
 #[cfg(test)]
 use super::hashed;
 
-/// An Ed25519 key under which not everybody can sign.
+/// An Ed25519 public key that is not weak.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Ed25519Public(VerifyingKey);
 
-/// An Ed25519 signature that some key could have made.
+/// An Ed25519 signature that is well-formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ed25519Signature(Signature);
 
-/// The order of the group, least byte first (RFC 8032, 5.1): 2²⁵² + 27742317777372353535851937790883648493.
+/// The order of the group, little-endian (RFC 8032, 5.1): 2²⁵² + 27742317777372353535851937790883648493.
 const ED25519_ORDER: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// The points of small order (RFC 7748, 7), as RFC 8032 writes them, the sign's bit aside.
+/// The points of small order (RFC 7748, 7) in the encoding of RFC 8032, without the sign bit.
 const SMALL_ORDER: [[u8; 32]; 5] = [
     [
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -46,15 +46,16 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
 ];
 
 impl Ed25519Public {
-    /// `None` for what is no point of the curve, one of small order, or one that is not written as RFC
-    /// 8032 asks for: a key has one name.
+    /// Returns `None` if the bytes are not a point of the curve, are a point of small order, or are not its canonical
+    /// encoding (RFC 8032). A key has exactly one encoding.
     pub(crate) fn new(bytes: &[u8; 32]) -> Option<Self> {
         VerifyingKey::from_bytes(bytes).ok().filter(|key| is_reduced(bytes) && !key.is_weak()).map(Self)
     }
 
-    /// Whether this key made the signature over the concatenation of `parts`, verified strictly: no scalar that
-    /// is not reduced, no point of small order. [`Ed25519Signature::new`] has checked the half of that which
-    /// does not depend on the message; the equation itself leaves nothing to tolerate.
+    /// Whether this key made the signature over the concatenation of `parts`.
+    ///
+    /// Verification is strict: scalars must be reduced, and points of small order are rejected.
+    /// [`Ed25519Signature::new`] has already checked what does not depend on the message.
     pub(crate) fn verifies(&self, parts: &[&[u8]], signature: &Ed25519Signature) -> bool {
         #[cfg(test)]
         hashed::count_sha512(parts);
@@ -63,9 +64,11 @@ impl Ed25519Public {
 }
 
 impl Ed25519Signature {
-    /// `None` for a signature that no key and no message fit under strict verification: its scalar is not
-    /// reduced, or its point has small order or is not written as RFC 8032 asks for. Telling that takes no pass
-    /// over the message and no arithmetic. An encoding that is not a point is left to the equation, which it never meets.
+    /// Returns `None` for a signature that strict verification rejects for every key and message: its scalar is not
+    /// reduced, or its point has small order or is not canonical.
+    ///
+    /// The check needs neither the message nor arithmetic. Bytes that are not a point pass it, and fail later, when the
+    /// signature is verified.
     pub(crate) fn new(bytes: &[u8; ED25519_LEN]) -> Option<Self> {
         let (point, scalar) = bytes.split_at(ED25519_LEN / 2);
         let point: &[u8; 32] = point.try_into().ok()?;
@@ -77,7 +80,7 @@ impl Ed25519Signature {
     }
 }
 
-/// Whether this is below 2²⁵⁵ − 19, the sign's bit aside: a point has one name.
+/// Whether the point, without its sign bit, is below 2²⁵⁵ − 19, so that its encoding is canonical.
 fn is_reduced(point: &[u8; 32]) -> bool {
     point[0] < 0xed || point[1..31].iter().any(|byte| *byte != 0xff) || point[31] | 0x80 != 0xff
 }
@@ -111,7 +114,7 @@ mod tests {
         weak
     }
 
-    /// Ours against the library's own strict verification.
+    /// Compares our verification with the library's own strict verification.
     fn assert_agreement(key: &Ed25519Private, message: &[u8], signature: [u8; 64]) -> bool {
         let public = Ed25519Public::new(&key.public()).expect("a strong key");
         let (head, tail) = message.split_at(message.len() / 2);

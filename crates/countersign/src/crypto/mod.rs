@@ -29,20 +29,20 @@ pub(crate) use rsa_private::RsaPrivate;
 pub(crate) const TAG_LEN: usize = 32;
 pub(crate) const ED25519_LEN: usize = 64;
 
-/// An HMAC-SHA256 key whose two pads are hashed already. Its state is zeroed on drop.
+/// An HMAC-SHA256 key with precomputed pads. Its state is zeroed on drop.
 #[derive(Clone)]
 pub(crate) struct MacKey(Hmac<Sha256>);
 
-/// What HMAC-SHA256 makes of a message.
+/// The HMAC-SHA256 tag of a message.
 pub(crate) struct Tag([u8; TAG_LEN]);
 
 impl MacKey {
     pub(crate) fn new(key: &[u8]) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
-        Self(Hmac::new_from_slice(key).expect("HMAC takes a key of any length"))
+        Self(Hmac::new_from_slice(key).expect("HMAC accepts keys of every length"))
     }
 
-    /// The tag of the concatenation of `parts`.
+    /// Computes the tag of the concatenation of `parts`.
     pub(crate) fn tag(&self, parts: &[&[u8]]) -> Tag {
         #[cfg(test)]
         hashed::count(parts);
@@ -55,9 +55,9 @@ impl MacKey {
 }
 
 impl Tag {
-    /// Compares in a time that does not depend on where the two differ.
+    /// Compares in constant time.
     pub(crate) fn matches(&self, signature: &[u8; TAG_LEN]) -> bool {
-        // By words: what keeps a comparison constant costs as much for one byte as for eight.
+        // Constant-time comparison costs as much for one byte as for eight, so compare words.
         let (ours, theirs) = (self.0.as_chunks::<8>().0, signature.as_chunks::<8>().0);
         let equal = |(one, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other));
         ours.iter().zip(theirs).map(equal).fold(Choice::from(1), BitAnd::bitand).into()
@@ -69,7 +69,7 @@ impl Tag {
     }
 }
 
-/// The SHA-256 of these bytes.
+/// Computes the SHA-256 hash of these bytes.
 #[cfg(any(feature = "v1a", feature = "rs256"))]
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; TAG_LEN] {
     #[cfg(test)]

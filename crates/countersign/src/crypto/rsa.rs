@@ -11,10 +11,10 @@ use jsonwebtoken::Algorithm;
 #[cfg(test)]
 use super::hashed;
 
-/// AWS-LC verifies nothing with a larger exponent.
+/// The longest exponent that AWS-LC verifies with.
 const MAX_RSA_EXPONENT_BITS: usize = 33;
 
-/// An RSA key of a length that is neither weak nor absurd, and that the library can verify with.
+/// An RSA public key of 2048 to 8192 bits that AWS-LC can verify with.
 #[derive(Clone)]
 pub(crate) struct RsaPublic {
     key: Arc<ParsedPublicKey>,
@@ -30,8 +30,10 @@ impl PartialEq for RsaPublic {
 }
 
 impl RsaPublic {
-    /// From the modulus and the exponent, big-endian; `None` for fewer than 2048 or more than 8192 bits, and
-    /// for a key under which nothing can be verified, such as one with an exponent of more than 33 bits.
+    /// Creates a key from the modulus and the exponent, both big-endian.
+    ///
+    /// Returns `None` for fewer than 2048 or more than 8192 bits, and for a key that AWS-LC cannot verify with, for
+    /// example because its exponent has more than 33 bits.
     pub(crate) fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let (modulus, exponent) = (without_leading_zeros(modulus), without_leading_zeros(exponent));
         let bits = |number: &[u8]| number.len() * 8 - number.first().map_or(0, |first| first.leading_zeros() as usize);
@@ -53,7 +55,7 @@ impl RsaPublic {
         })
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256, and no other algorithm.
+    /// Verifies RSASSA-PKCS1-v1_5 with SHA-256. No other algorithm is accepted.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         #[cfg(test)]
         hashed::count(&[message]);
@@ -65,7 +67,7 @@ impl RsaPublic {
         signature.len() == self.modulus.len()
     }
 
-    /// What a verification costs at most, in µs.
+    /// The maximum cost of a verification, in µs.
     pub(crate) fn micros(&self) -> u32 {
         self.micros
     }

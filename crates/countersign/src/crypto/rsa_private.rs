@@ -4,17 +4,17 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 
-/// An RSA key that signs: prepared once, for reading one takes longer than signing with it.
+/// An RSA private key. It is parsed once, because parsing takes longer than signing.
 #[derive(Clone)]
 pub(crate) struct RsaPrivate(Arc<KeyPair>);
 
 impl RsaPrivate {
-    /// From PKCS#1 in DER; `None` if it cannot sign.
+    /// Parses a key in DER (PKCS#1). Returns `None` if it cannot sign.
     pub(crate) fn new(der: &[u8]) -> Option<Self> {
         KeyPair::from_der(der).ok().map(Arc::new).map(Self)
     }
 
-    /// A new key of 2048 bits; `None` if the system gives no random bytes.
+    /// Generates a 2048-bit key. Returns `None` if the operating system returns no random bytes.
     pub(crate) fn generate() -> Option<Self> {
         KeyPair::generate(KeySize::Rsa2048).ok().map(Arc::new).map(Self)
     }
@@ -25,7 +25,7 @@ impl RsaPrivate {
         (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero())
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256.
     pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let mut signature = vec![0; self.0.public_modulus_len()];
         self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;

@@ -1,11 +1,11 @@
-//! Converts values to those of `serde_json`.
+//! Converts values to `serde_json`.
 
 use serde_json::{Map, Number};
 
 use super::{Object, Value};
 
 impl Value<'_> {
-    /// The same as a `serde_json::Value`; `None` if it has a number that none can hold.
+    /// Converts the value. Returns `None` if it contains a number that `serde_json` cannot represent.
     pub(crate) fn into_serde(self) -> Option<serde_json::Value> {
         Some(match self {
             Self::Literal("null") => serde_json::Value::Null,
@@ -19,7 +19,7 @@ impl Value<'_> {
 }
 
 impl Object<'_> {
-    /// The same as a map of `serde_json`, in which the last of several members of one name stays.
+    /// Converts the object. If a name is repeated, the last member is kept.
     pub(crate) fn into_serde(self) -> Option<Map<String, serde_json::Value>> {
         self.0.into_iter().map(|(name, value)| Some((name.into_owned(), value.into_serde()?))).collect()
     }
@@ -29,7 +29,7 @@ pub(super) fn is_representable(number: &str) -> bool {
     to_number(number).is_some()
 }
 
-/// The number as `serde_json` holds it; `None` where it is too large for that.
+/// Converts a number. Returns `None` if it is too large.
 fn to_number(text: &str) -> Option<Number> {
     serde_json::from_str(text).ok()
 }

@@ -1,4 +1,4 @@
-//! Compares an object with a text, without converting the values.
+//! Compares an object with a JSON text, without converting the values.
 
 use super::{Next, Object, Reader, Token, Value, are_unique};
 
@@ -7,7 +7,7 @@ impl Value<'_> {
         matches!(self, Self::Literal("null"))
     }
 
-    /// Sorts the members of all objects; `None` if a name stands twice in one of them.
+    /// Sorts the members of all objects. Returns `None` if an object repeats a name.
     pub(super) fn sorted(self) -> Option<Self> {
         Some(match self {
             Self::Array(items) => Self::Array(items.into_iter().map(Self::sorted).collect::<Option<_>>()?),
@@ -18,14 +18,14 @@ impl Value<'_> {
 }
 
 impl<'a> Object<'a> {
-    /// The members in the order of their names, all levels down; `None` if a name stands twice in one object.
+    /// Sorts the members by name, on all levels. Returns `None` if an object repeats a name.
     pub(crate) fn sorted(self) -> Option<Self> {
         let sort = |(name, value): (_, Value<'a>)| Some((name, value.sorted()?));
         let mut members = self.0.into_iter().map(sort).collect::<Option<Vec<_>>>()?;
         are_unique(&mut members, |(name, _)| name).then_some(Self(members))
     }
 
-    /// Without the members of these names.
+    /// Removes the members with these names.
     pub(crate) fn without(mut self, names: &[&str]) -> Self {
         self.0.retain(|(name, _)| !names.contains(&name.as_ref()));
         self
@@ -35,14 +35,14 @@ impl<'a> Object<'a> {
         self.0.is_empty()
     }
 
-    /// Whether `text` is the same object as this one, which is [`sorted`](Self::sorted): the same names with
-    /// the same values, in any order.
+    /// Whether `text` is the same object as this one: the same names with the same values, in any order. This object must
+    /// be [`sorted`](Self::sorted), and none of its strings may be longer than `longest` bytes.
     ///
-    /// The text is read only as far as it agrees, and no string in it that is longer than every spelling of
-    /// one of `longest` bytes would be, so that a long text costs little.
+    /// Parsing stops at the first difference, and at a string that is longer than any spelling of `longest` bytes. A long
+    /// text therefore costs little.
     pub(crate) fn equals(&self, text: &[u8], longest: usize) -> bool {
         let mut reader = Reader::new(text);
-        // `\u0061` is the longest spelling of a byte.
+        // The longest spelling of a byte is an escape such as `\u0061`.
         reader.longest_string = longest.saturating_mul(6);
         let is_equal = matches!(reader.token(), Some(Token::Object)) && reader.agrees_with(self).is_some();
         is_equal && reader.end().is_some()
@@ -50,12 +50,12 @@ impl<'a> Object<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a value and forgets it.
+    /// Skips a value.
     pub(crate) fn skip(&mut self) -> Option<()> {
         self.pass(&|_| true)
     }
 
-    /// Reads a value, as far as it is this one.
+    /// Parses a value. Returns `None` at the first difference from `expected`.
     fn is(&mut self, expected: &Value<'_>) -> Option<()> {
         let is_equal = match (self.token()?, expected) {
             (Token::Literal(found), Value::Literal(expected)) | (Token::Number(found), Value::Number(expected)) => {
@@ -75,7 +75,7 @@ impl Reader<'_> {
         is_equal.then_some(())
     }
 
-    /// Reads the members of an object that has begun, as far as they are those of this one.
+    /// Parses the members of an object. Returns `None` at the first difference from `expected`.
     fn agrees_with(&mut self, expected: &Object<'_>) -> Option<()> {
         let mut seen = vec![false; expected.0.len()];
         let mut first = true;

@@ -1,9 +1,10 @@
-//! A strict reader of JSON (RFC 8259), and whether two texts are the same JSON.
+//! A strict JSON parser (RFC 8259), and a comparison of JSON texts.
 //!
-//! It accepts the texts that `serde_json` accepts for a `Value`: UTF-8, at most [`MAX_DEPTH`] levels, no lone
-//! surrogates, nothing behind the value. It is our own for two reasons. No feature of a shared JSON crate can
-//! change what a body means. And values are compared without being converted, because a conversion is where
-//! two texts that mean different things become one: `1e400`, or an integer that no f64 can hold.
+//! It accepts the same texts as `serde_json` does for a `Value`: UTF-8, at most [`MAX_DEPTH`] levels, no lone
+//! surrogates, nothing after the value. There are two reasons for a parser of our own. The features of a shared JSON
+//! crate, which other crates can turn on, must not change the meaning of a body. And values are compared without being
+//! converted, because conversion can make different values equal, for example `1e400` or integers that an f64 cannot
+//! represent.
 
 #[cfg_attr(not(feature = "gemini"), path = "convert_off.rs")]
 mod convert;
@@ -14,10 +15,10 @@ use std::borrow::Cow;
 
 use convert::is_representable;
 
-/// The most levels of arrays and objects, as in `serde_json`. It bounds the recursion.
+/// The maximum nesting of arrays and objects, as in `serde_json`. It limits the recursion.
 pub(crate) const MAX_DEPTH: usize = 127;
 
-/// A value as it is written.
+/// A value. Numbers keep their spelling.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {
     /// `null`, `true` or `false`.
@@ -32,20 +33,20 @@ pub(crate) enum Value<'a> {
     Object(Object<'a>),
 }
 
-/// An object's members in the order in which they are written, duplicates included.
+/// The members of an object in their order in the text, including duplicates.
 #[derive(Debug)]
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
-/// Reads one JSON text from its beginning to its end.
+/// Parses one JSON text.
 pub(crate) struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     depth: usize,
-    /// Strings with more bytes than this between their quotes end the reading.
+    /// The maximum length of a string between its quotes, in bytes. A longer one ends the parsing.
     longest_string: usize,
 }
 
-/// How a value begins. The members or items of an object or array follow.
+/// The start of a value. The members of an object and the items of an array follow.
 enum Token<'a> {
     Literal(&'static str),
     Number(&'a str),
@@ -54,25 +55,25 @@ enum Token<'a> {
     Object,
 }
 
-/// A string that was checked and is not decoded yet.
+/// A valid string that is not decoded yet.
 #[derive(Clone, Copy)]
 struct Text<'a> {
     raw: &'a str,
     has_escapes: bool,
 }
 
-/// What follows in an object: a member of this name, whose value is next, or nothing.
+/// The next part of an object: the name of a member, whose value follows, or the end.
 enum Next<'a> {
     Member(Text<'a>),
     End,
 }
 
-/// A value is there, and not of the type that it should have.
+/// A value does not have the expected type.
 #[derive(Debug)]
 pub(crate) struct WrongType;
 
-/// Reads an object without building it: `member` reads the value of each name. `None` if the text is no
-/// object, or if `member` gives up.
+/// Parses an object without building it. `member` parses the value of each name. Returns `None` if the text is not an
+/// object, or if `member` returns `None`.
 pub(crate) fn read_object<'a>(
     text: &'a [u8],
     mut member: impl FnMut(&str, &mut Reader<'a>) -> Option<()>,
@@ -92,7 +93,7 @@ fn are_unique<T>(all: &mut [T], name: impl Fn(&T) -> &str) -> bool {
 }
 
 impl<'a> Value<'a> {
-    /// Reads one value; `None` if the text is not JSON.
+    /// Parses one value. Returns `None` if the text is not JSON.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(text);
         let value = reader.value()?;
@@ -101,7 +102,7 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Reads an object; `None` if the text is anything else.
+    /// Parses an object. Returns `None` if the text is anything else.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
         match Value::parse(text)? {
             Value::Object(object) => Some(object),
@@ -109,14 +110,14 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The member of this name, if there is exactly one.
+    /// The member with this name, if there is exactly one.
     pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
         let mut found = self.0.iter().filter(|(other, _)| other == name);
         let (_, value) = found.next()?;
         found.next().is_none().then_some(value)
     }
 
-    /// The member of this name as text. One that is `null` is the same as none.
+    /// The text of the member with this name. A member that is `null` counts as absent.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.get(name) {
             None | Some(Value::Literal("null")) => Ok(None),
@@ -125,7 +126,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Whether no name stands twice in it, its members' members aside.
+    /// Whether no name is repeated in this object. Nested objects are not checked.
     pub(crate) fn has_unique_names(&self) -> bool {
         are_unique(&mut self.0.iter().map(|(name, _)| name).collect::<Vec<_>>(), |name| name)
     }
@@ -136,7 +137,7 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, depth: 0, longest_string: usize::MAX }
     }
 
-    /// Reads a value.
+    /// Parses a value.
     pub(crate) fn value(&mut self) -> Option<Value<'a>> {
         Some(match self.token()? {
             Token::Literal(name) => Value::Literal(name),
@@ -159,13 +160,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads a value and discards it, but stops at a number that `serde_json` cannot hold.
+    /// Skips a value. Returns `None` at a number that `serde_json` cannot represent.
     pub(crate) fn skip_representable(&mut self) -> Option<()> {
-        // What overflows is long or has an exponent.
+        // Only numbers that are long or have an exponent can overflow.
         self.pass(&|text| (text.len() < 300 && !text.contains(['e', 'E'])) || is_representable(text))
     }
 
-    /// Reads a value all of whose numbers are as asked for.
+    /// Skips a value. Returns `None` at a number for which `is_good` is false.
     fn pass(&mut self, is_good: &impl Fn(&str) -> bool) -> Option<()> {
         let mut first = true;
         match self.token()? {
@@ -185,12 +186,12 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Nothing but white space is left.
+    /// Returns `None` unless only white space is left.
     fn end(mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
 
-    /// The next byte that is not white space, if there is one.
+    /// Skips white space. Returns the next byte, if there is one.
     fn peek(&mut self) -> Option<u8> {
         let rest = &self.text[self.at..];
         let blank = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))?;
@@ -223,7 +224,7 @@ impl<'a> Reader<'a> {
         self.follows(b']', first)
     }
 
-    /// Goes on to the value of the object's next member, if another follows.
+    /// Parses the name of the object's next member, up to its value.
     fn name(&mut self, first: &mut bool) -> Option<Next<'a>> {
         if !self.follows(b'}', first)? {
             return Some(Next::End);
@@ -266,7 +267,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(&self.text[start..self.at]).ok()
     }
 
-    /// Goes past the next byte if it is one of these.
+    /// Skips the next byte if it is one of these. Returns whether it was.
     fn eat(&mut self, any: &[u8]) -> bool {
         let is_there = self.text.get(self.at).is_some_and(|byte| any.contains(byte));
         self.at += usize::from(is_there);
@@ -279,7 +280,7 @@ impl<'a> Reader<'a> {
         (count > 0).then_some(())
     }
 
-    /// Reads a string whose opening quote is next.
+    /// Parses a string. The next byte is its opening quote.
     fn string(&mut self) -> Option<Text<'a>> {
         let start = self.at + 1;
         let end = self.text.len().min(start.saturating_add(self.longest_string).saturating_add(1));
@@ -313,7 +314,7 @@ impl<'a> Text<'a> {
         let mut rest = self.raw;
         while let Some(plain) = rest.find('\\') {
             decoded.push_str(&rest[..plain]);
-            // It was read before, so there is none that does not decode.
+            // The string was parsed before, so every escape is valid.
             let (character, len) = unescape(&rest.as_bytes()[plain..]).unwrap_or((char::REPLACEMENT_CHARACTER, 1));
             decoded.push(character);
             rest = &rest[plain + len..];
@@ -323,7 +324,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The character that the escape at the beginning of `text` means, and how many bytes it takes up.
+/// Decodes the escape at the start of `text`. Returns the character and the length of the escape in bytes.
 fn unescape(text: &[u8]) -> Option<(char, usize)> {
     let character = match text.get(1)? {
         b'"' => '"',
@@ -337,7 +338,7 @@ fn unescape(text: &[u8]) -> Option<(char, usize)> {
         b'u' => {
             let unit = hex(text.get(2..6)?)?;
             if !(0xd800..0xdc00).contains(&unit) {
-                // A low surrogate alone is no character.
+                // A lone low surrogate is not a character.
                 return char::from_u32(unit).map(|character| (character, 6));
             }
             let low = text.get(6..8).filter(|next| *next == b"\\u").and_then(|_| hex(text.get(8..12)?))?;

@@ -6,7 +6,7 @@
 //! let set = KeySet::parse(
 //!     br#"{"keys": [
 //!         {"kty": "OKP", "crv": "Ed25519", "kid": "key-1", "x": "LgshSTq2B_MysnAgb9hcXRrVK_YdenixALrPznybVrk"},
-//!         {"kty": "EC", "crv": "P-256", "kid": "of no use here"}
+//!         {"kty": "EC", "crv": "P-256", "kid": "ignored"}
 //!     ]}"#,
 //! )?;
 //! assert_eq!(set.labels().collect::<Vec<_>>(), [("key-1", "v1a")]);

@@ -99,11 +99,13 @@ impl fmt::Display for PublicKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPrefix => {
-                f.write_str("a public key begins with `whpk_`; a secret (`whsec_`) belongs under secrets")
+                f.write_str("a public key starts with `whpk_`; a text that starts with `whsec_` is a secret")
             }
-            Self::NotBase64 => f.write_str("the public key is not base64 (it is `whpk_`, then base64)"),
-            Self::Length { len } => write!(f, "the public key has {len} bytes: an Ed25519 key has 32"),
-            Self::Weak => f.write_str("the public key is invalid or weak, so anyone could forge its signatures"),
+            Self::NotBase64 => f.write_str("the public key is not base64; its form is `whpk_` and base64"),
+            Self::Length { len } => write!(f, "the public key has {len} bytes; an Ed25519 key has 32"),
+            Self::Weak => {
+                f.write_str("the public key is invalid or weak; anyone can forge the signatures of a weak key")
+            }
         }
     }
 }

@@ -104,8 +104,8 @@ impl fmt::Display for KeySetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => write!(f, "the key set has more than {} bytes", KeySet::MAX_DOCUMENT),
-            Self::NotAKeySet => f.write_str("this is not a key set: a JSON object with an array of `keys`"),
-            Self::TooManyKeys => write!(f, "the key set lists more than {} keys", KeySet::MAX_KEYS),
+            Self::NotAKeySet => f.write_str("this is not a key set, which is a JSON object with an array `keys`"),
+            Self::TooManyKeys => write!(f, "the key set has more than {} keys", KeySet::MAX_KEYS),
         }
     }
 }

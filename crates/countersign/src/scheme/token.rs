@@ -1,4 +1,4 @@
-//! A JSON Web Token in place of a list: its parts, its claims, and whether it binds a body.
+//! A JSON Web Token in the signature header: its parts, its claims, and whether it binds a body.
 
 use std::time::Duration;
 
@@ -9,29 +9,28 @@ use crate::crypto;
 use crate::json::{self, Object, Value, WrongType};
 use crate::rejection::Reason;
 
-/// A longer token is not read: it has to fit into the head of a request, which servers bound too.
+/// The maximum length of a token, in bytes. Servers limit request headers to a similar size.
 const MAX_LEN: usize = 64 * 1024;
-/// A longer header of a token is not read, in bytes: names and types take up a few dozen.
+/// The maximum length of a token's header, in bytes. Names and types need a few dozen.
 const MAX_HEADER_LEN: usize = 8 * 1024;
-/// A token is verified before the body is read, and its claims are compared with the body: both cost time for
-/// each member. Payloads are thin.
+/// The maximum length of a token's payload, in bytes. A token is verified before the body is read, and its claims are
+/// compared with the body, so each member costs time.
 const MAX_PAYLOAD_LEN: usize = 16 * 1024;
 
-/// How far the clocks of a token's issuer and ours may be apart, for `exp` and `nbf`, in seconds.
+/// How far the issuer's clock may differ from ours, for `exp` and `nbf`, in seconds.
 const LEEWAY: i64 = 60;
-/// A token that does not say when it was issued could be sent again for as long as it is valid: it expires
-/// within this time, in seconds.
+/// A token without `iat` must expire within this time, in seconds, because it can be replayed until it expires.
 const MAX_LIFETIME: i64 = 24 * 60 * 60;
-/// How long a token without `iat` may be accepted for: its id has to be remembered for as long.
+/// How long a token without `iat` may be accepted. Its id must be remembered for as long.
 pub(crate) const LONGEST_LIFE: Duration = Duration::from_secs((MAX_LIFETIME + LEEWAY).unsigned_abs());
 
-/// Claims about the token itself (RFC 7519, 4.1); the others are about the event.
+/// The claims about the token itself (RFC 7519, 4.1). All other claims describe the event.
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 /// The type of a token (RFC 7519, 5.1).
 const JWT: &str = "JWT";
 const BODY_HASHES: [&str; 2] = ["body_sha256", "request_body_sha256"];
 
-/// What is asked of a token besides its signature.
+/// The conditions that a token must meet in addition to its signature.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
     pub(crate) audience: Vec<String>,
@@ -46,7 +45,7 @@ impl Policy {
     }
 }
 
-/// A token that could be read. Nothing in it is to be trusted before its signature holds.
+/// A parsed token. Nothing in it can be trusted before its signature is verified.
 pub(crate) struct Token<'h> {
     pub(crate) signing_input: &'h [u8],
     pub(crate) signature: Vec<u8>,
@@ -70,12 +69,12 @@ pub(crate) struct Claims {
     pub(crate) jti: Option<String>,
 }
 
-/// A `NumericDate`: seconds since the epoch, a fraction allowed.
+/// A `NumericDate` (RFC 7519, 2), rounded down to whole seconds since the epoch.
 #[derive(Clone, Copy)]
 struct Date(i64);
 
 impl<'h> Token<'h> {
-    /// Reads the three parts; `None` if one cannot be read, or asks for what is not done here.
+    /// Parses the three parts. Returns `None` if one is malformed or needs an extension that is not supported.
     pub(crate) fn parse(text: &'h [u8]) -> Option<Self> {
         if text.len() > MAX_LEN {
             return None;
@@ -86,12 +85,12 @@ impl<'h> Token<'h> {
         let header = Header::parse(&URL_SAFE_NO_PAD.decode(parts.next()?).ok()?)?;
         let payload = URL_SAFE_NO_PAD.decode(parts.next()?).ok().filter(|payload| payload.len() <= MAX_PAYLOAD_LEN)?;
         let claims = Claims::parse(&payload)?;
-        // A signature that cannot be read is one that does not match.
+        // A malformed signature matches nothing.
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
         Some(Self { signing_input, signature, header, claims, payload })
     }
 
-    /// Whether no claim is there twice. Asked once the signature holds: it means to sort them.
+    /// Whether no claim is repeated. This sorts the claims, so call it after the signature is verified.
     pub(crate) fn has_unique_claims(&self) -> bool {
         let mut names = Vec::new();
         let read = json::read_object(&self.payload, |name, reader| {
@@ -109,10 +108,9 @@ impl<'h> Token<'h> {
 }
 
 impl Header {
-    /// `None` if a parameter is there twice, has the wrong type, or means that the payload is something else
-    /// than claims: `crit` (no extension is understood here; RFC 7515, 4.1.11), a payload that is not encoded
-    /// (`b64`, RFC 7797), compressed (`zip`) or encrypted (`enc`, RFC 7516), or a token in the token (`cty`,
-    /// RFC 7519, 5.2).
+    /// Parses the header. Returns `None` if a parameter is repeated or has the wrong type, or if the payload is not a
+    /// plain set of claims: an extension is critical (`crit`, RFC 7515, 4.1.11), or the payload is unencoded (`b64`,
+    /// RFC 7797), compressed (`zip`), encrypted (`enc`, RFC 7516) or another token (`cty`, RFC 7519, 5.2).
     fn parse(text: &[u8]) -> Option<Self> {
         if text.len() > MAX_HEADER_LEN {
             return None;
@@ -122,13 +120,13 @@ impl Header {
             && matches!(header.get("b64"), None | Some(Value::Literal("true")))
             && !header.text("cty").ok()?.is_some_and(|cty| is_media_type(cty, JWT));
         let own = |name| Some(header.text(name).ok()?.map(str::to_owned));
-        // A `typ` that is there is a string.
+        // If `typ` is present, it must be a string.
         let typ = own("typ")?;
         let has_type = typ.is_some() || header.get("typ").is_none();
         (is_plain && has_type).then_some(Self { alg: own("alg")?, kid: own("kid")?, typ })
     }
 
-    /// Whether it names no type, that of tokens, or one of these.
+    /// Whether `typ` is absent, `JWT`, or one of the types of this policy.
     pub(crate) fn has_type_of(&self, policy: &Policy) -> bool {
         let is_wanted =
             |typ: &String| is_media_type(typ, JWT) || policy.types.iter().any(|wanted| is_media_type(typ, wanted));
@@ -144,7 +142,7 @@ impl Header {
     }
 }
 
-/// Whether both are the same media type: case-insensitive, and `application/` may be left out (RFC 7515, 4.1.9).
+/// Whether both are the same media type. Case is ignored, and `application/` may be omitted (RFC 7515, 4.1.9).
 fn is_media_type(one: &str, other: &str) -> bool {
     fn subtype(text: &str) -> &str {
         match text.split_at_checked("application/".len()) {
@@ -156,8 +154,8 @@ fn is_media_type(one: &str, other: &str) -> bool {
 }
 
 impl Claims {
-    /// Reads the registered claims and passes over the others; `None` if one is there twice or has the wrong
-    /// type. `null` is the same as absent.
+    /// Parses the registered claims and skips the others. Returns `None` if one is repeated or has the wrong type. A
+    /// claim that is `null` counts as absent.
     fn parse(payload: &[u8]) -> Option<Self> {
         let mut found: [Option<Value<'_>>; REGISTERED.len()] = Default::default();
         json::read_object(payload, |name, reader| match REGISTERED.iter().position(|claim| *claim == name) {
@@ -175,7 +173,7 @@ impl Claims {
         })
     }
 
-    /// Checks who issued the token, for whom, and when it is valid. Gives when it was issued.
+    /// Checks the issuer, the audience and the validity period. Returns `iat`.
     pub(crate) fn check(&self, policy: &Policy, now: u64) -> Result<Option<u64>, Reason> {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         if !policy.issuer.is_empty() && !self.iss.as_ref().is_some_and(|issuer| policy.issuer.contains(issuer)) {
@@ -198,12 +196,12 @@ impl Claims {
         if self.nbf.is_some_and(|Date(nbf)| now.saturating_add(LEEWAY) < nbf) {
             return Err(Reason::TokenNotYetValid);
         }
-        // A date before the epoch is as old as one can be.
+        // A date before the epoch counts as the epoch.
         Ok(self.iat.map(|Date(iat)| u64::try_from(iat).unwrap_or(0)))
     }
 }
 
-/// Reads a claim, if it is there.
+/// Parses a claim, if it is present.
 fn optional<T>(claim: Option<Value<'_>>, read: fn(&Value<'_>) -> Option<T>) -> Result<Option<T>, WrongType> {
     claim.map(|claim| read(&claim).ok_or(WrongType)).transpose()
 }
@@ -215,7 +213,7 @@ fn text(value: &Value<'_>) -> Option<String> {
     }
 }
 
-/// One or several (RFC 7519, 4.1.3).
+/// Parses `aud`, which is a string or an array of strings (RFC 7519, 4.1.3).
 fn audience(value: &Value<'_>) -> Option<Vec<String>> {
     match value {
         Value::Array(items) => items.iter().map(text).collect(),
@@ -224,18 +222,18 @@ fn audience(value: &Value<'_>) -> Option<Vec<String>> {
 }
 
 impl Date {
-    #[expect(clippy::cast_possible_truncation, reason = "a cast saturates, and no date is that far off")]
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and dates are within range")]
     fn parse(value: &Value<'_>) -> Option<Self> {
         let Value::Number(text) = value else { return None };
         text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()).map(|seconds| Self(seconds.floor() as i64))
     }
 }
 
-/// Whether a token's payload fits this body: by its hash, or by being the same event.
+/// Whether a token's payload matches this body, by its hash or by describing the same event.
 ///
-/// Where the claims contain a hash, it alone decides, and each must be that of the body. Otherwise a token that
-/// carries a hash could be sent with a body that repeats its claims. Claims that say nothing of an event bind no
-/// body, not even an empty one; they fit if the body `must_be_bound` by policy no more.
+/// If the claims contain hashes, only they decide, and each must match. Otherwise a token with a hash could be sent with
+/// a body that repeats its claims. Claims without an event bind no body, not even an empty one. They match only if the
+/// policy does not require a binding (`must_be_bound`).
 pub(crate) fn fits(payload: &[u8], body: &[u8], must_be_bound: bool) -> bool {
     let Some(claims) = Object::parse(payload) else { return false };
     let hashes: Vec<_> = BODY_HASHES.iter().filter_map(|name| claims.get(name)).collect();
@@ -250,7 +248,7 @@ pub(crate) fn fits(payload: &[u8], body: &[u8], must_be_bound: bool) -> bool {
     event.is_some_and(|event| !event.is_empty() && event.equals(body, payload.len()))
 }
 
-/// Whether the text is this hash, in hex or base64url.
+/// Whether the text is this hash in hex or base64url.
 fn is_hash(text: &str, hash: &[u8; 32]) -> bool {
     let is_hex = || {
         let pairs = text.as_bytes().chunks(2);

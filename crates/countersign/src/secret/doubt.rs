@@ -25,17 +25,17 @@ pub enum Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Published => "a published example, so everybody can sign with it: rotate it",
-            Self::Placeholder => "a placeholder: put the sender's secret in its place",
-            Self::Regular => "a regular pattern, which can be guessed: use the sender's secret, of random bytes",
+            Self::Published => "a published example, so anyone can sign with it; rotate it",
+            Self::Placeholder => "a placeholder; replace it with the sender's secret",
+            Self::Regular => "a regular pattern, which can be guessed; use the random secret of the sender",
             Self::Hex => {
-                "written in hex, but read as base64: encode the bytes in base64, unless the sender shows it like this"
+                "hex that is decoded as base64; encode the bytes as base64, unless the sender shows the secret in this form"
             }
             Self::EncodedTwice => {
-                "base64 of another `whsec_…` or key: configure what it decodes to, unless the sender signs with that text itself"
+                "base64 of another `whsec_…` or key; configure the decoded text, unless the sender signs with this one"
             }
             Self::EncodedText => {
-                "base64 of what looks like hex or base64: decode it once more, unless the sender signs with that text itself"
+                "base64 of text that looks like hex or base64; decode it again, unless the sender signs with that text"
             }
         })
     }

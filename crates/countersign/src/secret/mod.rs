@@ -207,20 +207,20 @@ impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "the secret is empty",
-            Self::WhiteSpace => "the secret has white space or a newline in it: paste it without",
-            Self::Quoted => "the secret has quotation marks around it: remove them",
-            Self::VersionPrefix => "the secret begins with `v1,`, which belongs to signatures: remove that prefix",
-            Self::OddPrefix => "the secret begins with `whsec_` twice or in capitals: write it once, in small letters",
-            Self::PublicKey => "this is a public key (`whpk_`), not a secret: list it under public keys",
-            Self::PrivateKey => "this is a private key (`whsk_`), which only the sender should have",
+            Self::WhiteSpace => "the secret contains white space or a newline; remove it",
+            Self::Quoted => "the secret is in quotation marks; remove them",
+            Self::VersionPrefix => "the secret starts with `v1,`, which is the prefix of signatures; remove it",
+            Self::OddPrefix => "the secret starts with a prefix that is repeated or in upper case; use a single `whsec_` in lower case",
+            Self::PublicKey => "this is a public key (`whpk_`), not a secret; configure it as a public key",
+            Self::PrivateKey => "this is a private key (`whsk_`), not a secret; only the sender may have it",
             Self::Truncated => {
-                "this is a shortened secret as shown for recognition: the whole one is shown once, on creation or rotation"
+                "the secret is truncated; senders show the full secret only once, when it is created or rotated"
             }
-            Self::NotBase64 => "the secret is not base64 (it is `whsec_`, then base64)",
+            Self::NotBase64 => "the secret is not base64; its form is `whsec_` and base64",
             Self::TooShort { len } => {
                 return write!(
                     f,
-                    "the secret decodes to {len} bytes, and less than {MIN_LEN} can be guessed: is all of it there?"
+                    "the secret decodes to {len} bytes, and fewer than {MIN_LEN} can be guessed; check that it is complete"
                 );
             }
         })

@@ -13,7 +13,7 @@ use crate::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use crate::message_id::MessageId;
 use crate::secret::Secret;
 
-/// The most keys that a [`Signer`] can have.
+/// The maximum number of keys of a [`Signer`].
 pub const MAX_KEYS: usize = 8;
 
 /// Signs deliveries with secrets (`v1`), private keys (`v1a`) or both. During a rotation it has several keys.

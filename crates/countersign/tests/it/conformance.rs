@@ -78,9 +78,8 @@ fn so_does_a_plain_one() {
 fn a_violation_says_what_was_found_and_what_was_expected() {
     let violations = checked(|retain, capacity| Plain::new(Some(Fault::NeverFrees), retain, capacity));
     let text = violations.expect_err("a fault").to_string();
-    let line =
-        "- a_lease_frees_the_key_when_it_has_run_out: a claim after the lease is Ok(InFlight), and should be fresh";
-    assert!(text.starts_with("the store breaks the replay contract:\n- ") && text.contains(line), "{text}");
+    let line = "- a_lease_frees_the_key_when_it_has_run_out: a claim after the lease returned Ok(InFlight), expected a fresh claim";
+    assert!(text.starts_with("the store violates the replay contract:\n- ") && text.contains(line), "{text}");
 }
 
 /// What implementers get wrong.

@@ -164,7 +164,7 @@ async fn errors_name_the_wrong_setting() {
         (Some("v1,whsec_"), &[], "GEMINI_WEBHOOK_SECRET is not a valid secret"),
         (Some(secret), &["--listen", &*taken], "choose another with --listen"),
         (Some(secret), &["--database", no_folder], "cannot use the database"),
-        (Some(secret), &["--jwks", "http://example.com/"], "fetched by https"),
+        (Some(secret), &["--jwks", "http://example.com/"], "fetched over https"),
     ] {
         let mut command = binary();
         command.env("LISTEN", "127.0.0.1:0").env("DATABASE", &database).args(arguments);

@@ -84,7 +84,7 @@ fn keys_that_cannot_be_used_are_refused_with_their_line_and_what_to_do() {
     let weak = format!("\"whpk_{}=\"", "A".repeat(43));
     let labelled = |label: &str| pinned(&format!("{{ key = \"{}\", label = \"{label}\" }}", key(1).public()));
     for (keys, line, words) in [
-        (pinned(&format!("\"{SECRET}\"")), 4, &["`whpk_`", "belongs under secrets"][..]),
+        (pinned(&format!("\"{SECRET}\"")), 4, &["`whpk_`", "is a secret"][..]),
         (pinned("\"whpk_AAAA\""), 4, &["3 bytes"]),
         (pinned(&weak), 4, &["weak"]),
         (pinned("7"), 4, &["\"whpk_…\""]),

@@ -15,7 +15,7 @@ fn a_secret_that_cannot_be_used_is_refused_with_what_it_looks_like() {
         ("{ file = \"spaces.secret\" }", &["spaces.secret", "white space"]),
         ("{ file = \"two-lines.secret\" }", &["two-lines.secret", "newline"]),
         ("{ file = \"public.secret\" }", &["public.secret", "public key"]),
-        ("{ file = \"cut.secret\" }", &["cut.secret", "shortened"]),
+        ("{ file = \"cut.secret\" }", &["cut.secret", "truncated"]),
         ("{ file = \"short.secret\" }", &["short.secret", "3 bytes"]),
         ("{ file = \"empty.secret\" }", &["empty.secret", "empty"]),
         ("{ file = \"bom.secret\" }", &["bom.secret", "byte order mark"]),

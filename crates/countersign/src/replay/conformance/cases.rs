@@ -1,4 +1,4 @@
-//! The cases. Each says what it expects, and what it found instead.
+//! The cases. An error contains the expected and the actual result.
 
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -82,7 +82,7 @@ pub(super) async fn a_late_confirm_is_recorded_if_nobody_holds_the_key<S: Subjec
 pub(super) async fn a_confirmed_key_is_done_until_its_time_has_passed<S: Subject>(subject: &S) -> Outcome {
     let (store, key) = (subject.store(RETAIN).await, key("source", "msg_1")?);
     let token = fresh(&store, &key, subject.now(), "the first claim").await?;
-    // The time begins with the confirmation.
+    // `retain` starts with the confirmation.
     subject.pass(LEASE.saturating_sub(GRACE)).await;
     is(&store.confirm(token, subject.now()).await, &Ok(Settled::Recorded), "the confirmation")?;
     subject.pass(RETAIN.saturating_sub(GRACE)).await;
@@ -91,7 +91,7 @@ pub(super) async fn a_confirmed_key_is_done_until_its_time_has_passed<S: Subject
     fresh(&store, &key, subject.now(), "a claim after the end of `retain`").await.map(drop)
 }
 
-/// Also not when nothing is left of the key.
+/// Not even after the key was forgotten.
 pub(super) async fn a_claim_number_is_never_used_again<S: Subject>(subject: &S) -> Outcome {
     let (store, key) = (subject.store(RETAIN).await, key("source", "msg_1")?);
     let (late, holder) = two_claims(subject, &store, &key).await?;
@@ -110,7 +110,7 @@ pub(super) async fn a_claim_number_is_never_used_again<S: Subject>(subject: &S) 
     is(&claim(&store, &key, subject.now()).await, &Ok(Claim::InFlight), "a claim after the release of the oldest")
 }
 
-/// By source and id, in letter case, and to the last character of the longest.
+/// By source and id, case-sensitive, and up to the last character of the longest key.
 pub(super) async fn keys_are_compared_whole<S: Subject>(subject: &S) -> Outcome {
     let store = subject.store(RETAIN).await;
     let long = "m".repeat(255);
@@ -159,12 +159,12 @@ pub(super) async fn a_wall_clock_that_jumps_changes_nothing<S: Subject>(subject:
     drop(fresh(&store, &held, subject.now(), "the second claim").await?);
     for wall in shift(subject.now().wall) {
         let now = ClockReading { wall, ..subject.now() };
-        // Claims of other keys are when a store makes room.
+        // A store may remove expired keys when another key is claimed.
         drop(fresh(&store, &key("source", &format!("other_{}", wall.as_millis()))?, now, "another claim").await.ok());
         is(&claim(&store, &done, now).await, &Ok(Claim::Done), "a claim on a confirmed key after a jump")?;
         is(&claim(&store, &held, now).await, &Ok(Claim::InFlight), "a claim on a claimed key after a jump")?;
     }
-    // What began while the clock was wrong lasts no longer for it.
+    // A lease or a retention that starts while the clock is wrong does not last longer.
     let wrong = ClockReading { wall: subject.now().wall.saturating_add(JUMP), ..subject.now() };
     let (done, held) = (key("source", "msg_3")?, key("source", "msg_4")?);
     let token = fresh(&store, &done, wrong, "a claim at a wrong time").await?;
@@ -195,7 +195,7 @@ pub(super) async fn of_64_claims_at_once_one_is_fresh<S: Subject>(subject: &S) -
     others.iter().try_for_each(|found| is(found, &Ok(Claim::InFlight), "each of the others"))
 }
 
-/// Before it is polled, or while it waits.
+/// Dropped before it is polled, or while it waits.
 pub(super) async fn a_confirm_whose_future_is_dropped_is_carried_out<S: Subject>(subject: &S) -> Outcome {
     let store = subject.store(RETAIN).await;
     for polls in 0..3 {
@@ -221,7 +221,7 @@ pub(super) async fn a_claim_whose_future_is_dropped_ends_with_its_lease<S: Subje
     Ok(())
 }
 
-/// Two claims on one key: the first lost it when its lease ran out, the second holds it.
+/// Makes two claims on one key. The lease of the first has expired, and the second holds the key.
 async fn two_claims<S: Subject>(
     subject: &S,
     store: &S::Store,
@@ -233,8 +233,7 @@ async fn two_claims<S: Subject>(
     Ok((late, holder))
 }
 
-/// What a claim finds once the store has done what it was asked before, which takes no longer than
-/// half a lease.
+/// Claims the key once the store has completed the earlier calls, which takes at most half a lease.
 async fn settled_claim<S: Subject>(subject: &S, store: &S::Store, key: &ReplayKey) -> Result<Claim, StoreError> {
     for _ in 0..8 {
         match claim(store, key, subject.now()).await {
@@ -256,19 +255,19 @@ async fn fresh(store: &impl ReplayStore, key: &ReplayKey, now: ClockReading, whe
 fn is_fresh(found: Result<Claim, StoreError>, when: &str) -> Result<ClaimToken, String> {
     match found {
         Ok(Claim::Fresh(token)) => Ok(token),
-        other => Err(format!("{when} is {other:?}, and should be fresh")),
+        other => Err(format!("{when} returned {other:?}, expected a fresh claim")),
     }
 }
 
 fn is<T: Debug + PartialEq>(found: &T, expected: &T, when: &str) -> Outcome {
-    if found == expected { Ok(()) } else { Err(format!("{when} is {found:?}, and should be {expected:?}")) }
+    if found == expected { Ok(()) } else { Err(format!("{when}: found {found:?}, expected {expected:?}")) }
 }
 
 fn key(source: &str, id: &str) -> Result<ReplayKey, String> {
-    ReplayKey::parse(source, id).map_err(|_| format!("{source}/{id} is not a key"))
+    ReplayKey::parse(source, id).map_err(|error| format!("{source}/{id}: {error}"))
 }
 
-/// Polls a future so many times, and drops it.
+/// Polls a future this many times, and drops it.
 fn give_up(mut future: impl Future + Unpin, polls: usize) {
     for _ in 0..polls {
         if Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())).is_ready() {

@@ -1,4 +1,4 @@
-//! A store whose responses come late, out of order, or never.
+//! A store whose responses are late, out of order or lost.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,23 +10,23 @@ use std::time::Duration;
 use crate::clock::ClockReading;
 use crate::replay::contract::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError, StoreErrorKind};
 
-/// How one call of a [`LateStore`] goes.
+/// The delay of one call of a [`LateStore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delay {
-    /// How many times its future is polled before the store gets the request.
+    /// How many times the future is polled before the store receives the request.
     pub polls_before: usize,
-    /// How many times it is polled after that before the caller gets the response.
+    /// How many times the future is polled after that before it is ready.
     pub polls_after: usize,
-    /// Whether the response gets lost. The store did what it was asked, and the caller gets
+    /// Whether the response is lost. The store has handled the request, and the caller gets
     /// [`StoreErrorKind::Unavailable`].
     pub is_lost: bool,
 }
 
-/// Delays each call of another store, as a network does.
+/// Delays the calls of another store, as a network does.
 ///
-/// A request is on its way from the moment of the call: if its future is dropped, the store gets it all
-/// the same, and nobody gets the response. Calls with different delays overtake each other. The delays
-/// are counted in polls, so that a test decides at which moment it gives up, and needs no runtime.
+/// A request is sent when the call is made: if its future is dropped, the store still receives the request, and the
+/// response is lost. Calls with different delays overtake each other. Delays are counted in polls, so that a test can
+/// drop a future at any point and needs no runtime.
 #[derive(Debug)]
 pub struct LateStore<S> {
     store: Arc<S>,
@@ -35,15 +35,15 @@ pub struct LateStore<S> {
 }
 
 impl<S> Clone for LateStore<S> {
-    /// Another handle of the same store. Both count their calls together.
+    /// Creates another handle of the same store. Both handles count their calls together.
     fn clone(&self) -> Self {
         Self { store: Arc::clone(&self.store), delays: Arc::clone(&self.delays), calls: Arc::clone(&self.calls) }
     }
 }
 
 impl<S: ReplayStore> LateStore<S> {
-    /// Delays the calls of `store`: the n-th by the n-th of `delays`, and after the last by the first
-    /// again. Without any delay the calls are passed on as they are.
+    /// Delays the n-th call of `store` by the n-th of `delays`, and starts over after the last. If `delays` is empty, calls
+    /// are not delayed.
     pub fn new(store: Arc<S>, delays: impl Into<Arc<[Delay]>>) -> Self {
         Self { store, delays: delays.into(), calls: Arc::default() }
     }
@@ -89,7 +89,7 @@ enum State<T> {
     Over,
 }
 
-// Nothing in it is pinned in place: the future has a box of its own.
+// Nothing is structurally pinned: the inner future is in a box.
 impl<T> Unpin for LateCall<T> {}
 
 impl<T> Future for LateCall<T> {
@@ -130,7 +130,7 @@ impl<T> Future for LateCall<T> {
 
 impl<T> Drop for LateCall<T> {
     fn drop(&mut self) {
-        // The request arrives. Whoever sent it does not learn the outcome.
+        // The store receives the request, but the response is lost.
         if let State::Requesting(request) = std::mem::replace(&mut self.state, State::Over) {
             let _ = request().as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }

@@ -1,17 +1,17 @@
-//! The contract of a [`ReplayStore`] as a list of cases, to run against a store of your own.
+//! A test suite for your own [`ReplayStore`]: its contract as a list of cases.
 //!
-//! Implement [`Subject`], which says how to make a store and how to let time pass for it, and [`check`] it
-//! in a test. All cases together let about 60 s pass, which takes no time with a [`ManualClock`].
+//! Implement [`Subject`], which creates stores and advances their time, and call [`check`] in a test. All cases together
+//! advance the time by about 60 s, which takes no real time with a [`ManualClock`].
 //!
-//! [`LateStore`] delays what any store does. With it, test what a caller does when it stops waiting.
+//! [`LateStore`] delays the calls of any store. Use it to test a caller that stops waiting.
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use countersign::replay::conformance::{Subject, check};
+//! use countersign::UnixTime;
 //! use countersign::clock::{Clock, ClockReading, ManualClock};
 //! use countersign::replay::MemoryStore;
-//! use countersign::UnixTime;
+//! use countersign::replay::conformance::{Subject, check};
 //!
 //! struct Memory(ManualClock);
 //!
@@ -65,7 +65,7 @@ macro_rules! run {
     }};
 }
 
-/// Runs all cases, each against a store of its own.
+/// Runs all cases, each with its own store.
 pub async fn check<S: Subject>(subject: &S) -> Result<(), Violations> {
     let violations = run!(
         subject,
@@ -88,7 +88,7 @@ pub async fn check<S: Subject>(subject: &S) -> Result<(), Violations> {
     if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
 }
 
-/// The cases in which a store broke the contract.
+/// The cases in which a store violated the contract.
 #[derive(Clone, Debug)]
 pub struct Violations(Vec<Violation>);
 
@@ -107,7 +107,7 @@ impl Violations {
 
 impl fmt::Display for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the store breaks the replay contract:")?;
+        f.write_str("the store violates the replay contract:")?;
         self.0.iter().try_for_each(|Violation { case, what }| write!(f, "\n- {case}: {what}"))
     }
 }

@@ -1,4 +1,4 @@
-//! The store under test, and its time.
+//! The store under test, and its clock.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use crate::replay::contract::ReplayStore;
 pub const LEASE: Duration = Duration::from_secs(2);
 /// How long the stores of the cases remember confirmed keys.
 pub const RETAIN: Duration = Duration::from_secs(6);
-/// How much later than asked a store may free a claim or forget a key. Never earlier.
+/// How late a store may free a claim or forget a key. It must never do so early.
 pub const GRACE: Duration = Duration::from_secs(1);
 
-/// Makes stores to test, and lets time pass for them.
+/// Creates the stores to test, and advances their time.
 #[expect(async_fn_in_trait, reason = "the cases run in one task, so that no future has to be `Send`")]
 pub trait Subject {
-    /// The store.
+    /// The type of the store.
     type Store: ReplayStore;
 
-    /// An empty store that remembers confirmed keys for `retain` and has room for 1,000.
+    /// Creates an empty store with room for 1,000 keys that remembers confirmed keys for `retain`.
     async fn store(&self, retain: Duration) -> Self::Store;
 
-    /// The same with room for `capacity` keys only; `None` if the store has no such limit.
+    /// Creates a store with room for `capacity` keys only. Returns `None` if the store has no such limit.
     async fn small_store(&self, retain: Duration, capacity: usize) -> Option<Self::Store>;
 
-    /// A reading of the clock of the store's callers.
+    /// Reads the clock that callers of the store use.
     fn now(&self) -> ClockReading;
 
-    /// Lets time pass for the callers and for the store: moves a clock for tests, or waits.
+    /// Advances the time of the store and of its callers: sets a test clock, or waits.
     async fn pass(&self, by: Duration);
 }
