@@ -23,6 +23,7 @@ pub mod path;
 pub mod process;
 pub mod route;
 pub mod serve;
+pub mod services;
 pub mod source_keys;
 pub mod starting;
 pub mod state;

@@ -22,15 +22,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Admin;
 use crate::config::{self, Config, ConfigError};
-use crate::forward::Places;
-use crate::gateway::{Gateway, Shared};
-use crate::ledger::Ledger;
 use crate::log::Log;
-use crate::metrics::Metrics;
 use crate::serve::{MAX_HEAD, Server, Slots};
-use crate::source_keys::Awaited;
+use crate::services::{Environment, Services};
 use crate::starting::Starting;
 use crate::state::State;
 use crate::upstream::Upstreams;
@@ -46,9 +41,6 @@ pub use signals::survive_file_size_limit;
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
 pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
     let state = State::build(&config).map_err(ServerError::Config)?;
-    for warning in config.warnings.iter().chain(&state.warnings) {
-        tracing::warn!("{warning}");
-    }
     let limit = files::raise_limit();
     let allowed = files::connections(config.server.max_connections, limit, config.server.threads)?;
     if let Some(warning) = &allowed.warning {
@@ -79,7 +71,7 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<PingoraServer, ServerError> {
-    let config::Server { listen, admin, threads, body_budget, shutdown_timeout, timeouts, .. } = config.server;
+    let config::Server { ref listen, admin, threads, shutdown_timeout, timeouts, .. } = config.server;
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
         ServerConf {
@@ -89,30 +81,27 @@ fn build(
             ..ServerConf::default()
         },
     );
-    let budget = BodyBudget::new(body_budget);
-    let slots = Slots::new(allowed.max_connections);
-    let mut metrics = Metrics::new(&state.sources, budget.clone(), Arc::clone(&slots));
-    metrics.show_log(log);
-    let metrics = Arc::new(metrics);
-    let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
-    let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
-    let awaited = awaited.collect();
+    let (slots, starting) = (Slots::new(allowed.max_connections), Starting::default());
     let mut upstreams = Vec::new();
     let balance = |authorities| {
         let balancer = Balancer::new(authorities);
         upstreams.push(Arc::clone(&balancer));
         balancer as Arc<dyn Upstreams>
     };
-    let places = Places::new(allowed.upstream_connections);
-    let ledger = Ledger::new(Arc::clone(&metrics), log.clone());
-    let shared = Shared { budget: &budget, ledger: &ledger, places: &places, clock: Arc::new(SystemClock) };
-    let gateway = Gateway::new(config.routes, &state.sources, &shared, balance);
-    let starting = Starting::default();
+    let environment = Environment {
+        log,
+        clock: Arc::new(SystemClock),
+        slots: &slots,
+        starting: &starting,
+        upstream_connections: allowed.upstream_connections,
+    };
+    let Services { gateway, admin: admin_service, ledger, metrics, budget, key_sets } =
+        Services::build(&config, state, environment, balance);
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for address in &listen {
+    for address in listen {
         let bound = listener::bind(*address, threads)?;
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
     }
@@ -130,15 +119,14 @@ fn build(
     for (thread, sockets) in sockets.into_iter().enumerate() {
         server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &starting));
     }
-    for address in &listen {
+    for address in listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
         // A budget of its own, so that it responds while webhooks have used up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
-        let service = Admin { metrics: Arc::clone(&metrics), starting: starting.clone(), awaited }.into_service();
         let acceptor = Acceptor {
-            server: Arc::new(Server::new(service, |_| {}, timeouts, &budget, tasks)),
+            server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
             tasks: tasks.clone(),
             metrics,
@@ -150,7 +138,7 @@ fn build(
     let mut watch = background_service("upstreams", Watch(upstreams));
     watch.threads = Some(1);
     server.add_service(watch);
-    let mut refresh = background_service("key sets", Refresh(state.key_sets));
+    let mut refresh = background_service("key sets", Refresh(key_sets));
     refresh.threads = Some(1);
     server.add_service(refresh);
     server.bootstrap();
