@@ -1,10 +1,10 @@
 //! What the operator sees: health, readiness, metrics and the log, and nothing of what is secret.
 
 use crate::common::{
-    Answer, Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, free_address, get, route,
-    secret_of, send, until,
+    Answer, Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Running, SECRET, SOURCE, Wire, delivery, free_address,
+    get, route, secret_of, send, until,
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 const WIRE: Wire = Wire::Http1Length;
 
@@ -27,8 +27,8 @@ async fn health_and_readiness_are_on_a_listener_of_their_own() {
 #[tokio::test]
 async fn requests_are_counted_by_what_became_of_them_and_timed() {
     let backend = Backend::answering([Answer::Status(200), Answer::Status(500)]).await;
-    let gateway = Gateway::before(&backend).await;
-    let try_send = async |sent: &Delivery| send(gateway.address, sent, WIRE).await;
+    let gateway = InProcess::before(&backend);
+    let try_send = async |sent: &Delivery| gateway.send(sent, WIRE).await;
     let upstream_count = "countersign_upstream_seconds_count{route=\"/hook\"}";
     let verification_count = "countersign_verification_seconds_count{route=\"/hook\"}";
     // Both are there from the start: what is absent cannot be told from what is zero.
@@ -41,8 +41,9 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
     try_send(&Delivery::signed([OTHER_SECRET], 0, "msg_3", "{}")).await;
     try_send(&delivery("msg_3", "{}").without("webhook-id")).await;
     try_send(&delivery("msg_3", "{}").to("/nowhere")).await;
-    let get_hook = get(gateway.address, "/hook").await.expect("an answer");
-    assert_eq!(get_hook.status, StatusCode::METHOD_NOT_ALLOWED);
+    let mut get_hook = Wire::Http1Length.received(&delivery("msg_3", "{}"));
+    *get_hook.method_mut() = Method::GET;
+    assert_eq!(gateway.call(get_hook).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 
     for (route, outcome, reason, count) in [
         ("/hook", "confirmed", "", 1.0),
@@ -65,14 +66,13 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
 #[tokio::test]
 async fn claims_are_held_while_the_backend_works() {
     let (backend, tell) = Backend::holding().await;
-    let gateway = Gateway::before(&backend).await;
-    let mut raw = Raw::open(gateway.address).await;
-    raw.write(delivery("msg_1", "{}").bytes()).await;
+    let gateway = InProcess::before(&backend);
+    let sending = tokio::spawn(gateway.send(&delivery("msg_1", "{}"), WIRE));
     backend.has_seen(1).await;
     let held = async || gateway.metric("countersign_claims_held{source=\"test\"}").await;
     assert_eq!(held().await, Some(1.0));
     tell.send(200).expect("the backend waits");
-    raw.answer().await.expect("an answer");
+    sending.await.expect("no panic");
     assert_eq!(held().await, Some(0.0));
 }
 
@@ -81,11 +81,11 @@ async fn metrics_are_text_that_a_scraper_can_read() {
     let backend = Backend::start().await;
     let text = route(&backend, "").replace("path = \"/hook\"", "path = \"/a'b/*\"\nhost = \"hooks.example.com\"");
     let set = format!("jwks = {{ url = \"http://{}/keys\" }}\n", free_address());
-    let gateway = Gateway::start(&[SOURCE, &set, &text].concat()).await;
+    let gateway = InProcess::start(&[SOURCE, &set, &text].concat());
     let failures = "countersign_key_fetch_failures_total{source=\"test\",reason=\"connect\"}";
     until("a fetch has failed", async || gateway.metric(failures).await >= Some(1.0)).await;
-    send(gateway.address, &delivery("msg_1", "{}"), WIRE).await;
-    let reply = get(gateway.admin, "/metrics").await.expect("an answer");
+    gateway.send(&delivery("msg_1", "{}"), WIRE).await;
+    let reply = gateway.get("/metrics").await;
     assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));
     let text = gateway.metrics().await;
     assert!(text.ends_with("# EOF\n"));
@@ -166,7 +166,7 @@ async fn no_secret_no_body_and_no_signature_is_logged_or_counted() {
                 Delivery::signed([SECRET], -1000, "MARKED-ID", body),
             ] {
                 signatures.push(sent.headers["webhook-signature"].to_str().expect("ASCII")[3..].to_owned());
-                send(gateway.address, &sent, wire).await;
+                gateway.send(&sent, wire).await;
                 count += 1;
             }
         }

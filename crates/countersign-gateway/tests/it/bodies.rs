@@ -1,7 +1,7 @@
 //! What was signed is what arrives, byte for byte; what is too large does not arrive at all.
 
 use crate::common::{
-    Backend, Connection, Delivery, Gateway, Raw, SOURCE, Wire, delivery, noise, route, send, soon, until,
+    Backend, Connection, Delivery, Gateway, Raw, Running, SOURCE, Wire, delivery, noise, route, send, soon, until,
 };
 use http::StatusCode;
 
@@ -56,7 +56,7 @@ async fn one_byte_over_the_limit_is_413_and_the_backend_hears_nothing() {
     let backend = Backend::start().await;
     let gateway = limited(&backend).await;
     for wire in Wire::ALL {
-        let reply = send(gateway.address, &delivery("msg_1", noise(LIMIT + 1)), wire).await;
+        let reply = gateway.send(&delivery("msg_1", noise(LIMIT + 1)), wire).await;
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
     }
     assert_eq!(backend.connections(), 0);

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use crate::common::{
-    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, SOURCE, Wire, delivery, get, route, send, soon, until,
+    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, Running, SOURCE, Wire, delivery, get, route, send, soon,
+    until,
 };
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,8 +1,8 @@
 //! Deliveries that are signed with the keys of a key set, which lives, rotates and fails.
 
 use crate::common::{
-    Authority, BODY, Backend, Connection, Delivery, Gateway, Issuer, OTHER_SECRET, Publish, Publisher, SECRET, Wire,
-    delivery, jwk, key, keys, send, signed_by, source, until,
+    Authority, BODY, Backend, Connection, Delivery, Gateway, InProcess, Issuer, OTHER_SECRET, Publish, Publisher,
+    Running, SECRET, Wire, delivery, jwk, key, keys, signed_by, source, until,
 };
 use countersign::{Clock, Secret, Signer, SystemClock};
 use http::StatusCode;
@@ -32,16 +32,16 @@ fn with_token(token: &str, id: &str) -> Delivery {
     delivery(id, BODY).set("webhook-signature", token)
 }
 
-async fn code_of(gateway: &Gateway, delivery: &Delivery) -> (u16, String) {
-    let reply = send(gateway.address, delivery, WIRE).await;
+async fn code_of(gateway: &impl Running, delivery: &Delivery) -> (u16, String) {
+    let reply = gateway.send(delivery, WIRE).await;
     (reply.status.as_u16(), if reply.status.is_success() { String::new() } else { reply.code() })
 }
 
-async fn assert_passes(gateway: &Gateway, delivery: &Delivery) {
+async fn assert_passes(gateway: &impl Running, delivery: &Delivery) {
     assert_eq!(code_of(gateway, delivery).await, (200, String::new()), "{delivery:?}");
 }
 
-async fn assert_refused(gateway: &Gateway, delivery: &Delivery, status: u16, code: &str) {
+async fn assert_refused(gateway: &impl Running, delivery: &Delivery, status: u16, code: &str) {
     assert_eq!(code_of(gateway, delivery).await, (status, code.to_owned()), "{delivery:?}");
 }
 
@@ -58,7 +58,7 @@ async fn secrets_pinned_keys_and_a_key_set_stand_side_by_side() {
         key(5).public()
     );
     let entry = publisher.entry(&format!(", ca = \"{}\", max_stale = \"1h\"", ca.display()));
-    let gateway = Gateway::start(&source("hook", &(pinned + &entry), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &(pinned + &entry), &backend));
     // A source with keys of its own is ready without its key set.
     until("the key set is there", async || gateway.figure("key_set_keys", "hook").await == Some(3.0)).await;
 
@@ -97,7 +97,7 @@ async fn a_token_passes_once_for_its_audience_and_its_body() {
     // One URL: one key set, for both.
     let sources =
         [source("hook", &(set.clone() + TOKEN), &backend), source("open", &(set + &danger), &backend)].concat();
-    let gateway = Gateway::start(&sources).await;
+    let gateway = InProcess::start(&sources).ready().await;
     assert_eq!(publisher.requests(), 1);
 
     let token = issuer.token(&claims("evt_1"));
@@ -111,7 +111,7 @@ async fn a_token_passes_once_for_its_audience_and_its_body() {
     assert_eq!(seen.header("webhook-timestamp"), seen.header("countersign-timestamp"));
     // The id beside a token is not signed: another one does not make it new.
     for id in ["msg_1", "msg_2"] {
-        let reply = send(gateway.address, &with_token(&token, id), WIRE).await;
+        let reply = gateway.send(&with_token(&token, id), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, Some("duplicate")));
     }
     let changed = |name: &str, value: Value| {
@@ -137,7 +137,7 @@ async fn a_new_key_is_used_at_once_and_an_old_one_no_more() {
     let backend = Backend::start().await;
     let (old, new) = (Issuer::new("rsa-1"), Issuer::new("rsa-2"));
     let publisher = Publisher::start(Publish::keys(&[jwk(1), old.jwk()])).await;
-    let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).ready().await;
     assert_passes(&gateway, &signed_by(1, "msg_1")).await;
     assert_passes(&gateway, &with_token(&old.token(&claims("evt_1")), "msg_1")).await;
 
@@ -200,7 +200,7 @@ async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
 async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
     let backend = Backend::start().await;
     let publisher = Publisher::start(Publish::keys(&[1, 2, 3, 4].map(jwk))).await;
-    let gateway = Gateway::start(&source("hook", &publisher.entry(""), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &publisher.entry(""), &backend));
     until("the key set is there", async || gateway.figure("key_set_keys", "hook").await == Some(4.0)).await;
     assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(300 * 1024)), 413, "body_too_large").await;
     assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(1024)), 401, "signature_mismatch").await;
@@ -212,7 +212,7 @@ async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
 async fn what_a_token_leaves_unsigned_is_overwritten_with_what_it_signed() {
     let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
     let publisher = Publisher::start(Publish::keys(&[issuer.jwk()])).await;
-    let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).ready().await;
     let mut claims = claims("evt_1");
     let signed = claims["iat"].as_u64().expect("a number") - 100;
     claims["iat"] = json!(signed);

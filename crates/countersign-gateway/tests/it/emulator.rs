@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::common::{Answer, Backend, Gateway, Raw, Seen, free_address, until};
+use crate::common::{Answer, Backend, Gateway, Raw, Running, Seen, free_address, until};
 use countersign_emulator::{Config, Emulator, Ending};
 use serde_json::{Value, json};
 

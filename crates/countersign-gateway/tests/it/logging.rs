@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::common::{
-    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, binary, delivery, get, route,
-    soon, until,
+    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Wire, binary, delivery, get,
+    route, soon, until,
 };
 use countersign::{Clock, SystemClock, UnixTime};
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::common::{Answer, Backend, Connection, Gateway, Raw, Wire, delivery, noise};
+use crate::common::{Answer, Backend, Connection, Gateway, Raw, Running, Wire, delivery, noise};
 use countersign::{Clock, SystemClock};
 use http::StatusCode;
 

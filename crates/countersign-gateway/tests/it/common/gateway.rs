@@ -7,7 +7,8 @@ use std::time::Duration;
 use countersign_test::process::Process;
 use tempfile::TempDir;
 
-use super::{Backend, OTHER_SECRET, SECRET, finished, free_address, get, until};
+use super::running::Running;
+use super::{Backend, Delivery, OTHER_SECRET, Reply, SECRET, Wire, finished, free_address, get, send, until};
 
 /// A source that signs with [`SECRET`].
 pub(crate) const SOURCE: &str = "[sources.test]\nsecrets = [{ env = \"TEST_SECRET\" }]\n";
@@ -53,17 +54,7 @@ impl Gateway {
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
         // Between the choice of a port and its use somebody else may take it.
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, 200, files).await {
-                return gateway;
-            }
-        }
-        panic!("no port stays free")
-    }
-
-    /// With these sources and routes, of which one lacks its keys; not ready when this returns.
-    pub(crate) async fn start_without_keys(sources_and_routes: &str) -> Self {
-        for _ in 0..5 {
-            if let Some(gateway) = Self::try_start("", sources_and_routes, &["--log", "text"], 503, files).await {
+            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, files).await {
                 return gateway;
             }
         }
@@ -74,7 +65,7 @@ impl Gateway {
     pub(crate) async fn start_writing_to(outputs: impl Fn() -> [Stdio; 2], sources_and_routes: &str) -> Self {
         for _ in 0..5 {
             let arguments = &["--log", "json"];
-            if let Some(gateway) = Self::try_start("", sources_and_routes, arguments, 200, |_| outputs()).await {
+            if let Some(gateway) = Self::try_start("", sources_and_routes, arguments, |_| outputs()).await {
                 return gateway;
             }
         }
@@ -85,7 +76,6 @@ impl Gateway {
         server: &str,
         sources_and_routes: &str,
         arguments: &[&str],
-        ready: u16,
         outputs: impl Fn(&Path) -> [Stdio; 2],
     ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -99,10 +89,7 @@ impl Gateway {
                 assert!(gateway.output().contains("cannot listen on"), "it ended: {}", gateway.output());
                 clash = true;
             }
-            clash
-                || get(admin, "/readyz")
-                    .await
-                    .is_some_and(|reply| reply.status == ready && !reply.body.starts_with(b"not listening"))
+            clash || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200)
         })
         .await;
         (!clash).then_some(gateway)
@@ -138,30 +125,6 @@ impl Gateway {
         before
     }
 
-    /// The value of a metric, `None` while it is not there.
-    pub(crate) async fn metric(&self, name_and_labels: &str) -> Option<f64> {
-        let text = self.metrics().await;
-        let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.strip_prefix(' '))?;
-        Some(line.parse().expect("a number"))
-    }
-
-    /// The value of a metric of this source.
-    pub(crate) async fn figure(&self, name: &str, source: &str) -> Option<f64> {
-        self.metric(&format!("countersign_{name}{{source=\"{source}\"}}")).await
-    }
-
-    pub(crate) async fn metrics(&self) -> String {
-        let reply = get(self.admin, "/metrics").await.expect("the admin listener answers");
-        assert_eq!(reply.status, 200);
-        String::from_utf8(reply.body.to_vec()).expect("text")
-    }
-
-    /// How many requests of the route `/hook` ended so.
-    pub(crate) async fn count(&self, outcome: &str, reason: &str) -> f64 {
-        let labels = format!("{{route=\"/hook\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
-        self.metric(&format!("countersign_requests_total{labels}")).await.unwrap_or(0.0)
-    }
-
     /// Sends a signal, `TERM` say.
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
@@ -194,6 +157,18 @@ impl Gateway {
     /// Whether it has ended, and how.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.process.ended()
+    }
+}
+
+impl Running for Gateway {
+    async fn send(&self, delivery: &Delivery, wire: Wire) -> Reply {
+        send(self.address, delivery, wire).await
+    }
+
+    async fn metrics(&self) -> String {
+        let reply = get(self.admin, "/metrics").await.expect("the admin listener responds");
+        assert_eq!(reply.status, 200);
+        String::from_utf8(reply.body.to_vec()).expect("text")
     }
 }
 

@@ -3,12 +3,14 @@
 
 mod client;
 mod gateway;
+mod in_process;
 mod jwks;
+mod running;
 mod upstream;
 
 use bytes::Bytes;
 
-pub(crate) use client::{Connection, Wire, get, send};
+pub(crate) use client::{Connection, Wire, get, read, send};
 pub(crate) use countersign_test::backend::{Answer, Backend, Seen};
 pub(crate) use countersign_test::delivery::{Delivery, noise};
 pub(crate) use countersign_test::keys::{Issuer, jwk, key};
@@ -17,7 +19,9 @@ pub(crate) use countersign_test::tls::Authority;
 pub(crate) use countersign_test::wait::{soon, until};
 pub(crate) use countersign_test::wire::{Raw, Reply, raw_answers};
 pub(crate) use gateway::{Gateway, SOURCE, binary, route, route_to, run, secret_of};
+pub(crate) use in_process::InProcess;
 pub(crate) use jwks::{BODY, Publish, Publisher, keys, signed_by, source};
+pub(crate) use running::Running;
 pub(crate) use upstream::{Peer, Upstream};
 
 /// The secret of the source `test`.
