@@ -1,4 +1,4 @@
-//! Health, readiness and metrics, on a listener of their own.
+//! Health, readiness and metrics, as a Tower service.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl Admin {
     }
 }
 
-/// The response to a webhook that is sent to the wrong listener, and to a wrong path.
+/// The response to a wrong path, and to a webhook that was sent to the wrong listener.
 async fn unknown(method: Method) -> (StatusCode, &'static str) {
     match method {
         Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),

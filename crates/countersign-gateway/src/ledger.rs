@@ -1,4 +1,4 @@
-//! The ledger: one entry for each request, whatever became of it. Metrics and the log line are written from it.
+//! The ledger: one entry for each request, with any outcome. Metrics and the log line are written from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::serve::Ending;
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The stable name of the outcome.
     pub outcome: &'static str,
-    /// Why, if the outcome does not say it all.
+    /// The reason, for outcomes that have one.
     pub reason: Option<&'static str>,
     /// Where the request came from, if that is known.
     pub peer: Option<&'a Peer>,
@@ -28,15 +28,15 @@ pub struct Entry<'a> {
     pub status: Option<StatusCode>,
     /// From the arrival of the head to the end.
     pub latency: Duration,
-    /// What was verified. Anybody may have sent a request without it.
+    /// The verified delivery, if there is one. Without it, the sender is unknown.
     pub verified: Option<&'a Verified>,
-    /// How long it took to verify the body, if it came to that.
+    /// How long it took to verify the body, if it was verified.
     pub verification_time: Option<Duration>,
     /// Whether a secret of the source that has expired fits the signature.
     pub fits_expired_secret: bool,
 }
 
-/// Records what became of each request, once.
+/// Records the outcome of each request, once.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     metrics: Arc<Metrics>,
@@ -106,7 +106,7 @@ impl Ledger {
         RouteLedger { ledger: self.clone(), metrics: self.metrics.of_route(&name), name }
     }
 
-    /// Records what became of a request for which there is no route.
+    /// Records the outcome of a request without a route.
     pub fn record(&self, entry: &Entry<'_>) {
         self.count(&self.no_route, entry);
         self.log(&self.no_route, entry);
@@ -127,7 +127,7 @@ impl Ledger {
 
     fn log(&self, route: &str, entry: &Entry<'_>) {
         let Entry { outcome, reason, verified, .. } = *entry;
-        // Anybody can cause lines about unverified requests, so their rate is bounded.
+        // Anyone can send unverified requests, so the rate of their lines is limited.
         if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), SystemClock.instant()) {
             return;
         }
@@ -148,9 +148,9 @@ impl Ledger {
 }
 
 impl RouteLedger {
-    /// Records what became of a request of this route.
+    /// Records the outcome of a request of this route.
     pub fn record(&self, entry: &Entry<'_>) {
-        // Nearly all are this one: its counter is at hand.
+        // The most common case, whose counter is kept at hand.
         if (entry.outcome, entry.reason) == (Outcome::Confirmed.as_str(), None) {
             self.metrics.confirmed.inc();
         } else {
@@ -165,7 +165,7 @@ impl RouteLedger {
         self.ledger.log(&self.name, entry);
     }
 
-    /// What nearly every request of the route needs.
+    /// The metrics of the route.
     pub fn metrics(&self) -> &RouteMetrics {
         &self.metrics
     }

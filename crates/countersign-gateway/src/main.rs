@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => return failure(&format!("the log cannot be started: {error}")),
     };
-    let ended = process::run(config, &log);
+    let ended = process::run(&config, &log);
     log.flush(LAST_WORDS);
     ended.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
 }

@@ -36,7 +36,7 @@ impl Gateway {
         let config = folder.path().join("gateway.toml");
         fs::write(&config, configuration(&folder, address, backend.address)).expect("a file can be written");
         let config = Config::load(&config).expect("a good configuration");
-        std::thread::spawn(|| process::run(config, &Log::default()).expect("the gateway runs"));
+        std::thread::spawn(move || process::run(&config, &Log::default()).expect("the gateway runs"));
 
         let give_up = SystemClock.instant() + Duration::from_secs(30);
         while TcpStream::connect(address).is_err() {

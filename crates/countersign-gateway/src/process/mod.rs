@@ -39,8 +39,8 @@ pub use signals::survive_file_size_limit;
 /// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
-pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
-    let state = State::build(&config).map_err(ServerError::Config)?;
+pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
+    let state = State::build(config).map_err(ServerError::Config)?;
     let limit = files::raise_limit();
     let allowed = files::connections(config.server.max_connections, limit, config.server.threads)?;
     if let Some(warning) = &allowed.warning {
@@ -64,7 +64,7 @@ pub fn run(config: Config, log: &Log) -> Result<(), ServerError> {
 }
 
 fn build(
-    config: Config,
+    config: &Config,
     state: State,
     allowed: &Allowed,
     tasks: &TaskTracker,
@@ -96,7 +96,7 @@ fn build(
         upstream_connections: allowed.upstream_connections,
     };
     let Services { gateway, admin: admin_service, ledger, metrics, budget, key_sets } =
-        Services::build(&config, state, environment, balance);
+        Services::build(config, state, environment, balance);
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.

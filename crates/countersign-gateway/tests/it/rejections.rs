@@ -168,6 +168,7 @@ impl Body for Dripping {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the time that is paused is Tokio's")]
 async fn a_body_that_takes_too_long_reaches_no_backend_however_steadily_it_arrives() {
     let backend = Backend::start().await;
     let gateway = InProcess::before_with(&backend, "body_timeout = \"300ms\"");

@@ -136,7 +136,7 @@ impl InProcess {
     where
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
-        let response = self.gateway.clone().oneshot(request);
+        let response = Box::pin(self.gateway.clone().oneshot(request));
         async { soon(response).await.unwrap_or_else(|infallible| match infallible {}) }
     }
 
