@@ -1,4 +1,4 @@
-//! What the operator sees: health, readiness, metrics and the log, and nothing of what is secret.
+//! Health, readiness, metrics and the log, and that none of them shows a secret.
 
 use crate::common::{
     Answer, Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Running, SECRET, SOURCE, Wire, delivery, free_address,
@@ -18,10 +18,30 @@ async fn health_and_readiness_are_on_a_listener_of_their_own() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(get(gateway.address, path).await.expect("an answer").status, StatusCode::NOT_FOUND, "{path}");
     }
-    // A webhook that comes to the wrong listener goes nowhere.
+    // A webhook that is sent to the wrong listener is not forwarded.
     let reply = send(gateway.admin, &delivery("msg_1", "{}"), WIRE).await;
     assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_admin_service_responds_in_plain_text() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before(&backend);
+    let paths = "there is /healthz, /readyz and /metrics\n";
+    for (method, path, status, body) in [
+        (Method::GET, "/healthz", 200, "alive\n"),
+        (Method::HEAD, "/healthz", 200, ""),
+        (Method::GET, "/readyz", 200, "ready\n"),
+        (Method::GET, "/healthz/", 404, paths),
+        (Method::GET, "/hook", 404, paths),
+        (Method::POST, "/healthz", 405, "GET only\n"),
+        (Method::POST, "/hook", 405, "GET only\n"),
+    ] {
+        let reply = gateway.admin(method.clone(), path).await;
+        assert_eq!((reply.status.as_u16(), &reply.body[..]), (status, body.as_bytes()), "{method} {path}");
+        assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"), "{method} {path}");
+    }
 }
 
 #[tokio::test]
@@ -31,7 +51,7 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
     let try_send = async |sent: &Delivery| gateway.send(sent, WIRE).await;
     let upstream_count = "countersign_upstream_seconds_count{route=\"/hook\"}";
     let verification_count = "countersign_verification_seconds_count{route=\"/hook\"}";
-    // Both are there from the start: what is absent cannot be told from what is zero.
+    // Both exist from the start, because a missing metric looks like zero.
     assert_eq!(gateway.metric(upstream_count).await, Some(0.0));
     assert_eq!(gateway.metric("countersign_claims_held{source=\"test\"}").await, Some(0.0));
 
@@ -57,7 +77,7 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
         let name = format!("countersign_requests_total{{route=\"{route}\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
         assert_eq!(gateway.metric(&name).await, Some(count), "{name}");
     }
-    // Two were forwarded; of all, four had a body that was worth verifying.
+    // Two requests were forwarded, and the bodies of four were verified.
     assert_eq!(gateway.metric(upstream_count).await, Some(2.0));
     assert_eq!(gateway.metric(verification_count).await, Some(4.0));
     assert_eq!(gateway.metric("countersign_ids_remembered{source=\"test\"}").await, Some(1.0));
@@ -98,7 +118,7 @@ async fn metrics_are_text_that_a_scraper_can_read() {
         assert!(value.parse::<f64>().is_ok() && name.starts_with("countersign_"), "{line}");
         let Some((_, labels)) = name.split_once('{') else { continue };
         let labels = labels.strip_suffix('}').expect("labels end with a brace").replace("\\\"", "");
-        // Quotation marks within a value are escaped, so what is left of them stands at its ends.
+        // Quotation marks inside a value are escaped, so the remaining ones enclose it.
         let is_closed = |(_, value): (&str, &str)| !value.trim_end_matches('"').contains('"');
         assert!(labels.split("\",").all(|label| label.split_once("=\"").is_some_and(is_closed)), "{line}");
     }
@@ -134,7 +154,7 @@ async fn every_request_is_one_line_of_the_log() {
     );
     assert_eq!((&refused["outcome"], &refused["reason"]), (&"refused".into(), &"missing_header".into()));
     assert_eq!((&lost["route"], &lost["reason"]), (&"none".into(), &"no_route".into()));
-    // What was not verified is not repeated: an attacker does not write our log.
+    // Unverified ids are not logged, so that an attacker cannot write to the log.
     assert!(refused["message_id"].is_null() && lost["message_id"].is_null());
 }
 

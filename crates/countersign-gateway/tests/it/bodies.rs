@@ -1,11 +1,11 @@
-//! What was signed is what arrives, byte for byte; what is too large does not arrive at all.
+//! Bodies arrive byte for byte as they were signed, and bodies that are too large are rejected.
 
 use crate::common::{
     Backend, Connection, Delivery, Gateway, Raw, Running, SOURCE, Wire, delivery, noise, route, send, soon, until,
 };
 use http::StatusCode;
 
-/// Around the sizes at which a buffer or a window ends, and the limit itself.
+/// Sizes around the ends of buffers and windows, and around the limit.
 const SIZES: [usize; 7] = [0, 1, 65_535, 65_536, 65_537, 200_000, LIMIT];
 const LIMIT: usize = 300_000;
 

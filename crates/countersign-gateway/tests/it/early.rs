@@ -1,5 +1,5 @@
-//! A response that is sent before its request has arrived reaches its sender; so does one to a sender that
-//! has said all that it has to say.
+//! A response that is sent before the whole request has arrived reaches the sender. So does a response to a sender that
+//! has closed its half of the connection.
 
 #![expect(clippy::float_cmp, reason = "counters and gauges are whole numbers")]
 
@@ -14,7 +14,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// More than fits into the buffers of two sockets, and less than is discarded.
+/// More bytes than fit into the buffers of two sockets, and fewer than the gateway discards.
 const LONG: usize = 3_000_000;
 
 async fn limited() -> (Gateway, Backend) {
@@ -23,7 +23,7 @@ async fn limited() -> (Gateway, Backend) {
     (gateway, backend)
 }
 
-/// Writes all of the request before it reads a byte of the response, as simple clients do.
+/// Writes the whole request before it reads the response, as simple clients do.
 async fn write_all_then_read(address: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
     let writing = async {
@@ -131,7 +131,7 @@ async fn no_room_in_the_budget_is_said_to_a_sender_that_is_still_writing() {
 async fn what_is_discarded_of_a_rejected_request_is_bounded() {
     let (gateway, _backend) = limited().await;
     let head = format!("{}content-length: 1000000000\r\n\r\n", delivery("msg_1", "").head());
-    // One writes without end; one keeps its connection open and writes nothing.
+    // One client writes forever. Another keeps its connection open and writes nothing.
     let mut endless = TcpStream::connect(gateway.address).await.expect("the gateway listens");
     let mut quiet = TcpStream::connect(gateway.address).await.expect("the gateway listens");
     quiet.write_all(head.as_bytes()).await.expect("open");
@@ -199,7 +199,7 @@ async fn a_sender_that_closes_its_half_after_a_whole_request_gets_its_response()
     tell.send(200).expect("the backend waits");
     assert_eq!(raw.answer().await.expect("a response").status, StatusCode::OK);
     assert!(raw.answer().await.is_none());
-    // All at once, and rejected.
+    // With the whole request in one write, accepted and rejected.
     for (sent, status) in [(delivery("msg_2", "{}"), 200), (delivery("msg_3", "{}").without("webhook-id"), 400)] {
         let mut raw = Raw::open(gateway.address).await;
         raw.write(sent.bytes()).await;
@@ -305,7 +305,7 @@ async fn a_head_that_can_be_read_twice_gets_400_and_is_counted() {
         (format!("{head}transfer-encoding: chunked\r\n{}{chunks}", both.trim_end()), "malformed_framing"),
         (format!("{head}content-length: 0\r\ntransfer-encoding: chunked{chunks}"), "malformed_framing"),
     ] {
-        // Also behind a request that is read to its end.
+        // Also after a request that is read to its end.
         for before in ["", "GET /hook HTTP/1.1\r\nhost: h\r\n\r\n"] {
             let mut raw = Raw::open(gateway.address).await;
             raw.write(format!("{before}{request}")).await;
@@ -321,7 +321,7 @@ async fn a_head_that_can_be_read_twice_gets_400_and_is_counted() {
         let name = format!("countersign_requests_total{{route=\"none\",outcome=\"refused\",reason=\"{reason}\"}}");
         assert_eq!(gateway.metric(&name).await, Some(count));
     }
-    // hyper's own: it has no body, and is counted all the same.
+    // hyper responds to these without a body, and they are counted, too.
     for framing in
         ["transfer-encoding: identity\r\n\r\n", "transfer-encoding: xchunked\r\n\r\n", "content-length: x\r\n\r\n"]
     {
@@ -330,9 +330,9 @@ async fn a_head_that_can_be_read_twice_gets_400_and_is_counted() {
     let old = head.replacen("HTTP/1.1", "HTTP/1.0", 1);
     assert_eq!(raw_answers(gateway.address, format!("{old}transfer-encoding: chunked{chunks}")).await, [400]);
     let name = "countersign_requests_total{route=\"none\",outcome=\"refused\",reason=\"malformed_request\"}";
-    // Counted once the connection has ended, which may be after its response is read.
+    // They are counted when the connection ends, which may be after the response is read.
     until("all are counted", async || gateway.metric(name).await == Some(4.0)).await;
-    // On HTTP/2 the authority and the header agree.
+    // On HTTP/2, the authority and the Host header must agree.
     let mut connection = Connection::open(gateway.address, Wire::Http2Length).await.expect("a connection");
     let reply = soon(connection.send(&sent.clone().set("host", "other"), Wire::Http2Length)).await.expect("a response");
     assert_eq!(reply.code(), "malformed_host");

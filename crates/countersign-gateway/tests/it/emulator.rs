@@ -1,5 +1,4 @@
-//! The whole chain under faults: the emulator's deliveries reach a backend that fails, through a gateway that
-//! is killed.
+//! The whole chain with faults: the emulator delivers through a gateway that is killed to a backend that fails.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -19,7 +19,7 @@ async fn a_delivery_that_fits_an_expired_secret_is_rejected_and_says_so() {
     assert_eq!(gateway.metric(matches).await, Some(1.0));
     until("the log says so", async || gateway.output().contains("expired_secret=true")).await;
 
-    // Somebody else's signature, and the current secret, have nothing to do with it.
+    // A forged signature and the current secret do not count as matches.
     let forged = Delivery::signed(["whsec_q+3kf0PZc1c2nV6gTg0Lsw=="], 0, "msg_2", "{}");
     let reply = gateway.send(&forged, Wire::Http1Length).await;
     assert_eq!(reply.status, 401);

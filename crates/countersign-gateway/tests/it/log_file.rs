@@ -1,4 +1,4 @@
-//! A log file that may not grow any more is no reason to stop.
+//! The gateway keeps running if its log file reaches the limit on file sizes.
 
 use crate::common::{Backend, Gateway, Running, SOURCE, Wire, delivery, route, send, until};
 use http::StatusCode;

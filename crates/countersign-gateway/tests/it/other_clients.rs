@@ -1,4 +1,4 @@
-//! An early rejection reaches senders that other people wrote: curl, Python, and proxies in front of the gateway.
+//! Early rejections reach other clients: curl, Python, and proxies in front of the gateway.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use crate::common::{Backend, Gateway, Wire, delivery, finished, free_address, no
 use http::StatusCode;
 use tokio::net::TcpStream;
 
-/// More than fits into the buffers of two sockets, and less than is discarded.
+/// More bytes than fit into the buffers of two sockets, and fewer than the gateway discards.
 const LONG: usize = 3_000_000;
 
 async fn limited() -> (Gateway, Backend) {
@@ -55,10 +55,10 @@ impl Drop for Front {
 }
 
 impl Front {
-    /// `None`, and a line that says why, where it is not installed.
+    /// Starts the proxy. Prints why and returns `None` if it is not installed.
     async fn start(program: &str, arguments: &[&str], address: SocketAddr) -> Option<Self> {
         let null = std::process::Stdio::null;
-        // Debian keeps servers where only root looks.
+        // Debian installs servers in a folder that is not in every user's path.
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
         let command = |program: &str| {
             let paths = std::env::split_paths(&path).map(|folder| folder.join(program));

@@ -1,4 +1,4 @@
-//! Key sets that cannot be fetched: what is known goes on serving, and nobody else is held up.
+//! Key sets that cannot be fetched: known keys stay in use, and other sources are not delayed.
 
 use crate::common::{
     Authority, BODY, Backend, InProcess, Publish, Publisher, Reply, Running, Wire, delivery, free_address, keys,
@@ -7,7 +7,7 @@ use crate::common::{
 use http::StatusCode;
 
 const WIRE: Wire = Wire::Http1Length;
-/// Forty times what a document may have.
+/// Forty times the size limit of a key set.
 const TEN_MEGABYTES: usize = 10 * 1024 * 1024;
 
 fn assert_unavailable(reply: &Reply) {
@@ -60,7 +60,7 @@ async fn the_last_good_set_serves_whatever_its_publisher_does() {
         let path = format!("/{reason}");
         pass(&path).await;
         publisher.publish(fault);
-        // A key that nobody knows is what makes the gateway look.
+        // An unknown key makes the gateway fetch the key set.
         let forged = signed_by(9, "msg_forged").to(&path);
         let looking = tokio::spawn(gateway.send(&forged, WIRE));
         until("it looks", async || publisher.requests() >= 2).await;
@@ -113,7 +113,7 @@ async fn a_key_set_that_is_not_there_at_the_start_holds_only_its_source_up() {
 
     let publisher = Publisher::at(address, keys(&[1])).await;
     until("it is ready", async || readiness(&gateway).await.0 == 200).await;
-    // What was refused is still new.
+    // The rejected messages are still new.
     for path in ["/remote", "/both"] {
         let reply = try_send(path).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None), "{path}");

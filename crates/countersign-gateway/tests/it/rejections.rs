@@ -1,5 +1,5 @@
-//! A verdict comes before anything is forwarded: of what is refused, the backend does not even get a
-//! connection.
+//! Requests are verified before they are forwarded. For a rejected request, the gateway does not even connect to the
+//! backend.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -99,7 +99,7 @@ async fn what_cannot_be_verified_reaches_no_backend() {
     // A source with a secret is ready without its key set.
     until("the key set is there", async || gateway.figure("key_set_keys", "test").await == Some(1.0)).await;
     let cases = [unverifiable(), tokens(&issuer)].concat();
-    // The one that takes Ed25519 keys has a test of its own.
+    // This reason depends on the number of Ed25519 keys, and has a test of its own.
     let reasons = || Reason::ALL.iter().filter(|reason| **reason != Reason::BodyTooLarge);
     for reason in reasons() {
         assert!(cases.iter().any(|(covered, ..)| covered == reason), "there is no case for {reason}");
@@ -117,7 +117,7 @@ async fn what_cannot_be_verified_reaches_no_backend() {
         let expected = cases.iter().filter(|(covered, ..)| covered == reason).count() * Wire::ALL.len();
         assert_eq!(gateway.count("refused", reason.as_str()).await.to_string(), expected.to_string(), "{reason}");
     }
-    // What was refused takes no id: the genuine delivery is still new.
+    // Rejected requests claim no id, so the authentic delivery is still new.
     assert_eq!(gateway.send(&delivery("msg_1", "{}"), Wire::Http1Length).await.outcome(), None);
     assert_eq!(backend.seen().len(), 1);
 }
@@ -251,7 +251,7 @@ async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_
     for id in 1..=20 {
         assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
     }
-    // The same ids of another source, whose store has room.
+    // The same ids from another source, whose store has room.
     for id in 1..=20 {
         let sent = Delivery::signed([OTHER_SECRET], 0, &format!("msg_{id}"), "{}").to("/other");
         assert_eq!(try_send(&sent).await.status, StatusCode::OK);
@@ -259,7 +259,7 @@ async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_
     let refused = "countersign_requests_total{route=\"/hook\",outcome=\"refused\",reason=\"store_full\"}";
     assert_eq!(gateway.metric(refused).await, Some(20.0));
 
-    // The one that held the room fails, another has it, and then it is full again.
+    // The delivery that filled the store fails, another takes its place, and the store is full again.
     tell.send(500).expect("the backend waits");
     held.await.expect("no panic");
     assert_eq!(try_send(&delivery("msg_1", "{}")).await.status, StatusCode::OK);
@@ -293,7 +293,7 @@ async fn a_forged_request_does_not_choose_how_it_is_rejected() {
         }
     }
     assert_eq!(backend.connections(), 0);
-    // What is verified is forwarded, whatever its content type says of its body, and a duplicate is acknowledged.
+    // Verified requests are forwarded even if their body does not match the content type. Duplicates are acknowledged.
     for (n, body) in [&b""[..], b"\0\0\0\0\x01a\0\0\0\0\0", b"\0\0\0\0\x05a"].into_iter().enumerate() {
         let sent = delivery(&format!("msg_{n}"), body).set("content-type", "application/grpc");
         assert_eq!(gateway.send(&sent, Wire::Http2Length).await.status, StatusCode::OK, "{body:?}");
@@ -302,7 +302,7 @@ async fn a_forged_request_does_not_choose_how_it_is_rejected() {
     }
     assert_eq!(backend.seen().len(), 3);
 
-    // A route that turns it on rejects calls as gRPC does, and all else as before.
+    // A route with `grpc` rejects gRPC calls with `grpc-status`, and all other requests as before.
     let gateway = InProcess::before_with(&backend, "grpc = true");
     let reply = gateway.send(&forged("application/grpc"), Wire::Http2Length).await;
     assert_eq!((reply.status, reply.header("grpc-status")), (StatusCode::OK, Some("16")));

@@ -1,5 +1,5 @@
-//! A retry is not a replay: what failed stays welcome, what succeeded does not come again, what is
-//! being handled is told to come back.
+//! Retries: a failed delivery may be retried, a successful one is not forwarded again, and a retry of a delivery in
+//! progress gets 409.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 const WIRE: Wire = Wire::Http1Length;
 
-/// Delivers `msg_1`, signed just now, as a sender's retry is.
+/// Delivers `msg_1`, signed at the present time, as a sender's retry is.
 async fn attempt(gateway: &impl Running) -> Reply {
     gateway.send(&delivery("msg_1", "{}"), WIRE).await
 }
@@ -21,7 +21,7 @@ fn assert_refused(reply: &Reply, status: StatusCode, code: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (status, code));
 }
 
-/// That the next attempt is forwarded, and the one after it is not.
+/// Checks that the next attempt is forwarded, and the one after it is a duplicate.
 async fn assert_still_welcome(gateway: &impl Running, backend: &Backend) {
     let before = backend.seen().len();
     let reply = attempt(gateway).await;
@@ -63,7 +63,7 @@ async fn no_sender_is_told_410_or_3xx_and_its_retry_is_forwarded() {
 #[tokio::test]
 async fn after_any_success_nothing_is_forwarded_again() {
     for status in [200, 201, 202, 204, 299] {
-        // HTTP has no content behind a 204.
+        // A 204 has no body.
         let text = format!("HTTP/1.1 {status} Good\r\nx-from: backend\r\n");
         let text = text + if status == 204 { "\r\n" } else { "content-length: 2\r\n\r\nok" };
         let backend = Backend::answering([Answer::Raw(text)]).await;
@@ -130,7 +130,7 @@ async fn a_retry_while_the_backend_works_is_told_to_come_back() {
     assert_eq!(attempt(&gateway).await.outcome(), Some("duplicate"));
 }
 
-/// A gateway whose backend holds a delivery whose sender has hung up.
+/// A gateway whose backend holds a delivery, after its sender has disconnected.
 async fn abandoned() -> (Gateway, Backend, oneshot::Sender<u16>) {
     let (backend, tell) = Backend::holding().await;
     let gateway = Gateway::before(&backend).await;
@@ -138,7 +138,7 @@ async fn abandoned() -> (Gateway, Backend, oneshot::Sender<u16>) {
     raw.write(delivery("msg_1", "{}").bytes()).await;
     backend.has_seen(1).await;
     drop(raw);
-    // The gateway has to notice: what it forwards is not to depend on whether it did.
+    // Gives the gateway time to notice that the sender has disconnected.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_refused(&attempt(&gateway).await, StatusCode::CONFLICT, "in_flight");
     (gateway, backend, tell)
@@ -191,7 +191,7 @@ async fn the_body_of_an_answer_comes_through_however_the_backend_frames_it() {
 
 #[tokio::test]
 async fn an_answer_whose_end_decides_is_counted_at_its_end() {
-    // Of gRPC-Web the status stands in the body, which is not read: it confirms nothing.
+    // The status of a gRPC-Web response is in its body, which is not read, so it confirms nothing.
     let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web\r\ncontent-length: 2\r\n\r\nok";
     let backend = Backend::scripted(move |_| Answer::Raw(answer.into())).await;
     let gateway = InProcess::before(&backend);

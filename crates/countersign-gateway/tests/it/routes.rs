@@ -1,4 +1,4 @@
-//! Which backend a delivery goes to, and that sources do not mix.
+//! Which backend gets a delivery, and that sources are separate.
 
 use crate::common::{
     Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Wire, delivery, raw_answers,
@@ -139,7 +139,7 @@ async fn two_sources_do_not_mix() {
         assert_eq!(gateway.send(&signed(secret, path), WIRE).await.code(), "signature_mismatch");
     }
     assert_eq!(one.connections() + other.connections(), 0);
-    // The same id of two sources is two deliveries.
+    // The same id from two sources is two messages.
     assert_eq!(gateway.send(&signed(SECRET, "/one"), WIRE).await.outcome(), None);
     assert_eq!(gateway.send(&signed(OTHER_SECRET, "/other"), WIRE).await.outcome(), None);
     assert_eq!(one.has_seen(1).await.header("countersign-source"), Some("test"));
@@ -171,7 +171,7 @@ async fn events_that_nobody_asked_for_are_acknowledged_and_not_forwarded() {
         let reply = gateway.send(&typed(n, name), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::NO_CONTENT, Some("filtered")), "{name}");
     }
-    // The filter comes after the verdict: nobody learns from a 204 what is not theirs to know.
+    // The filter applies after verification, so a forged request does not get 204.
     let forged = typed(0, "interaction.completed").set("webhook-id", "msg_forged");
     assert_eq!(gateway.send(&forged, WIRE).await.code(), "signature_mismatch");
     assert_eq!(backend.connections(), 0);
@@ -232,7 +232,7 @@ async fn a_delivery_without_a_readable_type_is_forwarded_and_counted() {
     assert_eq!(gateway.count("duplicate", "no_type").await.to_string(), "1");
     assert_eq!(gateway.output().matches("no_type").count(), all + 1, "{}", gateway.output());
 
-    // The type in the header counts where the body has none, and nowhere else.
+    // The type in the header counts only if the body has none.
     for (id, body, ce_type, forwarded) in [
         ("msg_1", r#"{"a":1}"#, "batch.succeeded", true),
         ("msg_2", r#"{"a":1}"#, "other", false),
@@ -246,9 +246,9 @@ async fn a_delivery_without_a_readable_type_is_forwarded_and_counted() {
     }
     assert_eq!(gateway.count("confirmed", "").await.to_string(), "2");
     assert_eq!(gateway.count("filtered", "").await.to_string(), "2");
-    // Only the body's own type is told to the backend: the header is not signed.
+    // The backend gets the type from the body only, because the header is not signed.
     assert_eq!(backend.seen().iter().filter(|seen| seen.headers.contains_key("countersign-event-type")).count(), 1);
-    // A filtered copy takes no claim, so the original is still forwarded.
+    // A filtered copy claims no id, so the original is still forwarded.
     assert_eq!(gateway.send(&delivery("msg_2", r#"{"a":1}"#), WIRE).await.outcome(), None);
 }
 

@@ -1,4 +1,4 @@
-//! What a backend is told of a delivery, and that nobody else can tell it the same.
+//! The headers that a backend gets with a delivery, and that a client cannot forge them.
 
 use crate::common::{
     Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Seen, Wire, delivery, route,
@@ -7,7 +7,7 @@ use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
 
-/// Delivers, and gives what the backend saw.
+/// Delivers, and returns the request that the backend saw.
 async fn through(gateway: &impl Running, backend: &Backend, sent: &Delivery, wire: Wire) -> Seen {
     let before = backend.seen().len();
     assert_eq!(gateway.send(sent, wire).await.status, StatusCode::OK);
@@ -57,7 +57,7 @@ async fn a_backend_is_told_what_was_verified() {
         ] {
             assert_eq!(seen.header(name), Some(value), "{name} {wire:?}");
         }
-        // The webhook's own headers stay: a backend that verifies for itself still can.
+        // The webhook headers stay, so that the backend can verify the request itself.
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
             assert_eq!(seen.headers.get(name), sent.headers.get(name), "{name}");
         }
@@ -84,7 +84,7 @@ async fn a_forged_verdict_does_not_reach_the_backend_however_it_is_spelled() {
     let mut raw = Raw::open(gateway.address).await;
     let sent = delivery("msg_1", "no event");
     let lines = forged.join(": forged\r\n") + ": forged\r\n";
-    // Both before and after the genuine headers.
+    // Before and after the authentic headers.
     let (line, headers) = sent.head().split_once("\r\n").map(|(l, h)| (l.to_owned(), h.to_owned())).expect("a head");
     raw.write(format!("{line}\r\n{lines}{headers}{lines}content-length: 8\r\n\r\nno event")).await;
     assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
@@ -203,7 +203,7 @@ async fn the_event_type_is_left_out_where_there_is_none_that_is_visible_ascii() 
     assert_eq!(seen.header("countersign-event-type"), Some("batch.failed"));
 }
 
-/// A delivery with what a client claims about its way here.
+/// A delivery with forged headers about the path of the request.
 fn with_a_way(id: &str) -> Delivery {
     let sent = delivery(id, EVENT).add("x-forwarded-for", "192.0.2.1, 192.0.2.2").add("x-forwarded-for", "192.0.2.3");
     let sent = sent.add("x-forwarded-proto", "https").add("x-forwarded-host", "front.example.com");
@@ -233,7 +233,7 @@ async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     assert_eq!(seen.header("x-forwarded-host"), Some("front.example.com"));
     assert_eq!(seen.header("x-forwarded-port"), Some("443"));
     assert!(!seen.headers.contains_key("x-real-ip") && !format!("{seen:?}").contains("forged"), "{seen:?}");
-    // The proxy's own entries stay, whatever a client sends before them.
+    // The entries of the proxy stay, and those of the client before them are dropped.
     let before = delivery("msg_4", EVENT).add("x-forwarded-host", "forged").add("x-forwarded-proto", "forged");
     let mut before = before.add("x-forwarded-host", "front.example.com").add("x-forwarded-proto", "https");
     let chain = http::HeaderValue::from_bytes(b"\xff, 192.0.2.1").expect("a value");
@@ -243,7 +243,7 @@ async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     let single = |name| seen.headers.get_all(name).iter().collect::<Vec<_>>();
     assert_eq!(single("x-forwarded-host"), ["front.example.com"]);
     assert_eq!(single("x-forwarded-proto"), ["https"]);
-    // What the one in front of the gateway sets, a client cannot have removed, and what it leaves out is filled in.
+    // A client cannot remove the headers that the proxy sets. Headers that the proxy does not set are added.
     let listed = with_a_way("msg_2").add("connection", "x-forwarded-proto, x-forwarded-for");
     let seen = through(&gateway, &backend, &listed, Wire::Http1Length).await;
     assert_eq!(seen.header("x-forwarded-proto"), Some("https"));

@@ -22,8 +22,8 @@ enum End {
     Write(&'static str),
 }
 
-/// An upstream that responds to the first request of each connection, reads the second one, and ends the
-/// connection like this, but for the connections from number `good` on, which respond to everything.
+/// An upstream that responds to the first request of each connection, reads the second one, and ends the connection
+/// like this. Connections from number `good` on respond to every request.
 async fn ending(end: End, good: usize) -> Upstream {
     Upstream::start(move |number, mut peer: Peer| async move {
         let mut requests = 0;
@@ -84,7 +84,7 @@ async fn a_request_is_sent_again_once_and_only_once() {
 
 #[tokio::test]
 async fn a_request_that_is_sent_again_uses_no_other_idle_connection() {
-    // All connections are idle when the upstream begins to close each at its second request.
+    // All connections are idle before the upstream closes each at its second request.
     let held = Arc::new(AtomicUsize::new(0));
     let holding = Arc::clone(&held);
     let upstream = Upstream::start(move |number, mut peer: Peer| {
@@ -147,13 +147,13 @@ async fn nothing_is_sent_again_after_a_fresh_connection_closed() {
 
 #[tokio::test]
 async fn a_request_that_is_sent_again_may_go_to_another_upstream() {
-    // The upstream goes away for good while it has the request.
+    // The upstream stops while it has the request.
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
     let serving = tokio::spawn(async move {
         let mut stream = loop {
-            // Health checks connect, too, and say nothing.
+            // Skips connections without a request, which health checks open.
             let (mut stream, _) = listener.accept().await.expect("a connection");
             if read_request(&mut stream).await {
                 break stream;
@@ -188,7 +188,7 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> bool {
 
 #[tokio::test]
 async fn a_backend_that_closes_after_each_response_loses_no_delivery() {
-    // Without `connection: close`: the gateway finds out by itself.
+    // Without `connection: close`, so that the gateway has to notice by itself.
     let upstream = Upstream::start(|_, mut peer: Peer| async move {
         if peer.request().await.is_some() {
             peer.write(OK).await;
@@ -232,7 +232,7 @@ async fn bytes_that_arrive_on_an_idle_connection_are_no_response() {
     let upstream = Upstream::start(|_, mut peer: Peer| async move {
         while peer.request().await.is_some() {
             peer.write(OK).await;
-            // Late, and nobody asked: it must not become the response to the next request.
+            // An unexpected response, which must not become the response to the next request.
             tokio::time::sleep(Duration::from_millis(20)).await;
             peer.write("HTTP/1.1 500 Poison\r\ncontent-length: 0\r\n\r\n").await;
         }
@@ -257,7 +257,7 @@ async fn idle_connections_are_closed_without_traffic() {
     let gateway = InProcess::before_upstreams(&[upstream.address], "upstream_idle_timeout = \"200ms\"");
     assert_eq!(deliver(&gateway, "msg_1").await.status, StatusCode::OK);
     upstream.has_lost(1).await;
-    // And again: what closes them does not stop after the first time.
+    // Once more, because closing must not stop after the first time.
     assert_eq!(deliver(&gateway, "msg_2").await.status, StatusCode::OK);
     upstream.has_lost(2).await;
 }

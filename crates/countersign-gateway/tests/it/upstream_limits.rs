@@ -1,4 +1,4 @@
-//! What a backend may take in time and bytes: timeouts, limits, and how an exchange ends that reaches one.
+//! Timeouts and limits for backends, and how an exchange ends that reaches one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ async fn deliver(gateway: &impl Running, id: &str) -> Reply {
 #[tokio::test]
 async fn deliveries_that_would_need_too_many_files_are_told_to_come_back() {
     use rustix::process::{Resource, getrlimit};
-    // All but one of the files that connections may have are for senders, which leaves one for upstreams.
+    // Senders may use all files for connections but one, which leaves one for upstreams.
     let files = getrlimit(Resource::Nofile).maximum.expect("a limit on open files");
     let senders = usize::try_from(files).expect("a number") - (128 + 64 + 16) - 1;
     let (backend, tell) = Backend::holding().await;
@@ -48,7 +48,7 @@ async fn deliveries_that_would_need_too_many_files_are_told_to_come_back() {
 
 #[tokio::test]
 async fn an_upstream_that_accepts_nothing_is_passed_over_after_the_connect_timeout() {
-    // Its queue of connections is full: what comes now gets no reply.
+    // Its accept queue is full, so that new connections get no reply.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let listener = socket.listen(1).expect("a listener");
@@ -97,7 +97,7 @@ async fn a_head_that_comes_too_slowly_ends_after_the_upstream_timeout() {
         let gateway = InProcess::before_upstreams(&[upstream.address], "upstream_timeout = \"500ms\"");
         let sending = tokio::spawn(gateway.send(&delivery("msg_1", "{}"), WIRE));
         upstream.has_read(1).await;
-        // However late its bytes arrive from now on: the end is the same.
+        // From now on, the order in which bytes arrive does not change the result.
         tokio::time::pause();
         let reply = sending.await.expect("no panic");
         tokio::time::resume();
@@ -128,7 +128,7 @@ async fn an_endless_head_ends_at_its_limit() {
     }
 }
 
-/// An upstream that sends a head with this status and a part of the body, and nothing more.
+/// An upstream that sends this head and a part of the body, and nothing more.
 async fn stalling(head: &'static str) -> Upstream {
     Upstream::start(move |_, mut peer: Peer| async move {
         peer.request().await;
@@ -201,7 +201,7 @@ async fn a_backend_that_responds_before_it_has_the_body_is_heard() {
         let upstream = Upstream::start(move |_, mut peer: Peer| async move {
             peer.head().await;
             peer.write("HTTP/1.1 413 Too Large\r\ncontent-length: 9\r\n\r\ntoo large").await;
-            // With bytes that it has not read, its end is a reset.
+            // Closing a connection with unread bytes resets it.
             if !close {
                 tokio::time::sleep(Duration::from_mins(1)).await;
             }

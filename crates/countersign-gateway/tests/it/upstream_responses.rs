@@ -1,5 +1,5 @@
-//! Unusual responses of backends: what can be understood reaches the sender, with one framing that is true, and
-//! what cannot is `upstream_malformed`.
+//! Unusual responses of backends: a response that can be parsed reaches the sender with exactly one correct framing,
+//! and one that cannot is `upstream_malformed`.
 
 use crate::common::{Gateway, InProcess, Peer, Raw, Running, SOURCE, Upstream, Wire, delivery, noise, route_to, soon};
 use bytes::Bytes;

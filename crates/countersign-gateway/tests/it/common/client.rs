@@ -21,7 +21,7 @@ pub(crate) enum Wire {
     Http1Length,
     Http1Chunked,
     Http2Length,
-    /// HTTP/2 frames data always; here without announcing its length.
+    /// HTTP/2 without `Content-Length`.
     Http2Unannounced,
 }
 
@@ -73,7 +73,7 @@ impl Wire {
 
 pub(crate) type OutBody = Either<Full<Bytes>, Pieces>;
 
-/// A body in pieces, whose length nobody knows beforehand.
+/// A body in pieces, without a known length.
 pub(crate) struct Pieces(VecDeque<Bytes>);
 
 impl Body for Pieces {
@@ -114,7 +114,7 @@ impl Connection {
         }
     }
 
-    /// Delivers, and waits for the answer; `None` if the connection ended before it.
+    /// Delivers, and waits for the response; `None` if the connection ended before it.
     pub(crate) async fn send(&mut self, delivery: &Delivery, wire: Wire) -> Option<Reply> {
         self.request(wire.request(delivery)).await
     }
@@ -148,7 +148,7 @@ pub(crate) async fn send(address: SocketAddr, delivery: &Delivery, wire: Wire) -
     soon(answer).await.expect("an answer")
 }
 
-/// Gets a page; `None` if nobody answers.
+/// Gets a page; `None` without a response.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<Reply> {
     let mut connection = soon(Connection::open(address, Wire::Http1Length)).await?;
     let request = Request::get(path).header("host", "admin").body(Either::Left(Full::default()));

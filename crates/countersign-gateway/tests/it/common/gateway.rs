@@ -52,7 +52,7 @@ impl Gateway {
 
     /// With more keys of the server, and these arguments; ready when this returns.
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
-        // Between the choice of a port and its use somebody else may take it.
+        // Another process may take the port between its choice and its use.
         for _ in 0..5 {
             if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, files).await {
                 return gateway;
@@ -79,7 +79,9 @@ impl Gateway {
         outputs: impl Fn(&Path) -> [Stdio; 2],
     ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let (address, admin) = (free_address(), free_address());
+        let address = free_address();
+        // The kernel may return the port that was free a moment ago.
+        let admin = std::iter::repeat_with(free_address).find(|admin| *admin != address)?;
         let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
         let mut gateway = Self { process: spawn(&file, arguments, outputs(&file)), folder, address, admin };
@@ -95,12 +97,12 @@ impl Gateway {
         (!clash).then_some(gateway)
     }
 
-    /// Ends it as a machine that loses its power does.
+    /// Kills it, as a loss of power does.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it anew, as it was, once it has been killed; ready when this returns.
+    /// Starts it again after it was killed, with the same configuration; ready when this returns.
     pub(crate) async fn restart(&mut self) {
         let config = self.folder.path().join("gateway.toml");
         self.process = spawn(&config, &[], files(&config));
@@ -109,7 +111,7 @@ impl Gateway {
             .await;
     }
 
-    /// All that it has written so far. Lines are written by a thread of their own, so it waits until none follows.
+    /// All its output so far. A thread writes the lines, so this waits until no more follow.
     pub(crate) fn output(&self) -> String {
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         let written = || read("stdout") + &read("stderr");
@@ -125,12 +127,12 @@ impl Gateway {
         before
     }
 
-    /// Sends a signal, `TERM` say.
+    /// Sends a signal, for example `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// Lets none of its files grow beyond so many bytes.
+    /// Limits the size of its files, in bytes.
     pub(crate) fn limit_file_size(&self, bytes: u64) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
         let id = Pid::from_raw(i32::try_from(self.process.id()).expect("an id"));
@@ -144,11 +146,11 @@ impl Gateway {
         1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
     }
 
-    /// Limits the files that it may open from now on, and gives the limit before.
+    /// Limits the number of files that it may open, and returns the previous limit.
     pub(crate) fn limit_files(&self, limit: u64) -> u64 {
         use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
         let id = Pid::from_raw(i32::try_from(self.process.id()).expect("an id"));
-        // It has inherited ours, and only root may raise it again.
+        // The maximum stays, because only root may raise it again.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let before = prlimit(id, Resource::Nofile, Rlimit { current: Some(limit), maximum });
         before.expect("it may be lowered and raised").current.expect("a limit")
@@ -183,13 +185,12 @@ impl Drop for Gateway {
     }
 }
 
-/// The part of a secret that nobody may see.
+/// The confidential part of a secret.
 pub(crate) fn secret_of(secret: &str) -> &str {
     secret.trim_start_matches("whsec_").trim_end_matches('=')
 }
 
-/// Runs the binary with this configuration until it ends by itself, as it does with `--check` and
-/// where something is wrong.
+/// Runs the binary with this configuration until it ends by itself, as it does with `--check` and after an error.
 pub(crate) fn run(folder: &Path, config: &str, arguments: &[&str]) -> Output {
     finished(binary(&write(folder, config)).args(arguments))
 }
@@ -198,7 +199,7 @@ fn spawn(config: &Path, arguments: &[&str], [stdout, stderr]: [Stdio; 2]) -> Pro
     Process::spawn(binary(config).args(arguments).stdout(stdout).stderr(stderr))
 }
 
-/// Files beside the configuration, to which it appends what it writes.
+/// Files next to the configuration, to which it appends its output.
 fn files(config: &Path) -> [Stdio; 2] {
     ["stdout", "stderr"].map(|name| {
         let file = config.with_file_name(name);

@@ -17,7 +17,7 @@ use countersign_gateway::starting::Starting;
 use countersign_gateway::state::State;
 use countersign_gateway::upstream::{Upstream, Upstreams};
 use http::uri::Authority;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tempfile::TempDir;
@@ -32,8 +32,11 @@ use super::{Backend, Delivery, OTHER_SECRET, Reply, SECRET, SOURCE, Wire, route,
 /// The address of the sender.
 const PEER: [u8; 4] = [127, 0, 0, 1];
 
-/// The gateway in the process of the test, without listeners. Its clock is a manual one that starts at the present time;
-/// its timeouts are those of Tokio.
+/// The gateway in the process of the test, without listeners. It is built from a TOML text by the code that the process
+/// uses, and called as a Tower service.
+///
+/// Its clock is a [`ManualClock`] that starts at the present time. Its timeouts follow the time of Tokio, which a test
+/// may pause while nothing is sent over sockets.
 pub(crate) struct InProcess {
     pub(crate) clock: Arc<ManualClock>,
     gateway: Gateway,
@@ -142,7 +145,12 @@ impl InProcess {
 
     /// The response of the admin service to `GET` for this path.
     pub(crate) async fn get(&self, path: &str) -> Reply {
-        let request = Request::get(path).body(Full::<Bytes>::default()).expect("a request");
+        self.admin(Method::GET, path).await
+    }
+
+    /// The response of the admin service to a request without a body.
+    pub(crate) async fn admin(&self, method: Method, path: &str) -> Reply {
+        let request = Request::builder().method(method).uri(path).body(Full::<Bytes>::default()).expect("a request");
         let response = self.admin.clone().oneshot(request).await.unwrap_or_else(|infallible| match infallible {});
         read(response).await.expect("a whole response")
     }
@@ -179,7 +187,7 @@ impl Drop for InProcess {
     }
 }
 
-/// Upstreams that take turns, each with an address as its name. Nobody checks their health.
+/// Upstreams that take turns, each with an address as its name, without health checks.
 struct InTurn {
     all: Vec<Arc<Upstream>>,
     turn: AtomicUsize,

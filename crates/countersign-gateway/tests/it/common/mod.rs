@@ -1,5 +1,5 @@
-//! Shared by all tests of the gateway: its binary as a child process, senders over HTTP/1.1 and HTTP/2, publishers of
-//! key sets.
+//! Shared by all tests of the gateway: the gateway in the process of the test ([`InProcess`]) and as a child process
+//! ([`Gateway`]), senders over HTTP/1.1 and HTTP/2, and publishers of key sets.
 
 mod client;
 mod gateway;
@@ -26,7 +26,7 @@ pub(crate) use upstream::{Peer, Upstream};
 
 /// The secret of the source `test`.
 pub(crate) const SECRET: &str = "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai";
-/// A secret that no source has.
+/// The secret of sources other than `test`, or of none.
 pub(crate) const OTHER_SECRET: &str = "whsec_Slij6fWWdjiVkP2MB2DFee8ASRsB0IPYdiaGx59Qd2Y=";
 
 /// An authentic delivery to `/hook`, signed at the present time.

@@ -20,7 +20,7 @@ pub(crate) trait Running {
         self.metric(&format!("countersign_{name}{{source=\"{source}\"}}")).await
     }
 
-    /// How many requests of the route `/hook` ended so.
+    /// The number of requests of the route `/hook` with this outcome and reason.
     async fn count(&self, outcome: &str, reason: &str) -> f64 {
         let labels = format!("{{route=\"/hook\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
         self.metric(&format!("countersign_requests_total{labels}")).await.unwrap_or(0.0)
