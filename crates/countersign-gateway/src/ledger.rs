@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::{Clock, SystemClock, Verified};
+use countersign::{Clock, Verified};
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
@@ -37,15 +37,16 @@ pub struct Entry<'a> {
 }
 
 /// Records the outcome of each request, once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ledger {
     metrics: Arc<Metrics>,
     log: Log,
+    clock: Arc<dyn Clock>,
     no_route: Arc<String>,
 }
 
 /// The ledger of one route.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RouteLedger {
     ledger: Ledger,
     name: Arc<String>,
@@ -95,9 +96,9 @@ fn reason_of(report: &Report) -> Option<&'static str> {
 }
 
 impl Ledger {
-    /// A ledger that counts in `metrics` and writes lines to `log`.
-    pub fn new(metrics: Arc<Metrics>, log: Log) -> Self {
-        Self { metrics, log, no_route: Arc::new("none".into()) }
+    /// A ledger that counts in `metrics` and writes lines to `log`, whose rate is limited by the time of `clock`.
+    pub fn new(metrics: Arc<Metrics>, log: Log, clock: Arc<dyn Clock>) -> Self {
+        Self { metrics, log, clock, no_route: Arc::new("none".into()) }
     }
 
     /// The ledger of the route of this name.
@@ -128,7 +129,7 @@ impl Ledger {
     fn log(&self, route: &str, entry: &Entry<'_>) {
         let Entry { outcome, reason, verified, .. } = *entry;
         // Anyone can send unverified requests, so the rate of their lines is limited.
-        if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), SystemClock.instant()) {
+        if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), self.clock.instant()) {
             return;
         }
         tracing::info!(

@@ -68,7 +68,7 @@ impl Services {
         let mut metrics = Metrics::new(&state.sources, budget.clone(), Arc::clone(slots));
         metrics.show_log(log);
         let metrics = Arc::new(metrics);
-        let ledger = Ledger::new(Arc::clone(&metrics), log.clone());
+        let ledger = Ledger::new(Arc::clone(&metrics), log.clone(), Arc::clone(&clock));
         let places = Places::new(upstream_connections);
         let shared = Shared { budget: &budget, ledger: &ledger, places: &places, clock: Arc::clone(&clock) };
         let gateway = Gateway::new(config.routes.clone(), &state.sources, &shared, balance);

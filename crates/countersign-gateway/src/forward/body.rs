@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::{Clock, SystemClock};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
@@ -130,7 +129,7 @@ impl Open {
         let stalled = match &mut self.stalled {
             Some(stalled) => {
                 if !self.is_waiting {
-                    stalled.as_mut().reset((SystemClock.instant() + self.stall_timeout).into());
+                    stalled.as_mut().set(sleep(self.stall_timeout));
                 }
                 stalled
             }

@@ -1,5 +1,7 @@
 //! Health, readiness, metrics and the log, and that none of them shows a secret.
 
+use std::time::Duration;
+
 use crate::common::{
     Answer, Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Running, SECRET, SOURCE, Wire, delivery, free_address,
     get, route, secret_of, send, until,
@@ -202,4 +204,21 @@ async fn no_secret_no_body_and_no_signature_is_logged_or_counted() {
             assert!(!signatures.iter().any(|signature| text.contains(signature.as_str())), "{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn rejected_requests_are_logged_at_a_rate_that_follows_the_clock() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before(&backend);
+    let lines = async || {
+        for _ in 0..50 {
+            gateway.send(&delivery("msg_1", "{}").to("/nowhere"), WIRE).await;
+        }
+        gateway.output().matches("no_route").count()
+    };
+    let burst = lines().await;
+    assert!((1..50).contains(&burst), "{burst}");
+    assert_eq!(lines().await, burst);
+    gateway.clock.advance(Duration::from_secs(1));
+    assert_eq!(lines().await, burst + 1);
 }
