@@ -9,7 +9,7 @@ TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc features minimal semver deny bench clean need
+.PHONY: help setup demo test check fmt clippy doc features minimal msrv semver deny bench clean need
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: need fmt clippy doc ## Check and test everything; runs setup first if a to
 		set -x; $(CARGO) test $(TARGETS) --no-fail-fast; \
 	fi
 
-check: fmt clippy doc features minimal semver deny ## Look without running: all from fmt to deny, below; installs cargo-hack
+check: fmt clippy doc features minimal msrv semver deny ## Look without running: all from fmt to deny, below; installs cargo-hack
 
 fmt: ## Fail if a file is not formatted
 	$(CARGO) fmt --all --check
@@ -48,6 +48,9 @@ features: ## Fail on any lint of a library with none or one of its features alon
 
 minimal: ## Build with the oldest versions of dependencies that the workspace admits, in a copy
 	@scripts/minimal-versions
+
+msrv: ## Build the libraries with the oldest toolchain that they support (rust-version), through rustup
+	@scripts/msrv countersign countersign-client countersign-jwks countersign-tower
 
 semver: ## Compare the libraries' API with the last release, if there is one; installs cargo-semver-checks then
 	@scripts/semver $(LIBRARIES)

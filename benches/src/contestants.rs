@@ -3,7 +3,8 @@
 #![expect(clippy::expect_used, reason = "all of them are set up with a secret that is known to be sound")]
 
 use bytes::Bytes;
-use countersign::{Clock, Rejection, SystemClock, Verified, Verifier};
+use countersign::clock::{Clock, SystemClock};
+use countersign::{Rejection, Verified, Verifier};
 use hmac::digest::Output;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, reason = "the deliveries are the benches' own, and known to be sound")]
 
 use bytes::Bytes;
-use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime, Verifier};
+use countersign::clock::{Clock, SystemClock};
+use countersign::sign::Signer;
+use countersign::{MessageId, Secret, UnixTime, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::traffic::{Connections, Traffic};

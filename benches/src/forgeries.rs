@@ -5,10 +5,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use countersign::clock::{Clock, SystemClock};
 use countersign::header::WEBHOOK_SIGNATURE;
-use countersign::{
-    Clock, KeySet, PrivateKey, Reason, Secret, Signer, SystemClock, TokenPolicy, TokenSigner, UnixTime, Verifier,
-};
+use countersign::sign::{PrivateKey, Signer, TokenSigner};
+use countersign::{KeySet, Reason, Secret, TokenPolicy, UnixTime, Verifier};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 

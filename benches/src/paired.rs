@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 
 use crate::spread::Spread;
 

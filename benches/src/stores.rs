@@ -7,8 +7,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use countersign::clock::{Clock, ClockReading, SystemClock};
+use countersign::replay::MemoryStore;
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled};
-use countersign::{Clock, ClockReading, MemoryStore, SystemClock};
 
 use crate::deliveries::{message_id, scatter};
 

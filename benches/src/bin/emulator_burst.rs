@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};
 
-use countersign::{Clock as _, SystemClock};
+use countersign::clock::{Clock as _, SystemClock};
 use countersign_benches::process::{LOAD_CORE, Process, SERVER_CORE, free_port};
 use countersign_benches::report::{self, Report};
 use countersign_benches::rounds::Load;

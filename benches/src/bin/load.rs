@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use countersign_benches::deliveries::{Request, Requests};
 use countersign_benches::measurement::Measurement;
 use countersign_benches::spread::nearest_rank;

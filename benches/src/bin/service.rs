@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use countersign::MemoryStore;
+use countersign::replay::MemoryStore;
 use countersign_benches::deliveries::{SECRET, verifier};
 use countersign_tower::VerifyLayer;
 use standardwebhooks::Webhook;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign::sign::TokenIssuer;
+use countersign::sign::{PrivateKey, Signer, TokenSigner};
 use countersign::verifier::MAX_SECRETS;
-use countersign::{MessageId, PrivateKey, Signer, TokenSigner, UnixTime};
+use countersign::{MessageId, UnixTime};
 use http::HeaderMap;
 use rustls::pki_types::PrivatePkcs1KeyDer;
 use rustls::pki_types::pem::PemObject as _;

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign::{Clock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::Clock;
 
 /// The clock of jobs, schedules and secrets.
 ///
@@ -69,7 +70,7 @@ fn scaled(duration: Duration, scale: f64) -> Duration {
 mod tests {
     use std::sync::Arc;
 
-    use countersign::ManualClock;
+    use countersign::clock::ManualClock;
 
     use super::*;
 

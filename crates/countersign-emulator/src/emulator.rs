@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use countersign::SystemClock;
+use countersign::clock::SystemClock;
 use countersign::sign::TokenSignerError;
 use http::Uri;
 use tokio::net::TcpListener;

@@ -1,7 +1,7 @@
 //! The keys that sign dynamic webhooks, and the JWKS document that publishes them.
 
 use countersign::sign::TokenSignerError;
-use countersign::{PrivateKey, TokenSigner};
+use countersign::sign::{PrivateKey, TokenSigner};
 use serde_json::{Value, json};
 
 /// How many Ed25519 keys are published at a time: as many as the real sender has.

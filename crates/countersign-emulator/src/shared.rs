@@ -3,7 +3,8 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use countersign::{SystemClock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::SystemClock;
 use tokio::sync::Notify;
 
 use crate::clock::EmulatedClock;

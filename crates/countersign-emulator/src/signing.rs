@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::sign::TokenIssuer;
-use countersign::{MessageId, PrivateKey, Secret, Signer, TokenSigner, UnixTime};
+use countersign::sign::{PrivateKey, Signer, TokenSigner};
+use countersign::{MessageId, Secret, UnixTime};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use countersign::Clock;
+use countersign::clock::Clock;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use countersign::MemoryStore;
+use countersign::replay::MemoryStore;
 use countersign_tower::{Outcome, Rejection};
 
 /// The fill of one source's store, as its deliveries find it.
@@ -64,8 +64,8 @@ mod tests {
     use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
-    use countersign::replay::{Claim, ReplayKey};
-    use countersign::{Clock, ReplayStore, SystemClock};
+    use countersign::clock::{Clock, SystemClock};
+    use countersign::replay::{Claim, ReplayKey, ReplayStore};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign::Clock;
+use countersign::clock::Clock;
 use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
 use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, verify};

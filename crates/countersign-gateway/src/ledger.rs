@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::{Clock, Verified};
+use countersign::Verified;
+use countersign::clock::Clock;
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 

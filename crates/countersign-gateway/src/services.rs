@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use countersign::Clock;
+use countersign::clock::Clock;
 use countersign_tower::BodyBudget;
 use http::uri::Authority;
 

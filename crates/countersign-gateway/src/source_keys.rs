@@ -4,7 +4,8 @@ use std::future::Ready;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use countersign::{KeySource, Refreshed, Verifier};
+use countersign::Verifier;
+use countersign::key_source::{KeySource, Refreshed};
 use countersign_jwks::{HttpFetch, Jwks, RemoteKeys, State, remote};
 
 /// A key set that is fetched; a clone shares it.

@@ -29,11 +29,11 @@ use crate::fetch::{Document, FetchError};
 
 /// The shortest time between two fetches in the background, and the longest pause between two attempts while the
 /// publisher is down.
-pub const MIN_REFRESH: Duration = Duration::from_mins(1);
+pub const MIN_REFRESH: Duration = Duration::from_secs(60);
 /// The longest time between two fetches.
-pub const MAX_REFRESH: Duration = Duration::from_hours(24);
+pub const MAX_REFRESH: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time between two fetches if the publisher sends no `Cache-Control` (RFC 9111).
-pub const DEFAULT_REFRESH: Duration = Duration::from_mins(10);
+pub const DEFAULT_REFRESH: Duration = Duration::from_secs(10 * 60);
 /// Deliveries cause at most one fetch in this time, so that forged ones cannot cause many.
 pub const DEMAND_INTERVAL: Duration = Duration::from_secs(30);
 /// The pause after the first failure. It doubles up to [`MIN_REFRESH`].
@@ -48,7 +48,7 @@ pub struct Config {
 
 impl Config {
     /// The default of [`max_stale`](Self::max_stale).
-    pub const DEFAULT_MAX_STALE: Duration = Duration::from_hours(24);
+    pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// How long a set may be used after its last fetch while its publisher is down. This also limits how long a
     /// withdrawn key is trusted if somebody blocks the fetches. At least 2 min; the set is refreshed after half of

@@ -91,6 +91,12 @@ impl HttpFetch {
     }
 }
 
+impl From<JwksUrl> for HttpFetch {
+    fn from(url: JwksUrl) -> Self {
+        Self::new(url)
+    }
+}
+
 impl Fetch for HttpFetch {
     async fn fetch(&self) -> Result<Document, FetchError> {
         let request = Request::get(self.url.uri())

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
-use countersign::{Clock, KeySet, SystemClock};
+use countersign::KeySet;
+use countersign::clock::{Clock, SystemClock};
 use tokio::sync::watch;
 
 use crate::cache::{Action, Cache, Change, Config, Held, Stats};

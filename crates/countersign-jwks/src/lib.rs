@@ -1,25 +1,22 @@
 //! Public keys for [`countersign`] from a JWKS endpoint, through rotations and outages.
 //!
-//! Senders publish their keys as a JWKS document (RFC 7517). [`Jwks`] holds one such set: it fetches the set in the
-//! background, continues with the last one while the publisher is down, and looks for newer keys when a
-//! delivery is signed with an unknown key, at most once in 30 s. [`RemoteKeys`] turns it into a
-//! [`KeySource`](countersign::KeySource).
+//! Senders publish their keys as a JWKS document (RFC 7517). [`RemoteKeys`] is a [`KeySource`](countersign::key_source::KeySource)
+//! with such keys: it fetches them in the background, continues with the last set while the publisher is down, and
+//! looks for newer keys when a delivery is signed with an unknown key, at most once in 30 s.
 //!
 //! ```no_run
-//! use countersign::{SystemClock, KeySet, Verifier};
-//! use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
+//! use countersign::{KeySet, Verifier};
+//! use countersign_jwks::{JwksUrl, RemoteKeys};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let url = JwksUrl::parse("https://generativelanguage.googleapis.com/.well-known/jwks.json")?;
-//! let jwks = Jwks::new(HttpFetch::new(url), Config::default(), SystemClock);
-//! tokio::spawn(jwks.run());
-//!
-//! let keys = RemoteKeys::new(Verifier::builder("gemini").key_set(KeySet::default()).build()?, jwks);
+//! let keys = RemoteKeys::spawn(Verifier::builder("gemini").key_set(KeySet::default()).build()?, url);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`Cache`] decides when to fetch: a state machine without clock, network or runtime. [`Fetch`] does the fetching.
+//! [`Jwks`] holds one set, and several sources may share it. [`Cache`] decides when to fetch: a state machine without
+//! clock, network or runtime. [`Fetch`] does the fetching.
 
 #![deny(missing_docs)]
 

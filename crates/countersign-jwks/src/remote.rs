@@ -7,9 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
-use countersign::{Clock, KeySource, Refreshed, SystemClock, Verifier};
+use countersign::Verifier;
+use countersign::clock::{Clock, SystemClock};
+use countersign::key_source::{KeySource, Refreshed};
+use tokio::task::AbortHandle;
 
+use crate::cache::Config;
 use crate::fetch::Fetch;
+use crate::http::HttpFetch;
 use crate::jwks::{Demand, Jwks};
 
 /// The secrets, pinned keys and policy of a verifier, with the keys of a [`Jwks`]. A clone is cheap and shares them.
@@ -22,13 +27,61 @@ struct Inner<F, C> {
     jwks: Jwks<F, C>,
     /// Built once for each set, because it remembers which key matched last.
     combined: ArcSwap<Verifier>,
+    _refreshes: Option<Refreshes>,
+}
+
+/// The task that [`RemoteKeys::spawn`] started. It ends when this is dropped.
+struct Refreshes(AbortHandle);
+
+impl Drop for Refreshes {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl RemoteKeys<HttpFetch> {
+    /// Adds the keys at a URL to the keys of `base`, and refreshes them in the background. A key set in `base` is
+    /// replaced.
+    ///
+    /// The first fetch starts at once and is not waited for: a delivery that needs a key before it has ended waits for
+    /// it. The task that refreshes the keys ends when the last clone is dropped.
+    ///
+    /// Pass a [`JwksUrl`](crate::JwksUrl), or an [`HttpFetch`] to set a timeout, a proxy or a certificate authority. To
+    /// share one key set between sources, or to set [`Config::max_stale`], use [`new`](Self::new).
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    ///
+    /// ```no_run
+    /// use countersign::{KeySet, Verifier};
+    /// use countersign_jwks::{JwksUrl, RemoteKeys};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let base = Verifier::builder("gemini").key_set(KeySet::default()).build()?;
+    /// let url = JwksUrl::parse("https://generativelanguage.googleapis.com/.well-known/jwks.json")?;
+    /// let keys = RemoteKeys::spawn(base, url);
+    /// # drop(keys);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn(base: Verifier, from: impl Into<HttpFetch>) -> Self {
+        let jwks = Jwks::new(from.into(), Config::default(), SystemClock);
+        let task = tokio::spawn(jwks.run());
+        Self::with(base, jwks, Some(Refreshes(task.abort_handle())))
+    }
 }
 
 impl<F: Fetch, C: Clock> RemoteKeys<F, C> {
     /// Adds the keys of `jwks` to the keys of `base`. A key set in `base` is replaced.
+    ///
+    /// Spawn [`Jwks::run`] once for each key set. [`spawn`](RemoteKeys::spawn) does both.
     pub fn new(base: Verifier, jwks: Jwks<F, C>) -> Self {
+        Self::with(base, jwks, None)
+    }
+
+    fn with(base: Verifier, jwks: Jwks<F, C>, refreshes: Option<Refreshes>) -> Self {
         let combined = ArcSwap::from_pointee(base.clone());
-        Self(Arc::new(Inner { base, jwks, combined }))
+        Self(Arc::new(Inner { base, jwks, combined, _refreshes: refreshes }))
     }
 
     /// The key set, for its numbers.

@@ -132,6 +132,11 @@ impl Backend {
         self.shared.seen.borrow().clone()
     }
 
+    /// The complete requests so far, without the first ones.
+    pub fn seen_after(&self, first: usize) -> Vec<Seen> {
+        self.shared.seen.borrow().iter().skip(first).cloned().collect()
+    }
+
     /// Waits for this many complete requests, and returns the last one.
     pub async fn has_seen(&self, times: usize) -> Seen {
         let mut seen = self.shared.seen.subscribe();

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use countersign::clock::{Clock, SystemClock};
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime};
+use countersign::sign::Signer;
+use countersign::{MessageId, Secret, UnixTime};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 

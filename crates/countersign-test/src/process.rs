@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 
 use crate::wait::{PATIENCE, eventually};
 

@@ -1,6 +1,6 @@
 //! Extractors for handlers of [axum], behind the feature `axum`.
 //!
-//! [`Webhook`] is the event of a verified delivery, [`VerifiedDelivery`] the verdict: who signed it, with
+//! [`Webhook`] is the payload of a verified delivery, [`VerifiedDelivery`] the verdict: who signed it, with
 //! which key, when, and under which id. Both look at what [`VerifyLayer`](crate::VerifyLayer) left in the
 //! request, read no body, and can stand in any order beside other extractors. The layer may be put around a
 //! whole router, a nested one, or the method router of one route.
@@ -16,11 +16,12 @@
 //!
 //! ```no_run
 //! use axum::{Json, Router, routing::post};
-//! use countersign::{Secret, Verifier, gemini::EventKind};
+//! use countersign::Verifier;
+//! use countersign::gemini::{self, EventKind};
 //! use countersign_tower::VerifyLayer;
 //! use countersign_tower::extract::{VerifiedDelivery, Webhook};
 //!
-//! async fn gemini(Webhook(event): Webhook, VerifiedDelivery(delivery): VerifiedDelivery) {
+//! async fn gemini(Webhook(event): Webhook<gemini::Event>, VerifiedDelivery(delivery): VerifiedDelivery) {
 //!     if event.kind == EventKind::BatchSucceeded {
 //!         println!("{}: {:?}", delivery.message_id(), event.data.output_file_uri);
 //!     }
@@ -51,8 +52,9 @@ use ::axum::body::Body;
 use ::axum::extract::FromRequestParts;
 use ::axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign::gemini::EventError;
-use countersign::{Event, Verified};
+use countersign::Verified;
+#[cfg(feature = "gemini")]
+use countersign::gemini::Event;
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -65,12 +67,11 @@ use crate::reject::render::problem_document;
 use crate::reject::response;
 use crate::report::Outcome;
 
-/// The payload of a verified delivery: an [`Event`] unless another [`Payload`] is asked for.
+/// The payload of a verified delivery, for example [`gemini::Event`](countersign::gemini::Event) or `Json<T>`: any [`Payload`].
 ///
-/// It is parsed from the bytes that were signed. See the [module](self) for what a sender gets where it
-/// cannot be had.
+/// It is parsed from the signed bytes. The [module](self) says what the sender gets if it cannot be parsed.
 #[derive(Clone, Debug)]
-pub struct Webhook<T = Event>(pub T);
+pub struct Webhook<T>(pub T);
 
 /// The verdict on a delivery: proof that it was signed by its source, recently, over exactly this body.
 #[derive(Clone, Debug)]
@@ -121,9 +122,10 @@ pub trait Payload: Sized {
 }
 
 /// A Gemini API event.
+#[cfg(feature = "gemini")]
 impl Payload for Event {
     fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
-        verified.event().map_err(|error: EventError| PayloadError::new(error.to_string()))
+        verified.event().map_err(|error| PayloadError::new(error.to_string()))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use countersign::{EventFilter, Verified};
+use countersign::Verified;
+use countersign::filter::EventFilter;
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 

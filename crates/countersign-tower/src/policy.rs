@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::clock::Clock;
+use countersign::filter::EventFilter;
 use countersign::replay::StoreErrorKind;
-use countersign::{Clock, EventFilter};
 
 use crate::read::budget::BodyBudget;
 use crate::reject::render::Render;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign::{Clock, MessageId, Signer, SystemClock};
+use countersign::MessageId;
+use countersign::clock::{Clock, SystemClock};
+use countersign::sign::Signer;
 use http::Request;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -23,7 +25,8 @@ use crate::body::BodyError;
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::post};
-/// use countersign::{Secret, Signer, Verifier};
+/// use countersign::sign::Signer;
+/// use countersign::{Secret, Verifier};
 /// use countersign_tower::{SignLayer, VerifyLayer};
 /// use http::Request;
 /// use tower::{Layer, ServiceExt};

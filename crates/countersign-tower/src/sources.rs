@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use countersign::{KeySource, Verifier};
+use countersign::Verifier;
+use countersign::key_source::KeySource;
 use http::request;
 
 /// Chooses the source whose keys a request is verified with.

@@ -114,7 +114,8 @@ impl Clock for SystemClock {
 /// or NTP does.
 ///
 /// ```
-/// use countersign::{Clock, ManualClock, UnixTime};
+/// use countersign::clock::{Clock, ManualClock};
+/// use countersign::UnixTime;
 /// use std::time::Duration;
 ///
 /// let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));

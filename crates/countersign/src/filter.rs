@@ -5,7 +5,7 @@ use std::fmt;
 /// Filters events by type. A pattern is an exact type, a prefix such as `batch.*`, or `*` for all events.
 ///
 /// ```
-/// use countersign::EventFilter;
+/// use countersign::filter::EventFilter;
 ///
 /// let filter = EventFilter::new(["batch.*", "video.generated"])?;
 /// assert!(filter.admits(Some("batch.succeeded")));

@@ -2,7 +2,7 @@
 //!
 //! The core of countersign is a function. Its input is the request headers, the body, the time and the keys. It returns
 //! proof that the webhook is authentic and recent, or the reason for rejecting it. It does no I/O, reads the clock only
-//! through [`Clock`], and needs no async runtime. [`countersign-tower`] uses it in a service, and `countersign-gateway`
+//! through [`Clock`](clock::Clock), and needs no async runtime. [`countersign-tower`] uses it in a service, and `countersign-gateway`
 //! in front of one.
 //!
 //! ```
@@ -26,6 +26,20 @@
 //! assert_eq!(verified.message_id().as_str(), "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The types at the root configure verification and describe its result. The rest is in modules:
+//!
+//! | module | contains |
+//! | --- | --- |
+//! | [`verify`] | verification in two steps, before and after the body is read |
+//! | [`replay`] | the contract of replay stores, and the store in memory |
+//! | [`key_source`] | keys that change at run time |
+//! | [`filter`] | filters for event types |
+//! | [`clock`] | the clocks |
+//! | `gemini` | the events of Gemini API webhooks |
+//! | `sign` | signing |
+//! | [`secret`], [`key`], [`message_id`], [`header`] | what is read from texts and headers, and the errors |
+//! | [`verifier`], [`verdict`], [`rejection`] | limits, schemes and reasons |
 //!
 //! # Features
 //!
@@ -73,26 +87,14 @@ pub mod verifier;
 pub mod verify;
 mod work;
 
-pub use clock::{Clock, ClockReading, ManualClock, SystemClock, UnixTime};
-pub use filter::EventFilter;
-#[cfg(feature = "gemini")]
-pub use gemini::Event;
+pub use clock::UnixTime;
 pub use key::KeySet;
 #[cfg(feature = "v1a")]
 pub use key::PublicKey;
-pub use key_source::{KeySource, Refreshed};
 pub use message_id::MessageId;
 pub use rejection::{Reason, Rejection};
-pub use replay::{MemoryStore, ReplayStore};
 pub use secret::Secret;
-#[cfg(all(feature = "sign", feature = "v1a"))]
-pub use sign::PrivateKey;
-#[cfg(feature = "sign")]
-pub use sign::Signer;
-#[cfg(all(feature = "sign", feature = "rs256"))]
-pub use sign::TokenSigner;
-pub use verdict::{Scheme, Verified};
+pub use verdict::Verified;
 #[cfg(feature = "rs256")]
 pub use verifier::TokenPolicy;
 pub use verifier::Verifier;
-pub use verify::Attempt;

@@ -1,7 +1,8 @@
 //! Why verification rejects a delivery: a [`Rejection`] with its [`Reason`].
 //!
 //! ```
-//! use countersign::{MessageId, Reason, Secret, Signer, UnixTime, Verifier};
+//! use countersign::sign::Signer;
+//! use countersign::{MessageId, Reason, Secret, UnixTime, Verifier};
 //!
 //! let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
 //! let verifier = Verifier::builder("example").secret(secret.clone()).build()?;
@@ -145,7 +146,7 @@ pub enum Reason {
     /// There is no key for any scheme of the signature header.
     UnsupportedScheme,
     /// The body is too large for the number of secrets, or of `v1a` signatures and keys. See
-    /// [`Attempt::body_limit`](crate::Attempt::body_limit).
+    /// [`Attempt::body_limit`](crate::verify::Attempt::body_limit).
     BodyTooLarge,
     /// No signature of this id, timestamp and body matches any key.
     SignatureMismatch,

@@ -12,7 +12,7 @@ use crate::verifier::Verifier;
 
 /// Proof that the source signed exactly this body, recently.
 ///
-/// Only [`Attempt::finish`](crate::Attempt::finish) creates one. A clone is cheap.
+/// Only [`Attempt::finish`](crate::verify::Attempt::finish) creates one. A clone is cheap.
 #[derive(Clone)]
 pub struct Verified {
     verifier: Verifier,
@@ -82,7 +82,7 @@ impl Verified {
         &self.body
     }
 
-    /// The key of this message in a [`ReplayStore`](crate::ReplayStore).
+    /// The key of this message in a [`ReplayStore`](crate::replay::ReplayStore).
     pub fn replay_key(&self) -> ReplayKey {
         ReplayKey::new(self.verifier.shared_source(), self.message_id.clone())
     }

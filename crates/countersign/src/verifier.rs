@@ -27,7 +27,7 @@ use crate::secret::Secret;
 pub use crate::token_policy::TokenPolicy;
 
 /// The default tolerance for timestamps.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_mins(5);
+pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 /// The maximum number of secrets of a source. A rotation needs two.
 pub const MAX_SECRETS: usize = 8;
 /// The maximum number of Ed25519 keys that are tried, pinned keys first. A `v1a` signature does not name its key.
@@ -92,7 +92,7 @@ impl Verifier {
     }
 
     /// The longest time for which a copy of an accepted request is still accepted. A
-    /// [`ReplayStore`](crate::ReplayStore) must remember the message id for at least as long.
+    /// [`ReplayStore`](crate::replay::ReplayStore) must remember the message id for at least as long.
     ///
     /// It is twice the tolerance, because a timestamp may differ in both directions. With a token policy it is at least
     /// 24 h, 60 s and the tolerance: a token without `iat` may have an `exp` up to 24 h ahead, 60 s of leeway are
@@ -101,6 +101,11 @@ impl Verifier {
         let tolerance = Duration::from_secs(self.0.tolerance_secs);
         let of_tokens = self.0.token.as_ref().map(|_| token::LONGEST_LIFE.saturating_add(tolerance));
         of_tokens.unwrap_or_default().max(tolerance.saturating_mul(2))
+    }
+
+    /// Whether both are clones of one verifier.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn inner(&self) -> &Inner {

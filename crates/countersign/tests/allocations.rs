@@ -6,7 +6,8 @@
 #![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
 
 use bytes::Bytes;
-use countersign::{MessageId, Reason, Secret, Signer, UnixTime, Verified, Verifier};
+use countersign::sign::Signer;
+use countersign::{MessageId, Reason, Secret, UnixTime, Verified, Verifier};
 use http::{HeaderMap, HeaderValue};
 
 const NOW: UnixTime = UnixTime::from_secs(1_790_661_946);

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign::{Clock, Event, SystemClock, UnixTime, Verified};
+use countersign::clock::{Clock, SystemClock};
+use countersign::gemini::Event;
+use countersign::{UnixTime, Verified};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use tokio::sync::Notify;
 

@@ -28,8 +28,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use clap::Parser;
-use countersign::{KeySet, MemoryStore, Secret, SystemClock, TokenPolicy, Verifier};
-use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
+use countersign::replay::MemoryStore;
+use countersign::{KeySet, Secret, TokenPolicy, Verifier, gemini};
+use countersign_jwks::{JwksUrl, RemoteKeys};
 use countersign_tower::extract::{VerifiedDelivery, Webhook, WebhookRejection};
 use countersign_tower::{BodyBudget, Report, VerifyLayer};
 use tokio::net::TcpListener;
@@ -138,13 +139,11 @@ fn app(
     let mut app = Router::new().route("/gemini", post(receive).layer(layer));
 
     if let Some(url) = jwks {
-        let jwks = Jwks::new(HttpFetch::new(url), Config::default(), SystemClock);
-        tokio::spawn(jwks.run());
         let mut verifier = Verifier::builder("gemini-dynamic").key_set(KeySet::default());
         if let Some(audience) = audience {
             verifier = verifier.token(TokenPolicy::new([audience]));
         }
-        let layer = VerifyLayer::new(RemoteKeys::new(verifier.build()?, jwks)).on_report(report);
+        let layer = VerifyLayer::new(RemoteKeys::spawn(verifier.build()?, url)).on_report(report);
         let layer = layer.store(store).body_budget(budget).body_limit(BODY_LIMIT);
         app = app.route("/gemini/dynamic", post(receive).layer(layer));
     }
@@ -162,7 +161,7 @@ fn report(report: &Report) {
 async fn receive(
     State(inbox): State<Inbox>,
     VerifiedDelivery(delivery): VerifiedDelivery,
-    webhook: Result<Webhook, WebhookRejection>,
+    webhook: Result<Webhook<gemini::Event>, WebhookRejection>,
 ) -> Response {
     let event = match webhook {
         Ok(Webhook(event)) => event,

@@ -1,6 +1,6 @@
 //! Routes events by `user_metadata`, which the sender returns unchanged from the original request.
 
-use countersign::Event;
+use countersign::gemini::Event;
 use serde_json::Value;
 
 /// The action for an event.

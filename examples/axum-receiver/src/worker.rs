@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

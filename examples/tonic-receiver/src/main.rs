@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
-use countersign::{Verified, Verifier};
+use countersign::{Verified, Verifier, gemini};
 use countersign_tower::extract::{VerifiedDelivery, Webhook};
 use countersign_tower::{Report, VerifyLayer};
 use tokio::net::TcpListener;
@@ -73,7 +73,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// Handles a Gemini API webhook over HTTP.
-async fn receive(Webhook(event): Webhook, VerifiedDelivery(delivery): VerifiedDelivery) {
+async fn receive(Webhook(event): Webhook<gemini::Event>, VerifiedDelivery(delivery): VerifiedDelivery) {
     println!("http {} {}", delivery.message_id(), event.event_type);
 }
 

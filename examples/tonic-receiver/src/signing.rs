@@ -2,7 +2,9 @@ use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use countersign::{Clock, MessageId, Signer, SystemClock};
+use countersign::MessageId;
+use countersign::clock::{Clock, SystemClock};
+use countersign::sign::Signer;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tonic::body::Body;

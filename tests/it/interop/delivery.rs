@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 
 /// What a sender has to say, before it is signed.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use countersign_gateway::{config::Config, log::Log, process};
 use countersign_test::process::free_address;
 use tempfile::TempDir;

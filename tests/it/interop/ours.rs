@@ -1,6 +1,8 @@
 //! Our half of every case.
 
-use countersign::{Clock, MessageId, Secret, Signer, SystemClock, UnixTime, Verifier};
+use countersign::clock::{Clock, SystemClock};
+use countersign::sign::Signer;
+use countersign::{MessageId, Secret, UnixTime, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Delivery, Message, gateway};

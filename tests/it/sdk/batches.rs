@@ -1,6 +1,6 @@
 //! Batches, whose requests are inline or in a file.
 
-use countersign::Scheme;
+use countersign::verdict::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Interactions in the background.
 
-use countersign::Scheme;
+use countersign::verdict::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 

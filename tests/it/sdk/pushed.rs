@@ -1,6 +1,7 @@
 //! What was pushed of a job.
 
-use countersign::{Scheme, UnixTime};
+use countersign::UnixTime;
+use countersign::verdict::Scheme;
 use serde_json::{Value, json};
 
 use super::facts::to_the_second;

@@ -8,8 +8,10 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use countersign::{Clock, Event, Reason, Secret, SystemClock, TokenPolicy, UnixTime, Verified, Verifier};
-use countersign_jwks::{Config, HttpFetch, Jwks, JwksUrl, RemoteKeys};
+use countersign::clock::{Clock, SystemClock};
+use countersign::gemini::Event;
+use countersign::{Reason, Secret, TokenPolicy, UnixTime, Verified, Verifier};
+use countersign_jwks::{JwksUrl, RemoteKeys};
 use countersign_tower::VerifyLayer;
 use http::HeaderMap;
 use serde_json::Value;
@@ -47,12 +49,10 @@ impl Receiver {
     /// To be called in a runtime, which it ends with.
     pub(crate) async fn start(jwks_url: &str) -> Self {
         let url = JwksUrl::parse(jwks_url).expect("a URL of this machine");
-        let jwks = Jwks::new(HttpFetch::new(url), Config::default(), SystemClock);
-        tokio::spawn(jwks.run());
         let verifier = Verifier::builder("gemini").token(TokenPolicy::new([AUDIENCE])).build().expect("a verifier");
         let arrivals = Arrivals::default();
         let app = Router::new()
-            .route("/dynamic/{*rest}", post(receive).layer(VerifyLayer::new(RemoteKeys::new(verifier, jwks))))
+            .route("/dynamic/{*rest}", post(receive).layer(VerifyLayer::new(RemoteKeys::spawn(verifier, url))))
             .route("/static/{*rest}", post(receive))
             .route("/gone/{*rest}", post(async || StatusCode::GONE))
             .with_state(arrivals.clone());

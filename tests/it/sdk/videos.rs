@@ -1,6 +1,6 @@
 //! Videos: made through the second major version of the SDKs, and polled through both.
 
-use countersign::Scheme;
+use countersign::verdict::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use countersign::{Clock, Reason, SystemClock, UnixTime};
+use countersign::clock::{Clock, SystemClock};
+use countersign::{Reason, UnixTime};
 use countersign_emulator::Dynamic;
 use serde_json::{Value, json};
 

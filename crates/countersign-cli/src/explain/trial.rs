@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{MessageId, Signer, UnixTime, Verifier};
+use countersign::sign::Signer;
+use countersign::{MessageId, UnixTime, Verifier};
 use http::{HeaderMap, HeaderValue};
 
 use super::case::Case;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign::{Clock as _, MessageId, SystemClock, UnixTime};
+use countersign::clock::{Clock as _, SystemClock};
+use countersign::{MessageId, UnixTime};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use countersign::clock::{Clock as _, SystemClock};
 use countersign::verifier::DEFAULT_TOLERANCE;
-use countersign::{Clock as _, Rejection, SystemClock, UnixTime, Verified, Verifier};
+use countersign::{Rejection, UnixTime, Verified, Verifier};
 use serde_json::{Value, json};
 
 use crate::capture::{Capture, CaptureArgs};

@@ -7,8 +7,9 @@ use std::thread;
 
 use crate::common::dynamic::{AUDIENCE, RSA, jwks, private_text};
 use crate::common::{Captured, SECRET, run};
+use countersign::clock::{Clock as _, SystemClock};
 use countersign::gemini::EventKind;
-use countersign::{Clock as _, KeySet, Secret, SystemClock, TokenPolicy, Verified, Verifier};
+use countersign::{KeySet, Secret, TokenPolicy, Verified, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncountersign-outcome: duplicate\r\ncontent-length: 0\r\n\r\n";

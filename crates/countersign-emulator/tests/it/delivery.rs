@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Api, Receiver, config, soon, text, until, verifier};
-use countersign::{Clock as _, KeySet, Reason, Scheme, SystemClock, TokenPolicy, Verifier};
+use countersign::clock::{Clock as _, SystemClock};
+use countersign::verdict::Scheme;
+use countersign::{KeySet, Reason, TokenPolicy, Verifier};
 use countersign_emulator::{Config, Dynamic};
 use serde_json::{Value, json};
 

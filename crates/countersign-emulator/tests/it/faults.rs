@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::common::{Api, Receiver, config, text, until, verifier};
-use countersign::{Clock as _, Reason, SystemClock};
+use countersign::Reason;
+use countersign::clock::{Clock as _, SystemClock};
 use countersign_emulator::Config;
 use serde_json::{Value, json};
 

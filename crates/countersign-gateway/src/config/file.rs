@@ -27,6 +27,7 @@ pub(super) struct Server {
     pub(super) head_timeout: Option<Spanned<String>>,
     pub(super) idle_timeout: Option<Spanned<String>>,
     pub(super) write_timeout: Option<Spanned<String>>,
+    pub(super) accelerate: Option<bool>,
 }
 
 /// Values that may hold a secret by mistake are taken as they are, for an error that does not repeat them.

@@ -22,7 +22,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign::{Clock, EventFilter, SystemClock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::{Clock, SystemClock};
+use countersign::filter::EventFilter;
 use countersign_tower::{VerifyLayer, policy::Untyped};
 use http::uri::Authority;
 use toml::Spanned;
@@ -85,6 +87,8 @@ pub struct Server {
     pub max_connections: Option<usize>,
     /// How long a client may keep a connection without progress.
     pub timeouts: Timeouts,
+    /// Whether plain requests of HTTP/1.1 are served without hyper.
+    pub accelerate: bool,
     /// How long requests in flight may take to finish once the process was told to stop.
     pub shutdown_timeout: Duration,
 }
@@ -255,6 +259,7 @@ impl file::Server {
                 write: duration_or(self.write_timeout.as_ref(), Duration::from_secs(30))?,
             },
             body_budget,
+            accelerate: self.accelerate.unwrap_or(true),
             shutdown_timeout: duration_or(self.shutdown_timeout.as_ref(), Duration::from_secs(15))?,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countersign::EventFilter;
+use countersign::filter::EventFilter;
 use countersign_tower::{VerifyLayer, policy::Untyped};
 use http::uri::Authority;
 use toml::Spanned;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use countersign::UnixTime;
+use countersign::replay::MemoryStore;
 use countersign::verifier::DEFAULT_TOLERANCE;
-use countersign::{MemoryStore, UnixTime};
 use countersign_tower::VerifyLayer;
 use toml::Spanned;
 

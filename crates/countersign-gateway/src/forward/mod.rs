@@ -31,7 +31,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use countersign_tower::DeliveryBody;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use tokio::runtime::Handle;
 
 use super::connection::Connection;

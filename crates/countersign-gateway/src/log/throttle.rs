@@ -76,7 +76,7 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use countersign::{Clock, SystemClock};
+    use countersign::clock::{Clock, SystemClock};
 
     use super::*;
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use countersign::{MemoryStore, UnixTime};
+use countersign::clock::UnixTime;
+use countersign::replay::MemoryStore;
 use countersign_tower::BodyBudget;
 use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -44,6 +45,7 @@ pub struct Metrics {
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
     connections: Arc<Slots>,
+    accelerated: Counter,
 }
 
 /// Why a connection was not served.
@@ -127,6 +129,7 @@ impl Metrics {
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
             connections,
+            accelerated: Counter::default(),
         };
         metrics.register(sets.collect());
         metrics
@@ -172,6 +175,11 @@ impl Metrics {
             "Connections and HTTP/2 streams closed because the client made no progress, by reason",
             self.connections_closed.clone(),
         );
+        registry.register(
+            "accelerated",
+            "Requests of webhook listeners that were served without hyper",
+            self.accelerated.clone(),
+        );
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
         }
@@ -200,6 +208,11 @@ impl Metrics {
     /// Counts a request.
     pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
         self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
+    }
+
+    /// The number of requests that the accelerator served.
+    pub fn accelerated(&self) -> Counter {
+        self.accelerated.clone()
     }
 
     /// Counts a connection that was not served.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign::SystemClock;
+use countersign::clock::SystemClock;
 use countersign_tower::BodyBudget;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{ExecutionPhase, RunArgs, Server as PingoraServer, ShutdownSignal, ShutdownSignalWatch};
@@ -71,7 +71,7 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<PingoraServer, ServerError> {
-    let config::Server { ref listen, admin, threads, shutdown_timeout, timeouts, .. } = config.server;
+    let config::Server { ref listen, admin, threads, shutdown_timeout, timeouts, accelerate, .. } = config.server;
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
         ServerConf {
@@ -109,8 +109,12 @@ fn build(
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(balancer::resolve(&upstreams));
 
+    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
+    if accelerate {
+        webhooks = webhooks.accelerate(metrics.accelerated());
+    }
     let acceptor = Acceptor {
-        server: Arc::new(Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks)),
+        server: Arc::new(webhooks),
         slots,
         tasks: tasks.clone(),
         metrics: Arc::clone(&metrics),

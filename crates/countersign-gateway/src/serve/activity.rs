@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use tokio::sync::watch;
 
 use super::slots::Phase;
@@ -28,7 +28,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// expired.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often the gateway checks whether a sender that waits for a response has disconnected.
-const CHECK: Duration = Duration::from_secs(1);
+pub(super) const CHECK: Duration = Duration::from_secs(1);
 
 impl Timeouts {
     /// The timeouts in this phase.
@@ -73,6 +73,11 @@ impl Activity {
         self.has_begun.store(true, Ordering::Relaxed);
         self.touch();
         Open(Arc::clone(self))
+    }
+
+    /// Requests were served before this began.
+    pub(super) fn set_begun(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// A turn of the connection begins.

@@ -1,5 +1,6 @@
 //! The bodies of requests and responses, which report their progress to their connection.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,47 +8,68 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
 use super::activity::{Activity, Open};
+use super::plain::PlainBody;
 
 /// The body of a request as it arrives.
 #[derive(Debug)]
-pub struct RequestBody {
-    incoming: Incoming,
-    activity: Arc<Activity>,
+pub struct RequestBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Hyper { incoming: Incoming, activity: Arc<Activity> },
+    Plain(PlainBody),
 }
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, activity: &Arc<Activity>) -> Self {
         activity.set_body_unread(!incoming.is_end_stream());
-        Self { incoming, activity: Arc::clone(activity) }
+        Self(Kind::Hyper { incoming, activity: Arc::clone(activity) })
+    }
+
+    pub(super) fn plain(body: PlainBody) -> Self {
+        Self(Kind::Plain(body))
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Box<dyn Error + Send + Sync>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let poll = Pin::new(&mut self.incoming).poll_frame(cx);
-        match &poll {
-            Poll::Ready(None) => self.activity.set_body_unread(false),
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.activity.set_body_unread(false),
-            _ => {}
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Kind::Hyper { incoming, activity } => {
+                let poll = Pin::new(&mut *incoming).poll_frame(cx);
+                match &poll {
+                    Poll::Ready(None) => activity.set_body_unread(false),
+                    Poll::Ready(Some(Ok(_))) if incoming.is_end_stream() => activity.set_body_unread(false),
+                    _ => {}
+                }
+                poll.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Kind::Plain(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
         }
-        poll
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.0 {
+            Kind::Hyper { incoming, .. } => incoming.is_end_stream(),
+            Kind::Plain(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.0 {
+            Kind::Hyper { incoming, .. } => incoming.size_hint(),
+            Kind::Plain(body) => body.size_hint(),
+        }
     }
 }
 

@@ -6,18 +6,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use countersign::{Clock, SystemClock};
+use bytes::{Bytes, BytesMut};
+use countersign::clock::{Clock, SystemClock};
 use countersign_tower::BodyBudget;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::activity::{Activity, LINGER, Timeouts};
-use super::link::{Early, Link};
+use super::link::Link;
+use super::plain::{Handover, Plain};
 use super::service::Requests;
 use super::slots::{Phase, Slot};
 use super::streams::Streams;
@@ -38,6 +41,9 @@ const MAX_LOCAL_RESETS: usize = 1024;
 /// The maximum number of buffered response bytes per HTTP/2 stream.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
+/// The most bytes that are read before it is known what speaks on a connection.
+const FIRST_READ: usize = 4 * 1024;
+
 /// Serves HTTP/1.1 and HTTP/2 on accepted streams.
 pub struct Server<S> {
     service: S,
@@ -46,6 +52,8 @@ pub struct Server<S> {
     budget: BodyBudget,
     tasks: TaskTracker,
     http1: http1::Builder,
+    /// Counts the requests that the accelerator serves, if it is on.
+    accelerated: Option<Counter>,
 }
 
 impl<S: Responds> Server<S> {
@@ -63,7 +71,14 @@ impl<S: Responds> Server<S> {
         // than the bytes that were read before it.
         http1.half_close(true).header_read_timeout(None).max_buf_size(3 * MAX_HEAD);
         let on_ending: OnEnding = Arc::new(on_ending);
-        Self { service, on_ending, timeouts, budget: budget.clone(), tasks: tasks.clone(), http1 }
+        Self { service, on_ending, timeouts, budget: budget.clone(), tasks: tasks.clone(), http1, accelerated: None }
+    }
+
+    /// Serves plain requests without hyper, and counts them.
+    #[must_use]
+    pub fn accelerate(mut self, counter: Counter) -> Self {
+        self.accelerated = Some(counter);
+        self
     }
 
     /// Serves a stream until it ends.
@@ -72,7 +87,12 @@ impl<S: Responds> Server<S> {
         let mut phase = slot.watch();
         let Some(early) = self.first_bytes(&stream, accepted, &mut phase).await else { return };
         // Boxed, so that a connection without a request uses less memory.
-        Box::pin(self.serve_http(stream, address, accepted, early, phase)).await;
+        let connection = Connection::new(address.ip(), Scheme::Http);
+        let handover = Handover { stream, received: early, is_used: false };
+        let handover = Box::pin(self.serve_plain(handover, &connection, &mut phase)).await;
+        if let Some(handover) = handover {
+            Box::pin(self.serve_http(handover, connection, accepted, phase)).await;
+        }
         drop(slot);
     }
 
@@ -82,8 +102,8 @@ impl<S: Responds> Server<S> {
         stream: &TcpStream,
         accepted: Instant,
         phase: &mut watch::Receiver<Phase>,
-    ) -> Option<Early> {
-        let mut early = Early::default();
+    ) -> Option<Bytes> {
+        let mut early = BytesMut::new();
         if *phase.borrow() == Phase::Stopping {
             return None;
         }
@@ -99,40 +119,65 @@ impl<S: Responds> Server<S> {
                     continue;
                 }
                 () = limit.as_mut() => {
-                    (self.on_ending)(if early.len == 0 { Ending::IdleTimeout } else { Ending::HeadTimeout });
+                    (self.on_ending)(if early.is_empty() { Ending::IdleTimeout } else { Ending::HeadTimeout });
                     return None;
                 }
             }
-            match stream.try_read(&mut early.bytes[early.len..]) {
+            early.reserve(FIRST_READ);
+            match stream.try_read_buf(&mut early) {
                 Ok(0) => return None,
-                Ok(read) => early.len += read,
+                Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
                 Err(_) => return None,
             }
-            if early.len == PREFACE.len() || early.bytes[..early.len] != PREFACE[..early.len] {
-                return Some(early);
+            let known = early.len().min(PREFACE.len());
+            if known == PREFACE.len() || early[..known] != PREFACE[..known] {
+                return Some(early.freeze());
             }
         }
     }
 
+    /// Serves plain requests, if that is on. Returns the connection with the first request that is not plain.
+    async fn serve_plain(
+        &self,
+        handover: Handover,
+        connection: &Connection,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Handover> {
+        let Some(taken) = &self.accelerated else { return Some(handover) };
+        let mut plain = Plain {
+            service: self.service.clone(),
+            on_ending: Arc::clone(&self.on_ending),
+            connection: connection.clone(),
+            timeouts: self.timeouts,
+            budget: self.budget.clone(),
+            tasks: self.tasks.clone(),
+            taken: taken.clone(),
+        };
+        plain.serve(handover.stream, handover.received, phase).await
+    }
+
     async fn serve_http(
         &self,
-        stream: TcpStream,
-        address: SocketAddr,
+        handover: Handover,
+        connection: Connection,
         accepted: Instant,
-        early: Early,
         mut phase: watch::Receiver<Phase>,
     ) {
-        let activity = Activity::new(accepted);
+        let Handover { stream, received, is_used } = handover;
+        let activity = Activity::new(if is_used { SystemClock.instant() } else { accepted });
+        if is_used {
+            activity.set_begun();
+        }
         let requests = Requests {
             service: self.service.clone(),
             on_ending: Arc::clone(&self.on_ending),
             activity: Arc::clone(&activity),
-            connection: Connection::new(address.ip(), Scheme::Http),
+            connection: connection.clone(),
             tasks: self.tasks.clone(),
         };
-        let is_http2 = early.bytes == *PREFACE;
-        let Ok(link) = Link::new(stream, early, (!is_http2).then_some(&self.budget)) else { return };
+        let is_http2 = received.starts_with(PREFACE);
+        let Ok(link) = Link::new(stream, received, (!is_http2).then_some(&self.budget)) else { return };
         let io = TokioIo::new(link.clone());
         let mut watch = Watch::new(self.timeouts, &link, &activity, &mut phase, !is_http2);
         let on_idle = || (self.on_ending)(Ending::IdleTimeout);
@@ -149,18 +194,18 @@ impl<S: Responds> Server<S> {
                 .keep_alive_interval(self.timeouts.head);
             let budget = self.budget.clone();
             let service = service_fn(move |request| requests.http2(&budget, request, &streams.progress()));
-            let connection = pin!(http2.serve_connection(io, service));
-            watch.until_end(connection, http2::Connection::graceful_shutdown, on_idle).await
+            let serving = pin!(http2.serve_connection(io, service));
+            watch.until_end(serving, http2::Connection::graceful_shutdown, on_idle).await
         } else {
             let link = link.clone();
             let service = service_fn(move |request| requests.http1(&link, request));
-            let connection = pin!(self.http1.serve_connection(io, service));
-            watch.until_end(connection, http1::Connection::graceful_shutdown, on_idle).await
+            let serving = pin!(self.http1.serve_connection(io, service));
+            watch.until_end(serving, http1::Connection::graceful_shutdown, on_idle).await
         };
-        self.end(&link, &address, ended).await;
+        self.end(&link, &connection, ended).await;
     }
 
-    async fn end(&self, link: &Link, address: &SocketAddr, ended: Ended) {
+    async fn end(&self, link: &Link, connection: &Connection, ended: Ended) {
         match ended {
             // After a response to `CONNECT` or `Upgrade`, hyper leaves the connection open for an upgrade. The gateway
             // does not upgrade, so it closes it.
@@ -173,7 +218,7 @@ impl<S: Responds> Server<S> {
                     let too_large = error.is_parse_too_large();
                     (self.on_ending)(if too_large { Ending::HeadTooLarge } else { Ending::Malformed });
                 }
-                tracing::debug!(peer = %address.ip(), %error, "the connection ended early");
+                tracing::debug!(peer = %connection.peer(), %error, "the connection ended early");
             }
             Ended::Unread => {
                 (self.on_ending)(Ending::WriteTimeout);

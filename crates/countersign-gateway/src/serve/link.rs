@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use countersign::{Clock, SystemClock};
+use bytes::Bytes;
+use countersign::clock::{Clock, SystemClock};
 use countersign_tower::{
     BodyBudget,
     read::{OverBudget, Reservation},
@@ -19,8 +20,8 @@ use super::MAX_HEAD;
 use super::scan::{Head, Scan};
 
 /// The limits for discarding the rest of a rejected request: bytes per read, and in total.
-const DISCARD: usize = 16 * 1024;
-const DISCARD_TOTAL: usize = 4 * 1024 * 1024;
+pub(super) const DISCARD: usize = 16 * 1024;
+pub(super) const DISCARD_TOTAL: usize = 4 * 1024 * 1024;
 
 /// A stream that hyper reads and writes, and the connection inspects between polls. Only one task uses it.
 #[derive(Clone, Debug)]
@@ -30,18 +31,11 @@ pub(super) struct Link(Arc<Mutex<State>>);
 struct State {
     stream: TcpStream,
     /// The bytes that were read to detect the protocol.
-    early: Early,
+    early: Bytes,
     /// For HTTP/1.1 only.
     heads: Option<Heads>,
     blocked: Option<Instant>,
     lingering: Option<Lingering>,
-}
-
-/// The first bytes of a connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Early {
-    pub(super) bytes: [u8; 24],
-    pub(super) len: usize,
 }
 
 /// The state of a link, for its connection.
@@ -86,7 +80,7 @@ struct Lingering {
 
 impl Link {
     /// With a `budget`, the heads of HTTP/1.1 requests are parsed and counted against it.
-    pub(super) fn new(stream: TcpStream, early: Early, budget: Option<&BodyBudget>) -> Result<Self, OverBudget> {
+    pub(super) fn new(stream: TcpStream, early: Bytes, budget: Option<&BodyBudget>) -> Result<Self, OverBudget> {
         let heads = match budget {
             Some(budget) => Some(Heads { scan: Scan::new(), held: budget.reserve(0)?, over: false, since: None }),
             None => None,
@@ -206,13 +200,11 @@ impl State {
 impl AsyncRead for Link {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let state = &mut *self.lock();
-        if state.early.len > 0 {
-            let Early { bytes, len } = state.early;
-            let here = len.min(buffer.remaining());
-            buffer.put_slice(&bytes[..here]);
-            state.early.bytes.copy_within(here..len, 0);
-            state.early.len = len - here;
-            state.note_read(&bytes[..here]);
+        if !state.early.is_empty() {
+            let here = state.early.len().min(buffer.remaining());
+            let early = state.early.split_to(here);
+            buffer.put_slice(&early);
+            state.note_read(&early);
             return Poll::Ready(Ok(()));
         }
         // The connection ends with the head that is being read. Everything before that head is complete.

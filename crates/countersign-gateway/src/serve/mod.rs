@@ -12,6 +12,7 @@ mod connection;
 mod ending;
 pub mod head;
 mod link;
+mod plain;
 mod scan;
 mod service;
 mod slots;

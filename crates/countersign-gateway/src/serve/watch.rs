@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 

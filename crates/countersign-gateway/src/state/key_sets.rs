@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign::SystemClock;
+use countersign::clock::SystemClock;
 use countersign_jwks::{self as jwks, HttpFetch, Jwks};
 use toml::Spanned;
 

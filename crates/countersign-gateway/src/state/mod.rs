@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::{KeySet, MemoryStore, UnixTime, Verifier};
+use countersign::replay::MemoryStore;
+use countersign::{KeySet, UnixTime, Verifier};
 use countersign_jwks::RemoteKeys;
 
 use crate::config::{Config, ConfigError, Problem, PublicKeySpec, ReplaySpec, SourceConfig, StoreSpec, Warning};

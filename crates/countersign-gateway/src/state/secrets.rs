@@ -4,7 +4,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use countersign::{MessageId, Secret, Signer, UnixTime};
+use countersign::sign::Signer;
+use countersign::{MessageId, Secret, UnixTime};
 use toml::Spanned;
 use zeroize::Zeroizing;
 

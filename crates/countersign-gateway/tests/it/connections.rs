@@ -180,6 +180,7 @@ async fn strangers_make_room_sooner_in_a_crowd() {
     kept.write(delivery("msg_1", "{}").bytes()).await;
     assert_eq!(kept.answer().await.expect("a response").status, StatusCode::OK);
     let mut all = silent(&gateway, 7).await;
+    until("all are open", async || open(&gateway).await == 8.0).await;
     all[1].write_all(b"P").await.expect("open");
     all[2].write_all(b"POST / HTTP/1.1\r\n").await.expect("open");
     // No more than necessary: the limits are back to normal once there is room.

@@ -4,7 +4,9 @@ use crate::common::{
     Authority, BODY, Backend, Connection, Delivery, Gateway, InProcess, Issuer, OTHER_SECRET, Publish, Publisher,
     Running, SECRET, Wire, delivery, jwk, key, keys, signed_by, source, until,
 };
-use countersign::{Clock, Secret, Signer, SystemClock};
+use countersign::Secret;
+use countersign::clock::{Clock, SystemClock};
+use countersign::sign::Signer;
 use http::StatusCode;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::common::{Backend, Delivery, InProcess, OTHER_SECRET, Running, SECRET, Wire, delivery, route, until};
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 
 #[tokio::test]
 async fn a_delivery_that_fits_an_expired_secret_is_rejected_and_says_so() {

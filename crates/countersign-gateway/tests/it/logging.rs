@@ -10,7 +10,8 @@ use crate::common::{
     Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Wire, binary, delivery, get,
     route, soon, until,
 };
-use countersign::{Clock, SystemClock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 const DROPPED: &str = "countersign_log_lines_dropped_total";

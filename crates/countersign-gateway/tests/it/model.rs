@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::common::{Answer, Backend, Connection, Gateway, Raw, Running, Wire, delivery, noise};
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use http::StatusCode;
 
 const IDS: usize = 250;

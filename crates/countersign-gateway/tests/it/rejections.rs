@@ -13,8 +13,9 @@ use crate::common::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use countersign::Reason;
+use countersign::clock::{Clock, SystemClock};
 use countersign::replay::StoreErrorKind;
-use countersign::{Clock, Reason, SystemClock};
 use countersign_test::statuses::status_of;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Backend, Connection, Gateway, Raw, SOURCE, Wire, delivery, route, soon, until};
-use countersign::{Clock, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use http::StatusCode;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{document, document_for};
-use countersign::{Clock, ManualClock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::{Clock, ManualClock};
 use countersign_jwks::cache::{
     Action, Cache, Change, Config, DEFAULT_REFRESH, DEMAND_INTERVAL, MAX_REFRESH, MIN_REFRESH, State,
 };
 use countersign_jwks::{Document, FetchError};
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn start() -> Instant {
     ManualClock::new(UnixTime::from_secs(0)).instant()
@@ -49,7 +50,7 @@ fn a_set_is_refreshed_when_its_publisher_says_within_bounds() {
         (None, DEFAULT_REFRESH),
         (Some(Duration::ZERO), MIN_REFRESH),
         (Some(Duration::from_secs(59)), MIN_REFRESH),
-        (Some(Duration::from_hours(5)), Duration::from_hours(5)),
+        (Some(Duration::from_secs(5 * 60 * 60)), Duration::from_secs(5 * 60 * 60)),
         (Some(half_of_max_stale + SECOND), half_of_max_stale),
         (Some(Duration::MAX), half_of_max_stale),
     ];
@@ -188,7 +189,7 @@ fn deliveries_cause_one_fetch_in_thirty_seconds() {
 #[test]
 fn a_clock_that_is_set_back_makes_nothing_due_twice() {
     let earlier = start();
-    let now = earlier + Duration::from_hours(1);
+    let now = earlier + Duration::from_secs(60 * 60);
     let mut cache = holding(document(&[1]), now);
     assert_eq!(cache.demand(now), Action::Fetch);
     cache.finished(now, Ok(document(&[1])));
@@ -358,7 +359,7 @@ mod simulation {
     proptest! {
         #[test]
         fn holds_whatever_happens(steps in prop::collection::vec(step(), 0..200), hours in 0..50_u64) {
-            let mut judge = Judge::new(Duration::from_hours(hours).max(2 * MIN_REFRESH));
+            let mut judge = Judge::new(Duration::from_secs(hours * 60 * 60).max(2 * MIN_REFRESH));
             for step in steps {
                 judge.take(step);
             }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::{SIGNED, delivery, jwk, key_set, verify};
-use countersign::{KeySet, KeySource, ManualClock, Refreshed, Verifier};
+use countersign::clock::ManualClock;
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::{KeySet, Verifier};
 use countersign_jwks::cache::DEMAND_INTERVAL;
 use countersign_jwks::http::Proxy;
 use countersign_jwks::{Config, Fetch, FetchError, HttpFetch, Jwks, JwksUrl, RemoteKeys, State};
@@ -344,6 +346,40 @@ async fn rotates_over_https() {
         accepted.push([1, 2].map(|key| verify(&keys.verifier(), &delivery(key)).is_ok()));
     }
     assert_eq!(accepted, [[true, false], [true, true], [false, true]]);
+}
+
+#[tokio::test]
+async fn spawned_keys_are_fetched_at_once_and_until_the_last_clone_is_dropped() {
+    let server = Server::start(None).await;
+    let alone = tasks();
+    let base = || Verifier::builder("gemini").key_set(KeySet::default()).build().unwrap();
+    let keys = RemoteKeys::spawn(base(), server.url("http"));
+    let clone = keys.clone();
+    until(|| keys.jwks().stats().state == State::Fresh && tasks() == alone + 1).await;
+    assert_eq!(server.requests(), 1, "no delivery asked for it");
+    assert!(verify(&clone.verifier(), &delivery(1)).is_ok());
+    drop(keys);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(tasks(), alone + 1, "a clone needs the keys");
+    drop(clone);
+    until(|| tasks() == alone).await;
+    // A delivery that arrives before the first fetch has ended waits for it.
+    let keys = RemoteKeys::spawn(base(), server.fetch());
+    assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Newer(_)));
+    assert_eq!(server.requests(), 2);
+}
+
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
 }
 
 #[test]

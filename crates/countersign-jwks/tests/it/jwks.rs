@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use crate::support::source::{RuntimeClock, Source};
 use crate::support::{delivery, verify};
-use countersign::{KeySet, KeySource, Reason, Refreshed, Secret, Verifier};
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::{KeySet, Reason, Secret, Verifier};
 use countersign_jwks::cache::{DEFAULT_REFRESH, DEMAND_INTERVAL, MIN_REFRESH};
 use countersign_jwks::{Config, Jwks, RemoteKeys, State};
 use http::HeaderMap;
 use tokio::time::{sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 type Keys = RemoteKeys<Source, RuntimeClock>;
 

@@ -10,7 +10,7 @@ use countersign_jwks::{Config, Jwks};
 use tokio::time::sleep;
 use tracing_subscriber::fmt::MakeWriter;
 
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The log, as lines.
 #[derive(Clone, Default)]

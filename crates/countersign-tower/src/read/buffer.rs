@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use countersign::Attempt;
+use countersign::verify::Attempt;
 use http::HeaderMap;
 use http_body::Body;
 use pin_project_lite::pin_project;

@@ -31,7 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 ///
 /// Pushback is `grpc-retry-pushback-ms` of gRPC's retries ([gRFC A6]), for clients that retry by themselves.
 ///
-/// [`Attempt::body_limit`]: countersign::Attempt::body_limit
+/// [`Attempt::body_limit`]: countersign::verify::Attempt::body_limit
 /// [gRFC A6]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign::{ReplayStore, Verified, Verifier};
+use countersign::replay::ReplayStore;
+use countersign::{Verified, Verifier};
 use http::uri::PathAndQuery;
 use http::{Response, StatusCode, request};
 

@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use countersign::{ClockReading, ReplayStore};
+use countersign::clock::ClockReading;
+use countersign::replay::ReplayStore;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -165,7 +166,7 @@ impl<K: Sources, St: ReplayStore> Settling for Settlement<K, St> {
             self.confirming = claim.confirm(now);
         }
         let outcome = match &mut self.confirming {
-            Some(confirming) => recorded(ready!(confirming.poll(cx)).map(|(_, settled)| settled)),
+            Some(confirming) => recorded(ready!(confirming.poll(cx)).ok().map(|(_, settled)| settled)),
             None => unconfirmed(self.unclaimed, true),
         };
         self.reporting.give(outcome);

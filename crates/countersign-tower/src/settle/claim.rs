@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use countersign::clock::ClockReading;
+use countersign::replay::ReplayStore;
 use countersign::replay::{Claim, ClaimToken, Settled, StoreError};
-use countersign::{ClockReading, ReplayStore};
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep, timeout};
 

@@ -1,7 +1,7 @@
 //! Whether a response of the service confirms its delivery: by its head, or by the end of its body.
 
 use bytes::Buf;
-use countersign::replay::{Settled, StoreError};
+use countersign::replay::Settled;
 use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
@@ -92,11 +92,11 @@ impl Ending {
     }
 }
 
-/// The outcome of a confirmed claim.
-pub(crate) fn recorded(settled: Result<Settled, StoreError>) -> Outcome {
+/// The outcome of a confirmed claim; `None` if the store failed.
+pub(crate) fn recorded(settled: Option<Settled>) -> Outcome {
     match settled {
-        Ok(Settled::Recorded) => Outcome::Confirmed,
-        Ok(Settled::Superseded) | Err(_) => Outcome::Unrecorded,
+        Some(Settled::Recorded) => Outcome::Confirmed,
+        Some(Settled::Superseded) | None => Outcome::Unrecorded,
     }
 }
 

@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use countersign::clock::ClockReading;
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::replay::ReplayStore;
 use countersign::replay::{Claim, Settled, StoreError};
-use countersign::{Attempt, ClockReading, KeySource, Refreshed, ReplayStore, Verified, Verifier};
+use countersign::verify::Attempt;
+use countersign::{Verified, Verifier};
 use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
@@ -322,7 +326,7 @@ where
     ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let response = response.expect("a response is answered once");
-        self.respond(response.map(ResponseBody::inner), recorded(settled))
+        self.respond(response.map(ResponseBody::inner), recorded(settled.ok()))
     }
 
     /// Leaves the claim with the body: its end settles the delivery.

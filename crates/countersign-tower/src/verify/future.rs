@@ -3,7 +3,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use countersign::{MemoryStore, ReplayStore, Verifier};
+use countersign::Verifier;
+use countersign::replay::{MemoryStore, ReplayStore};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;

@@ -2,8 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::Verifier;
+use countersign::clock::{Clock, SystemClock};
+use countersign::filter::EventFilter;
 use countersign::replay::MemoryStore;
-use countersign::{Clock, EventFilter, ReplayStore, SystemClock, Verifier};
+use countersign::replay::ReplayStore;
 use http::request;
 use tower_layer::Layer;
 
@@ -27,7 +30,8 @@ use crate::verify::service::Verify;
 /// ```
 /// use std::time::Duration;
 ///
-/// use countersign::{EventFilter, Verifier};
+/// use countersign::filter::EventFilter;
+/// use countersign::Verifier;
 /// use countersign_tower::{BodyBudget, VerifyLayer};
 ///
 /// # fn layer(verifier: Verifier) -> Result<(), countersign::filter::PatternError> {
@@ -53,13 +57,13 @@ impl VerifyLayer {
     /// The most bytes of bodies that are held at one time unless set: 256 MiB.
     pub const DEFAULT_BODY_BUDGET: usize = 256 * 1024 * 1024;
     /// How long the service may take before a retry may be handed to it, unless set: 60 s.
-    pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
+    pub const DEFAULT_LEASE: Duration = Duration::from_secs(60);
     /// How long one call of the replay store may take: 5 s.
     pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
 impl<K> VerifyLayer<K, Arc<MemoryStore>> {
-    /// Verifies with `keys`: a [`Verifier`], a [`KeySource`](countersign::KeySource) whose keys change, or
+    /// Verifies with `keys`: a [`Verifier`], a [`KeySource`](countersign::key_source::KeySource) whose keys change, or
     /// [`PerRequest`](crate::PerRequest). Deliveries are remembered in a [`MemoryStore`] of the layer's own.
     pub fn new(keys: K) -> Self {
         let settings = Settings {

@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use countersign::{MemoryStore, ReplayStore, Verifier};
+use countersign::Verifier;
+use countersign::replay::{MemoryStore, ReplayStore};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;

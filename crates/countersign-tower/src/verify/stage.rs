@@ -1,7 +1,9 @@
 //! The stages of a request.
 
 use bytes::Bytes;
-use countersign::{Attempt, KeySource, ReplayStore};
+use countersign::key_source::KeySource;
+use countersign::replay::ReplayStore;
+use countersign::verify::Attempt;
 use http::Response;
 use pin_project_lite::pin_project;
 

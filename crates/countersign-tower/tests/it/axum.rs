@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use countersign::Event;
+use countersign::gemini;
 use countersign_tower::extract::{VerifiedDelivery, Webhook, WebhookRejection};
 use countersign_tower::{VerifyLayer, detach::DetachedTask, policy::OnRejection};
 use http::StatusCode;
@@ -14,8 +14,8 @@ use http::StatusCode;
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
 
 /// Says all that the extractors gave.
-async fn receive(Webhook(event): Webhook, VerifiedDelivery(verified): VerifiedDelivery) -> String {
-    let Event { event_type, data, .. } = event;
+async fn receive(Webhook(event): Webhook<gemini::Event>, VerifiedDelivery(verified): VerifiedDelivery) -> String {
+    let gemini::Event { event_type, data, .. } = event;
     format!("{} {event_type} {}", verified.message_id(), data.id.unwrap_or_default())
 }
 
@@ -155,7 +155,7 @@ async fn a_payload_is_an_event_or_json_or_bytes() {
 
 #[tokio::test]
 async fn a_handler_may_acknowledge_what_it_cannot_read() {
-    async fn lenient(webhook: Result<Webhook, WebhookRejection>) -> StatusCode {
+    async fn lenient(webhook: Result<Webhook<gemini::Event>, WebhookRejection>) -> StatusCode {
         match webhook {
             Err(WebhookRejection::UnexpectedPayload(_)) => StatusCode::ACCEPTED,
             other => panic!("{other:?}"),

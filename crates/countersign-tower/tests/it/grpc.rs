@@ -9,8 +9,10 @@ use crate::common::{Client, Delivery, Framing, Setup, TestLayer, delivery, forge
 use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
+use countersign::Reason;
+use countersign::filter::EventFilter;
+use countersign::replay::MemoryStore;
 use countersign::replay::StoreErrorKind;
-use countersign::{EventFilter, MemoryStore, Reason};
 use countersign_tower::{
     BodyBudget, Rejection,
     policy::{OnRejection, Untyped},

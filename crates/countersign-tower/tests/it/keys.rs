@@ -12,11 +12,12 @@ use crate::common::{Delivery, Handler, NOW, verifier};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use countersign::clock::ManualClock;
 use countersign::header::WEBHOOK_ID;
-use countersign::{
-    KeySet, KeySource, ManualClock, MemoryStore, PrivateKey, PublicKey, Reason, Refreshed, Signer, TokenPolicy,
-    UnixTime, Verifier,
-};
+use countersign::key_source::{KeySource, Refreshed};
+use countersign::replay::MemoryStore;
+use countersign::sign::{PrivateKey, Signer};
+use countersign::{KeySet, PublicKey, Reason, TokenPolicy, UnixTime, Verifier};
 use countersign_tower::{PerRequest, Rejection, VerifyLayer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -203,10 +204,10 @@ fn store(retain: Duration) -> Arc<MemoryStore> {
 
 #[test]
 fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
-    let day = Duration::from_hours(24) + Duration::from_mins(1);
+    let day = Duration::from_secs(24 * 60 * 60) + Duration::from_secs(60);
     for (verifier, needed) in [
-        (verifier("test"), Duration::from_mins(10)),
-        (token_verifier(300), day + Duration::from_mins(5)),
+        (verifier("test"), Duration::from_secs(10 * 60)),
+        (token_verifier(300), day + Duration::from_secs(5 * 60)),
         (token_verifier(0), day),
         (token_verifier(100_000), Duration::from_secs(200_000)),
     ] {
@@ -222,7 +223,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
 #[tokio::test]
 async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
     for (retain, status) in
-        [(Duration::from_mins(10), StatusCode::OK), (Duration::from_mins(9), StatusCode::SERVICE_UNAVAILABLE)]
+        [(Duration::from_secs(10 * 60), StatusCode::OK), (Duration::from_secs(9 * 60), StatusCode::SERVICE_UNAVAILABLE)]
     {
         let keys = PerRequest::new(|_: &http::request::Parts| Some(verifier("test")));
         let clock = Arc::new(ManualClock::new(UnixTime::from_secs(NOW)));

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
 
-#[cfg(feature = "axum")]
+#[cfg(all(feature = "axum", feature = "gemini"))]
 mod axum;
 mod bodies;
 mod budget;
@@ -18,9 +18,9 @@ mod readiness;
 mod rejections;
 mod reports;
 mod settling;
-#[cfg(feature = "tracing")]
 #[cfg(feature = "sign")]
 mod sign;
+#[cfg(feature = "tracing")]
 mod spans;
 mod stores;
 mod tampering;

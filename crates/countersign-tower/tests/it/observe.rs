@@ -8,7 +8,9 @@ use crate::common::{
     setup, setup_with,
 };
 use bytes::Bytes;
-use countersign::{EventFilter, MemoryStore, Verified};
+use countersign::Verified;
+use countersign::filter::EventFilter;
+use countersign::replay::MemoryStore;
 use countersign_tower::{
     BodyBudget, Outcome, Report,
     policy::{Observed, OnRejection},

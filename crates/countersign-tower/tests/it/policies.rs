@@ -11,10 +11,12 @@ use crate::common::{
     setup_with, verifier_for,
 };
 use bytes::Bytes;
+use countersign::clock::ClockReading;
+use countersign::filter::EventFilter;
+use countersign::key_source::{KeySource, Refreshed};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError, StoreErrorKind};
-use countersign::{
-    ClockReading, EventFilter, KeySource, MemoryStore, Reason, Refreshed, ReplayStore, Verified, Verifier,
-};
+use countersign::replay::{MemoryStore, ReplayStore};
+use countersign::{Reason, Verified, Verifier};
 use countersign_tower::{
     DeliveryBody, PerRequest, Rejection, Report, VerifyLayer,
     policy::{OnDuplicate, OnStoreFailure, Unclaimed, Untyped},

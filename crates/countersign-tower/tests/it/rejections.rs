@@ -7,7 +7,9 @@ use crate::common::{
     Client, Delivery, Framing, Handler, NOW, Reply, Stack, delivery, delivery_at, forgery, noise, reported, send,
     setup, setup_with, start,
 };
-use countersign::{EventFilter, MemoryStore, Reason};
+use countersign::Reason;
+use countersign::filter::EventFilter;
+use countersign::replay::MemoryStore;
 use countersign_test::statuses::status_of;
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign::{ManualClock, MessageId, UnixTime, Verified};
+use countersign::clock::ManualClock;
+use countersign::{MessageId, UnixTime, Verified};
 use countersign_test::delivery::signer;
 use countersign_tower::{DeliveryBody, SignLayer, body::BodyError};
 use http::{Request, Response, StatusCode};

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::common::{Answer, Client, Framing, Handler, delivery, forgery, serve_hyper, setup};
+use countersign::clock::ClockReading;
+use countersign::replay::ReplayStore;
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
-use countersign::{ClockReading, ReplayStore};
 use countersign_tower::policy::ConfirmAt;
 use serde_json::Value;
 use tower::{Layer, service_fn};

@@ -8,9 +8,11 @@ use std::time::Duration;
 use crate::common::{
     Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, reporting, send, setup, start,
 };
+use countersign::clock::{ClockReading, ManualClock};
 use countersign::replay::conformance::{Delay, LateStore};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError, StoreErrorKind};
-use countersign::{ClockReading, ManualClock, MemoryStore, ReplayStore, UnixTime, Verifier};
+use countersign::replay::{MemoryStore, ReplayStore};
+use countersign::{UnixTime, Verifier};
 use countersign_tower::{Outcome, Rejection, VerifyLayer, policy::ConfirmAt};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
@@ -145,7 +147,8 @@ async fn every_claim_is_settled_once() {
 #[tokio::test]
 async fn what_is_not_verified_or_not_wanted_is_not_mentioned_to_the_store() {
     let (layer, store, _) = strange(Duration::ZERO);
-    let layer = layer.events(countersign::EventFilter::new(["batch.*"]).expect("good patterns")).body_limit(100);
+    let layer =
+        layer.events(countersign::filter::EventFilter::new(["batch.*"]).expect("good patterns")).body_limit(100);
     let handler = Handler::default();
     let unwanted = r#"{"type":"video.generated"}"#;
     let large = crate::common::noise(101);
@@ -301,7 +304,7 @@ async fn a_confirmation_that_takes_too_long_does_not_hold_the_response_and_is_no
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_responds_gathers_no_calls() {
-    let (layer, store, _) = strange(Duration::from_hours(24 * 365));
+    let (layer, store, _) = strange(Duration::from_secs(24 * 365 * 60 * 60));
     let handler = Handler::default();
     for id in ["msg_1", "msg_2"] {
         assert_eq!(send(&layer, &handler, &delivery(id, "body")).await.code(), "store_unavailable");

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::common::{Client, Framing, Handler, delivery, delivery_at, router, send, serve_axum, setup};
 use bytes::Bytes;
-use countersign::{Clock, MemoryStore, SystemClock, Verified};
+use countersign::Verified;
+use countersign::clock::{Clock, SystemClock};
+use countersign::replay::MemoryStore;
 use countersign_tower::{
     BodyBudget, DeliveryBody, Outcome, PerRequest, Rejection, Report, ResponseBody, Verify, VerifyLayer,
     detach::{Detach, DetachFuture, DetachLayer, DetachedTask},

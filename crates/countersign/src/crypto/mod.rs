@@ -22,7 +22,7 @@ pub(crate) use ed25519::{Ed25519Public, Ed25519Signature};
 #[cfg(all(feature = "v1a", feature = "sign"))]
 pub(crate) use ed25519_private::Ed25519Private;
 #[cfg(feature = "rs256")]
-pub(crate) use rsa::{RsaPublic, without_leading_zeros};
+pub(crate) use rsa::{RsaPublic, is_rs256, without_leading_zeros};
 #[cfg(all(feature = "rs256", feature = "sign"))]
 pub(crate) use rsa_private::RsaPrivate;
 

@@ -6,7 +6,8 @@
 //! ```
 //! use bytes::Bytes;
 //! use countersign::gemini::EventKind;
-//! use countersign::{MessageId, Secret, Signer, UnixTime, Verifier};
+//! use countersign::sign::Signer;
+//! use countersign::{MessageId, Secret, UnixTime, Verifier};
 //!
 //! # let secret = Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
 //! # let verifier = Verifier::builder("gemini").secret(secret.clone()).build()?;

@@ -9,7 +9,7 @@
 //! use std::time::Duration;
 //!
 //! use countersign::replay::{Claim, MemoryStore, ReplayKey, ReplayStore, Settled};
-//! use countersign::{Clock, SystemClock};
+//! use countersign::clock::{Clock, SystemClock};
 //!
 //! # fn main() -> Result<(), countersign::replay::StoreError> {
 //! let (store, lease, now) = (MemoryStore::default(), Duration::from_secs(60), SystemClock.read());

@@ -136,7 +136,7 @@ impl Header {
     }
 
     pub(crate) fn is_rs256(&self) -> bool {
-        self.alg.as_deref() == Some("RS256")
+        self.alg.as_deref().is_some_and(crypto::is_rs256)
     }
 
     pub(crate) fn key_id(&self) -> Option<&str> {

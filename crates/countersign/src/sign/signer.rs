@@ -19,7 +19,8 @@ pub const MAX_KEYS: usize = 8;
 /// Signs deliveries with secrets (`v1`), private keys (`v1a`) or both. During a rotation it has several keys.
 ///
 /// ```
-/// use countersign::{MessageId, Secret, Signer, UnixTime};
+/// use countersign::sign::Signer;
+/// use countersign::{MessageId, Secret, UnixTime};
 ///
 /// let signer = Signer::new([Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?])?;
 /// let id = MessageId::parse("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk")?;

@@ -65,8 +65,8 @@ impl fmt::Debug for TokenSigner {
 /// Issues tokens for deliveries. The claims contain the event, so that the token binds the body.
 ///
 /// ```
-/// use countersign::sign::TokenIssuer;
-/// use countersign::{MessageId, TokenSigner, UnixTime};
+/// use countersign::sign::{TokenIssuer, TokenSigner};
+/// use countersign::{MessageId, UnixTime};
 ///
 /// let issuer = TokenIssuer::new(TokenSigner::generate("key-1")?, ["https://hooks.example.com/gemini"]);
 /// let id = MessageId::parse("msg_1")?;

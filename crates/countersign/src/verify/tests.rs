@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crypto::hashed;
-use crate::{KeySet, PrivateKey, Secret, Signer, TokenPolicy, TokenSigner};
+use crate::sign::{PrivateKey, Signer, TokenSigner};
+use crate::{KeySet, Secret, TokenPolicy};
 
 const NOW: UnixTime = UnixTime::from_secs(1_790_661_946);
 

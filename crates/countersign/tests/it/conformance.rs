@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use countersign::UnixTime;
+use countersign::clock::{Clock, ClockReading, ManualClock, SystemClock};
+use countersign::replay::MemoryStore;
 use countersign::replay::conformance::{Delay, LateStore, Subject, Violations, check};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
-use countersign::{Clock, ClockReading, ManualClock, MemoryStore, SystemClock, UnixTime};
 
 /// Stores that `make` makes, given how long they remember and how many ids, in time that stands still.
 struct Made<F> {
@@ -187,7 +189,7 @@ type Later<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 impl Plain {
     fn new(fault: Option<Fault>, retain: Duration, capacity: usize) -> Self {
         // Before any reading of the suite's clock, which is older than this store.
-        let began = SystemClock.instant().checked_sub(Duration::from_mins(1)).expect("a machine that is up");
+        let began = SystemClock.instant().checked_sub(Duration::from_secs(60)).expect("a machine that is up");
         Self(Arc::new(Inner { fault, retain, capacity, began, rows: Mutex::default() }))
     }
 
@@ -291,7 +293,7 @@ impl ReplayStore for Plain {
                 this.claim_now(&key, lease, now, found)
             }),
             Some(Fault::LosesDroppedClaims) => Box::pin(async move {
-                let claim = this.claim_now(&key, Duration::from_hours(1), now, true)?;
+                let claim = this.claim_now(&key, Duration::from_secs(60 * 60), now, true)?;
                 turn().await;
                 if let Some(row) = this.0.rows.lock().expect("no panic").0.get_mut(&this.row_key(&key))
                     && matches!(claim, Claim::Fresh(_))

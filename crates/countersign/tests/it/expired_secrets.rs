@@ -2,7 +2,8 @@
 
 use crate::common::{BODY, ID, NOW, private_key};
 use bytes::Bytes;
-use countersign::{MessageId, Reason, Rejection, Secret, Signer, UnixTime, Verifier};
+use countersign::sign::Signer;
+use countersign::{MessageId, Reason, Rejection, Secret, UnixTime, Verifier};
 
 fn secret(byte: u8) -> Secret {
     Secret::from_bytes(&[byte; 32]).expect("a secret")

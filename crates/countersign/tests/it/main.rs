@@ -10,5 +10,6 @@ mod events;
 mod expired_secrets;
 mod key_sets;
 mod replay;
+mod swap_keys;
 mod tokens;
 mod vectors;

@@ -5,7 +5,9 @@ use crate::common::{
     token_signer, verifier, verify,
 };
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{Scheme, TokenPolicy, TokenSigner, Verified};
+use countersign::sign::TokenSigner;
+use countersign::verdict::Scheme;
+use countersign::{TokenPolicy, Verified};
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use countersign::{MessageId, Signer};
+use countersign::MessageId;
+use countersign::sign::Signer;
 use tonic::transport::Endpoint;
 use tonic_receiver::jobs_client::JobsClient;
 use tonic_receiver::{JobEnded, Signing};

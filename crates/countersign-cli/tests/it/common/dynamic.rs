@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{MessageId, PrivateKey, Signer, TokenSigner, UnixTime};
+use countersign::sign::{PrivateKey, Signer, TokenSigner};
+use countersign::{MessageId, UnixTime};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 

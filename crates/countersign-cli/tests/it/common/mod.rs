@@ -4,7 +4,8 @@ pub(crate) mod dynamic;
 
 use std::process::{Command, Output};
 
-use countersign::{MessageId, Secret, Signer, UnixTime};
+use countersign::sign::Signer;
+use countersign::{MessageId, Secret, UnixTime};
 use tempfile::TempDir;
 
 pub(crate) const SECRET: &str = "whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=";

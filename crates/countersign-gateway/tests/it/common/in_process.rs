@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use bytes::Bytes;
-use countersign::{Clock, ManualClock, SystemClock};
+use countersign::clock::{Clock, ManualClock, SystemClock};
 use countersign_gateway::config::Config;
 use countersign_gateway::connection::{Connection, Scheme};
 use countersign_gateway::gateway::Gateway;

@@ -5,7 +5,8 @@ pub(crate) mod source;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::{MessageId, Signer, UnixTime, Verified, Verifier};
+use countersign::sign::Signer;
+use countersign::{MessageId, UnixTime, Verified, Verifier};
 use countersign_jwks::Document;
 use http::HeaderMap;
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign::{Clock, UnixTime};
+use countersign::UnixTime;
+use countersign::clock::Clock;
 use countersign_jwks::{Document, Fetch, FetchError};
 use tokio::time::sleep;
 

@@ -9,8 +9,10 @@ mod server;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign::clock::ManualClock;
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use countersign::{ManualClock, MemoryStore, Secret, UnixTime, Verifier};
+use countersign::replay::MemoryStore;
+use countersign::{Secret, UnixTime, Verifier};
 use countersign_test::delivery::signer;
 use countersign_tower::{ResponseBody, VerifyLayer};
 use http::{Request, Response};

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign::ReplayStore;
+use countersign::replay::ReplayStore;
 use countersign_tower::{Report, VerifyLayer};
 
 use super::{Setup, TestLayer, setup, soon};

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use bytes::Bytes;
-use countersign::{ReplayStore, Verifier};
+use countersign::Verifier;
+use countersign::replay::ReplayStore;
 use countersign_tower::{Rejection, Report, VerifyLayer};
 use http::{Extensions, Request, Response};
 use http_body::Body;

@@ -9,7 +9,9 @@
 //! use std::time::Duration;
 //!
 //! use countersign::replay::conformance::{Subject, check};
-//! use countersign::{Clock, ClockReading, ManualClock, MemoryStore, UnixTime};
+//! use countersign::clock::{Clock, ClockReading, ManualClock};
+//! use countersign::replay::MemoryStore;
+//! use countersign::UnixTime;
 //!
 //! struct Memory(ManualClock);
 //!
@@ -39,8 +41,8 @@
 //! }
 //! ```
 //!
-//! [`ReplayStore`]: crate::ReplayStore
-//! [`ManualClock`]: crate::ManualClock
+//! [`ReplayStore`]: crate::replay::ReplayStore
+//! [`ManualClock`]: crate::clock::ManualClock
 
 mod cases;
 mod late;

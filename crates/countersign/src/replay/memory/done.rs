@@ -61,11 +61,14 @@ impl Done {
     /// Frees the room of what expired. Returns how many.
     pub(super) fn expire(&mut self, now: Duration) -> usize {
         let mut expired = 0;
-        while let Some(run) = self.runs.pop_front_if(|run| u64::from(run.expires) <= now.as_secs()) {
-            for _ in 0..run.ids {
+        while let Some(&Run { expires, ids }) = self.runs.front()
+            && u64::from(expires) <= now.as_secs()
+        {
+            self.runs.pop_front();
+            for _ in 0..ids {
                 self.remove_oldest();
             }
-            expired += run.ids as usize;
+            expired += ids as usize;
         }
         expired
     }

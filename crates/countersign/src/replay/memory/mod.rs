@@ -45,7 +45,7 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     /// As long as ids are remembered unless set: the 24 hours for which a sender retries, and slack.
-    pub const DEFAULT_RETAIN: Duration = Duration::from_hours(25);
+    pub const DEFAULT_RETAIN: Duration = Duration::from_secs(25 * 60 * 60);
     /// How many ids are remembered unless set.
     pub const DEFAULT_CAPACITY: usize = 1_000_000;
 

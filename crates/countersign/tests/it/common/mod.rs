@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use countersign::sign::{PrivateKey, Signer, TokenSigner};
 use countersign::verifier::VerifierBuilder;
-use countersign::{
-    KeySet, MessageId, PrivateKey, Rejection, Secret, Signer, TokenPolicy, TokenSigner, UnixTime, Verified, Verifier,
-};
+use countersign::{KeySet, MessageId, Rejection, Secret, TokenPolicy, UnixTime, Verified, Verifier};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Keys that change at run time.
+//! The contract of key sources.
 
 use std::future::{Ready, ready};
 
@@ -10,7 +10,7 @@ use crate::verifier::Verifier;
 /// [`refresh`](Self::refresh) at any rate, so it must not fetch keys on every call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of keys",
-    note = "use a `Verifier`, or `RemoteKeys` of `countersign-jwks` for keys from a JWKS"
+    note = "use a `Verifier`, an `Arc<SwapKeys>` for keys that are replaced at run time, or `RemoteKeys` of `countersign-jwks` for keys from a JWKS"
 )]
 pub trait KeySource: Send + Sync + 'static {
     /// The future of [`refresh`](Self::refresh).

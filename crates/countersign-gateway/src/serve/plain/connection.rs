@@ -1,0 +1,326 @@
+//! A connection, from one plain request to the next.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use countersign::clock::{Clock, SystemClock};
+use countersign_tower::BodyBudget;
+use countersign_tower::detach::DetachFuture;
+use http::Response;
+use http_body::Body as _;
+use prometheus_client::metrics::counter::Counter;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::body::{Lender, PlainBody};
+use super::discard;
+use super::head::PlainHead;
+use super::response::put_head;
+use crate::connection::Connection;
+use crate::detached::in_tasks;
+use crate::serve::activity::CHECK;
+use crate::serve::body::RequestBody;
+use crate::serve::slots::Phase;
+use crate::serve::{Ending, OnEnding, Responds, Timeouts};
+
+/// The most bytes that are read before a head is known: more than nearly all requests have.
+const FIRST_READ: usize = 4 * 1024;
+/// A body of up to this length is read into one piece of memory, if it has arrived.
+const MAX_WHOLE: u64 = 64 * 1024;
+/// So many bytes of a response are gathered before they are written.
+const MAX_GATHERED: usize = 16 * 1024;
+
+/// What plain requests of a connection need.
+pub(in crate::serve) struct Plain<S> {
+    pub(in crate::serve) service: S,
+    pub(in crate::serve) on_ending: OnEnding,
+    pub(in crate::serve) connection: Connection,
+    pub(in crate::serve) timeouts: Timeouts,
+    pub(in crate::serve) budget: BodyBudget,
+    pub(in crate::serve) tasks: TaskTracker,
+    pub(in crate::serve) taken: Counter,
+}
+
+/// A connection whose next request is not plain, with what was read of that request.
+pub(in crate::serve) struct Handover {
+    pub(in crate::serve) stream: TcpStream,
+    pub(in crate::serve) received: Bytes,
+    /// Whether a request was served on it.
+    pub(in crate::serve) is_used: bool,
+}
+
+/// The two halves of a stream.
+struct Halves {
+    read: OwnedReadHalf,
+    write: OwnedWriteHalf,
+}
+
+/// What follows a response.
+enum Next {
+    /// Another request may.
+    Request,
+    /// Nothing: the connection is to be closed.
+    Close { is_unread: bool },
+    /// Nothing can be sent or received any more.
+    Gone,
+}
+
+impl<S: Responds> Plain<S> {
+    /// Serves plain requests. `received` is what was read of the first. Returns the connection with the first request
+    /// that is not plain, or `None` at its end.
+    pub(in crate::serve) async fn serve(
+        &mut self,
+        stream: TcpStream,
+        mut received: Bytes,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Handover> {
+        let (read, write) = stream.into_split();
+        let mut halves = Halves { read, write };
+        let (mut limit, mut check) = (pin!(None::<Sleep>), pin!(None::<Sleep>));
+        let mut is_used = false;
+        loop {
+            let head = PlainHead::of(&received);
+            let reserved = head.as_ref().and_then(|head| self.budget.reserve(head.bytes).ok());
+            let (Some(head), Some(reserved)) = (head, reserved) else {
+                let stream = halves.read.reunite(halves.write).ok()?;
+                return Some(Handover { stream, received, is_used });
+            };
+            is_used = true;
+            self.taken.inc();
+            let rest = received.slice(head.bytes..);
+            let is_stopping = *phase.borrow() == Phase::Stopping;
+            let next;
+            (halves, received, next) = self.exchange(halves, head, rest, is_stopping, check.as_mut()).await?;
+            drop(reserved);
+            match next {
+                Next::Request => {}
+                Next::Close { is_unread } => {
+                    discard::close(halves.read, halves.write, is_unread).await;
+                    return None;
+                }
+                Next::Gone => return None,
+            }
+            if received.is_empty() {
+                received = self.next_request(&mut halves.read, phase, limit.as_mut()).await?;
+            } else {
+                // Other connections have their turn between pipelined requests.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// One request and its response; then the connection again, with what was received behind the request.
+    async fn exchange(
+        &mut self,
+        mut halves: Halves,
+        head: PlainHead,
+        mut rest: Bytes,
+        is_stopping: bool,
+        check: Pin<&mut Option<Sleep>>,
+    ) -> Option<(Halves, Bytes, Next)> {
+        let PlainHead { request, body: length, closes, .. } = head;
+        let arrived = rest.split_to(usize::try_from(length).unwrap_or(rest.len()).min(rest.len()));
+        let arrived = read_on(&mut halves.read, arrived, length);
+        let missing = length - arrived.len() as u64;
+        let Halves { read, mut write } = halves;
+        let (body, source) = if missing == 0 {
+            (PlainBody::whole(arrived), Ok(read))
+        } else {
+            let (body, lender) = PlainBody::partial(arrived, missing, read);
+            (body, Err(lender))
+        };
+        let mut request = request.map(|()| RequestBody::plain(body));
+        request.extensions_mut().insert(self.connection.clone());
+        let Ok(()) = poll_fn(|cx| self.service.poll_ready(cx)).await;
+        // Dropped before its end, it goes on by itself.
+        let call = DetachFuture::new(self.service.call(request), in_tasks(self.tasks.clone()));
+        let Ok(response) = unless_reset(call, write.as_ref(), check).await?;
+        let (read, unread) = match source {
+            Ok(read) => (Some(read), 0),
+            Err(lender) => returned(&lender),
+        };
+        let closes = closes || is_stopping || unread > 0 || read.is_none();
+        let written = self.respond(response, closes, &mut write).await;
+        let next = match written {
+            Ok(()) if closes => Next::Close { is_unread: unread > 0 },
+            Ok(()) => Next::Request,
+            Err(_) => Next::Gone,
+        };
+        Some((Halves { read: read?, write }, rest, next))
+    }
+
+    async fn respond(&self, response: Response<S::Body>, closes: bool, write: &mut OwnedWriteHalf) -> io::Result<()> {
+        let mut out = BytesMut::with_capacity(512);
+        let mut framing = put_head(&response, closes, &mut out);
+        let mut body = pin!(response.into_body());
+        while !body.is_end_stream() {
+            let ready = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
+                Poll::Pending if !out.is_empty() => Poll::Ready(None),
+                poll => poll.map(|frame| Some(frame.map(|frame| frame.map_err(drop)))),
+            });
+            let Some(frame) = ready.await else {
+                self.flush(&mut out, write).await?;
+                continue;
+            };
+            match frame {
+                None => break,
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        framing.put(&data, &mut out).map_err(|_| broken(write))?;
+                    }
+                }
+                Some(Err(())) => {
+                    self.flush(&mut out, write).await?;
+                    return Err(broken(write));
+                }
+            }
+            if out.len() >= MAX_GATHERED {
+                self.flush(&mut out, write).await?;
+            }
+        }
+        framing.end(&mut out).map_err(|_| broken(write))?;
+        self.flush(&mut out, write).await
+    }
+
+    async fn flush(&self, out: &mut BytesMut, write: &OwnedWriteHalf) -> io::Result<()> {
+        while !out.is_empty() {
+            match write.try_write(out) {
+                Ok(written) => drop(out.split_to(written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if timeout(self.timeouts.write, write.writable()).await.is_err() {
+                        (self.on_ending)(Ending::WriteTimeout);
+                        // What could not be written is dropped, so that the kernel does not keep it either.
+                        return Err(broken(write));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The first bytes of the next request; `None` if there will be none.
+    async fn next_request(
+        &self,
+        read: &mut OwnedReadHalf,
+        phase: &mut watch::Receiver<Phase>,
+        mut limit: Pin<&mut Option<Sleep>>,
+    ) -> Option<Bytes> {
+        let since = SystemClock.instant();
+        if *phase.borrow() == Phase::Stopping {
+            return None;
+        }
+        if limit.is_none() {
+            limit.set(Some(sleep_until(self.idle_until(since, phase).into())));
+        }
+        let mut limit = limit.as_pin_mut()?;
+        loop {
+            tokio::select! {
+                biased;
+                ready = read.readable() => {
+                    ready.ok()?;
+                    match poll_fn(|cx| Poll::Ready(read_ready(read, cx))).await {
+                        Poll::Ready(received) => return received.ok().filter(|received| !received.is_empty()),
+                        Poll::Pending => {}
+                    }
+                }
+                changed = phase.changed() => {
+                    if changed.is_err() || *phase.borrow() == Phase::Stopping {
+                        return None;
+                    }
+                    limit.as_mut().reset(self.idle_until(since, phase).into());
+                }
+                // It is set for an earlier request, most of the time: setting it for each would cost more.
+                () = limit.as_mut() => {
+                    let until = self.idle_until(since, phase);
+                    if until <= SystemClock.instant() {
+                        (self.on_ending)(Ending::IdleTimeout);
+                        return None;
+                    }
+                    limit.as_mut().reset(until.into());
+                }
+            }
+        }
+    }
+
+    fn idle_until(&self, since: Instant, phase: &watch::Receiver<Phase>) -> Instant {
+        since + self.timeouts.at(phase).idle
+    }
+}
+
+/// The output of `call`, or `None` once the sender has reset its connection.
+async fn unless_reset<F: Future>(call: F, stream: &TcpStream, mut check: Pin<&mut Option<Sleep>>) -> Option<F::Output> {
+    let mut call = pin!(call);
+    loop {
+        if check.is_none() {
+            check.set(Some(sleep(CHECK)));
+        }
+        // It is set for an earlier request, most of the time: setting it for each would cost more.
+        tokio::select! {
+            biased;
+            output = call.as_mut() => return Some(output),
+            () = check.as_mut().as_pin_mut()? => {
+                if !matches!(stream.take_error(), Ok(None)) {
+                    return None;
+                }
+                check.set(None);
+            }
+        }
+    }
+}
+
+/// What is there to be read, without waiting for it.
+fn read_ready(read: &mut OwnedReadHalf, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    let mut bytes = BytesMut::zeroed(FIRST_READ);
+    let mut room = ReadBuf::new(&mut bytes);
+    ready!(Pin::new(read).poll_read(cx, &mut room))?;
+    let len = room.filled().len();
+    bytes.truncate(len);
+    Poll::Ready(Ok(bytes.freeze()))
+}
+
+/// The read half of a connection whose request is over, and how many bytes of its body were not read.
+fn returned(lender: &Lender) -> (Option<OwnedReadHalf>, u64) {
+    lender.take_back().map_or((None, 0), |(read, unread)| (Some(read), unread))
+}
+
+/// The arrived part of a body, with what else of it has arrived by now if it is not long.
+fn read_on(read: &mut OwnedReadHalf, arrived: Bytes, length: u64) -> Bytes {
+    if length == arrived.len() as u64 || length > MAX_WHOLE {
+        return arrived;
+    }
+    let Ok(length) = usize::try_from(length) else { return arrived };
+    let mut whole = BytesMut::new();
+    let mut room = [0; 8 * 1024];
+    loop {
+        let missing = length - whole.len().max(arrived.len());
+        match read.try_read(&mut room[..missing.min(8 * 1024)]) {
+            Ok(read) if read > 0 => {
+                if whole.is_empty() {
+                    whole.reserve(length);
+                    whole.extend_from_slice(&arrived);
+                }
+                whole.extend_from_slice(&room[..read]);
+            }
+            _ if whole.is_empty() => return arrived,
+            _ => return whole.freeze(),
+        }
+        if whole.len() == length {
+            return whole.freeze();
+        }
+    }
+}
+
+/// The end of a response that breaks off: the client is to see that it is not whole.
+fn broken(write: &OwnedWriteHalf) -> io::Error {
+    let _ = write.as_ref().set_zero_linger();
+    io::ErrorKind::BrokenPipe.into()
+}
