@@ -91,7 +91,8 @@ async fn all_bodies_share_a_budget_and_what_is_over_it_is_told_to_come_back() {
     raw.write(&bytes[bytes.len() - 1..]).await;
     assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
     assert_eq!(send(gateway.address, &next, Wire::Http1Length).await.status, StatusCode::OK);
-    assert_eq!(gateway.metric("countersign_body_bytes").await, Some(0.0));
+    // The head of a request may be counted until just after its response is written.
+    until("nothing is held", async || gateway.metric("countersign_body_bytes").await == Some(0.0)).await;
 }
 
 #[tokio::test]
