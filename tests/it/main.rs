@@ -3,6 +3,7 @@
 
 mod features;
 mod interop;
+mod pingora;
 mod public_api;
 mod readme;
 mod sans_io;

@@ -131,11 +131,13 @@ fn the_core_names_no_io_and_reads_the_clock_in_one_file() {
     assert!(found.is_empty(), "the core reaches outside:\n{}", found.join("\n"));
 }
 
-fn workspace() -> PathBuf {
+/// The root of the workspace.
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is there")
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// All files of Rust below this folder.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder can be read") {
         let path = entry.expect("an entry can be read").path();

@@ -1,4 +1,4 @@
-//! Health, readiness and metrics, on a listener of their own.
+//! Health, readiness and metrics, as a Tower service.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use countersign::clock::Clock;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
@@ -14,7 +15,6 @@ use crate::source_keys::Awaited;
 use crate::starting::Starting;
 
 /// What the admin listener reports.
-#[derive(Debug)]
 pub struct Admin {
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
@@ -22,6 +22,8 @@ pub struct Admin {
     pub starting: Starting,
     /// The key sets without which a source can verify nothing.
     pub awaited: Vec<Awaited>,
+    /// The time, by which secrets expire.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Admin {
@@ -49,7 +51,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response {
-        match self.metrics.to_text() {
+        match self.metrics.to_text(self.clock.now()) {
             Ok(text) => {
                 ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
             }
@@ -58,7 +60,7 @@ impl Admin {
     }
 }
 
-/// The response to a webhook that is sent to the wrong listener, and to a wrong path.
+/// The response to a wrong path, and to a webhook that was sent to the wrong listener.
 async fn unknown(method: Method) -> (StatusCode, &'static str) {
     match method {
         Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),

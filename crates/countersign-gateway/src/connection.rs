@@ -1,4 +1,4 @@
-//! What is known of the connection that a request arrived on.
+//! The facts about the connection that a request arrived on.
 
 use std::fmt;
 use std::net::IpAddr;

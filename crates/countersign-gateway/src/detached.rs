@@ -1,10 +1,10 @@
-//! A request goes on when its sender has gone.
+//! Continues a request after its sender has disconnected.
 
 use countersign_tower::detach::DetachedTask;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-/// Runs what is left of a request as one of `tasks`; gives it up if there is no runtime any more.
+/// Runs the rest of a request as one of `tasks`. Without a runtime, the request is dropped.
 pub(crate) fn in_tasks(tasks: TaskTracker) -> impl Fn(DetachedTask) + Clone {
     move |rest| {
         if let Ok(runtime) = Handle::try_current() {

@@ -1,10 +1,10 @@
-//! The ledger: one entry for each request, whatever became of it. Metrics and the log line are written from it.
+//! The ledger: one entry for each request, with any outcome. Metrics and the log line are written from it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::Verified;
-use countersign::clock::{Clock, SystemClock};
+use countersign::clock::Clock;
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
@@ -16,12 +16,12 @@ use crate::serve::Ending;
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The stable name of the outcome.
     pub outcome: &'static str,
-    /// Why, if the outcome does not say it all.
+    /// The reason, for outcomes that have one.
     pub reason: Option<&'static str>,
     /// Where the request came from, if that is known.
     pub peer: Option<&'a Peer>,
@@ -29,24 +29,25 @@ pub struct Entry<'a> {
     pub status: Option<StatusCode>,
     /// From the arrival of the head to the end.
     pub latency: Duration,
-    /// What was verified. Anybody may have sent a request without it.
+    /// The verified delivery, if there is one. Without it, the sender is unknown.
     pub verified: Option<&'a Verified>,
-    /// How long it took to verify the body, if it came to that.
+    /// How long it took to verify the body, if it was verified.
     pub verification_time: Option<Duration>,
     /// Whether a secret of the source that has expired fits the signature.
     pub fits_expired_secret: bool,
 }
 
-/// Records what became of each request, once.
-#[derive(Clone, Debug)]
+/// Records the outcome of each request, once.
+#[derive(Clone)]
 pub struct Ledger {
     metrics: Arc<Metrics>,
     log: Log,
+    clock: Arc<dyn Clock>,
     no_route: Arc<String>,
 }
 
 /// The ledger of one route.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RouteLedger {
     ledger: Ledger,
     name: Arc<String>,
@@ -96,9 +97,9 @@ fn reason_of(report: &Report) -> Option<&'static str> {
 }
 
 impl Ledger {
-    /// A ledger that counts in `metrics` and writes lines to `log`.
-    pub fn new(metrics: Arc<Metrics>, log: Log) -> Self {
-        Self { metrics, log, no_route: Arc::new("none".into()) }
+    /// A ledger that counts in `metrics` and writes lines to `log`, whose rate is limited by the time of `clock`.
+    pub fn new(metrics: Arc<Metrics>, log: Log, clock: Arc<dyn Clock>) -> Self {
+        Self { metrics, log, clock, no_route: Arc::new("none".into()) }
     }
 
     /// The ledger of the route of this name.
@@ -107,7 +108,7 @@ impl Ledger {
         RouteLedger { ledger: self.clone(), metrics: self.metrics.of_route(&name), name }
     }
 
-    /// Records what became of a request for which there is no route.
+    /// Records the outcome of a request without a route.
     pub fn record(&self, entry: &Entry<'_>) {
         self.count(&self.no_route, entry);
         self.log(&self.no_route, entry);
@@ -128,8 +129,8 @@ impl Ledger {
 
     fn log(&self, route: &str, entry: &Entry<'_>) {
         let Entry { outcome, reason, verified, .. } = *entry;
-        // Anybody can cause lines about unverified requests, so their rate is bounded.
-        if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), SystemClock.instant()) {
+        // Anyone can send unverified requests, so the rate of their lines is limited.
+        if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), self.clock.instant()) {
             return;
         }
         tracing::info!(
@@ -149,9 +150,9 @@ impl Ledger {
 }
 
 impl RouteLedger {
-    /// Records what became of a request of this route.
+    /// Records the outcome of a request of this route.
     pub fn record(&self, entry: &Entry<'_>) {
-        // Nearly all are this one: its counter is at hand.
+        // The most common case, whose counter is kept at hand.
         if (entry.outcome, entry.reason) == (Outcome::Confirmed.as_str(), None) {
             self.metrics.confirmed.inc();
         } else {
@@ -166,7 +167,7 @@ impl RouteLedger {
         self.ledger.log(&self.name, entry);
     }
 
-    /// What nearly every request of the route needs.
+    /// The metrics of the route.
     pub fn metrics(&self) -> &RouteMetrics {
         &self.metrics
     }

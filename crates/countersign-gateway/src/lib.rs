@@ -55,6 +55,8 @@ pub mod route;
 #[doc(hidden)]
 pub mod serve;
 #[doc(hidden)]
+pub mod services;
+#[doc(hidden)]
 pub mod source_keys;
 #[doc(hidden)]
 pub mod starting;

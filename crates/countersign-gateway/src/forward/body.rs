@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::clock::{Clock, SystemClock};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
@@ -17,26 +16,26 @@ use super::connection::Connection;
 use super::{pool, report, response};
 use crate::upstream::Upstream;
 
-/// A backend's response body, passed on piece by piece as the sender takes it.
+/// A backend's response body, passed on piece by piece as the sender reads it.
 ///
-/// It drives the connection that it arrives on, and returns it to the pool at its end. A body that breaks off, or
-/// of which no piece arrives for the stall timeout, ends with an error, never like a complete one. Dropping the
+/// It drives the connection that it arrives on, and returns it to the pool at its end. A body that breaks off ends with
+/// an error, never like a complete one. So does a body of which no piece arrives within the stall timeout. Dropping the
 /// body before its end closes the connection.
 #[derive(Debug)]
 pub struct UpstreamBody {
     incoming: Incoming,
-    /// Until the end of the body. In a box: most bodies are complete when their head is.
+    /// `None` after the end of the body. Boxed, because most bodies are complete when their head arrives.
     open: Option<Box<Open>>,
     has_failed: bool,
 }
 
-/// What a body needs until its end.
+/// The parts that a body needs until its end.
 struct Open {
     connection: Connection,
     upstream: Arc<Upstream>,
     max_idle: Duration,
     stall_timeout: Duration,
-    /// Since when no piece arrived, once one was waited for. Kept from one wait to the next.
+    /// The timer of the stall timeout, once one was needed. Reused from one wait to the next.
     stalled: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
 }
@@ -44,7 +43,7 @@ struct Open {
 impl UpstreamBody {
     /// The body that arrives on this connection.
     ///
-    /// Between two of its pieces `stall_timeout` may pass; afterwards the connection may be idle for `max_idle`.
+    /// `stall_timeout` is the maximum time between two pieces. Afterwards the connection may be idle for `max_idle`.
     pub(super) fn new(
         incoming: Incoming,
         connection: Connection,
@@ -125,12 +124,12 @@ fn without_forged_trailers(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 impl Open {
-    /// Ready once no piece has arrived for too long. The time in which nobody asked for one does not count.
+    /// Ready once no piece has arrived for too long. Time in which no piece was requested does not count.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stalled = match &mut self.stalled {
             Some(stalled) => {
                 if !self.is_waiting {
-                    stalled.as_mut().reset((SystemClock.instant() + self.stall_timeout).into());
+                    stalled.as_mut().set(sleep(self.stall_timeout));
                 }
                 stalled
             }
@@ -153,14 +152,14 @@ impl fmt::Debug for Open {
     }
 }
 
-/// Why a response body ended before its end. The sender's connection, or stream, is reset then.
+/// Why a response body broke off. The sender's connection, or stream, is then reset.
 #[derive(Debug)]
 pub enum BodyError {
-    /// The upstream closed the connection, or what it sent is not the body that it announced.
+    /// The upstream closed the connection, or the body does not match its framing.
     Broken(hyper::Error),
     /// The connection ended.
     Closed,
-    /// No piece arrived for this long.
+    /// No piece arrived within this time.
     Stalled(Duration),
 }
 

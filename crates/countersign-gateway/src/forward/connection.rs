@@ -1,6 +1,6 @@
-//! One connection to an upstream: opened, used for one exchange after the other, and either reusable or not.
+//! A connection to an upstream, which carries one exchange after another.
 //!
-//! This is the only file that knows the protocol towards upstreams: HTTP/1.1 on TCP.
+//! Only this file depends on the protocol that upstreams speak, which is HTTP/1.1 over TCP.
 
 use std::error::Error;
 use std::fmt;
@@ -24,11 +24,10 @@ use super::failure::Failure;
 use super::places::{Place, Places};
 use super::transport::{HEAD_LIMIT, Traffic, Transport};
 
-/// The most headers of a response.
+/// The maximum number of headers in a response.
 const MAX_HEADERS: usize = 512;
 
-/// A connection without a task of its own: it makes progress while it is polled, by the task of the request
-/// that it serves.
+/// A connection without a task of its own. It makes progress while the task of its current request polls it.
 pub(super) struct Connection {
     driver: Box<http1::Connection<TokioIo<Transport>, Full<Bytes>>>,
     requests: http1::SendRequest<Full<Bytes>>,
@@ -38,7 +37,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects once there is a place, for at most `timeout` each.
+    /// Waits for a place and then connects, for at most `timeout` each.
     pub(super) async fn open(address: SocketAddr, places: &Places, timeout: Duration) -> io::Result<Self> {
         let place = places.take(timeout).await?;
         let stream = tokio::time::timeout(timeout, TcpStream::connect(address)).await.map_err(|_| {
@@ -74,7 +73,7 @@ impl Connection {
                     drop(error.take_message());
                     Some(error.into_error())
                 })),
-                // An ended connection without a word about the request never took it up.
+                // If the connection ended without a result for the request, the request was never started.
                 Poll::Pending => driven.map(|ended| Err(ended.err())),
             }
         });
@@ -91,21 +90,21 @@ impl Connection {
         }
     }
 
-    /// Reads and writes what can be read and written; ready once the connection has ended.
+    /// Reads and writes as far as possible. Ready once the connection has ended.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         Pin::new(&mut self.driver).poll(cx)
     }
 
-    /// The connection, if it is ready for another exchange: both messages ended, nothing else has arrived, and
-    /// the other side has neither closed it nor announced that it will.
+    /// Returns the connection if it is ready for another exchange: both messages are complete, nothing else has
+    /// arrived, and the upstream has neither closed it nor announced that it will.
     pub(super) fn into_idle(mut self) -> Option<Self> {
-        // Nobody is woken for an idle connection: it is looked at when it is used again.
+        // No task is woken for an idle connection. It is checked when it is used again.
         let mut cx = Context::from_waker(Waker::noop());
         (self.drive(&mut cx).is_pending() && self.requests.is_ready()).then_some(self)
     }
 }
 
-/// An exchange that ended before the head of a response.
+/// An exchange that failed before the head of a response.
 #[derive(Debug)]
 pub(super) struct ExchangeError {
     /// Whether a byte of the request was written.
@@ -118,7 +117,7 @@ pub(super) struct ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether nothing of the request was written: no backend knows of it.
+    /// Whether nothing of the request was written, so that no backend has seen it.
     pub(super) fn is_unsent(&self) -> bool {
         !self.sent
     }
@@ -128,7 +127,7 @@ impl ExchangeError {
         self.closed && !self.received
     }
 
-    /// What the sender is told.
+    /// The failure that the sender is told.
     pub(super) fn failure(&self) -> Failure {
         if self.received { Failure::Malformed } else { Failure::Unreachable }
     }

@@ -1,4 +1,4 @@
-//! Why a sender does not get the backend's response, and the response that it gets instead.
+//! Failures of backends, and the responses that senders get instead.
 
 use bytes::Bytes;
 use countersign_tower::{reject::problem, report::FailureCode};
@@ -10,7 +10,7 @@ use http::{HeaderValue, Response, StatusCode};
 pub enum Failure {
     /// The backend could not be connected to, or closed the connection without a byte of a response.
     Unreachable,
-    /// All connections to upstreams that the process may open are in use.
+    /// The maximum number of connections to upstreams is in use.
     Busy,
     /// The head of the response did not arrive in time.
     Timeout,

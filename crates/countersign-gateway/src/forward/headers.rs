@@ -1,4 +1,4 @@
-//! The headers of a request as a backend gets it.
+//! The headers of a forwarded request.
 
 use countersign::Verified;
 use http::{HeaderMap, HeaderValue, request};

@@ -1,16 +1,15 @@
-//! Inside the layer: sends verified requests to a backend and returns its response.
+//! The service inside the layer. It sends verified requests to a backend and returns the response.
 //!
 //! # When a request is sent again
 //!
-//! - To another upstream, while nothing of it was written: the upstream could not be connected to.
-//! - Once, on a fresh connection, when a reused one closed without a byte of a response. Servers close idle
-//!   connections, and a request may be written just before the end of the connection is seen (RFC 9112, 9.3.1,
-//!   and RFC 9110, 9.2.2). Nearly always the server never read it then. A server that read it, crashed, and left
-//!   nothing behind looks the same, so a backend may see the same message twice, with the same `webhook-id`. It has
-//!   to expect that from its sender's retries anyway.
+//! - To another upstream, if nothing of it was written because the connection failed.
+//! - Once, on a new connection, if a reused one closed without a byte of a response. Servers close idle connections,
+//!   and a request may be written just before the gateway sees that (RFC 9112, 9.3.1, and RFC 9110, 9.2.2). In nearly
+//!   all cases the server has not read the request. A server that read it and then crashed looks the same, so a
+//!   backend may see the same message twice, with the same `webhook-id`. Retries of the sender can cause that as well.
 //!
-//! Nothing else is sent again. After a byte of a response, or on a fresh connection that closed, the backend may
-//! have handled the delivery: the sender gets 502, the claim is released, and the sender decides.
+//! In all other cases the request is not sent again. After a byte of a response, or if a new connection was closed, the
+//! backend may have handled the delivery. Then the sender gets 502, the claim is released, and the sender may retry.
 
 mod body;
 mod connection;
@@ -51,17 +50,18 @@ pub use places::Places;
 use crate::trust::Opened;
 use crate::upstream::{Upstream, Upstreams};
 
-/// The body of a response: the backend's own as it comes in, or a problem document.
+/// The body of a response: the backend's, or a problem document.
 pub type Body = Either<UpstreamBody, Full<Bytes>>;
 
-/// How long the upstreams of a route may take.
+/// The timeouts for the upstreams of a route.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// To accept a connection.
+    /// The maximum time to connect.
     pub connect: Duration,
-    /// Until the head of the response, with connecting; and between two parts of its body.
+    /// The maximum time until the head of the response, including the time to connect, and between two parts of its
+    /// body.
     pub response: Duration,
-    /// How long a connection may be idle before another request uses it.
+    /// The maximum time for which a connection is idle between two requests.
     pub idle: Duration,
 }
 
@@ -80,8 +80,8 @@ struct Target {
 }
 
 impl Forward {
-    /// Forwards to `upstreams` as far as there are `places` for connections, with the headers that may be trusted and
-    /// those that are `opened`, and observes the time until the head of each response in `latency`.
+    /// Forwards to `upstreams`, over at most as many connections as there are `places`. Trusted headers and those in
+    /// `opened` are passed on. The time until the head of each response is recorded in `latency`.
     pub fn new(
         upstreams: Arc<dyn Upstreams>,
         timeouts: Timeouts,
@@ -143,7 +143,7 @@ impl Target {
         Ok(Response::from_parts(head, body))
     }
 
-    /// Tries one upstream after the other, until one of them knows of the request.
+    /// Tries one upstream after another, until one may have seen the request.
     async fn send(&self, outgoing: &Outgoing, tries: &mut Tries) -> Result<Exchanged, Failure> {
         loop {
             let upstream = self.upstreams.next(&tries.failed).ok_or(Failure::Unreachable)?;
@@ -160,7 +160,7 @@ impl Target {
         }
     }
 
-    /// Sends the request on an idle connection, or on a fresh one if there is none or it turns out to be closed.
+    /// Sends the request on an idle connection, or on a new one if there is none or it turns out to be closed.
     async fn try_upstream(
         &self,
         upstream: &Upstream,
@@ -185,14 +185,14 @@ impl Target {
 
 type Exchanged = (Response<Incoming>, Connection, Arc<Upstream>);
 
-/// What was tried for one request.
+/// The attempts for one request.
 #[derive(Default)]
 struct Tries {
-    /// The upstreams that know nothing of the request.
+    /// The upstreams that have not seen the request.
     failed: Vec<Arc<Upstream>>,
-    /// The upstream that is tried now.
+    /// The upstream of the current attempt.
     current: Option<Arc<Upstream>>,
-    /// Whether a backend may have seen the request already: from then on, every connection is a fresh one.
+    /// Whether a backend may have seen the request. From then on, only new connections are used.
     is_repeat: bool,
 }
 
@@ -251,7 +251,7 @@ impl fmt::Display for TooSlow {
 
 impl Error for TooSlow {}
 
-/// A request on its way to whichever backend takes it.
+/// A request that is sent to one backend or another.
 struct Outgoing {
     path: PathAndQuery,
     headers: HeaderMap,
@@ -266,7 +266,7 @@ impl Outgoing {
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
         headers.insert(HOST, upstream.host.clone());
-        // hyper says nothing of an empty body's length, and some servers wait for more then.
+        // hyper sends no `Content-Length` for an empty body, and some servers then wait for more.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         request
     }

@@ -1,8 +1,8 @@
-//! Idle connections to upstreams, by address: each worker thread has its own.
+//! The idle connections to upstreams, by address. Each worker thread has its own pool.
 //!
-//! A request takes a connection from the pool of the thread that it runs on, and returns it to the pool of the
-//! thread that its response ends on. Both are the same thread in the gateway, whose workers have a runtime each;
-//! a connection that moved to another thread works there, too.
+//! A request takes a connection from the pool of its thread, and returns it to the pool of the thread on which its
+//! response ends. In the gateway these are the same, because each worker has its own runtime. A connection that moves
+//! to another thread works there as well.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -14,17 +14,17 @@ use tokio::runtime::Handle;
 
 use super::connection::Connection;
 
-/// The most idle connections of a thread to one address.
+/// The maximum number of idle connections per thread and address.
 const MAX_IDLE: usize = 256;
-/// The least time between two searches for connections that have been idle for too long.
+/// The minimum time between two sweeps.
 const MIN_SWEEP: Duration = Duration::from_millis(100);
 
 thread_local! {
     static POOL: Arc<Pool> = Arc::default();
 }
 
-/// A connection to this address that has been idle for less than `max_idle`: the one that was used last.
-/// The upstream may have closed it meanwhile.
+/// Takes the most recently used connection to this address that has been idle for less than `max_idle`. The upstream
+/// may have closed it.
 pub(super) fn take(address: SocketAddr, max_idle: Duration) -> Option<Connection> {
     let now = SystemClock.instant();
     POOL.try_with(|pool| pool.lock().take(address, max_idle, now)).ok()?
@@ -33,7 +33,7 @@ pub(super) fn take(address: SocketAddr, max_idle: Duration) -> Option<Connection
 /// Keeps an idle connection for another request, for at most `max_idle`.
 pub(super) fn put(address: SocketAddr, connection: Connection, max_idle: Duration) {
     let since = SystemClock.instant();
-    // A thread that is ending needs no connections.
+    // Fails only if the thread is ending, and then the connection is not needed.
     let _ = POOL.try_with(|pool| {
         let mut idle = pool.lock();
         idle.put(address, Idle { connection, since, until: since + max_idle });
@@ -93,7 +93,8 @@ impl<C> IdleConnections<C> {
         connections.push_back(idle);
     }
 
-    /// Closes what has been idle for too long; when that is to be done again, `None` if nothing is idle.
+    /// Closes connections that have been idle for too long. Returns the time until the next sweep, or `None` if no
+    /// connection is idle.
     fn sweep(&mut self, now: Instant) -> Option<Duration> {
         self.by_address.retain(|_, connections| {
             connections.retain(|idle| now < idle.until);
@@ -112,10 +113,10 @@ async fn sweep(mut sweeper: Sweeper) {
     }
 }
 
-/// The task that sweeps a pool. If its runtime ends before it, another one is started later.
+/// The task that sweeps a pool. If its runtime ends first, another task is started later.
 struct Sweeper {
     pool: Arc<Pool>,
-    /// When to sweep next; `None` once nothing is idle.
+    /// The time until the next sweep. `None` once no connection is idle.
     after: Option<Duration>,
 }
 

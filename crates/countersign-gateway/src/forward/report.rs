@@ -1,4 +1,4 @@
-//! What the log says about failures of upstreams: one line for each.
+//! The log lines about failures of upstreams, one for each failure.
 
 use std::error::Error;
 
@@ -36,7 +36,7 @@ pub(super) fn stale_connection(upstream: &Upstream, error: &dyn Error) {
     );
 }
 
-/// All that led to an error, the nearest cause first.
+/// The causes of an error, the nearest first.
 fn causes(error: &dyn Error) -> Option<String> {
     let mut texts = Vec::new();
     let mut cause = error.source();
@@ -44,7 +44,7 @@ fn causes(error: &dyn Error) -> Option<String> {
         texts.push(error.to_string());
         cause = error.source();
     }
-    // Some errors are called what their cause is called.
+    // Some errors have the same text as their cause.
     texts.dedup();
     (!texts.is_empty()).then(|| texts.join(": "))
 }

@@ -1,4 +1,4 @@
-//! What a sender may see of a backend's response.
+//! Cleans a backend's response for the sender.
 
 use std::error::Error;
 use std::fmt;
@@ -9,10 +9,10 @@ use http::{HeaderMap, StatusCode, Version, response};
 use super::failure::Failure;
 use crate::trust;
 
-/// Makes the head of a backend's response fit for the sender, or says why it is not.
+/// Prepares the head of a backend's response for the sender, or returns why it cannot be passed on.
 ///
-/// The framing of the response is the sender's connection's own: it follows from the body as it was read, so
-/// everything that the backend said about framing is removed.
+/// The framing towards the sender follows from the body as it was read, so all framing headers of the backend are
+/// removed.
 pub(super) fn accept(head: &mut response::Parts) -> Result<(), Unusable> {
     match head.status {
         status if status == StatusCode::GONE || status.is_redirection() => return Err(Unusable::Withheld(status)),
@@ -22,18 +22,18 @@ pub(super) fn accept(head: &mut response::Parts) -> Result<(), Unusable> {
     if !is_decoded(&head.headers) {
         return Err(Unusable::TransferCoding);
     }
-    // Towards a sender of HTTP/1.1, a body without a length is chunked, also if the backend speaks HTTP/1.0.
+    // So that a body without a length is chunked towards an HTTP/1.1 sender, even if the backend speaks HTTP/1.0.
     head.version = Version::HTTP_11;
     clean(&mut head.headers);
     Ok(())
 }
 
-/// Why a response is not for the sender.
+/// Why a response cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
-    /// A sender would give up (410) or go elsewhere (3xx).
+    /// A sender would disable the endpoint (410) or follow a redirect (3xx).
     Withheld(StatusCode),
-    /// The status has no meaning: 101, which was never asked for, or one above 599.
+    /// The status is invalid: 101, which the gateway does not request, or above 599.
     Status(StatusCode),
     /// The body is in a transfer coding other than `chunked`.
     TransferCoding,
@@ -60,15 +60,15 @@ impl fmt::Display for Unusable {
 
 impl Error for Unusable {}
 
-/// Removes the headers, or trailers, of a response that end at the gateway: those of one connection, those of the
-/// framing, and those that look like the gateway's own.
+/// Removes the headers, or trailers, of a response that must not be passed on: hop-by-hop headers, framing, and those
+/// that look like the gateway's own.
 pub(super) fn clean(headers: &mut HeaderMap) {
     trust::remove_hop_by_hop(headers);
     headers.remove(CONTENT_LENGTH);
     trust::remove_vouching(headers);
 }
 
-/// Whether the body is free of transfer codings once it was read: a coding other than one `chunked` would be
+/// Whether the body has no transfer coding left after it was read. A coding other than a single `chunked` would be
 /// passed on without its name.
 fn is_decoded(headers: &HeaderMap) -> bool {
     let values = headers.get_all(TRANSFER_ENCODING).iter();

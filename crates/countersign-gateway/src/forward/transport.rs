@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The most bytes of a response head, with all interim (1xx) responses before it.
+/// The maximum size of a response head in bytes, including all interim (1xx) responses before it.
 pub(super) const HEAD_LIMIT: usize = 64 * 1024;
 
-/// What happened on a stream since the request began. The connection owns the stream, so both share this.
+/// The record of a stream since its current request began. Shared, because the connection owns the stream.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     received: AtomicUsize,
@@ -30,7 +30,7 @@ impl Traffic {
         self.in_head.store(true, Relaxed);
     }
 
-    /// The head of the response is complete: what follows is not limited.
+    /// The head of the response is complete. The body is not limited.
     pub(super) fn end_head(&self) {
         self.in_head.store(false, Relaxed);
     }
@@ -57,7 +57,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// Notes an error; whether it says that the other side closed the connection.
+    /// Records an error. Returns whether it means that the other side closed the connection.
     fn note(&self, error: &io::Error) -> bool {
         let closed = matches!(
             error.kind(),
@@ -69,7 +69,7 @@ impl Traffic {
         closed
     }
 
-    /// Notes the outcome of a write.
+    /// Records the result of a write.
     ///
     /// A backend may respond before it has read the whole request, and close. Its response can still be read
     /// then, so a write that finds the connection closed never ends: the read side ends the exchange, with

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use countersign::clock::{Clock, SystemClock};
+use countersign::clock::UnixTime;
 use countersign::replay::MemoryStore;
 use countersign_tower::BodyBudget;
 use key_sets::KeySets;
@@ -246,12 +246,12 @@ impl Metrics {
         self.counts.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// All of them, as text.
-    pub fn to_text(&self) -> Result<String, std::fmt::Error> {
+    /// All of them, as text. The secrets that have not expired are those at the time `now`.
+    pub fn to_text(&self, now: UnixTime) -> Result<String, std::fmt::Error> {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.body_bytes.set(gauge(self.body_budget.in_use()));
         for (labels, source) in self.sources.iter().filter(|(_, source)| !source.secrets.is_empty()) {
-            self.secrets_live.get_or_create(labels).set(gauge(source.live_secrets(SystemClock.now())));
+            self.secrets_live.get_or_create(labels).set(gauge(source.live_secrets(now)));
             for (key, expires_at) in &source.secrets {
                 if let Some(at) = expires_at {
                     let labels = SecretLabels { source: labels.source.clone(), key: key.clone() };

@@ -1,18 +1,18 @@
-//! How many files the process may open, and how many connections that allows.
+//! The limit on open files, and the number of connections that follows from it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::ServerError;
 
-/// How many connections the admin listener serves.
+/// The maximum number of connections to the admin listener.
 pub(super) const ADMIN_CONNECTIONS: usize = 64;
-/// Fewer connections than this deserve a warning.
+/// Fewer connections than this cause a warning.
 const FEW: usize = 1024;
-/// More than this is not derived from a limit, however high it is.
+/// The highest number of connections that is derived from a limit on open files.
 const MOST: usize = 100_000;
-/// What a process needs beside its connections: configuration, key sets, health checks, the runtime.
+/// The files that a process needs in addition to its connections: configuration, key sets, health checks, runtime.
 const OTHER: usize = 128;
-/// What each thread needs: its poller, its listeners.
+/// The files that each thread needs: its poller and its listeners.
 const PER_THREAD: usize = 16;
 
 /// The limits on connections that follow from a limit on open files.
@@ -23,7 +23,7 @@ pub(super) struct Allowed {
     pub(super) warning: Option<String>,
 }
 
-/// Raises the limit on open files as far as the process may, and gives it.
+/// Raises the limit on open files as far as the process may, and returns it.
 pub(super) fn raise_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -37,7 +37,7 @@ pub(super) fn raise_limit() -> usize {
     now.and_then(|now| usize::try_from(now).ok()).unwrap_or(usize::MAX)
 }
 
-/// How many connections `limit` open files allow: each may need one to an upstream as well.
+/// How many connections `limit` open files allow. Each may also need a connection to an upstream.
 pub(super) fn connections(configured: Option<usize>, limit: usize, threads: usize) -> Result<Allowed, ServerError> {
     let reserved = OTHER + ADMIN_CONNECTIONS + PER_THREAD.saturating_mul(threads);
     let room = limit.saturating_sub(reserved);
@@ -59,7 +59,7 @@ pub(super) fn connections(configured: Option<usize>, limit: usize, threads: usiz
     } else {
         None
     };
-    // The room that senders leave is for upstreams.
+    // Upstreams get the files that senders leave.
     let upstream_connections = (room - max_connections).max(1);
     Ok(Allowed { max_connections, upstream_connections, warning })
 }

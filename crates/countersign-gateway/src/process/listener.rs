@@ -1,4 +1,4 @@
-//! Sockets that listen, one for each thread, and the Pingora service that accepts on them.
+//! The listening sockets, one for each thread, and the Pingora service that accepts connections on them.
 //!
 //! A connection is served by the runtime that accepts it. The kernel spreads connections over the
 //! sockets of one address by a hash (`SO_REUSEPORT`).
@@ -23,14 +23,14 @@ use crate::metrics::{Metrics, TurnedAway};
 use crate::serve::{Responds, Server, Slots};
 use crate::starting::Starting;
 
-/// How many connections wait to be accepted; the kernel may allow fewer.
+/// The maximum length of the accept queue. The kernel may allow less.
 const BACKLOG: i32 = 4096;
 /// How long to wait before accepting again when no more files can be opened.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// This many sockets that listen on one address together.
+/// Binds this many sockets that listen on one address together.
 ///
-/// The first is bound alone, so that an address in use is an error even if the other process shares it.
+/// The first is bound alone, so that an address in use is an error even if the other process allows sharing.
 pub(super) fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, ServerError> {
     let bind = |address: SocketAddr, shared: bool| {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -74,8 +74,8 @@ impl<S: Responds> Service for Listener<S> {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let mut accepting = JoinSet::new();
         for socket in self.sockets.drain(..) {
-            // For whoever hands sockets over to a new process. To take them over is still to be done:
-            // `bind` would have to look here first.
+            // So that the sockets can be passed to a new process. Inheriting them is not implemented yet: `bind` would
+            // have to look here first.
             if let (Some(fds), Ok(address)) = (&fds, socket.local_addr()) {
                 fds.lock().add(format!("{address}#{}", self.name), socket.as_raw_fd());
             }
@@ -85,7 +85,7 @@ impl<S: Responds> Service for Listener<S> {
             }
         }
         self.starting.has_started();
-        // An error means that Pingora itself has gone.
+        // An error means that Pingora has stopped.
         let _ = shutdown.wait_for(|stopping| *stopping).await;
         drop(accepting);
         self.acceptor.slots.stop();
@@ -100,24 +100,24 @@ impl<S: Responds> Service for Listener<S> {
     }
 }
 
-/// What becomes of an accepted connection.
+/// Serves accepted connections.
 pub(super) struct Acceptor<S> {
     pub(super) server: Arc<Server<S>>,
     pub(super) slots: Arc<Slots>,
     pub(super) tasks: TaskTracker,
     pub(super) metrics: Arc<Metrics>,
-    /// For connections that are to be served although no more files can be opened.
+    /// For a listener that must accept connections even if the process can open no more files.
     pub(super) spare: Option<Arc<Spare>>,
 }
 
-/// Files that are open for nothing but to be closed when the process can open no more.
+/// Files that are held open in reserve. One is closed when the process can open no more.
 #[derive(Debug, Default)]
 pub(super) struct Spare(Mutex<Vec<File>>);
 
 impl Spare {
     const FILES: usize = 4;
 
-    /// Opens what is missing, as far as that is possible.
+    /// Opens files until the reserve is full, or no more can be opened.
     fn fill(&self) {
         let mut files = self.lock();
         while files.len() < Self::FILES {
@@ -126,7 +126,7 @@ impl Spare {
         }
     }
 
-    /// Closes one, so that there is room for a connection.
+    /// Closes one file, so that a connection can be accepted.
     fn release(&self) -> bool {
         self.lock().pop().is_some()
     }
@@ -161,12 +161,12 @@ impl<S: Responds> Acceptor<S> {
                         tracing::warn!(%error, "cannot accept connections for now: raise the limit on open files");
                     }
                     self.metrics.turned_away(TurnedAway::Files);
-                    // Where nothing can be closed, waiting is all that helps.
+                    // Without a reserve, wait until another file is closed.
                     if !self.spare.as_ref().is_some_and(|spare| spare.release()) {
                         tokio::time::sleep(PAUSE).await;
                     }
                 }
-                // The client has gone, or the network is down: the next one may do better.
+                // The client has disconnected, or the network is down. The next connection may succeed.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was lost before it was accepted");
                     tokio::task::yield_now().await;
@@ -181,12 +181,12 @@ impl<S: Responds> Acceptor<S> {
             tracing::debug!(peer = %address.ip(), "turned away: max_connections are open");
             return;
         };
-        // A connection that cannot be set up is about to end anyway.
+        // If this fails, the connection is about to end anyway.
         let _ = stream.set_nodelay(true);
         let (server, spare) = (Arc::clone(&self.server), self.spare.clone());
         self.tasks.spawn(async move {
             server.serve(stream, address, slot).await;
-            // At once, before anybody else opens the file that was closed just now.
+            // At once, before another connection takes the file that was just closed.
             if let Some(spare) = spare {
                 spare.fill();
             }

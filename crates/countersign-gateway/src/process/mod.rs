@@ -22,14 +22,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Admin;
 use crate::config::{self, Config, ConfigError, ListenSpec, UpstreamSpec};
-use crate::forward::Places;
-use crate::gateway::Gateway;
-use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::serve::{MAX_HEAD, Server, Slots};
-use crate::source_keys::Awaited;
+use crate::services::{Environment, Services};
 use crate::starting::Starting;
 use crate::state::{State, Surroundings};
 use crate::upstream::Upstreams;
@@ -104,14 +100,15 @@ fn build(
             ..ServerConf::default()
         },
     );
-    let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
-    let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
-    let awaited = awaited.collect();
-    let places = Places::new(allowed.upstream_connections);
-    let ledger = Ledger::new(Arc::clone(&state.metrics), log.clone());
-    let gateway = Gateway::new(&state, &ledger, &places, Arc::new(SystemClock));
-    let State { key_sets, budget, metrics, .. } = state;
     let starting = Starting::default();
+    let environment = Environment {
+        log,
+        clock: Arc::new(SystemClock),
+        starting: &starting,
+        upstream_connections: allowed.upstream_connections,
+    };
+    let Services { gateway, admin: admin_service, ledger } = Services::build(&state, environment);
+    let State { key_sets, budget, metrics, .. } = state;
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
@@ -144,9 +141,8 @@ fn build(
     if let Some((address, sockets)) = admin {
         // A budget of its own, so that it responds while webhooks have used up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
-        let service = Admin { metrics: Arc::clone(&metrics), starting: starting.clone(), awaited }.into_service();
         let acceptor = Acceptor {
-            server: Arc::new(Server::new(service, |_| {}, timeouts, &budget, tasks)),
+            server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
             tasks: tasks.clone(),
             metrics,

@@ -1,4 +1,4 @@
-//! What happens on a connection, and when that has to end.
+//! The activity on a connection, and the time limits that follow from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -9,29 +9,29 @@ use tokio::sync::watch;
 
 use super::slots::Phase;
 
-/// How long a client may keep a connection without progress.
+/// How long a client may keep a connection open without progress.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// From the first byte of a head, or from the start of the connection, to its end.
+    /// From the start of the connection, or the first byte of a head, to the end of the head.
     pub head: Duration,
     /// From the end of a response to the next request.
     pub idle: Duration,
-    /// Without progress in reading a response.
+    /// For which the client reads nothing of a response.
     pub write: Duration,
 }
 
-/// The longest that `head` and `idle` are while three quarters of all connections are in use.
+/// The upper limit of `head` and `idle` while more than three quarters of the connections are in use.
 const CROWDED: Duration = Duration::from_secs(5);
 /// How long the rest of a rejected request is read and discarded.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
-/// How long a connection without a request may take to close once the process stops, or once it was idle
-/// for too long.
+/// How long a connection without a request may take to close, after the process began to stop or the idle timeout
+/// expired.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often a sender that waits for a response is checked for having gone.
+/// How often the gateway checks whether a sender that waits for a response has disconnected.
 pub(super) const CHECK: Duration = Duration::from_secs(1);
 
 impl Timeouts {
-    /// As they are in this phase.
+    /// The timeouts in this phase.
     pub(super) fn at(self, phase: &watch::Receiver<Phase>) -> Self {
         if *phase.borrow() == Phase::Crowded { self.crowded() } else { self }
     }
@@ -45,13 +45,13 @@ impl Timeouts {
 #[derive(Debug)]
 pub(super) struct Activity {
     epoch: Instant,
-    /// Milliseconds from `epoch` to the last begin or end of a request.
+    /// Milliseconds from `epoch` to the last start or end of a request.
     since: AtomicU64,
     open: AtomicUsize,
     has_begun: AtomicBool,
-    /// How many requests began since the connection had its turn.
+    /// How many requests began in the current turn of the connection.
     begun: AtomicUsize,
-    /// Whether the body of the request that began last was not read to its end.
+    /// Whether a part of the last request's body has not been read.
     body_unread: AtomicBool,
 }
 
@@ -80,12 +80,12 @@ impl Activity {
         self.has_begun.store(true, Ordering::Relaxed);
     }
 
-    /// The connection has its turn.
+    /// A turn of the connection begins.
     pub(super) fn begin_turn(&self) {
         self.begun.store(0, Ordering::Relaxed);
     }
 
-    /// Whether it is time to let other connections have their turn.
+    /// Whether other connections should run before the next request of this one.
     pub(super) fn has_had_turn(&self) -> bool {
         self.begun.load(Ordering::Relaxed) > 1
     }
@@ -116,7 +116,7 @@ impl Activity {
     }
 }
 
-/// A request, from its head to the end of its response's body.
+/// A request in progress, from its head to the end of the response body.
 #[derive(Debug)]
 pub(super) struct Open(Arc<Activity>);
 
@@ -127,40 +127,40 @@ impl Drop for Open {
     }
 }
 
-/// What is due when nothing happens on a connection any more.
+/// The action that is due if nothing else happens on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Is the sender still there?
+    /// Check whether the sender is still connected.
     Check,
-    /// A head is unfinished.
+    /// Reject the request: its head is incomplete.
     Head,
-    /// There is no request.
+    /// Close the connection: it has no request.
     Idle,
-    /// The client does not read.
+    /// Close the connection: the client does not read.
     Write,
-    /// The rest of a rejected request was discarded for long enough.
+    /// Close the connection: the rest of a rejected request took too long.
     Linger,
 }
 
-/// What a connection is doing.
+/// The state of a connection at one time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
-    /// Since when the write half is shut down.
+    /// When the write half was shut down.
     pub(super) lingering: Option<Instant>,
-    /// Since when the socket has accepted no byte of what is to be written.
+    /// Since when the socket accepts no more bytes.
     pub(super) blocked: Option<Instant>,
-    /// When the first byte of an unfinished head came.
+    /// When the first byte of an incomplete head arrived.
     pub(super) head: Option<Instant>,
-    /// When the connection was told to close as soon as it has no request.
+    /// When the connection was asked to close after its current requests.
     pub(super) closing: Option<Instant>,
-    /// When the sender was last seen to be there.
+    /// When the sender was last known to be connected.
     pub(super) checked: Instant,
-    /// Whether blocked writes count as activity, as they do where there is one response at a time.
+    /// Whether a blocked write counts as activity. It does in HTTP/1.1, which has one response at a time.
     pub(super) one_at_a_time: bool,
 }
 
 impl Moment {
-    /// What is due first, and when.
+    /// The action that is due first, and its time.
     pub(super) fn due(&self, activity: &Activity, timeouts: Timeouts) -> (Instant, Due) {
         if let Some(since) = self.lingering {
             return (since + LINGER, Due::Linger);
@@ -218,9 +218,9 @@ mod tests {
         let half = Moment { head: Some(start + seconds(20)), ..moment };
         assert_eq!(due(half, TIMEOUTS), (seconds(50), Due::Head));
         assert_eq!(due(half, TIMEOUTS.crowded()), (seconds(25), Due::Head));
-        // Told to stop: neither is waited for.
+        // Asked to close: it waits for neither.
         assert_eq!(due(Moment { closing: Some(start + seconds(3)), ..half }, TIMEOUTS), (seconds(4), Due::Idle));
-        // A request is open: nothing but its sender's being there.
+        // A request is in progress: only the connection of its sender is checked.
         let open = activity.begin();
         activity.since.store(7000, Ordering::Relaxed);
         assert_eq!(due(half, TIMEOUTS), (seconds(8), Due::Check));
@@ -231,7 +231,7 @@ mod tests {
         drop(open);
         activity.since.store(9000, Ordering::Relaxed);
         assert_eq!(due(moment, TIMEOUTS), (seconds(84), Due::Idle));
-        // Bytes on the wire keep nothing open where responses are interleaved.
+        // A blocked write does not extend an HTTP/2 connection.
         let writing = Moment { blocked: Some(start + seconds(80)), one_at_a_time: false, ..moment };
         assert_eq!(due(writing, TIMEOUTS), (seconds(84), Due::Idle));
         assert_eq!(due(Moment { lingering: Some(start), ..writing }, TIMEOUTS), (seconds(2), Due::Linger));

@@ -1,4 +1,4 @@
-//! The bodies of requests and responses, with what a connection needs to know of them.
+//! The bodies of requests and responses, which report their progress to their connection.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -73,11 +73,11 @@ impl Body for RequestBody {
     }
 }
 
-/// When the last frame of a response was handed over, if the next one was not asked for since.
+/// Since when the client delays a response: when the last frame was passed on, if the next one has not been requested.
 #[derive(Debug)]
 pub(super) struct Progress {
     epoch: Instant,
-    /// Milliseconds from `epoch`, plus one; zero while the client does not hold anything up.
+    /// Milliseconds from `epoch`, plus one. Zero while the client does not delay the response.
     waiting: AtomicU64,
 }
 
@@ -86,7 +86,7 @@ impl Progress {
         Arc::new(Self { epoch: SystemClock.instant(), waiting: AtomicU64::new(0) })
     }
 
-    /// Since when the client holds the response up.
+    /// Since when the client delays the response.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let millis = self.waiting.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.epoch + Duration::from_millis(millis))
@@ -104,7 +104,7 @@ impl Progress {
 }
 
 pin_project! {
-    /// The body of a response. The request is open until this is dropped.
+    /// The body of a response. The request is in progress until this is dropped.
     pub(super) struct ResponseBody<B> {
         #[pin]
         body: B,
@@ -122,7 +122,7 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    /// `progress` is where several responses share a connection, and one may be held up alone.
+    /// `progress` is for HTTP/2, where one of several responses can be delayed alone.
     pub(super) fn new(body: B, open: Open, progress: Option<Arc<Progress>>) -> Self {
         Self { body, progress, _open: open }
     }

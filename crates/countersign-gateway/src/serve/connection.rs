@@ -28,17 +28,17 @@ use super::watch::{Ended, Watch};
 use super::{Ending, MAX_HEAD, OnEnding, Responds};
 use crate::connection::{Connection, Scheme};
 
-/// What every connection of HTTP/2 begins with.
+/// The first bytes of every HTTP/2 connection.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The most bytes that the header list of an HTTP/2 request may have.
+/// The maximum size of an HTTP/2 header list, in bytes.
 const MAX_HEAD_LIST: u32 = 64 * 1024;
-/// How many requests one HTTP/2 connection may have open.
+/// The maximum number of concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
-/// How many streams a client may open and reset before the server has looked at them.
+/// The maximum number of streams that a client has opened and reset, and the server has not processed.
 const MAX_PENDING_RESETS: usize = 20;
-/// How many streams of one connection the server resets before it closes the connection.
+/// The maximum number of streams that the server resets on one connection. Then it closes the connection.
 const MAX_LOCAL_RESETS: usize = 1024;
-/// How many bytes of a response wait for one HTTP/2 stream's window.
+/// The maximum number of buffered response bytes per HTTP/2 stream.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// The most bytes that are read before it is known what speaks on a connection.
@@ -57,8 +57,8 @@ pub struct Server<S> {
 }
 
 impl<S: Responds> Server<S> {
-    /// Serves with this service, and calls `on_ending` for what does not reach it. Heads count against `budget`; what
-    /// is left of requests whose client has disconnected runs as one of `tasks`.
+    /// Serves with this service, and calls `on_ending` for requests and connections that do not reach it. Heads count
+    /// against `budget`. If a client disconnects, the rest of its request runs as one of `tasks`.
     pub fn new(
         service: S,
         on_ending: impl Fn(Ending) + Send + Sync + 'static,
@@ -67,8 +67,8 @@ impl<S: Responds> Server<S> {
         tasks: &TaskTracker,
     ) -> Self {
         let mut http1 = http1::Builder::new();
-        // hyper would enforce a limit on heads with a response of its own, so that its limit lies above ours:
-        // by a read, which is no longer than what was read before.
+        // Above our own limit, so that hyper's does not apply: it has a response of its own. A read is never longer
+        // than the bytes that were read before it.
         http1.half_close(true).header_read_timeout(None).max_buf_size(3 * MAX_HEAD);
         let on_ending: OnEnding = Arc::new(on_ending);
         Self { service, on_ending, timeouts, budget: budget.clone(), tasks: tasks.clone(), http1, accelerated: None }
@@ -86,7 +86,7 @@ impl<S: Responds> Server<S> {
         let accepted = SystemClock.instant();
         let mut phase = slot.watch();
         let Some(early) = self.first_bytes(&stream, accepted, &mut phase).await else { return };
-        // In boxes: a silent connection does not pay for what it does not use.
+        // Boxed, so that a connection without a request uses less memory.
         let connection = Connection::new(address.ip(), Scheme::Http);
         let handover = Handover { stream, received: early, is_used: false };
         let handover = Box::pin(self.serve_plain(handover, &connection, &mut phase)).await;
@@ -96,7 +96,7 @@ impl<S: Responds> Server<S> {
         drop(slot);
     }
 
-    /// The first bytes of a connection: enough to know its protocol.
+    /// The first bytes of a connection, as many as are needed to detect its protocol.
     async fn first_bytes(
         &self,
         stream: &TcpStream,
@@ -207,8 +207,8 @@ impl<S: Responds> Server<S> {
 
     async fn end(&self, link: &Link, connection: &Connection, ended: Ended) {
         match ended {
-            // hyper leaves a connection open for whoever upgrades it, after a response to `CONNECT` or to a request
-            // with `Upgrade`: nobody does here.
+            // After a response to `CONNECT` or `Upgrade`, hyper leaves the connection open for an upgrade. The gateway
+            // does not upgrade, so it closes it.
             Ended::Hyper(Ok(())) if !link.is_closing() => {
                 let _ = timeout(LINGER, poll_fn(|cx| link.poll_close(cx))).await;
             }

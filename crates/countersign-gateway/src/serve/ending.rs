@@ -1,14 +1,14 @@
-//! Why a connection ends, or a request is rejected, before a handler sees it.
+//! Why a connection is closed, or a request is rejected, before it reaches the service.
 
 use bytes::Bytes;
 use countersign_tower::reject::problem;
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
-/// Why the server ended a connection by itself, or rejected a request before its handler.
+/// Why the server closed a connection, or rejected a request before the service was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// hyper could not parse the request. It has sent 400 or 414 itself, without a body.
+    /// hyper could not parse the request. It has sent 400 or 414 without a body.
     Malformed,
     /// The head did not arrive in time.
     HeadTimeout,
@@ -40,7 +40,7 @@ impl Ending {
         !matches!(self, Self::IdleTimeout | Self::WriteTimeout)
     }
 
-    /// The response, where there is somebody to send it to.
+    /// The response, for endings that have one.
     pub(super) fn response(self) -> Response<Bytes> {
         let (status, detail) = match self {
             Self::HeadTooLarge => {
@@ -59,7 +59,7 @@ impl Ending {
         response
     }
 
-    /// The response as it is written on a connection of HTTP/1.1 that ends with it.
+    /// The response as bytes of HTTP/1.1, with `Connection: close`.
     pub(super) fn to_http1(self) -> Vec<u8> {
         let mut response = self.response();
         let length = HeaderValue::from(response.body().len());

@@ -1,4 +1,4 @@
-//! Whether the head of a request can be read in one way only: its host and its framing.
+//! Checks that the host and the framing of a request are unambiguous.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -38,8 +38,8 @@ impl Malformed {
     }
 }
 
-/// Checks the host and the framing of a head. `two_framings` says that it had both a length and a
-/// transfer encoding on the wire, where the server that read it removed one of them.
+/// Checks the host and the framing of a head. `two_framings` means that the head had both a length and a transfer
+/// encoding, of which the HTTP parser has removed one.
 pub fn check(head: &request::Parts, two_framings: bool) -> Result<(), Malformed> {
     check_framing(head.version, &head.headers, two_framings)?;
     check_host(head)
@@ -65,7 +65,7 @@ fn check_host(head: &request::Parts) -> Result<(), Malformed> {
         (Some(only), None) => Some(only.to_str().map_err(|_| Malformed::Host)?),
         _ => return Err(Malformed::Host),
     };
-    // RFC 9112, 3.2: HTTP/1.1 has a Host header in any case, RFC 9113, 8.3.1: HTTP/2 may use :authority.
+    // HTTP/1.1 requires a Host header (RFC 9112, 3.2). HTTP/2 may use :authority instead (RFC 9113, 8.3.1).
     let needs_header = head.version == Version::HTTP_11;
     let port = match head.uri.scheme() {
         None => 80,
@@ -76,7 +76,7 @@ fn check_host(head: &request::Parts) -> Result<(), Malformed> {
     let read = |text| HostAndPort::parse(text, port).ok_or(Malformed::Host);
     match (head.uri.authority(), header) {
         (None, None) if head.version < Version::HTTP_11 => Ok(()),
-        // The target of CONNECT is no host that a header has to agree with, and nothing is routed by it.
+        // CONNECT names the target of a tunnel. It need not match the Host header, and nothing is routed by it.
         (Some(_), Some(header)) if head.method == Method::CONNECT => read(header).map(drop),
         (Some(authority), Some(header)) if read(authority.as_str())? == read(header)? => Ok(()),
         (Some(only), None) if !needs_header => read(only.as_str()).map(drop),
@@ -85,7 +85,7 @@ fn check_host(head: &request::Parts) -> Result<(), Malformed> {
     }
 }
 
-/// A host as requests name it, to be compared. No user name, no percent-encoding.
+/// A host and port that can be compared. It has no user name and no percent-encoding.
 struct HostAndPort<'a> {
     host: &'a str,
     port: u16,
@@ -105,7 +105,7 @@ impl<'a> HostAndPort<'a> {
         };
         let port = match port {
             None => default_port,
-            // One way to write it: no zero in front.
+            // No leading zero, so that each port has one spelling.
             Some(digits) if !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 digits.parse().ok()?
             }

@@ -1,4 +1,4 @@
-//! The stream under hyper: what was read and written, and how it is closed.
+//! The stream below hyper. It records reads and writes, and closes the connection.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,46 +19,46 @@ use tokio::net::TcpStream;
 use super::MAX_HEAD;
 use super::scan::{Head, Scan};
 
-/// What is read and discarded of a rejected request: so many bytes at once, and in total.
+/// The limits for discarding the rest of a rejected request: bytes per read, and in total.
 pub(super) const DISCARD: usize = 16 * 1024;
 pub(super) const DISCARD_TOTAL: usize = 4 * 1024 * 1024;
 
-/// A stream that hyper reads and writes, and its connection looks at in between. Only one task uses it.
+/// A stream that hyper reads and writes, and the connection inspects between polls. Only one task uses it.
 #[derive(Clone, Debug)]
 pub(super) struct Link(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     stream: TcpStream,
-    /// Read before it was known which protocol this is.
+    /// The bytes that were read to detect the protocol.
     early: Bytes,
-    /// Only where the connection speaks HTTP/1.1.
+    /// For HTTP/1.1 only.
     heads: Option<Heads>,
     blocked: Option<Instant>,
     lingering: Option<Lingering>,
 }
 
-/// What its connection needs to know of a link.
+/// The state of a link, for its connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Status {
-    /// How many bytes of an unfinished head have arrived.
+    /// How many bytes of an incomplete head have arrived.
     pub(super) partial_head: usize,
     /// Whether the budget has no room for a head.
     pub(super) is_over_budget: bool,
-    /// When the first byte of an unfinished head came.
+    /// When the first byte of an incomplete head arrived.
     pub(super) head_since: Option<Instant>,
-    /// Since when nothing could be written.
+    /// Since when the socket accepts no more bytes.
     pub(super) blocked_since: Option<Instant>,
-    /// Since when the write half is shut down.
+    /// When the write half was shut down.
     pub(super) lingering_since: Option<Instant>,
 }
 
-/// The heads that hyper was given and has not handed over.
+/// The heads that hyper has read but not yet passed to the service.
 #[derive(Debug)]
 struct Heads {
     scan: Scan,
     held: Reservation,
-    /// Whether the budget had no room for one of them.
+    /// Whether one of them did not fit into the budget.
     over: bool,
     since: Option<Instant>,
 }
@@ -74,12 +74,12 @@ impl Heads {
 struct Lingering {
     since: Instant,
     discarded: usize,
-    /// Whether more of a request is to be expected.
+    /// Whether a request is incomplete.
     waits: bool,
 }
 
 impl Link {
-    /// With `budget`, heads of HTTP/1.1 are followed and counted.
+    /// With a `budget`, the heads of HTTP/1.1 requests are parsed and counted against it.
     pub(super) fn new(stream: TcpStream, early: Bytes, budget: Option<&BodyBudget>) -> Result<Self, OverBudget> {
         let heads = match budget {
             Some(budget) => Some(Heads { scan: Scan::new(), held: budget.reserve(0)?, over: false, since: None }),
@@ -88,7 +88,7 @@ impl Link {
         Ok(Self(Arc::new(Mutex::new(State { stream, early, heads, blocked: None, lingering: None }))))
     }
 
-    /// The head of the request that hyper hands over, and its place in the budget.
+    /// The head of the request that hyper passes to the service, and its reservation.
     pub(super) fn next_head(&self) -> (Head, Result<Reservation, OverBudget>) {
         let mut state = self.lock();
         let Some(heads) = &mut state.heads else { return (Head::default(), Err(OverBudget)) };
@@ -96,19 +96,19 @@ impl Link {
         let reserved = heads.held.split_off(head.bytes);
         let over = heads.over;
         if heads.scan.head_bytes() == 0 {
-            // What is left was reserved for a head that is rejected.
+            // The rest was reserved for a head that is rejected.
             drop(heads.held.split_off(usize::MAX));
             heads.over = false;
         }
         (head, if over { Err(OverBudget) } else { Ok(reserved) })
     }
 
-    /// Whether all of the request that was handed over last has arrived.
+    /// Whether the last request that hyper passed to the service has arrived completely.
     pub(super) fn has_whole_request(&self) -> bool {
         self.lock().heads.as_ref().is_none_or(|heads| heads.scan.is_complete())
     }
 
-    /// Whether nothing is known of what follows on the connection, so that it must not be used again.
+    /// Whether the framing is unknown from here on, so that the connection must not be reused.
     pub(super) fn is_lost(&self) -> bool {
         self.lock().heads.as_ref().is_some_and(|heads| heads.scan.is_lost())
     }
@@ -130,22 +130,22 @@ impl Link {
         !matches!(self.lock().stream.take_error(), Ok(None))
     }
 
-    /// Writes what fits into the socket's buffer. Only while hyper has nothing to write.
+    /// Writes as many bytes as fit into the socket's buffer. Must only be called while hyper has nothing to write.
     pub(super) fn write_now(&self, bytes: &[u8]) {
         let _ = self.lock().stream.try_write(bytes);
     }
 
-    /// Drops what could not be written, so that the kernel does not keep it either.
+    /// Makes the connection end with a reset, so that the kernel drops unsent bytes, too.
     pub(super) fn reset(&self) {
         let _ = self.lock().stream.set_zero_linger();
     }
 
-    /// Whether it is being closed already.
+    /// Whether closing has begun.
     pub(super) fn is_closing(&self) -> bool {
         self.lock().lingering.is_some()
     }
 
-    /// Shuts down the write half, and discards what still arrives of a request, within limits.
+    /// Shuts down the write half, and discards the rest of the request, within limits.
     pub(super) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.lock().poll_close(cx)
     }
@@ -207,8 +207,7 @@ impl AsyncRead for Link {
             state.note_read(&early);
             return Poll::Ready(Ok(()));
         }
-        // The connection is about to end with the head that is being read. Nothing before that head needs
-        // another byte.
+        // The connection ends with the head that is being read. Everything before that head is complete.
         if state.heads.as_ref().is_some_and(Heads::is_rejected) {
             return Poll::Pending;
         }

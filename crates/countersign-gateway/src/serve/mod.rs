@@ -1,10 +1,10 @@
-//! HTTP on a stream: hyper, with limits on what a client may hold, and for how long.
+//! Serves HTTP on accepted streams with hyper, and limits the memory and time that a client can use.
 //!
-//! Knows nothing of webhooks, and nothing of how streams are accepted.
+//! It is independent of webhooks, and of how streams are accepted.
 //!
-//! `connection.rs` is the life of a connection: silent, then HTTP/1.1 or HTTP/2. `activity.rs` decides when
-//! it has to end. `link.rs` is the stream under hyper; it counts heads (`scan.rs`) and closes in a way that
-//! lets a response arrive although the rest of its request is not read.
+//! `connection.rs` serves a connection, first without a request and then as HTTP/1.1 or HTTP/2. `activity.rs` decides
+//! when it must end. `link.rs` is the stream below hyper. It counts heads (`scan/`), and closes the stream so that a
+//! response still arrives if the rest of its request is not read.
 
 mod activity;
 mod body;
@@ -34,10 +34,10 @@ pub use connection::Server;
 pub use ending::Ending;
 pub use slots::{Phase, Slot, Slots};
 
-/// The most bytes that the head of a request may have.
+/// The maximum size of a request head, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// A service that responds to requests, whatever connection they arrive on: any [`Service`] of this form is one.
+/// A service that [`Server`] can serve. Every [`Service`] of this form implements it.
 ///
 /// Each request has a [`Connection`](crate::connection::Connection) in its extensions, and [`TwoFramings`] if it had
 /// two.
@@ -68,7 +68,7 @@ where
     type Body = B;
 }
 
-/// What is told that a connection was ended, or a request rejected, before the service was called.
+/// Called when a connection is closed, or a request is rejected, before it reaches the service.
 pub type OnEnding = Arc<dyn Fn(Ending) + Send + Sync>;
 
 /// In the extensions of a request whose head had both `Content-Length` and `Transfer-Encoding`, of which hyper removes

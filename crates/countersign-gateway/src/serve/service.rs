@@ -1,4 +1,4 @@
-//! One request on its way from hyper to the handler, and its response on the way back.
+//! Passes a request from hyper to the service, and the response back.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -23,10 +23,10 @@ use super::{Ending, MAX_HEAD, OnEnding, Responds, TwoFramings};
 use crate::connection::Connection;
 use crate::detached::in_tasks;
 
-/// A response, from the service or of the server's own.
+/// A response from the service or from the server itself.
 pub(super) type Responded<S> = Response<ResponseBody<Either<<S as Responds>::Body, Full<Bytes>>>>;
 
-/// What all requests of a connection share.
+/// The shared parts of all requests on a connection.
 #[derive(Clone)]
 pub(super) struct Requests<S> {
     pub(super) service: S,
@@ -37,7 +37,7 @@ pub(super) struct Requests<S> {
 }
 
 impl<S: Responds> Requests<S> {
-    /// A request of HTTP/1.1.
+    /// Handles an HTTP/1.1 request.
     pub(super) fn http1(
         &self,
         link: &Link,
@@ -47,15 +47,15 @@ impl<S: Responds> Requests<S> {
         let has_length = request.body().size_hint().exact().is_some();
         let responding = self.respond(request, head.bytes, head.two_framings, reserved, None);
         let (activity, link) = (Arc::clone(&self.activity), link.clone());
-        // hyper goes on with pipelined requests as long as they are rejected at once.
+        // hyper does not yield between pipelined requests if each gets its response at once.
         let gives_way = activity.has_had_turn();
         async move {
             if gives_way {
                 tokio::task::yield_now().await;
             }
             let mut response = responding.await?;
-            // hyper discards the rest of a body that has a length and has arrived; otherwise it closes the
-            // connection, and the sender should know before it sends the next request.
+            // hyper discards the rest of a body that has a length and has arrived. Otherwise it closes the connection,
+            // and the sender should know that before it sends the next request.
             let is_closed = activity.is_body_unread() && !(has_length && link.has_whole_request());
             if is_closed || link.is_lost() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -64,7 +64,7 @@ impl<S: Responds> Requests<S> {
         }
     }
 
-    /// A request of HTTP/2.
+    /// Handles an HTTP/2 request.
     pub(super) fn http2(
         &self,
         budget: &BodyBudget,
@@ -112,7 +112,7 @@ impl<S: Responds> Requests<S> {
     }
 }
 
-/// As HTTP/2 counts the size of a header list.
+/// The size of the header list, as defined by HTTP/2.
 fn size_of_head(head: &request::Parts) -> usize {
     let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
     let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());

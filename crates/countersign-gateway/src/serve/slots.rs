@@ -1,22 +1,22 @@
-//! How many connections are open, and what the rest of the server is to make of that.
+//! Limits the number of open connections, and tells connections when they must make room.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// What all connections need to know of the whole.
+/// The state of the listener, which all its connections observe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// There is room.
+    /// At most three quarters of the connections are in use.
     Open,
-    /// More than three quarters of the connections are in use: those without a request make room sooner.
+    /// More than three quarters of the connections are in use. Those without a request are closed sooner.
     Crowded,
-    /// The process stops.
+    /// The process is stopping.
     Stopping,
 }
 
-/// A bound on the connections of a listener.
+/// A limit on the connections of a listener.
 #[derive(Debug)]
 pub struct Slots {
     max: usize,
@@ -25,38 +25,38 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// For this many connections.
+    /// Creates a limit of this many connections.
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, open: AtomicUsize::new(0), phase: watch::Sender::new(Phase::Open) })
     }
 
-    /// How many connections may be open.
+    /// The maximum number of open connections.
     pub fn max(&self) -> usize {
         self.max
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// A place for one connection more, if there is one; free again when it is dropped.
+    /// Takes a place for one more connection, if there is one. Dropping the slot frees it.
     pub fn take(self: &Arc<Self>) -> Option<Slot> {
         let fits = |open: usize| (open < self.max).then_some(open + 1);
         let before = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        // Of the last place, too, where there are fewer than four.
+        // The last place always counts as crowded, for limits below four.
         if before + 1 > self.max - self.max / 4 || before + 1 == self.max {
             self.turn(Phase::Open, Phase::Crowded);
         }
         Some(Slot(Arc::clone(self)))
     }
 
-    /// Tells all connections that the process stops.
+    /// Tells all connections that the process is stopping.
     pub fn stop(&self) {
         self.phase.send_replace(Phase::Stopping);
     }
 
-    /// The phase from now on.
+    /// Observes the phase.
     pub fn watch(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
@@ -80,7 +80,7 @@ impl Slots {
 pub struct Slot(Arc<Slots>);
 
 impl Slot {
-    /// The phase from now on.
+    /// Observes the phase.
     pub fn watch(&self) -> watch::Receiver<Phase> {
         self.0.watch()
     }
@@ -90,7 +90,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let Slots { max, open, .. } = &*self.0;
         let left = open.fetch_sub(1, Ordering::Relaxed) - 1;
-        // Lower than where it began, so that it does not go back and forth with every connection.
+        // Lower than the threshold for crowded, so that the phase does not change with every connection.
         if left <= max - max / 4 - max / 8 {
             self.0.turn(Phase::Crowded, Phase::Open);
         }

@@ -1,4 +1,4 @@
-//! The streams of an HTTP/2 connection: each is a task, and ends alone if its response is not read.
+//! The streams of an HTTP/2 connection. Each is a task, and is reset alone if its response is not read.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::{Ending, OnEnding};
 pub(super) struct Streams {
     on_ending: OnEnding,
     write_timeout: Duration,
-    /// Of the request that hyper has just handed over, and whose stream it spawns next.
+    /// For the request that hyper has just passed to the service. hyper spawns its stream next.
     next: Arc<Mutex<Option<Arc<Progress>>>>,
 }
 
@@ -26,7 +26,7 @@ impl Streams {
         Self { on_ending: Arc::clone(on_ending), write_timeout, next: Arc::default() }
     }
 
-    /// Of the request that hyper hands over: it spawns its stream before it hands over another.
+    /// For the request that hyper passes to the service. hyper spawns its stream before it passes the next request.
     pub(super) fn progress(&self) -> Arc<Progress> {
         let progress = Progress::new();
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&progress));
@@ -43,7 +43,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 }
 
 pin_project! {
-    /// A stream that is dropped, and thereby reset, if its client does not read for too long.
+    /// A stream that is reset, by dropping it, if its client does not read for too long.
     struct Limited<F> {
         #[pin]
         stream: F,

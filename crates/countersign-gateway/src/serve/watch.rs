@@ -1,4 +1,4 @@
-//! Drives a connection of hyper, and ends it when its client makes no progress.
+//! Drives a hyper connection, and closes it if the client makes no progress.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,23 +14,23 @@ use super::link::{Link, Status};
 use super::slots::Phase;
 use super::{Ending, MAX_HEAD};
 
-/// Why a connection is not served any longer.
+/// How a connection ended.
 pub(super) enum Ended {
     /// hyper has finished with it.
     Hyper(hyper::Result<()>),
-    /// The client gets this response on HTTP/1.1, and nothing after it.
+    /// The client gets this response on HTTP/1.1, and then the connection is closed.
     Rejected(Ending),
-    /// It is closed as it is.
+    /// It is closed without a response.
     Closed,
-    /// It is closed as it is, and what the client did not read is dropped.
+    /// It is reset, because the client does not read.
     Unread,
 }
 
-/// What a connection waits for.
+/// The events that a connection waits for.
 enum Event {
     Hyper(hyper::Result<()>),
     Rejected(Ending),
-    /// Something is due earlier than was known.
+    /// An action is due earlier than expected.
     Earlier,
     Due,
     Phase,
@@ -58,8 +58,8 @@ impl<'a> Watch<'a> {
         Self { timeouts, link, activity, phase, is_http1, closing: None, checked: SystemClock.instant() }
     }
 
-    /// Drives `connection` to its end. `stop` asks it to finish what it has begun; `on_idle` is called if
-    /// that is because it was idle.
+    /// Drives `connection` to its end. `stop` asks it to close after its current requests. `on_idle` is called if it is
+    /// closed because it was idle.
     pub(super) async fn until_end<C: Future<Output = hyper::Result<()>>>(
         &mut self,
         mut connection: Pin<&mut C>,
@@ -113,7 +113,7 @@ impl<'a> Watch<'a> {
                     }
                 },
                 Event::Phase if *self.phase.borrow_and_update() == Phase::Stopping => {
-                    // Half a head is not worth waiting for.
+                    // Do not wait for the rest of a head.
                     if !self.activity.has_begun() {
                         return Ended::Closed;
                     }
@@ -126,7 +126,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What is due by now.
+    /// The action that is due now.
     fn check(&self, timeouts: Timeouts) -> Option<Due> {
         let (at, due) = self.due(timeouts);
         (at <= SystemClock.instant()).then_some(due)
@@ -147,7 +147,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Why a head is rejected before it is whole, where hyper has nothing left to write before that.
+    /// Why an incomplete head is rejected. Only if hyper has nothing left to write before that response.
     fn rejection(&self, status: Status) -> Option<Ending> {
         let is_busy = self.activity.open() > 0 || status.blocked_since.is_some() || status.lingering_since.is_some();
         if status.partial_head == 0 || is_busy {

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::common::{
-    Answer, Backend, Delivery, Gateway, OTHER_SECRET, SECRET, SOURCE, Wire, delivery, noise, route, send, until,
+    Answer, Backend, Delivery, Gateway, OTHER_SECRET, Running, SECRET, SOURCE, Wire, delivery, noise, route, send,
+    until,
 };
 
 const ACCELERATED: &str = "countersign_accelerated_total";

@@ -1,10 +1,12 @@
-//! What the operator sees: health, readiness, metrics and the log, and nothing of what is secret.
+//! Health, readiness, metrics and the log, and that none of them shows a secret.
+
+use std::time::Duration;
 
 use crate::common::{
-    Answer, Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, free_address, get, route,
-    secret_of, send, until,
+    Answer, Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Running, SECRET, SOURCE, Wire, delivery, free_address,
+    get, route, secret_of, send, until,
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 const WIRE: Wire = Wire::Http1Length;
 
@@ -18,20 +20,40 @@ async fn health_and_readiness_are_on_a_listener_of_their_own() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(get(gateway.address, path).await.expect("an answer").status, StatusCode::NOT_FOUND, "{path}");
     }
-    // A webhook that comes to the wrong listener goes nowhere.
+    // A webhook that is sent to the wrong listener is not forwarded.
     let reply = send(gateway.admin, &delivery("msg_1", "{}"), WIRE).await;
     assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(backend.connections(), 0);
 }
 
 #[tokio::test]
+async fn the_admin_service_responds_in_plain_text() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before(&backend);
+    let paths = "there is /healthz, /readyz and /metrics\n";
+    for (method, path, status, body) in [
+        (Method::GET, "/healthz", 200, "alive\n"),
+        (Method::HEAD, "/healthz", 200, ""),
+        (Method::GET, "/readyz", 200, "ready\n"),
+        (Method::GET, "/healthz/", 404, paths),
+        (Method::GET, "/hook", 404, paths),
+        (Method::POST, "/healthz", 405, "GET only\n"),
+        (Method::POST, "/hook", 405, "GET only\n"),
+    ] {
+        let reply = gateway.admin(method.clone(), path).await;
+        assert_eq!((reply.status.as_u16(), &reply.body[..]), (status, body.as_bytes()), "{method} {path}");
+        assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn requests_are_counted_by_what_became_of_them_and_timed() {
     let backend = Backend::answering([Answer::Status(200), Answer::Status(500)]).await;
-    let gateway = Gateway::before(&backend).await;
-    let try_send = async |sent: &Delivery| send(gateway.address, sent, WIRE).await;
+    let gateway = InProcess::before(&backend);
+    let try_send = async |sent: &Delivery| gateway.send(sent, WIRE).await;
     let upstream_count = "countersign_upstream_seconds_count{route=\"/hook\"}";
     let verification_count = "countersign_verification_seconds_count{route=\"/hook\"}";
-    // Both are there from the start: what is absent cannot be told from what is zero.
+    // Both exist from the start, because a missing metric looks like zero.
     assert_eq!(gateway.metric(upstream_count).await, Some(0.0));
     assert_eq!(gateway.metric("countersign_claims_held{source=\"test\"}").await, Some(0.0));
 
@@ -41,8 +63,9 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
     try_send(&Delivery::signed([OTHER_SECRET], 0, "msg_3", "{}")).await;
     try_send(&delivery("msg_3", "{}").without("webhook-id")).await;
     try_send(&delivery("msg_3", "{}").to("/nowhere")).await;
-    let get_hook = get(gateway.address, "/hook").await.expect("an answer");
-    assert_eq!(get_hook.status, StatusCode::METHOD_NOT_ALLOWED);
+    let mut get_hook = Wire::Http1Length.received(&delivery("msg_3", "{}"));
+    *get_hook.method_mut() = Method::GET;
+    assert_eq!(gateway.call(get_hook).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 
     for (route, outcome, reason, count) in [
         ("/hook", "confirmed", "", 1.0),
@@ -56,7 +79,7 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
         let name = format!("countersign_requests_total{{route=\"{route}\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
         assert_eq!(gateway.metric(&name).await, Some(count), "{name}");
     }
-    // Two were forwarded; of all, four had a body that was worth verifying.
+    // Two requests were forwarded, and the bodies of four were verified.
     assert_eq!(gateway.metric(upstream_count).await, Some(2.0));
     assert_eq!(gateway.metric(verification_count).await, Some(4.0));
     assert_eq!(gateway.metric("countersign_ids_remembered{source=\"test\"}").await, Some(1.0));
@@ -65,14 +88,13 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
 #[tokio::test]
 async fn claims_are_held_while_the_backend_works() {
     let (backend, tell) = Backend::holding().await;
-    let gateway = Gateway::before(&backend).await;
-    let mut raw = Raw::open(gateway.address).await;
-    raw.write(delivery("msg_1", "{}").bytes()).await;
+    let gateway = InProcess::before(&backend);
+    let sending = tokio::spawn(gateway.send(&delivery("msg_1", "{}"), WIRE));
     backend.has_seen(1).await;
     let held = async || gateway.metric("countersign_claims_held{source=\"test\"}").await;
     assert_eq!(held().await, Some(1.0));
     tell.send(200).expect("the backend waits");
-    raw.answer().await.expect("an answer");
+    sending.await.expect("no panic");
     assert_eq!(held().await, Some(0.0));
 }
 
@@ -81,11 +103,11 @@ async fn metrics_are_text_that_a_scraper_can_read() {
     let backend = Backend::start().await;
     let text = route(&backend, "").replace("path = \"/hook\"", "path = \"/a'b/*\"\nhost = \"hooks.example.com\"");
     let set = format!("jwks = {{ url = \"http://{}/keys\" }}\n", free_address());
-    let gateway = Gateway::start(&[SOURCE, &set, &text].concat()).await;
+    let gateway = InProcess::start(&[SOURCE, &set, &text].concat());
     let failures = "countersign_key_fetch_failures_total{source=\"test\",reason=\"connect\"}";
     until("a fetch has failed", async || gateway.metric(failures).await >= Some(1.0)).await;
-    send(gateway.address, &delivery("msg_1", "{}"), WIRE).await;
-    let reply = get(gateway.admin, "/metrics").await.expect("an answer");
+    gateway.send(&delivery("msg_1", "{}"), WIRE).await;
+    let reply = gateway.get("/metrics").await;
     assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));
     let text = gateway.metrics().await;
     assert!(text.ends_with("# EOF\n"));
@@ -98,7 +120,7 @@ async fn metrics_are_text_that_a_scraper_can_read() {
         assert!(value.parse::<f64>().is_ok() && name.starts_with("countersign_"), "{line}");
         let Some((_, labels)) = name.split_once('{') else { continue };
         let labels = labels.strip_suffix('}').expect("labels end with a brace").replace("\\\"", "");
-        // Quotation marks within a value are escaped, so what is left of them stands at its ends.
+        // Quotation marks inside a value are escaped, so the remaining ones enclose it.
         let is_closed = |(_, value): (&str, &str)| !value.trim_end_matches('"').contains('"');
         assert!(labels.split("\",").all(|label| label.split_once("=\"").is_some_and(is_closed)), "{line}");
     }
@@ -134,7 +156,7 @@ async fn every_request_is_one_line_of_the_log() {
     );
     assert_eq!((&refused["outcome"], &refused["reason"]), (&"refused".into(), &"missing_header".into()));
     assert_eq!((&lost["route"], &lost["reason"]), (&"none".into(), &"no_route".into()));
-    // What was not verified is not repeated: an attacker does not write our log.
+    // Unverified ids are not logged, so that an attacker cannot write to the log.
     assert!(refused["message_id"].is_null() && lost["message_id"].is_null());
 }
 
@@ -166,7 +188,7 @@ async fn no_secret_no_body_and_no_signature_is_logged_or_counted() {
                 Delivery::signed([SECRET], -1000, "MARKED-ID", body),
             ] {
                 signatures.push(sent.headers["webhook-signature"].to_str().expect("ASCII")[3..].to_owned());
-                send(gateway.address, &sent, wire).await;
+                gateway.send(&sent, wire).await;
                 count += 1;
             }
         }
@@ -182,4 +204,21 @@ async fn no_secret_no_body_and_no_signature_is_logged_or_counted() {
             assert!(!signatures.iter().any(|signature| text.contains(signature.as_str())), "{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn rejected_requests_are_logged_at_a_rate_that_follows_the_clock() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before(&backend);
+    let lines = async || {
+        for _ in 0..50 {
+            gateway.send(&delivery("msg_1", "{}").to("/nowhere"), WIRE).await;
+        }
+        gateway.output().matches("no_route").count()
+    };
+    let burst = lines().await;
+    assert!((1..50).contains(&burst), "{burst}");
+    assert_eq!(lines().await, burst);
+    gateway.clock.advance(Duration::from_secs(1));
+    assert_eq!(lines().await, burst + 1);
 }

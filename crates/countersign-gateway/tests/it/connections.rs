@@ -1,11 +1,12 @@
-//! What a client may hold of the gateway without a key: connections, time and memory, each up to a limit.
+//! Limits on the connections, time and memory that a client can use without a key.
 
 #![expect(clippy::float_cmp, reason = "counters and gauges are whole numbers")]
 
 use std::time::Duration;
 
 use crate::common::{
-    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, SOURCE, Wire, delivery, get, route, send, soon, until,
+    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, Running, SOURCE, Wire, delivery, get, route, send, soon,
+    until,
 };
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,7 +40,7 @@ async fn open(gateway: &Gateway) -> f64 {
     gateway.metric("countersign_connections_open").await.expect("a gauge")
 }
 
-/// Waits until the gateway has closed this connection, whatever it writes before.
+/// Waits until the gateway has closed this connection, and ignores what it writes before.
 async fn has_closed(stream: &mut TcpStream) {
     let mut room = [0; 4096];
     while matches!(soon(stream.read(&mut room)).await, Ok(read) if read > 0) {}
@@ -61,8 +62,8 @@ fn settings(initial_window: Option<u32>) -> Vec<u8> {
     frame(4, 0, 0, &window.unwrap_or_default())
 }
 
-/// Opens a connection of HTTP/2, sends this, and goes on with PINGs, their acknowledgements, SETTINGS and
-/// `WINDOW_UPDATE`s until the gateway closes. Gives all that it sent.
+/// Opens an HTTP/2 connection and sends these bytes. Then sends PINGs, their acknowledgements, SETTINGS and
+/// `WINDOW_UPDATE`s until the gateway closes the connection. Returns everything that the gateway sent.
 async fn busy_http2(gateway: &Gateway, bytes: &[u8], keep_busy: &[u8]) -> Vec<u8> {
     let stream = TcpStream::connect(gateway.address).await.expect("the gateway listens");
     let (mut read, mut write) = stream.into_split();
@@ -158,12 +159,12 @@ async fn the_admin_listener_responds_while_no_file_can_be_opened() {
         seen > 0.0
     })
     .await;
-    // The listener waits between its attempts: it does not spin.
+    // The listener waits between its attempts.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let name = "countersign_connections_turned_away_total{reason=\"files\"}";
     let later = gateway.metric(name).await.expect("it was there");
     assert!(later - seen < 100.0, "{seen}, then {later}");
-    // A line for each change: a probe that ends frees a file for a moment.
+    // One line for each change: a request to the admin listener that ends frees a file for a moment.
     let lines = gateway.output().matches("cannot accept").count();
     assert!((1..=20).contains(&lines), "{lines}");
     gateway.limit_files(limit);
@@ -179,10 +180,10 @@ async fn strangers_make_room_sooner_in_a_crowd() {
     kept.write(delivery("msg_1", "{}").bytes()).await;
     assert_eq!(kept.answer().await.expect("a response").status, StatusCode::OK);
     let mut all = silent(&gateway, 7).await;
+    until("all are open", async || open(&gateway).await == 8.0).await;
     all[1].write_all(b"P").await.expect("open");
     all[2].write_all(b"POST / HTTP/1.1\r\n").await.expect("open");
-    until("all are open", async || open(&gateway).await >= 8.0).await;
-    // Only as many as it takes: the limits are as before once there is room.
+    // No more than necessary: the limits are back to normal once there is room.
     until("there is room", async || open(&gateway).await <= 5.0).await;
     let reply = send(gateway.address, &delivery("msg_2", "{}"), Wire::Http1Length).await;
     assert_eq!(reply.status, StatusCode::OK);
@@ -226,7 +227,7 @@ async fn an_idle_http2_connection_is_closed_whatever_it_chatters() {
     for (bytes, keep_busy) in [
         (&begin, chatter()),
         (&asked, chatter()),
-        // The head goes on in one CONTINUATION after another.
+        // The head continues in CONTINUATION frames.
         (&half, frame(9, 0, 1, &[0x0f, 0x00, 0x01, b'a'])),
         (&PREFACE.to_vec(), Vec::new()),
     ] {

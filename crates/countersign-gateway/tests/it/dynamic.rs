@@ -1,8 +1,8 @@
-//! Deliveries that are signed with the keys of a key set, which lives, rotates and fails.
+//! Deliveries that are signed with keys of a key set, through its rotations.
 
 use crate::common::{
-    Authority, BODY, Backend, Connection, Delivery, Gateway, Issuer, OTHER_SECRET, Publish, Publisher, SECRET, Wire,
-    delivery, jwk, key, keys, send, signed_by, source, until,
+    Authority, BODY, Backend, Connection, Delivery, Gateway, InProcess, Issuer, OTHER_SECRET, Publish, Publisher,
+    Running, SECRET, Wire, delivery, jwk, key, keys, signed_by, source, until,
 };
 use countersign::Secret;
 use countersign::clock::{Clock, SystemClock};
@@ -34,16 +34,16 @@ fn with_token(token: &str, id: &str) -> Delivery {
     delivery(id, BODY).set("webhook-signature", token)
 }
 
-async fn code_of(gateway: &Gateway, delivery: &Delivery) -> (u16, String) {
-    let reply = send(gateway.address, delivery, WIRE).await;
+async fn code_of(gateway: &impl Running, delivery: &Delivery) -> (u16, String) {
+    let reply = gateway.send(delivery, WIRE).await;
     (reply.status.as_u16(), if reply.status.is_success() { String::new() } else { reply.code() })
 }
 
-async fn assert_passes(gateway: &Gateway, delivery: &Delivery) {
+async fn assert_passes(gateway: &impl Running, delivery: &Delivery) {
     assert_eq!(code_of(gateway, delivery).await, (200, String::new()), "{delivery:?}");
 }
 
-async fn assert_refused(gateway: &Gateway, delivery: &Delivery, status: u16, code: &str) {
+async fn assert_refused(gateway: &impl Running, delivery: &Delivery, status: u16, code: &str) {
     assert_eq!(code_of(gateway, delivery).await, (status, code.to_owned()), "{delivery:?}");
 }
 
@@ -60,8 +60,8 @@ async fn secrets_pinned_keys_and_a_key_set_stand_side_by_side() {
         key(5).public()
     );
     let entry = publisher.entry(&format!(", ca = \"{}\", max_stale = \"1h\"", ca.display()));
-    let gateway = Gateway::start(&source("hook", &(pinned + &entry), &backend)).await;
-    // A source with keys of its own is ready without its key set.
+    let gateway = InProcess::start(&source("hook", &(pinned + &entry), &backend));
+    // A source with other keys is ready without its key set.
     until("the key set is there", async || gateway.figure("key_set_keys", "hook").await == Some(3.0)).await;
 
     let secret = |text: &str| Secret::parse(text).expect("a good secret");
@@ -72,7 +72,7 @@ async fn secrets_pinned_keys_and_a_key_set_stand_side_by_side() {
         (signed_by(3, "msg_2"), "v1a", Some("key-3")),
         (signed_by(4, "msg_3"), "v1a", None),
         (signed_by(5, "msg_4"), "v1a", Some("pinned")),
-        // One header with both: one that matches is enough.
+        // One header with two signatures: one match is enough.
         (Delivery::signed_by(&both(SECRET, 9), "msg_5", BODY), "v1", Some("TEST_SECRET")),
         (Delivery::signed_by(&both(OTHER_SECRET, 2), "msg_6", BODY), "v1a", Some("key-2")),
     ]
@@ -96,10 +96,10 @@ async fn a_token_passes_once_for_its_audience_and_its_body() {
     let publisher = Publisher::start(Publish::keys(&[jwk(1), issuer.jwk()])).await;
     let set = publisher.entry("");
     let danger = TOKEN.replace(" }", ", danger_body_binding = \"none\" }");
-    // One URL: one key set, for both.
+    // Both sources name the same URL, so they share one key set.
     let sources =
         [source("hook", &(set.clone() + TOKEN), &backend), source("open", &(set + &danger), &backend)].concat();
-    let gateway = Gateway::start(&sources).await;
+    let gateway = InProcess::start(&sources).ready().await;
     assert_eq!(publisher.requests(), 1);
 
     let token = issuer.token(&claims("evt_1"));
@@ -108,12 +108,12 @@ async fn a_token_passes_once_for_its_audience_and_its_body() {
     for (name, value) in [("scheme", "rs256"), ("key", "rsa-1"), ("message-id", "evt_1")] {
         assert_eq!(seen.header(&format!("countersign-{name}")), Some(value));
     }
-    // A token leaves both headers beside it unsigned: the backend gets what was signed.
+    // A token does not sign the other two headers, so the backend gets the signed values instead.
     assert_eq!((seen.header("webhook-id"), seen.header("webhook-signature")), (Some("evt_1"), Some(token.as_str())));
     assert_eq!(seen.header("webhook-timestamp"), seen.header("countersign-timestamp"));
-    // The id beside a token is not signed: another one does not make it new.
+    // The header with the id is not signed, so another id does not make the message new.
     for id in ["msg_1", "msg_2"] {
-        let reply = send(gateway.address, &with_token(&token, id), WIRE).await;
+        let reply = gateway.send(&with_token(&token, id), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, Some("duplicate")));
     }
     let changed = |name: &str, value: Value| {
@@ -128,7 +128,7 @@ async fn a_token_passes_once_for_its_audience_and_its_body() {
     assert_refused(&gateway, &changed("data", json!({})), 401, "body_not_bound").await;
     assert_eq!(backend.seen().len(), 1);
 
-    // Only who asked for the danger gets it, and is told of it.
+    // Only the source that turns the check off accepts it, and the log warns of that.
     assert_passes(&gateway, &paired("evt_3").to("/open")).await;
     assert!(gateway.output().contains("danger: `open`"), "{}", gateway.output());
     assert_eq!(publisher.requests(), 1);
@@ -139,12 +139,12 @@ async fn a_new_key_is_used_at_once_and_an_old_one_no_more() {
     let backend = Backend::start().await;
     let (old, new) = (Issuer::new("rsa-1"), Issuer::new("rsa-2"));
     let publisher = Publisher::start(Publish::keys(&[jwk(1), old.jwk()])).await;
-    let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).ready().await;
     assert_passes(&gateway, &signed_by(1, "msg_1")).await;
     assert_passes(&gateway, &with_token(&old.token(&claims("evt_1")), "msg_1")).await;
 
     publisher.publish(Publish::keys(&[jwk(2), new.jwk()]));
-    // Nobody knows of it yet.
+    // The gateway does not know the new keys yet.
     assert_passes(&gateway, &signed_by(1, "msg_2")).await;
     assert_eq!(publisher.requests(), 1);
     assert_passes(&gateway, &signed_by(2, "msg_3")).await;
@@ -192,7 +192,7 @@ async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
     for task in forging {
         task.await.expect("it was refused");
     }
-    // The first one, and one for all of them in each 30 s that this takes.
+    // The fetch at the start, and at most one in each 30 s of this test.
     let most = 2 + usize::try_from(started.elapsed().as_secs() / 30).expect("it ends");
     assert!((2..=most).contains(&publisher.requests()), "{} of {most}", publisher.requests());
     assert_eq!(backend.seen().len(), genuine);
@@ -202,7 +202,7 @@ async fn forged_deliveries_cause_one_fetch_and_hold_nobody_up() {
 async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
     let backend = Backend::start().await;
     let publisher = Publisher::start(Publish::keys(&[1, 2, 3, 4].map(jwk))).await;
-    let gateway = Gateway::start(&source("hook", &publisher.entry(""), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &publisher.entry(""), &backend));
     until("the key set is there", async || gateway.figure("key_set_keys", "hook").await == Some(4.0)).await;
     assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(300 * 1024)), 413, "body_too_large").await;
     assert_refused(&gateway, &signed_by(9, "msg_1").with_body("x".repeat(1024)), 401, "signature_mismatch").await;
@@ -214,7 +214,7 @@ async fn a_body_that_would_cost_too_much_to_reject_is_not_read() {
 async fn what_a_token_leaves_unsigned_is_overwritten_with_what_it_signed() {
     let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
     let publisher = Publisher::start(Publish::keys(&[issuer.jwk()])).await;
-    let gateway = Gateway::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).await;
+    let gateway = InProcess::start(&source("hook", &(publisher.entry("") + TOKEN), &backend)).ready().await;
     let mut claims = claims("evt_1");
     let signed = claims["iat"].as_u64().expect("a number") - 100;
     claims["iat"] = json!(signed);
@@ -228,7 +228,7 @@ async fn what_a_token_leaves_unsigned_is_overwritten_with_what_it_signed() {
     );
     assert!(!format!("{seen:?}").contains("msg_forged") && !format!("{seen:?}").contains(&told), "{seen:?}");
 
-    // Without a `jti` the id is the hash of what was signed: it too takes the header's place.
+    // Without a `jti`, the id is a hash of the signed bytes. It replaces the header as well.
     claims.as_object_mut().expect("an object").remove("jti");
     assert_passes(&gateway, &with_token(&issuer.token(&claims), "msg_forged")).await;
     let seen = backend.has_seen(2).await;

@@ -1,5 +1,4 @@
-//! The whole chain under faults: the emulator's deliveries reach a backend that fails, through a gateway that
-//! is killed.
+//! The whole chain with faults: the emulator delivers through a gateway that is killed to a backend that fails.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::common::{Answer, Backend, Gateway, Raw, Seen, free_address, until};
+use crate::common::{Answer, Backend, Gateway, Raw, Running, Seen, free_address, until};
 use countersign_emulator::{Config, Emulator, Ending};
 use serde_json::{Value, json};
 

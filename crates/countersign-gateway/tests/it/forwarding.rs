@@ -1,4 +1,4 @@
-//! Connections to backends stay usable, or are replaced, whatever thread and runtime their requests run on.
+//! Connections to backends stay usable, or are replaced, when requests move between threads and runtimes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
-/// An upstream whose every response comes in two pieces, so that some of its requests move between threads.
+/// An upstream that sends each response in two pieces, so that some requests move between threads.
 async fn in_pieces() -> Upstream {
     Upstream::start(|_, mut peer: Peer| async move {
         while peer.request().await.is_some() {

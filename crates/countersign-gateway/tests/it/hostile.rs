@@ -1,5 +1,5 @@
-//! What an attacker writes on a connection: it is refused or closed, promptly, and no part of it
-//! becomes a request that the backend sees.
+//! Hostile bytes on a connection are rejected promptly, or the connection is closed. No part of them reaches the
+//! backend as a request.
 
 use std::fmt::Write;
 
@@ -8,14 +8,14 @@ use crate::common::{
 };
 use http::StatusCode;
 
-/// A gateway that forwards every path, so that only the verdict stands between a request and the backend.
+/// A gateway that forwards every path, so that only verification protects the backend.
 async fn open_to_all() -> (Gateway, Backend) {
     let backend = Backend::start().await;
     let text = route(&backend, "body_timeout = \"1s\"").replace("/hook", "/*");
     (Gateway::start(&[SOURCE, &text].concat()).await, backend)
 }
 
-/// That the gateway is as well as before, and that the backend has seen this many deliveries by now.
+/// Checks that the gateway still works, and that the backend has seen this many deliveries.
 async fn assert_unharmed(gateway: &Gateway, backend: &Backend, seen: usize) {
     for wire in [Wire::Http1Length, Wire::Http2Length] {
         let sent = delivery(&format!("msg_after_{wire:?}"), "{}");
@@ -26,7 +26,7 @@ async fn assert_unharmed(gateway: &Gateway, backend: &Backend, seen: usize) {
     assert!(backend.connections() <= seen + 2, "{}", backend.connections());
 }
 
-/// A forged request that is whole by itself, to be hidden in another one.
+/// A complete forged request, to be hidden inside another one.
 fn smuggled() -> String {
     let forged = Delivery::signed([OTHER_SECRET], 0, "msg_smuggled", "{}");
     String::from_utf8(forged.bytes()).expect("ASCII")
@@ -35,7 +35,7 @@ fn smuggled() -> String {
 #[tokio::test]
 async fn a_request_inside_the_body_of_a_refused_one_is_not_a_request() {
     let (gateway, backend) = open_to_all().await;
-    // Genuine in itself, so that nothing but the framing keeps it from being forwarded.
+    // Authentic, so that only the framing can keep it from being forwarded.
     let inner = delivery("msg_smuggled", "{}").bytes();
     let old = Delivery::signed([SECRET], -1000, "msg_1", inner.clone());
     for (outer, status) in [
@@ -48,7 +48,7 @@ async fn a_request_inside_the_body_of_a_refused_one_is_not_a_request() {
         let bytes = [chunked.as_bytes(), &inner, b"\r\n0\r\n\r\n"].concat();
         assert_eq!(raw_answers(gateway.address, bytes).await, [status]);
     }
-    // The same where the method or the path is what is refused, and the body is never asked for.
+    // The same if the method or the path is rejected, so that the body is never read.
     for line in ["GET /x HTTP/1.1", "POST /../x HTTP/1.1", "OPTIONS * HTTP/1.1"] {
         let head = old.head().replacen("POST /hook HTTP/1.1", line, 1);
         let bytes = [format!("{head}content-length: {}\r\n\r\n", inner.len()).as_bytes(), &inner].concat();
@@ -222,7 +222,7 @@ async fn http_1_0_is_served_and_its_connection_closed() {
     assert_eq!(backend.has_seen(1).await.request_line, "POST /hook HTTP/1.1");
     let forged = Delivery::signed([OTHER_SECRET], 0, "msg_2", "{}");
     assert_eq!(raw_answers(gateway.address, old(&forged)).await, [401]);
-    // HTTP/1.0 knows no chunks, and a body without a length would end with the connection.
+    // HTTP/1.0 has no chunked encoding, and a body without a length would end with the connection.
     for framing in ["transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "\r\n{}"] {
         let head = delivery("msg_3", "{}").head().replacen("HTTP/1.1", "HTTP/1.0", 1);
         let answers = raw_answers(gateway.address, format!("{head}{framing}")).await;

@@ -1,6 +1,6 @@
-//! A log file that may not grow any more is no reason to stop.
+//! The gateway keeps running if its log file reaches the limit on file sizes.
 
-use crate::common::{Backend, Gateway, SOURCE, Wire, delivery, route, send, until};
+use crate::common::{Backend, Gateway, Running, SOURCE, Wire, delivery, route, send, until};
 use http::StatusCode;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Whatever becomes of the log, requests get their responses; and nobody can fill it who has no key.
+//! Requests get their responses even if the log cannot be written, and unverified requests cannot fill it.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::common::{
-    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, binary, delivery, get, route,
-    soon, until,
+    Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Wire, binary, delivery, get,
+    route, soon, until,
 };
 use countersign::UnixTime;
 use countersign::clock::{Clock, SystemClock};
@@ -27,13 +27,13 @@ async fn on_pipes(backend: &Backend) -> (Gateway, [PipeReader; 2]) {
         })
     };
     let gateway = Gateway::start_writing_to(outputs, &[SOURCE, &route(backend, "")].concat()).await;
-    // Those of the last start, if a port was taken before.
+    // The last two, because a start may have been repeated.
     let stderr = readers.borrow_mut().pop();
     let stdout = readers.borrow_mut().pop();
     (gateway, [stdout, stderr].map(|reader| reader.expect("two readers")))
 }
 
-/// Delivers so many messages, whose log lines are long, and checks that each is accepted.
+/// Delivers this many messages with long log lines, and checks that each is accepted.
 async fn deliver(gateway: &Gateway, run: &str, count: usize) {
     let senders = (0..8).map(|sender| {
         let (address, run) = (gateway.address, run.to_owned());
@@ -68,7 +68,7 @@ async fn assert_ends(gateway: &mut Gateway) {
     assert_eq!(status.expect("it has ended").code(), Some(0));
 }
 
-/// Sends the same so many times, and waits for each response.
+/// Sends the same request this many times, and waits for each response.
 async fn flood(gateway: &Gateway, request: &[u8], count: usize) {
     let mut raw = Raw::open(gateway.address).await;
     let mut done = 0;
@@ -76,7 +76,7 @@ async fn flood(gateway: &Gateway, request: &[u8], count: usize) {
         raw.write(request).await;
         match raw.answer().await {
             Some(_) => done += 1,
-            // It may close after a rejection.
+            // The gateway may close the connection after a rejection.
             None => raw = Raw::open(gateway.address).await,
         }
     }

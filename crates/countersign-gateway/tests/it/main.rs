@@ -1,4 +1,4 @@
-//! The gateway as a child process, over real sockets.
+//! The gateway in the process of the test, with a manual clock, and as a child process for what only sockets show.
 
 #![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
 
@@ -17,6 +17,7 @@ mod hostile;
 mod log_file;
 mod logging;
 mod model;
+mod other_clients;
 mod outages;
 mod rejections;
 mod retries;
@@ -26,5 +27,6 @@ mod shutdown;
 mod state;
 mod trust;
 mod upstream_connections;
+mod upstream_limits;
 mod upstream_responses;
 mod upstreams;

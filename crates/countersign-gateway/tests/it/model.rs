@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::common::{Answer, Backend, Connection, Gateway, Raw, Wire, delivery, noise};
+use crate::common::{Answer, Backend, Connection, Gateway, Raw, Running, Wire, delivery, noise};
 use countersign::clock::{Clock, SystemClock};
 use http::StatusCode;
 
 const IDS: usize = 250;
 const SENDERS_PER_ID: usize = 3;
 
-/// Numbers that look random, and come again with the same seed.
+/// Pseudo-random numbers, which are the same for the same seed.
 #[derive(Clone)]
 struct Dice(u64);
 
@@ -25,7 +25,7 @@ impl Dice {
     }
 }
 
-/// How often the backend has begun with each id, and how often with success.
+/// How often the backend has begun to handle each id, and how often it succeeded.
 type Handled = Arc<Mutex<HashMap<String, (usize, usize)>>>;
 
 fn fickle(mut dice: Dice, handled: Handled) -> impl FnMut(&crate::common::Seen) -> Answer + Send + 'static {
@@ -51,13 +51,13 @@ fn fickle(mut dice: Dice, handled: Handled) -> impl FnMut(&crate::common::Seen) 
     }
 }
 
-/// A sender: delivers until it is told 2xx, now and then hanging up too early.
+/// A sender that delivers until it gets 2xx, and sometimes disconnects early.
 async fn insist(gateway: std::net::SocketAddr, id: String, mut dice: Dice) -> usize {
     let wire = Wire::ALL[usize::try_from(dice.roll(4)).expect("a small number")];
     let body = noise(usize::try_from(dice.roll(3000)).expect("a small number"));
     let mut connection = None;
     for attempt in 1..500 {
-        // Each attempt is signed anew, as a sender's retries are.
+        // Each attempt is signed again, as a sender's retries are.
         let sent = delivery(&id, body.clone());
         if dice.roll(5) == 0 {
             let mut raw = Raw::open(gateway).await;
@@ -101,7 +101,7 @@ async fn each_delivery_is_handled_exactly_once_however_often_it_is_sent_and_fail
             let dice = Dice(dice.roll(u64::MAX));
             senders.push(tokio::spawn(insist(gateway.address, format!("msg_{id}"), dice)));
         }
-        // So many at a time that some meet, and not so many that all time out.
+        // Enough at a time for some to meet, and too few for all to time out.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let mut attempts = 0;
@@ -114,7 +114,7 @@ async fn each_delivery_is_handled_exactly_once_however_often_it_is_sent_and_fail
     for (id, (_, done)) in &handled {
         assert_eq!(*done, 1, "{id} was handled with success {done} times");
     }
-    // That the test tests something: the backend failed, and senders were in each other's way.
+    // Checks the test itself: the backend failed, and several senders had the same message.
     let begun: usize = handled.values().map(|(begun, _)| begun).sum();
     assert!(begun > IDS + IDS / 2 && attempts > begun, "{begun} of {attempts}");
     let held = gateway.metric("countersign_claims_held{source=\"test\"}").await;

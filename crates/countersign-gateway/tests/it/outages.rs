@@ -1,13 +1,13 @@
-//! Key sets that cannot be fetched: what is known goes on serving, and nobody else is held up.
+//! Key sets that cannot be fetched: known keys stay in use, and other sources are not delayed.
 
 use crate::common::{
-    Authority, BODY, Backend, Gateway, Publish, Publisher, Reply, Wire, delivery, free_address, get, keys, send,
+    Authority, BODY, Backend, InProcess, Publish, Publisher, Reply, Running, Wire, delivery, free_address, keys,
     signed_by, source, until,
 };
 use http::StatusCode;
 
 const WIRE: Wire = Wire::Http1Length;
-/// Forty times what a document may have.
+/// Forty times the size limit of a key set.
 const TEN_MEGABYTES: usize = 10 * 1024 * 1024;
 
 fn assert_unavailable(reply: &Reply) {
@@ -15,8 +15,8 @@ fn assert_unavailable(reply: &Reply) {
     assert!(reply.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{reply:?}");
 }
 
-async fn readiness(gateway: &Gateway) -> (u16, String) {
-    let reply = get(gateway.admin, "/readyz").await.expect("an answer");
+async fn readiness(gateway: &InProcess) -> (u16, String) {
+    let reply = gateway.get("/readyz").await;
     (reply.status.as_u16(), String::from_utf8(reply.body.to_vec()).expect("text"))
 }
 
@@ -48,21 +48,21 @@ async fn the_last_good_set_serves_whatever_its_publisher_does() {
         sources += &source(reason, &publisher.entry(&more), &backend);
         publishers.push(publisher);
     }
-    let gateway = Gateway::start(&sources).await;
+    let gateway = InProcess::start(&sources).ready().await;
 
     let (gateway, mut genuine) = (&gateway, 0);
     let mut pass = async |path: &str| {
         genuine += 1;
-        let reply = send(gateway.address, &signed_by(2, &format!("msg_{genuine}")).to(path), WIRE).await;
+        let reply = gateway.send(&signed_by(2, &format!("msg_{genuine}")).to(path), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None), "{path}");
     };
     for ((reason, fault), publisher) in faults.into_iter().zip(&publishers) {
         let path = format!("/{reason}");
         pass(&path).await;
         publisher.publish(fault);
-        // A key that nobody knows is what makes the gateway look.
-        let (address, forged) = (gateway.address, signed_by(9, "msg_forged").to(&path));
-        let looking = tokio::spawn(async move { send(address, &forged, WIRE).await });
+        // An unknown key makes the gateway fetch the key set.
+        let forged = signed_by(9, "msg_forged").to(&path);
+        let looking = tokio::spawn(gateway.send(&forged, WIRE));
         until("it looks", async || publisher.requests() >= 2).await;
         pass(&path).await;
         if reason == "timeout" {
@@ -95,17 +95,17 @@ async fn a_key_set_that_is_not_there_at_the_start_holds_only_its_source_up() {
         source("remote", &set, &backend),
         source("both", &[secret, &set].concat(), &backend),
     ];
-    let gateway = Gateway::start_without_keys(&sources.concat()).await;
+    let gateway = InProcess::start(&sources.concat());
     assert_eq!(readiness(&gateway).await, (503, "no key set yet for `remote`\n".into()));
 
-    let try_send = async |path: &str| send(gateway.address, &signed_by(1, "msg_1").to(path), WIRE).await;
+    let try_send = async |path: &str| gateway.send(&signed_by(1, "msg_1").to(path), WIRE).await;
     let all_wires = Wire::ALL.map(|wire| (wire, signed_by(1, "msg_1").to("/remote")));
     for (wire, sent) in &all_wires {
-        assert_unavailable(&send(gateway.address, sent, *wire).await);
+        assert_unavailable(&gateway.send(sent, *wire).await);
     }
     assert_unavailable(&try_send("/both").await);
     for path in ["/hook", "/both"] {
-        let reply = send(gateway.address, &delivery("msg_2", BODY).to(path), WIRE).await;
+        let reply = gateway.send(&delivery("msg_2", BODY).to(path), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None), "{path}");
     }
     assert_eq!(gateway.figure("key_set_keys", "remote").await, Some(0.0));
@@ -113,7 +113,7 @@ async fn a_key_set_that_is_not_there_at_the_start_holds_only_its_source_up() {
 
     let publisher = Publisher::at(address, keys(&[1])).await;
     until("it is ready", async || readiness(&gateway).await.0 == 200).await;
-    // What was refused is still new.
+    // The rejected messages are still new.
     for path in ["/remote", "/both"] {
         let reply = try_send(path).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None), "{path}");
@@ -130,13 +130,12 @@ async fn nobody_waits_long_for_a_publisher_that_hangs_at_the_start() {
         source("hook", "secrets = [{ env = \"TEST_SECRET\" }]\n", &backend),
         source("remote", &publisher.entry(""), &backend),
     ];
-    let gateway = Gateway::start_without_keys(&sources.concat()).await;
-    let waiting = {
-        let (address, sent) = (gateway.address, signed_by(1, "msg_1").to("/remote"));
-        tokio::spawn(async move { send(address, &sent, WIRE).await })
-    };
-    let reply = send(gateway.address, &delivery("msg_2", BODY), WIRE).await;
+    let gateway = InProcess::start(&sources.concat());
+    let waiting = tokio::spawn(gateway.send(&signed_by(1, "msg_1").to("/remote"), WIRE));
+    let reply = gateway.send(&delivery("msg_2", BODY), WIRE).await;
     assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None));
-    assert_unavailable(&waiting.await.expect("an answer"));
+    // Nothing is sent or received from now on.
+    tokio::time::pause();
+    assert_unavailable(&waiting.await.expect("no panic"));
     assert_eq!(backend.seen().len(), 1);
 }

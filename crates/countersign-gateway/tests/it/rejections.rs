@@ -1,20 +1,26 @@
-//! A verdict comes before anything is forwarded: of what is refused, the backend does not even get a
-//! connection.
+//! Requests are verified before they are forwarded. For a rejected request, the gateway does not even connect to the
+//! backend.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::common::{
-    BODY, Backend, Delivery, Gateway, Issuer, OTHER_SECRET, Publish, Publisher, Raw, SECRET, SOURCE, Wire, delivery,
-    route, send, until,
+    BODY, Backend, Delivery, Gateway, InProcess, Issuer, OTHER_SECRET, Publish, Publisher, Raw, Running, SECRET,
+    SOURCE, Wire, delivery, read, route, until,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use countersign::Reason;
 use countersign::clock::{Clock, SystemClock};
 use countersign::replay::StoreErrorKind;
 use countersign_test::statuses::status_of;
 use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
+use tokio::time::{Instant, Sleep};
 
 /// Deliveries that cannot be verified, each with the reason for its rejection.
 fn unverifiable() -> Vec<(Reason, Delivery)> {
@@ -90,11 +96,11 @@ async fn what_cannot_be_verified_reaches_no_backend() {
     let (backend, issuer) = (Backend::start().await, Issuer::new("rsa-1"));
     let publisher = Publisher::start(Publish::keys(&[issuer.jwk()])).await;
     let token = "token = { audience = [\"https://hook\"], issuer = [\"https://issuer\"] }\n";
-    let gateway = Gateway::start(&[SOURCE, &publisher.entry(""), token, &route(&backend, "")].concat()).await;
+    let gateway = InProcess::start(&[SOURCE, &publisher.entry(""), token, &route(&backend, "")].concat());
     // A source with a secret is ready without its key set.
     until("the key set is there", async || gateway.figure("key_set_keys", "test").await == Some(1.0)).await;
     let cases = [unverifiable(), tokens(&issuer)].concat();
-    // The one that takes Ed25519 keys has a test of its own.
+    // This reason depends on the number of Ed25519 keys, and has a test of its own.
     let reasons = || Reason::ALL.iter().filter(|reason| **reason != Reason::BodyTooLarge);
     for reason in reasons() {
         assert!(cases.iter().any(|(covered, ..)| covered == reason), "there is no case for {reason}");
@@ -102,7 +108,7 @@ async fn what_cannot_be_verified_reaches_no_backend() {
     for wire in Wire::ALL {
         for (reason, delivery) in &cases {
             let status = status_of(*reason);
-            let reply = send(gateway.address, delivery, wire).await;
+            let reply = gateway.send(delivery, wire).await;
             assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, reason.as_str()), "{delivery:?}");
             assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{reason}");
         }
@@ -112,8 +118,8 @@ async fn what_cannot_be_verified_reaches_no_backend() {
         let expected = cases.iter().filter(|(covered, ..)| covered == reason).count() * Wire::ALL.len();
         assert_eq!(gateway.count("refused", reason.as_str()).await.to_string(), expected.to_string(), "{reason}");
     }
-    // What was refused takes no id: the genuine delivery is still new.
-    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), Wire::Http1Length).await.outcome(), None);
+    // Rejected requests claim no id, so the authentic delivery is still new.
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), Wire::Http1Length).await.outcome(), None);
     assert_eq!(backend.seen().len(), 1);
 }
 
@@ -129,30 +135,60 @@ async fn a_hopeless_head_is_refused_before_its_body_comes() {
     assert_eq!(backend.connections(), 0);
 }
 
-#[tokio::test]
-async fn a_body_that_takes_too_long_or_breaks_off_reaches_no_backend() {
-    let backend = Backend::start().await;
-    let gateway = Gateway::before_with(&backend, "body_timeout = \"300ms\"").await;
-    let sent = delivery("msg_1", "0123456789");
-    for framing in ["content-length: 10\r\n\r\n", "transfer-encoding: chunked\r\n\r\n"] {
-        let mut raw = Raw::open(gateway.address).await;
-        raw.write(format!("{}{framing}", sent.head())).await;
-        // A byte now and then does not win time.
-        let dribble = async {
-            for byte in &sent.body {
-                raw.write(if framing.starts_with('c') {
-                    vec![*byte]
-                } else {
-                    vec![b'1', b'\r', b'\n', *byte, b'\r', b'\n']
-                })
-                .await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        dribble.await;
-        let reply = raw.answer().await.expect("an answer");
-        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::REQUEST_TIMEOUT, "body_timeout"));
+/// A body that arrives byte by byte, with a pause before each.
+struct Dripping {
+    left: Bytes,
+    is_announced: bool,
+    pause: Pin<Box<Sleep>>,
+}
+
+impl Dripping {
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    fn new(bytes: &Bytes, is_announced: bool) -> Self {
+        Self { left: bytes.clone(), is_announced, pause: Box::pin(tokio::time::sleep(Self::PAUSE)) }
     }
+}
+
+impl Body for Dripping {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        std::task::ready!(self.pause.as_mut().poll(cx));
+        self.pause = Box::pin(tokio::time::sleep(Self::PAUSE));
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(1)))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.is_announced { SizeHint::with_exact(self.left.len() as u64) } else { SizeHint::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the time that is paused is Tokio's")]
+async fn a_body_that_takes_too_long_reaches_no_backend_however_steadily_it_arrives() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before_with(&backend, "body_timeout = \"300ms\"");
+    let sent = delivery("msg_1", "0123456789");
+    for (wire, is_announced) in [(Wire::Http1Length, true), (Wire::Http1Chunked, false)] {
+        let started = Instant::now();
+        let response = gateway.call(wire.received(&sent).map(|_| Dripping::new(&sent.body, is_announced))).await;
+        let reply = read(response).await.expect("a whole response");
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::REQUEST_TIMEOUT, "body_timeout"));
+        assert_eq!(started.elapsed(), Duration::from_millis(300));
+    }
+    assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_reaches_no_backend() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let sent = delivery("msg_1", "0123456789");
     for broken in ["content-length: 10\r\n\r\n01234", "transfer-encoding: chunked\r\n\r\nzz\r\n"] {
         let mut raw = Raw::open(gateway.address).await;
         raw.write(format!("{}{broken}", sent.head())).await;
@@ -161,22 +197,21 @@ async fn a_body_that_takes_too_long_or_breaks_off_reaches_no_backend() {
     }
     until("both are counted", async || gateway.count("refused", "body_unreadable").await >= 2.0).await;
     assert_eq!(backend.connections(), 0);
-    assert_eq!(send(gateway.address, &sent, Wire::Http1Length).await.status, StatusCode::OK);
+    assert_eq!(gateway.send(&sent, Wire::Http1Length).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn no_route_and_another_method_reach_no_backend() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     for wire in Wire::ALL {
-        let reply = send(gateway.address, &delivery("msg_1", "{}").to("/other"), wire).await;
+        let reply = gateway.send(&delivery("msg_1", "{}").to("/other"), wire).await;
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_FOUND, "no_route"));
     }
     for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "HOOK"] {
-        let mut raw = Raw::open(gateway.address).await;
-        let sent = delivery("msg_1", "{}");
-        raw.write(String::from_utf8(sent.bytes()).expect("ASCII").replacen("POST", method, 1)).await;
-        let reply = raw.answer().await.expect("an answer");
+        let mut request = Wire::Http1Length.received(&delivery("msg_1", "{}"));
+        *request.method_mut() = method.parse().expect("a method");
+        let reply = read(gateway.call(request).await).await.expect("a whole response");
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
         assert_eq!(reply.header("allow"), Some("POST"));
     }
@@ -187,14 +222,14 @@ async fn no_route_and_another_method_reach_no_backend() {
 async fn a_full_store_refuses_what_is_new_and_forgets_nothing() {
     let backend = Backend::start().await;
     let source = format!("{SOURCE}replay = {{ capacity = 1 }}\n");
-    let gateway = Gateway::start(&[source.as_str(), &route(&backend, "")].concat()).await;
+    let gateway = InProcess::start(&[source.as_str(), &route(&backend, "")].concat());
     let wire = Wire::Http1Length;
-    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.status, StatusCode::OK);
-    let reply = send(gateway.address, &delivery("msg_2", "{}"), wire).await;
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), wire).await.status, StatusCode::OK);
+    let reply = gateway.send(&delivery("msg_2", "{}"), wire).await;
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_full"));
     assert!(reply.header("retry-after").is_some());
     assert!(String::from_utf8_lossy(&reply.body).contains(&StoreErrorKind::Full.to_string()));
-    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), wire).await.outcome(), Some("duplicate"));
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), wire).await.outcome(), Some("duplicate"));
     assert_eq!(backend.seen().len(), 1);
 }
 
@@ -204,22 +239,20 @@ async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_
     let other = "[sources.other]\nsecrets = [{ env = \"OTHER_SECRET\" }]\n";
     let source = format!("{SOURCE}replay = {{ capacity = 1 }}\n{other}");
     let other_route = route(&backend, "").replace("/hook", "/other").replace("\"test\"", "\"other\"");
-    let gateway = Gateway::start(&[source.as_str(), &route(&backend, ""), &other_route].concat()).await;
-    let try_send = async |sent: &Delivery| send(gateway.address, sent, Wire::Http1Length).await;
+    let gateway = InProcess::start(&[source.as_str(), &route(&backend, ""), &other_route].concat());
+    let try_send = async |sent: &Delivery| gateway.send(sent, Wire::Http1Length).await;
     let lines = |text: &str| gateway.output().lines().filter(|line| line.contains(text)).count();
     let (full, has_room) = ("the replay store is full", "the replay store has room again");
     assert_eq!(gateway.figure("store_capacity", "test").await, Some(1.0));
     assert_eq!(gateway.figure("store_capacity", "other").await, Some(1_000_000.0));
 
-    let mut held = Raw::open(gateway.address).await;
-    held.write(delivery("msg_0", "{}").bytes()).await;
+    let held = tokio::spawn(gateway.send(&delivery("msg_0", "{}"), Wire::Http1Length));
     backend.has_seen(1).await;
     assert_eq!(gateway.figure("ids_remembered", "test").await, Some(1.0));
     for id in 1..=20 {
         assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
     }
-    until("it is logged", async || lines(full) > 0).await;
-    // The same ids of another source, whose store has room.
+    // The same ids from another source, whose store has room.
     for id in 1..=20 {
         let sent = Delivery::signed([OTHER_SECRET], 0, &format!("msg_{id}"), "{}").to("/other");
         assert_eq!(try_send(&sent).await.status, StatusCode::OK);
@@ -227,14 +260,13 @@ async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_
     let refused = "countersign_requests_total{route=\"/hook\",outcome=\"refused\",reason=\"store_full\"}";
     assert_eq!(gateway.metric(refused).await, Some(20.0));
 
-    // The one that held the room fails, another has it, and then it is full again.
+    // The delivery that filled the store fails, another takes its place, and the store is full again.
     tell.send(500).expect("the backend waits");
-    held.answer().await.expect("a response");
+    held.await.expect("no panic");
     assert_eq!(try_send(&delivery("msg_1", "{}")).await.status, StatusCode::OK);
     for id in 2..=20 {
         assert_eq!(try_send(&delivery(&format!("msg_{id}"), "{}")).await.code(), "store_full");
     }
-    until("it is logged again", async || lines(full) > 1).await;
     assert_eq!((lines(full), lines(has_room)), (2, 1), "{}", gateway.output());
     let output = gateway.output();
     let line = output.lines().find(|line| line.contains(full)).expect("a line");
@@ -244,7 +276,7 @@ async fn a_store_that_fills_is_logged_when_that_changes_and_concerns_its_source_
 #[tokio::test]
 async fn a_forged_request_does_not_choose_how_it_is_rejected() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     let forged = |content_type: &str| {
         Delivery::signed([OTHER_SECRET], 0, "msg_1", &b"\0\0\0\0\0"[..]).set("content-type", content_type)
     };
@@ -255,29 +287,29 @@ async fn a_forged_request_does_not_choose_how_it_is_rejected() {
                 (forged(content_type), 401, "signature_mismatch"),
                 (forged(content_type).without("webhook-id"), 400, "missing_header"),
             ] {
-                let reply = send(gateway.address, &sent, wire).await;
+                let reply = gateway.send(&sent, wire).await;
                 assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, code), "{content_type} {wire:?}");
                 assert_eq!(reply.header("grpc-status"), None, "{content_type} {wire:?}");
             }
         }
     }
     assert_eq!(backend.connections(), 0);
-    // What is verified is forwarded, whatever its content type says of its body, and a duplicate is acknowledged.
+    // Verified requests are forwarded even if their body does not match the content type. Duplicates are acknowledged.
     for (n, body) in [&b""[..], b"\0\0\0\0\x01a\0\0\0\0\0", b"\0\0\0\0\x05a"].into_iter().enumerate() {
         let sent = delivery(&format!("msg_{n}"), body).set("content-type", "application/grpc");
-        assert_eq!(send(gateway.address, &sent, Wire::Http2Length).await.status, StatusCode::OK, "{body:?}");
-        let again = send(gateway.address, &sent, Wire::Http2Length).await;
+        assert_eq!(gateway.send(&sent, Wire::Http2Length).await.status, StatusCode::OK, "{body:?}");
+        let again = gateway.send(&sent, Wire::Http2Length).await;
         assert_eq!((again.outcome(), again.header("grpc-status"), &*again.body), (Some("duplicate"), None, &b""[..]));
     }
     assert_eq!(backend.seen().len(), 3);
 
-    // A route that turns it on rejects calls as gRPC does, and all else as before.
-    let gateway = Gateway::before_with(&backend, "grpc = true").await;
-    let reply = send(gateway.address, &forged("application/grpc"), Wire::Http2Length).await;
+    // A route with `grpc` rejects gRPC calls with `grpc-status`, and all other requests as before.
+    let gateway = InProcess::before_with(&backend, "grpc = true");
+    let reply = gateway.send(&forged("application/grpc"), Wire::Http2Length).await;
     assert_eq!((reply.status, reply.header("grpc-status")), (StatusCode::OK, Some("16")));
     assert_eq!(reply.header("countersign-code"), Some("signature_mismatch"));
     for (wire, content_type) in [(Wire::Http1Length, "application/grpc"), (Wire::Http2Length, "application/json")] {
-        let reply = send(gateway.address, &forged(content_type), wire).await;
+        let reply = gateway.send(&forged(content_type), wire).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "signature_mismatch"), "{content_type}");
     }
     assert_eq!(backend.seen().len(), 3);

@@ -1,6 +1,8 @@
-//! Which backend a delivery goes to, and that sources do not mix.
+//! Which backend gets a delivery, and that sources are separate.
 
-use crate::common::{Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Wire, delivery, raw_answers, send};
+use crate::common::{
+    Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Wire, delivery, raw_answers,
+};
 use http::StatusCode;
 
 const WIRE: Wire = Wire::Http1Length;
@@ -21,7 +23,7 @@ async fn the_most_specific_route_wins_whatever_their_order() {
         route_to(exact, "/x/y", None, "test"),
         route_to(hosted, "/x/*", Some("Hooks.Example.com"), "test"),
     ];
-    let gateway = Gateway::start(&format!("{SOURCE}{}", routes.concat())).await;
+    let gateway = InProcess::start(&format!("{SOURCE}{}", routes.concat()));
     for (n, (host, path, backend)) in [
         ("other", "/", any),
         ("other", "/x", any),
@@ -42,7 +44,7 @@ async fn the_most_specific_route_wins_whatever_their_order() {
         for wire in [Wire::Http1Length, Wire::Http2Length] {
             let sent = delivery(&format!("msg_{n}_{wire:?}"), "{}").to(path).host(host);
             let before = backend.seen().len();
-            assert_eq!(send(gateway.address, &sent, wire).await.status, StatusCode::OK, "{host} {path} {wire:?}");
+            assert_eq!(gateway.send(&sent, wire).await.status, StatusCode::OK, "{host} {path} {wire:?}");
             assert_eq!(backend.seen().len(), before + 1, "{host} {path} {wire:?}");
         }
     }
@@ -56,7 +58,7 @@ async fn what_no_route_is_for_is_404() {
         route_to(&backend, "/x", Some("hooks.example.com"), "test"),
         route_to(&backend, "/y/*", Some("hooks.example.com"), "test"),
     ];
-    let gateway = Gateway::start(&format!("{SOURCE}{}", routes.concat())).await;
+    let gateway = InProcess::start(&format!("{SOURCE}{}", routes.concat()));
     for (host, path) in [
         ("hooks.example.com", "/"),
         ("hooks.example.com", "/x/"),
@@ -74,7 +76,7 @@ async fn what_no_route_is_for_is_404() {
         ("hooks.example.com.evil.com", "/x"),
     ] {
         for wire in [Wire::Http1Length, Wire::Http2Length] {
-            let reply = send(gateway.address, &delivery("msg_1", "{}").to(path).host(host), wire).await;
+            let reply = gateway.send(&delivery("msg_1", "{}").to(path).host(host), wire).await;
             assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_FOUND, "no_route"), "{host} {path}");
         }
     }
@@ -130,16 +132,16 @@ async fn two_sources_do_not_mix() {
     let (one, other) = (Backend::start().await, Backend::start().await);
     let sources = format!("{SOURCE}[sources.other]\nsecrets = [{{ env = \"OTHER_SECRET\" }}]\n");
     let routes = [route_to(&one, "/one", None, "test"), route_to(&other, "/other", None, "other")];
-    let gateway = Gateway::start(&format!("{sources}{}", routes.concat())).await;
+    let gateway = InProcess::start(&format!("{sources}{}", routes.concat()));
     let signed = |secret, path: &str| Delivery::signed([secret], 0, "msg_1", "{}").to(path);
 
     for (secret, path) in [(SECRET, "/other"), (OTHER_SECRET, "/one")] {
-        assert_eq!(send(gateway.address, &signed(secret, path), WIRE).await.code(), "signature_mismatch");
+        assert_eq!(gateway.send(&signed(secret, path), WIRE).await.code(), "signature_mismatch");
     }
     assert_eq!(one.connections() + other.connections(), 0);
-    // The same id of two sources is two deliveries.
-    assert_eq!(send(gateway.address, &signed(SECRET, "/one"), WIRE).await.outcome(), None);
-    assert_eq!(send(gateway.address, &signed(OTHER_SECRET, "/other"), WIRE).await.outcome(), None);
+    // The same id from two sources is two messages.
+    assert_eq!(gateway.send(&signed(SECRET, "/one"), WIRE).await.outcome(), None);
+    assert_eq!(gateway.send(&signed(OTHER_SECRET, "/other"), WIRE).await.outcome(), None);
     assert_eq!(one.has_seen(1).await.header("countersign-source"), Some("test"));
     assert_eq!(other.has_seen(1).await.header("countersign-source"), Some("other"));
     for name in ["test", "other"] {
@@ -152,29 +154,29 @@ async fn two_sources_do_not_mix() {
 async fn one_delivery_is_forwarded_once_whichever_routes_of_its_source_it_comes_by() {
     let (one, other) = (Backend::start().await, Backend::start().await);
     let routes = [route_to(&one, "/one", None, "test"), route_to(&other, "/other", None, "test")];
-    let gateway = Gateway::start(&format!("{SOURCE}{}", routes.concat())).await;
-    assert_eq!(send(gateway.address, &delivery("msg_1", "{}").to("/one"), WIRE).await.outcome(), None);
-    let reply = send(gateway.address, &delivery("msg_1", "{}").to("/other"), WIRE).await;
+    let gateway = InProcess::start(&format!("{SOURCE}{}", routes.concat()));
+    assert_eq!(gateway.send(&delivery("msg_1", "{}").to("/one"), WIRE).await.outcome(), None);
+    let reply = gateway.send(&delivery("msg_1", "{}").to("/other"), WIRE).await;
     assert_eq!((reply.outcome(), other.connections()), (Some("duplicate"), 0));
 }
 
 #[tokio::test]
 async fn events_that_nobody_asked_for_are_acknowledged_and_not_forwarded() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before_with(&backend, "events = [\"batch.*\", \"video.generated\"]").await;
+    let gateway = InProcess::before_with(&backend, "events = [\"batch.*\", \"video.generated\"]");
     let typed = |n: usize, name: &str| delivery(&format!("msg_{n}"), format!("{{\"type\":\"{name}\"}}"));
     for (n, name) in
         ["interaction.completed", "batchx", "batch", "video.generated.x", "x", "b.x"].into_iter().enumerate()
     {
-        let reply = send(gateway.address, &typed(n, name), WIRE).await;
+        let reply = gateway.send(&typed(n, name), WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::NO_CONTENT, Some("filtered")), "{name}");
     }
-    // The filter comes after the verdict: nobody learns from a 204 what is not theirs to know.
+    // The filter applies after verification, so a forged request does not get 204.
     let forged = typed(0, "interaction.completed").set("webhook-id", "msg_forged");
-    assert_eq!(send(gateway.address, &forged, WIRE).await.code(), "signature_mismatch");
+    assert_eq!(gateway.send(&forged, WIRE).await.code(), "signature_mismatch");
     assert_eq!(backend.connections(), 0);
     for (n, name) in ["batch.succeeded", "batch.x.y", "video.generated"].into_iter().enumerate() {
-        assert_eq!(send(gateway.address, &typed(n + 100, name), WIRE).await.outcome(), None, "{name}");
+        assert_eq!(gateway.send(&typed(n + 100, name), WIRE).await.outcome(), None, "{name}");
     }
     assert_eq!(backend.seen().len(), 3);
     assert_eq!(gateway.count("filtered", "").await.to_string(), "6");
@@ -187,10 +189,10 @@ async fn each_route_has_its_own_limit() {
         route_to(&backend, "/small", None, "test") + "body_limit = \"10B\"\n",
         route_to(&backend, "/large", None, "test"),
     ];
-    let gateway = Gateway::start(&format!("{SOURCE}{}", routes.concat())).await;
+    let gateway = InProcess::start(&format!("{SOURCE}{}", routes.concat()));
     let sent = delivery("msg_1", "01234567890");
-    assert_eq!(send(gateway.address, &sent.clone().to("/small"), WIRE).await.code(), "body_too_large");
-    assert_eq!(send(gateway.address, &sent.to("/large"), WIRE).await.status, StatusCode::OK);
+    assert_eq!(gateway.send(&sent.clone().to("/small"), WIRE).await.code(), "body_too_large");
+    assert_eq!(gateway.send(&sent.to("/large"), WIRE).await.status, StatusCode::OK);
 }
 
 /// Bodies whose event type cannot be read, and headers to go with them.
@@ -216,9 +218,9 @@ fn untyped() -> Vec<Delivery> {
 #[tokio::test]
 async fn a_delivery_without_a_readable_type_is_forwarded_and_counted() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before_with(&backend, "events = [\"batch.*\"]").await;
+    let gateway = InProcess::before_with(&backend, "events = [\"batch.*\"]");
     for (n, sent) in untyped().into_iter().enumerate() {
-        let reply = send(gateway.address, &sent, WIRE).await;
+        let reply = gateway.send(&sent, WIRE).await;
         assert_eq!((reply.status, reply.outcome()), (StatusCode::OK, None), "{sent:?}");
         let seen = backend.has_seen(n + 1).await;
         assert_eq!((seen.id(), &seen.body), (sent.id(), &sent.body));
@@ -226,11 +228,11 @@ async fn a_delivery_without_a_readable_type_is_forwarded_and_counted() {
     }
     let all = untyped().len();
     assert_eq!(gateway.count("confirmed", "no_type").await.to_string(), all.to_string());
-    assert_eq!(send(gateway.address, &untyped()[0], WIRE).await.outcome(), Some("duplicate"));
+    assert_eq!(gateway.send(&untyped()[0], WIRE).await.outcome(), Some("duplicate"));
     assert_eq!(gateway.count("duplicate", "no_type").await.to_string(), "1");
     assert_eq!(gateway.output().matches("no_type").count(), all + 1, "{}", gateway.output());
 
-    // The type in the header counts where the body has none, and nowhere else.
+    // The type in the header counts only if the body has none.
     for (id, body, ce_type, forwarded) in [
         ("msg_1", r#"{"a":1}"#, "batch.succeeded", true),
         ("msg_2", r#"{"a":1}"#, "other", false),
@@ -238,25 +240,25 @@ async fn a_delivery_without_a_readable_type_is_forwarded_and_counted() {
         ("msg_4", r#"{"type":"other"}"#, "batch.failed", false),
     ] {
         let before = backend.seen().len();
-        let reply = send(gateway.address, &delivery(id, body).set("ce-type", ce_type), WIRE).await;
+        let reply = gateway.send(&delivery(id, body).set("ce-type", ce_type), WIRE).await;
         assert_eq!(reply.outcome(), (!forwarded).then_some("filtered"), "{id}");
         assert_eq!(backend.seen().len() - before, usize::from(forwarded), "{id}");
     }
     assert_eq!(gateway.count("confirmed", "").await.to_string(), "2");
     assert_eq!(gateway.count("filtered", "").await.to_string(), "2");
-    // Only the body's own type is told to the backend: the header is not signed.
+    // The backend gets the type from the body only, because the header is not signed.
     assert_eq!(backend.seen().iter().filter(|seen| seen.headers.contains_key("countersign-event-type")).count(), 1);
-    // A filtered copy takes no claim, so the original is still forwarded.
-    assert_eq!(send(gateway.address, &delivery("msg_2", r#"{"a":1}"#), WIRE).await.outcome(), None);
+    // A filtered copy claims no id, so the original is still forwarded.
+    assert_eq!(gateway.send(&delivery("msg_2", r#"{"a":1}"#), WIRE).await.outcome(), None);
 }
 
 #[tokio::test]
 async fn a_route_can_reject_what_has_no_readable_type() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before_with(&backend, "events = [\"batch.*\"]\nuntyped = \"reject\"").await;
+    let gateway = InProcess::before_with(&backend, "events = [\"batch.*\"]\nuntyped = \"reject\"");
     for wire in [Wire::Http1Length, Wire::Http2Length] {
         for sent in untyped() {
-            let reply = send(gateway.address, &sent, wire).await;
+            let reply = gateway.send(&sent, wire).await;
             assert_eq!((reply.status.as_u16(), reply.code().as_str()), (422, "no_type"), "{sent:?}");
         }
     }
@@ -264,7 +266,7 @@ async fn a_route_can_reject_what_has_no_readable_type() {
     assert_eq!(gateway.count("refused", "no_type").await.to_string(), (untyped().len() * 2).to_string());
     assert_eq!(gateway.figure("ids_remembered", "test").await, Some(0.0));
     let typed = delivery("msg_empty", r#"{"type":"batch.failed"}"#);
-    assert_eq!(send(gateway.address, &typed, WIRE).await.status, StatusCode::OK);
+    assert_eq!(gateway.send(&typed, WIRE).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -272,7 +274,7 @@ async fn a_path_that_a_backend_could_read_as_another_is_below_no_prefix() {
     let (backend, other) = (Backend::start().await, Backend::start().await);
     let sources = format!("{SOURCE}[sources.other]\nsecrets = [{{ env = \"OTHER_SECRET\" }}]\n");
     let routes = [route_to(&backend, "/x/*", None, "test"), route_to(&other, "/x/own", None, "other")];
-    let gateway = Gateway::start(&format!("{sources}{}", routes.concat())).await;
+    let gateway = InProcess::start(&format!("{sources}{}", routes.concat()));
     for path in [
         "/x/%25",
         "/x/%252e%252e/y",
@@ -313,19 +315,28 @@ async fn a_path_that_a_backend_could_read_as_another_is_below_no_prefix() {
         "/x/%EF%BD%8Fwn",
         "/x/%3Cown",
     ] {
-        let text = String::from_utf8(delivery("msg_1", "{}").bytes()).expect("ASCII").replacen("/hook", path, 1);
-        let answers = raw_answers(gateway.address, text).await;
-        assert!(matches!(answers[..], [400 | 404]), "{path}: {answers:?}");
+        for wire in [Wire::Http1Length, Wire::Http2Length] {
+            let status = gateway.send(&delivery("msg_1", "{}").to(path), wire).await.status;
+            assert!([400, 404].contains(&status.as_u16()), "{path}: {status}");
+        }
     }
+    assert_eq!(backend.connections() + other.connections(), 0);
+    for (n, path) in ["/x/a/own", "/x/a%20b", "/x/a//b;c", "/x/", "/x/owner"].into_iter().enumerate() {
+        let sent = delivery(&format!("msg_{n}"), "{}").to(path);
+        assert_eq!(gateway.send(&sent, WIRE).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_uri_is_below_no_prefix() {
+    let backend = Backend::start().await;
+    let text = route_to(&backend, "/x/*", None, "test");
+    let gateway = Gateway::start(&format!("{SOURCE}{text}")).await;
     for path in [&b"/x/\xc3\xa9"[..], b"/x/\xff", b"/x/\\", b"/x/..\\y"] {
         let sent = delivery("msg_1", "{}").bytes();
         let rest = sent.strip_prefix(b"POST /hook").expect("a request line");
         let answers = raw_answers(gateway.address, [b"POST ", path, rest].concat()).await;
         assert!(matches!(answers[..], [400 | 404]), "{path:?}: {answers:?}");
     }
-    assert_eq!(backend.connections() + other.connections(), 0);
-    for (n, path) in ["/x/a/own", "/x/a%20b", "/x/a//b;c", "/x/", "/x/owner"].into_iter().enumerate() {
-        let sent = delivery(&format!("msg_{n}"), "{}").to(path);
-        assert_eq!(send(gateway.address, &sent, WIRE).await.status, StatusCode::OK, "{path}");
-    }
+    assert_eq!(backend.connections(), 0);
 }

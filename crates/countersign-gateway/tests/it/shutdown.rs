@@ -1,4 +1,4 @@
-//! The way out: what is in flight finishes, nothing new begins, and nobody can hold it up for ever.
+//! Shutdown: requests in progress finish, no new ones are accepted, and no client can delay it forever.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn refusing(gateway: &Gateway) {
     }
 }
 
-/// Waits until it has ended with success, and gives how long that took.
+/// Waits until it has ended with success, and returns how long that took.
 async fn ended(gateway: &mut Gateway) -> Duration {
     let started = SystemClock.instant();
     let mut status = None;
@@ -100,7 +100,7 @@ async fn a_second_signal_ends_it_at_once() {
         gateway.signal("TERM");
         refusing(&gateway).await;
         assert!(gateway.ended().is_none());
-        // More than once: it listens for the second only a moment after it has taken the first.
+        // Repeated, because it listens for the second signal only a moment after the first.
         until("it ends at once", async || {
             gateway.ended().is_some() || {
                 gateway.signal(signal);
@@ -126,7 +126,7 @@ async fn idle_connections_do_not_hold_it_up() {
             kept.push(connection);
         }
     }
-    // Some have never said a word, some have begun to.
+    // Some clients have sent nothing, and some a part of a head.
     let mut silent = Vec::new();
     for text in ["", "P", "POST /hook HT", "PRI * HTTP/2.0\r\n\r\nSM"] {
         let mut raw = Raw::open(gateway.address).await;

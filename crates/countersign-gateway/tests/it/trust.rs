@@ -1,17 +1,16 @@
-//! What a backend is told of a delivery, and that nobody else can tell it the same.
+//! The headers that a backend gets with a delivery, and that a client cannot forge them.
 
 use crate::common::{
-    Backend, Delivery, Gateway, OTHER_SECRET, Raw, SECRET, SOURCE, Seen, Wire, delivery, route, send, soon,
+    Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Raw, Running, SECRET, SOURCE, Seen, Wire, delivery, route,
 };
-use countersign::clock::{Clock, SystemClock};
 use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
 
-/// Delivers, and gives what the backend saw.
-async fn through(gateway: &Gateway, backend: &Backend, sent: &Delivery, wire: Wire) -> Seen {
+/// Delivers, and returns the request that the backend saw.
+async fn through(gateway: &impl Running, backend: &Backend, sent: &Delivery, wire: Wire) -> Seen {
     let before = backend.seen().len();
-    assert_eq!(send(gateway.address, sent, wire).await.status, StatusCode::OK);
+    assert_eq!(gateway.send(sent, wire).await.status, StatusCode::OK);
     backend.has_seen(before + 1).await
 }
 
@@ -36,7 +35,7 @@ const ALL: [&str; 7] = [
 #[tokio::test]
 async fn a_backend_is_told_what_was_verified() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     for wire in Wire::ALL {
         let sent = delivery(&format!("msg_{wire:?}"), EVENT).set("content-type", "application/json").set("x-mine", "1");
         let seen = through(&gateway, &backend, &sent, wire).await;
@@ -58,7 +57,7 @@ async fn a_backend_is_told_what_was_verified() {
         ] {
             assert_eq!(seen.header(name), Some(value), "{name} {wire:?}");
         }
-        // The webhook's own headers stay: a backend that verifies for itself still can.
+        // The webhook headers stay, so that the backend can verify the request itself.
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
             assert_eq!(seen.headers.get(name), sent.headers.get(name), "{name}");
         }
@@ -85,7 +84,7 @@ async fn a_forged_verdict_does_not_reach_the_backend_however_it_is_spelled() {
     let mut raw = Raw::open(gateway.address).await;
     let sent = delivery("msg_1", "no event");
     let lines = forged.join(": forged\r\n") + ": forged\r\n";
-    // Both before and after the genuine headers.
+    // Before and after the authentic headers.
     let (line, headers) = sent.head().split_once("\r\n").map(|(l, h)| (l.to_owned(), h.to_owned())).expect("a head");
     raw.write(format!("{line}\r\n{lines}{headers}{lines}content-length: 8\r\n\r\nno event")).await;
     assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
@@ -101,7 +100,7 @@ async fn a_forged_verdict_does_not_reach_the_backend_however_it_is_spelled() {
 #[tokio::test]
 async fn what_was_signed_is_not_said_again_in_another_spelling() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     let spellings = [
         "webhook_id",
         "webhook.id",
@@ -147,7 +146,7 @@ async fn what_was_signed_is_not_said_again_in_another_spelling() {
 #[tokio::test]
 async fn naming_a_verdict_as_hop_by_hop_does_not_remove_it() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     let mut listed = ALL.join(", ");
     listed.push_str(", webhook-id, Webhook-Timestamp, webhook-signature, content-type, content-encoding");
     listed.push_str(", x-forwarded-for, x-forwarded-host, x-forwarded-proto, content-length, host, close, x-hop");
@@ -170,7 +169,7 @@ async fn naming_a_verdict_as_hop_by_hop_does_not_remove_it() {
 #[tokio::test]
 async fn the_event_type_is_left_out_where_there_is_none_that_is_visible_ascii() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     for (n, body) in [
         "",
         "no json",
@@ -204,7 +203,7 @@ async fn the_event_type_is_left_out_where_there_is_none_that_is_visible_ascii() 
     assert_eq!(seen.header("countersign-event-type"), Some("batch.failed"));
 }
 
-/// A delivery with what a client claims about its way here.
+/// A delivery with forged headers about the path of the request.
 fn with_a_way(id: &str) -> Delivery {
     let sent = delivery(id, EVENT).add("x-forwarded-for", "192.0.2.1, 192.0.2.2").add("x-forwarded-for", "192.0.2.3");
     let sent = sent.add("x-forwarded-proto", "https").add("x-forwarded-host", "front.example.com");
@@ -214,7 +213,7 @@ fn with_a_way(id: &str) -> Delivery {
 #[tokio::test]
 async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     for wire in [Wire::Http1Length, Wire::Http2Length] {
         let seen = through(&gateway, &backend, &with_a_way(&format!("msg_{wire:?}")), wire).await;
         assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
@@ -226,7 +225,7 @@ async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     }
 
     let names = "\"X-Forwarded-For\", \"x-forwarded-proto\", \"x-forwarded-host\", \"x-forwarded-port\"";
-    let gateway = Gateway::before_with(&backend, &format!("forward_headers = [{names}]")).await;
+    let gateway = InProcess::before_with(&backend, &format!("forward_headers = [{names}]"));
     let spelled = with_a_way("msg_1").add("x_forwarded_proto", "forged").add("x.forwarded.port", "forged");
     let seen = through(&gateway, &backend, &spelled, Wire::Http1Length).await;
     assert_eq!(seen.header("x-forwarded-for"), Some("192.0.2.1, 192.0.2.2, 192.0.2.3, 127.0.0.1"));
@@ -234,7 +233,7 @@ async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     assert_eq!(seen.header("x-forwarded-host"), Some("front.example.com"));
     assert_eq!(seen.header("x-forwarded-port"), Some("443"));
     assert!(!seen.headers.contains_key("x-real-ip") && !format!("{seen:?}").contains("forged"), "{seen:?}");
-    // The proxy's own entries stay, whatever a client sends before them.
+    // The entries of the proxy stay, and those of the client before them are dropped.
     let before = delivery("msg_4", EVENT).add("x-forwarded-host", "forged").add("x-forwarded-proto", "forged");
     let mut before = before.add("x-forwarded-host", "front.example.com").add("x-forwarded-proto", "https");
     let chain = http::HeaderValue::from_bytes(b"\xff, 192.0.2.1").expect("a value");
@@ -244,7 +243,7 @@ async fn what_a_client_says_of_its_way_is_replaced_unless_the_route_opens_it() {
     let single = |name| seen.headers.get_all(name).iter().collect::<Vec<_>>();
     assert_eq!(single("x-forwarded-host"), ["front.example.com"]);
     assert_eq!(single("x-forwarded-proto"), ["https"]);
-    // What the one in front of the gateway sets, a client cannot have removed, and what it leaves out is filled in.
+    // A client cannot remove the headers that the proxy sets. Headers that the proxy does not set are added.
     let listed = with_a_way("msg_2").add("connection", "x-forwarded-proto, x-forwarded-for");
     let seen = through(&gateway, &backend, &listed, Wire::Http1Length).await;
     assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
@@ -317,11 +316,11 @@ async fn what_steers_a_backend_is_removed_unless_the_route_opens_it_by_name() {
     };
     let mut expected: Vec<_> = innocent.map(str::to_owned).to_vec();
     expected.sort_unstable();
-    let gateway = Gateway::before(&backend).await;
+    let gateway = InProcess::before(&backend);
     for wire in [Wire::Http1Length, Wire::Http2Length] {
         assert_eq!(told(&through(&gateway, &backend, &all(&format!("msg_{wire:?}")), wire).await), expected);
     }
-    let gateway = Gateway::before_with(&backend, "forward_headers = [\"x-real-ip\", \"X-Original-URL\"]").await;
+    let gateway = InProcess::before_with(&backend, "forward_headers = [\"x-real-ip\", \"X-Original-URL\"]");
     expected.extend(["x-original-url".to_owned(), "x-real-ip".to_owned()]);
     expected.sort_unstable();
     assert_eq!(told(&through(&gateway, &backend, &all("msg_1"), Wire::Http1Length).await), expected);
@@ -330,7 +329,7 @@ async fn what_steers_a_backend_is_removed_unless_the_route_opens_it_by_name() {
 #[tokio::test]
 async fn a_header_that_reads_like_an_opened_one_does_not_reach_the_backend() {
     let backend = Backend::start().await;
-    let gateway = Gateway::before_with(&backend, "forward_headers = [\"X-Tenant\", \"x-mine\"]").await;
+    let gateway = InProcess::before_with(&backend, "forward_headers = [\"X-Tenant\", \"x-mine\"]");
     for wire in [Wire::Http1Length, Wire::Http2Length] {
         let sent = delivery(&format!("msg_{wire:?}"), EVENT).add("x-tenant", "front").add("x-mine", "front");
         let spellings = ["x.tenant", "X--Tenant", "x_tenant", "HTTP_X_TENANT", "xtenant", "x_mine", "x%2dmine"];
@@ -353,7 +352,7 @@ async fn during_a_rotation_either_secret_verifies_and_is_named_until_it_expires(
         let old = format!("{{ file = \"{}\", expires_at = {expires} }}", file.display());
         format!("[sources.test]\nsecrets = [{{ env = \"TEST_SECRET\", label = \"2026-11\" }}, {old}]\n")
     };
-    let gateway = Gateway::start(&[source("\"2999-01-01T00:00:00Z\""), route(&backend, "")].concat()).await;
+    let gateway = InProcess::start(&[source("\"2999-01-01T00:00:00Z\""), route(&backend, "")].concat());
     for (n, secrets, key) in [
         (0, vec![SECRET], "2026-11"),
         (1, vec![OTHER_SECRET], "old.secret"),
@@ -364,47 +363,38 @@ async fn during_a_rotation_either_secret_verifies_and_is_named_until_it_expires(
     }
     // A retry that is signed with the other secret is the same delivery.
     let retry = Delivery::signed([SECRET], 0, "msg_1", EVENT);
-    assert_eq!(send(gateway.address, &retry, wire).await.outcome(), Some("duplicate"));
+    assert_eq!(gateway.send(&retry, wire).await.outcome(), Some("duplicate"));
 
-    let gateway = Gateway::start(&[source("2020-01-01T00:00:00Z"), route(&backend, "")].concat()).await;
-    let reply = send(gateway.address, &Delivery::signed([OTHER_SECRET], 0, "msg_4", EVENT), wire).await;
+    let gateway = InProcess::start(&[source("2020-01-01T00:00:00Z"), route(&backend, "")].concat());
+    let reply = gateway.send(&Delivery::signed([OTHER_SECRET], 0, "msg_4", EVENT), wire).await;
     assert_eq!(reply.code(), "signature_mismatch");
     let sent = Delivery::signed([OTHER_SECRET, SECRET], 0, "msg_5", EVENT);
     assert_eq!(through(&gateway, &backend, &sent, wire).await.header("countersign-key"), Some("2026-11"));
 }
 
 #[tokio::test]
-async fn a_secret_expires_while_the_gateway_runs() {
-    let backend = Backend::start().await;
-    let expires = SystemClock.now().as_secs() + 3;
-    let at = humantime::format_rfc3339(std::time::UNIX_EPOCH + std::time::Duration::from_secs(expires));
-    let source = format!(
-        "[sources.test]\nsecrets = [{{ env = \"OTHER_SECRET\" }}, {{ env = \"TEST_SECRET\", expires_at = \"{at}\" }}]\n"
-    );
-    let gateway = Gateway::start(&[source, route(&backend, "")].concat()).await;
-    through(&gateway, &backend, &delivery("msg_1", EVENT), Wire::Http1Length).await;
-    assert!(SystemClock.now().as_secs() < expires, "this machine is too slow for this test");
-    let waiting = async {
-        while SystemClock.now().as_secs() < expires {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    soon(waiting).await;
-    assert_eq!(send(gateway.address, &delivery("msg_2", EVENT), Wire::Http1Length).await.code(), "signature_mismatch");
-    assert_eq!(backend.seen().len(), 1);
-}
-
-#[tokio::test]
 async fn a_path_and_a_query_arrive_as_they_were_sent() {
     let backend = Backend::start().await;
     let text = route(&backend, "").replace("/hook", "/in/*");
-    let gateway = Gateway::start(&[SOURCE, &text].concat()).await;
+    let gateway = InProcess::start(&[SOURCE, &text].concat());
     for (n, path) in ["/in/", "/in/a%20b?x=1&y=%2F", "/in/a//b;c?", "/in/~%7Ex?../..%00%ff"].into_iter().enumerate() {
         let sent = delivery(&format!("msg_{n}"), EVENT).to(path);
         for wire in [Wire::Http1Length, Wire::Http2Length] {
-            let reply = send(gateway.address, &sent, wire).await;
+            let reply = gateway.send(&sent, wire).await;
             assert_eq!(reply.status, StatusCode::OK, "{path} {wire:?}");
         }
         assert_eq!(backend.has_seen(n + 1).await.request_line, format!("POST {path} HTTP/1.1"));
     }
+}
+
+#[tokio::test]
+async fn without_a_connection_the_backend_gets_no_address_of_the_sender() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before(&backend);
+    let sent = delivery("msg_1", EVENT).add("x-forwarded-for", "192.0.2.1");
+    let response = gateway.call_unconnected(Wire::Http1Length.received(&sent)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let seen = backend.has_seen(1).await;
+    assert_eq!(vouching(&seen), ALL);
+    assert_eq!((seen.header("x-forwarded-for"), seen.header("x-forwarded-proto")), (None, Some("http")));
 }

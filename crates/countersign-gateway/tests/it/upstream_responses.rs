@@ -1,20 +1,17 @@
-//! Unusual responses of backends: what can be understood reaches the sender, with one framing that is true, and
-//! what cannot is `upstream_malformed`.
+//! Unusual responses of backends: a response that can be parsed reaches the sender with exactly one correct framing,
+//! and one that cannot is `upstream_malformed`.
 
-use crate::common::{
-    Connection, Gateway, Peer, Raw, Reply, SOURCE, Upstream, Wire, delivery, noise, route_to, send, soon,
-};
+use crate::common::{Gateway, InProcess, Peer, Raw, Running, SOURCE, Upstream, Wire, delivery, noise, route_to, soon};
 use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::StatusCode;
+use http_body_util::BodyExt;
 
+const TIMEOUT: &str = "upstream_timeout = \"10s\"";
 const WIRES: [Wire; 2] = [Wire::Http1Length, Wire::Http2Length];
 
 /// A backend that responds to the delivery `case_N_…` with the bytes of case N, and closes the connection.
-async fn responding(cases: Vec<Bytes>) -> (Upstream, Gateway) {
-    let upstream = Upstream::start(move |_, mut peer: Peer| {
+async fn responding(cases: Vec<Bytes>) -> Upstream {
+    Upstream::start(move |_, mut peer: Peer| {
         let cases = cases.clone();
         async move {
             if let Some(id) = peer.request().await {
@@ -23,16 +20,21 @@ async fn responding(cases: Vec<Bytes>) -> (Upstream, Gateway) {
             }
         }
     })
-    .await;
-    let gateway =
-        Gateway::start(&[SOURCE, &route_to(&[upstream.address], "upstream_timeout = \"10s\"")].concat()).await;
+    .await
+}
+
+/// A gateway in the process of the test before such a backend.
+async fn in_process(cases: Vec<Bytes>) -> (Upstream, InProcess) {
+    let upstream = responding(cases).await;
+    let gateway = InProcess::before_upstreams(&[upstream.address], TIMEOUT);
     (upstream, gateway)
 }
 
-/// Delivers; `None` if the response broke off.
-async fn try_send(gateway: &Gateway, id: &str, wire: Wire) -> Option<Reply> {
-    let delivery = delivery(id, "{}");
-    soon(async { Connection::open(gateway.address, wire).await?.send(&delivery, wire).await }).await
+/// A gateway as a process, for what a response is on the wire.
+async fn on_sockets(cases: Vec<Bytes>) -> (Upstream, Gateway) {
+    let upstream = responding(cases).await;
+    let gateway = Gateway::start(&[SOURCE, &route_to(&[upstream.address], TIMEOUT)].concat()).await;
+    (upstream, gateway)
 }
 
 fn handled(upstream: &Upstream, id: &str) -> usize {
@@ -97,11 +99,11 @@ async fn what_can_be_understood_reaches_the_sender_with_one_true_framing() {
         ("an empty line before it", format!("\r\n{}", length(""))),
         ("an outcome that is not the backend's to tell", length("countersign-outcome: duplicate\r\nCountersign_Verdict: x\r\n")),
     ];
-    let (upstream, gateway) = responding(cases.iter().map(|(_, bytes)| latin1(bytes)).collect()).await;
+    let (upstream, gateway) = on_sockets(cases.iter().map(|(_, bytes)| latin1(bytes)).collect()).await;
     for (case, (name, _)) in cases.iter().enumerate() {
         for wire in WIRES {
             let id = format!("case_{case}_{wire:?}");
-            let reply = try_send(&gateway, &id, wire).await.unwrap_or_else(|| panic!("{name}: no response"));
+            let reply = gateway.send(&delivery(&id, "{}"), wire).await;
             assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b"ok"[..]), "{name}: {reply:?}");
             assert_eq!(reply.outcome(), None, "{name}");
             let lengths: Vec<_> = reply.headers.get_all("content-length").iter().collect();
@@ -110,7 +112,7 @@ async fn what_can_be_understood_reaches_the_sender_with_one_true_framing() {
             {
                 assert!(!reply.headers.contains_key(header), "{name}: {reply:?}");
             }
-            let again = send(gateway.address, &delivery(&id, "{}"), wire).await;
+            let again = gateway.send(&delivery(&id, "{}"), wire).await;
             assert_eq!((again.status, again.outcome()), (StatusCode::OK, Some("duplicate")), "{name}");
             assert_eq!(handled(&upstream, &id), 1, "{name}");
         }
@@ -129,9 +131,9 @@ async fn what_can_be_understood_reaches_the_sender_with_one_true_framing() {
 #[tokio::test]
 async fn a_folded_header_reaches_the_sender_on_one_line() {
     let text = "HTTP/1.1 200 OK\r\nx-a: one\r\n\t two\r\nx-b : 3\r\nbad name: 4\r\ncontent-length: 2\r\n\r\nok";
-    let (_upstream, gateway) = responding(vec![latin1(text)]).await;
+    let (_upstream, gateway) = in_process(vec![latin1(text)]).await;
     for wire in WIRES {
-        let reply = send(gateway.address, &delivery(&format!("case_0_{wire:?}"), "{}"), wire).await;
+        let reply = gateway.send(&delivery(&format!("case_0_{wire:?}"), "{}"), wire).await;
         assert_eq!((reply.header("x-a"), reply.header("x-b")), (Some("one two"), Some("3")), "{reply:?}");
     }
 }
@@ -142,7 +144,7 @@ async fn a_head_of_many_headers_reaches_the_sender_whole() {
     let counts = [101, 150, 500];
     let mut cases: Vec<_> = counts.iter().map(|count| length(many_headers(*count))).collect();
     cases.push(length(format!("x-long: {}\r\n", "y".repeat(60 * 1024))));
-    let (_upstream, gateway) = responding(cases).await;
+    let (_upstream, gateway) = on_sockets(cases).await;
     for (case, count) in counts.iter().enumerate() {
         let head = raw_head(&gateway, &format!("case_{case}_raw")).await;
         assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
@@ -156,16 +158,8 @@ async fn a_head_of_many_headers_reaches_the_sender_whole() {
 async fn trailers_reach_the_sender_without_those_that_look_like_the_gateways() {
     let text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-a: b\r\n\
                 countersign-outcome: duplicate\r\ncontent-length: 9\r\nconnection: close\r\n\r\n";
-    let (_upstream, gateway) = responding(vec![latin1(text)]).await;
-    let stream = tokio::net::TcpStream::connect(gateway.address).await.expect("the gateway listens");
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.expect("HTTP/2");
-    tokio::spawn(connection);
-    let sent = delivery("case_0_trailers", "{}");
-    let mut request =
-        Request::post("http://hooks.example.com/hook").body(Full::new(sent.body.clone())).expect("a request");
-    request.headers_mut().extend(sent.headers);
-    let response = soon(sender.send_request(request)).await.expect("a response");
+    let (_upstream, gateway) = in_process(vec![latin1(text)]).await;
+    let response = gateway.call(Wire::Http2Length.received(&delivery("case_0_trailers", "{}"))).await;
     let body = soon(response.into_body().collect()).await.expect("a whole body");
     let trailers: Vec<_> = body.trailers().expect("trailers").iter().collect();
     assert_eq!(trailers.len(), 1, "{trailers:?}");
@@ -179,11 +173,11 @@ async fn a_status_without_a_body_has_none_and_no_length() {
         "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "HTTP/1.1 204 No Content\r\n\r\n",
     ];
-    let (upstream, gateway) = responding(cases.map(latin1).to_vec()).await;
+    let (upstream, gateway) = on_sockets(cases.map(latin1).to_vec()).await;
     for case in 0..cases.len() {
         for wire in WIRES {
             let id = format!("case_{case}_{wire:?}");
-            let reply = send(gateway.address, &delivery(&id, "{}"), wire).await;
+            let reply = gateway.send(&delivery(&id, "{}"), wire).await;
             assert_eq!((reply.status, reply.body.len()), (StatusCode::NO_CONTENT, 0));
             assert!(!reply.headers.contains_key("content-length"), "{reply:?}");
             assert_eq!(handled(&upstream, &id), 1);
@@ -241,11 +235,11 @@ async fn what_cannot_be_understood_is_malformed_and_the_retry_is_forwarded() {
         ("one byte", "H".into()),
         ("an interim response alone", "HTTP/1.1 100 Continue\r\n\r\n".into()),
     ];
-    let (upstream, gateway) = responding(cases.iter().map(|(_, bytes)| latin1(bytes)).collect()).await;
+    let (upstream, gateway) = in_process(cases.iter().map(|(_, bytes)| latin1(bytes)).collect()).await;
     for (case, (name, _)) in cases.iter().enumerate() {
         let id = format!("case_{case}_x");
         for (attempt, wire) in WIRES.into_iter().enumerate() {
-            let reply = send(gateway.address, &delivery(&id, "{}"), wire).await;
+            let reply = gateway.send(&delivery(&id, "{}"), wire).await;
             assert_eq!(reply.status, StatusCode::BAD_GATEWAY, "{name}: {reply:?}");
             assert_eq!(reply.code(), "upstream_malformed", "{name}");
             assert_eq!(handled(&upstream, &id), attempt + 1, "{name}");
@@ -281,11 +275,11 @@ async fn a_body_that_breaks_off_never_looks_complete() {
         ("trailers without end", chunked(&format!("5\r\nhello\r\n0\r\n{}\r\n", "x: y\r\n".repeat(20_000)))),
         ("an error of HTTP/1.0", "HTTP/1.0 500 X\r\ncontent-length: 10\r\n\r\nhel".into()),
     ];
-    let (upstream, gateway) = responding(cases.iter().map(|(_, bytes)| latin1(bytes)).collect()).await;
+    let (upstream, gateway) = in_process(cases.iter().map(|(_, bytes)| latin1(bytes)).collect()).await;
     for (case, (name, _)) in cases.iter().enumerate() {
         for wire in WIRES {
             let id = format!("case_{case}_{wire:?}");
-            let reply = try_send(&gateway, &id, wire).await;
+            let reply = gateway.try_send(&delivery(&id, "{}"), wire).await;
             assert!(reply.is_none(), "{name}, {wire:?}: {reply:?}");
             assert_eq!(handled(&upstream, &id), 1, "{name}");
         }
@@ -309,10 +303,13 @@ async fn a_large_body_arrives_whole_however_it_is_framed() {
         framed("transfer-encoding: chunked", &chunked),
         framed("x: y", &large),
     ];
-    let (_upstream, gateway) = responding(cases).await;
+    let (_upstream, gateway) = in_process(cases).await;
     for case in 0..3 {
         for wire in WIRES {
-            let reply = try_send(&gateway, &format!("case_{case}_{wire:?}"), wire).await.expect("a whole response");
+            let reply = gateway
+                .try_send(&delivery(&format!("case_{case}_{wire:?}"), "{}"), wire)
+                .await
+                .expect("a whole response");
             assert!(reply.status == StatusCode::OK && reply.body == large, "{case}: {} bytes", reply.body.len());
         }
     }

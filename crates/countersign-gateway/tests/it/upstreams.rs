@@ -1,4 +1,4 @@
-//! Several backends of one route take turns, and stand in for each other.
+//! Several backends of one route take turns, and replace each other when one is down.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn backends_that_go_down_one_after_the_other_leave_their_deliveries_to_the
     let address = gateway.address;
     for stopped in [&mut first, &mut second] {
         stopped.stop().await;
-        // At once, and many at a time: no check of their health has come in between.
+        // At once and concurrently, before the next health check.
         let sending = (0..100).map(|n| {
             let id = format!("msg_{n}_{}", stopped.address().port());
             tokio::spawn(async move { send(address, &delivery(&id, "{}"), WIRE).await.status })
@@ -57,7 +57,7 @@ async fn backends_that_go_down_one_after_the_other_leave_their_deliveries_to_the
 
 #[tokio::test]
 async fn a_backend_that_has_the_delivery_is_not_passed_over_for_another() {
-    // Whoever broke off may have handled it: only the sender may decide to try again.
+    // A backend that broke off may have handled the delivery, so only the sender may retry.
     let answers = || [Answer::Close, Answer::Close];
     let (one, other) = (Backend::answering(answers()).await, Backend::answering(answers()).await);
     let gateway = before(&one, &[other.address()]).await;

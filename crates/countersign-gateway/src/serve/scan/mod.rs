@@ -1,17 +1,17 @@
 //! Follows the framing of HTTP/1.1 requests as their bytes pass on the way to hyper.
 //!
-//! hyper drops `Content-Length` where it stands beside `Transfer-Encoding`, and does not tell how much of
-//! a head has arrived, or whether the rest of a body is still on its way. Nothing here decides what a
-//! request is. Every framing that hyper accepts is followed, whatever its length: numbers are read digit
-//! by digit, and lines end where they end for hyper. Where hyper rejects a request, the framing may get lost.
-//! From then on, [`Scan::is_lost`] tells the server to close the connection with its next response.
+//! hyper removes `Content-Length` if there is also a `Transfer-Encoding`. It does not report how much of a head has
+//! arrived, or whether a body is complete. This module only observes: hyper decides what a request is. It follows every
+//! framing that hyper accepts, of any length: numbers are read digit by digit, and lines end where hyper ends them.
+//! Where hyper rejects a request, the framing may get lost. From then on, [`Scan::is_lost`] tells the server to close
+//! the connection with its next response.
 
 use std::collections::VecDeque;
 
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 
-/// Where in its requests a connection is, by the bytes that were read from it.
+/// The position within the requests of a connection, from the bytes that were read.
 #[derive(Debug)]
 pub(super) struct Scan {
     at: At,
@@ -23,12 +23,12 @@ pub(super) struct Scan {
     complete_bytes: usize,
 }
 
-/// What was seen of one head.
+/// The observed properties of one head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     /// Its length, in bytes.
     pub(super) bytes: usize,
-    /// Whether `Content-Length` and `Transfer-Encoding` both stand in it, or that is not known.
+    /// Whether it has both `Content-Length` and `Transfer-Encoding`, or that is unknown.
     pub(super) two_framings: bool,
     chunked: bool,
     has_length: bool,
@@ -52,7 +52,7 @@ enum Length {
     Unreadable,
 }
 
-/// What matters of a line: how it starts, how long it is, and the number in it.
+/// The relevant parts of a line: its start, its length, and the number in it.
 #[derive(Debug, Default)]
 struct Line {
     start: [u8; TRANSFER_ENCODING.len()],
@@ -61,16 +61,16 @@ struct Line {
     number: Number,
 }
 
-/// A number as it arrives.
+/// A decimal number that is read digit by digit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Number {
-    /// No digit has arrived.
+    /// No digit yet.
     #[default]
     Blank,
     Digits(u64),
-    /// Something that is no digit came after the digits.
+    /// The number is complete: a byte after it is not a digit.
     Ended(u64),
-    /// No number, or one that does not fit.
+    /// Not a number, or one that is too large.
     Unreadable,
 }
 
@@ -87,7 +87,7 @@ impl Scan {
         }
     }
 
-    /// Follows these bytes, which come after all others so far.
+    /// Reads the next bytes.
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match self.at {
@@ -99,7 +99,7 @@ impl Scan {
         }
     }
 
-    /// The head of the next request that hyper hands over.
+    /// The head of the next request that hyper passes to the service.
     pub(super) fn next_head(&mut self) -> Head {
         let Some(head) = self.complete.pop_front() else {
             self.at = At::Lost;
@@ -109,27 +109,27 @@ impl Scan {
         head
     }
 
-    /// Whether the framing could not be followed, so that nothing is known of later requests.
+    /// Whether the framing could not be followed, so that the boundaries of later requests are unknown.
     pub(super) fn is_lost(&self) -> bool {
         self.at == At::Lost
     }
 
-    /// How many bytes of heads have arrived that hyper has not handed over.
+    /// How many bytes of heads have arrived whose requests hyper has not passed to the service.
     pub(super) fn head_bytes(&self) -> usize {
         self.complete_bytes + self.partial_bytes()
     }
 
-    /// How many bytes of an unfinished head have arrived.
+    /// How many bytes of an incomplete head have arrived.
     pub(super) fn partial_bytes(&self) -> usize {
         if self.at == At::Head { self.head.bytes } else { 0 }
     }
 
-    /// Whether all bytes of the request that was handed over last have arrived.
+    /// Whether the last request that hyper passed to the service has arrived completely.
     pub(super) fn is_complete(&self) -> bool {
         !self.complete.is_empty() || self.at == At::Head
     }
 
-    /// Whether nothing has arrived after the request that was handed over last.
+    /// Whether nothing has arrived after the last request that hyper passed to the service.
     pub(super) fn is_between_requests(&self) -> bool {
         self.complete.is_empty() && self.at == At::Head && self.head.bytes == 0
     }
@@ -164,7 +164,7 @@ impl Scan {
     }
 
     fn end_line(&mut self) {
-        // hyper ends the lines of trailers with CR LF only. A bare LF is a byte like any other.
+        // In trailers, hyper ends lines with CR LF only. A bare LF does not end one.
         if self.at == At::Trailers && !self.line.ends_with_cr {
             self.line.len += 1;
             return;

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Either, Full};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -20,7 +21,7 @@ pub(crate) enum Wire {
     Http1Length,
     Http1Chunked,
     Http2Length,
-    /// HTTP/2 frames data always; here without announcing its length.
+    /// HTTP/2 without `Content-Length`.
     Http2Unannounced,
 }
 
@@ -30,6 +31,34 @@ impl Wire {
 
     fn is_http2(self) -> bool {
         matches!(self, Self::Http2Length | Self::Http2Unannounced)
+    }
+
+    /// The request as a client sends it.
+    fn request(self, delivery: &Delivery) -> Request<OutBody> {
+        let mut request = Request::post(Uri::try_from(&delivery.path).expect("a path"));
+        if self.is_http2() {
+            request = request.uri(format!("http://{}{}", delivery.host, delivery.path));
+        } else {
+            request = request.header(HOST, &delivery.host);
+        }
+        let mut request = request.body(self.body(&delivery.body)).expect("a request");
+        request.headers_mut().extend(delivery.headers.clone());
+        request
+    }
+
+    /// The request as a server receives it.
+    pub(crate) fn received(self, delivery: &Delivery) -> Request<OutBody> {
+        let mut request = self.request(delivery);
+        if self.is_http2() {
+            *request.version_mut() = Version::HTTP_2;
+        }
+        let headers = request.headers_mut();
+        match self {
+            Self::Http1Length | Self::Http2Length => _ = headers.insert(CONTENT_LENGTH, delivery.body.len().into()),
+            Self::Http1Chunked => _ = headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
+            Self::Http2Unannounced => {}
+        }
+        request
     }
 
     fn body(self, bytes: &Bytes) -> OutBody {
@@ -42,9 +71,9 @@ impl Wire {
     }
 }
 
-type OutBody = Either<Full<Bytes>, Pieces>;
+pub(crate) type OutBody = Either<Full<Bytes>, Pieces>;
 
-/// A body in pieces, whose length nobody knows beforehand.
+/// A body in pieces, without a known length.
 pub(crate) struct Pieces(VecDeque<Bytes>);
 
 impl Body for Pieces {
@@ -56,7 +85,8 @@ impl Body for Pieces {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Option<Reply> {
+/// Reads a response; `None` if its body breaks off.
+pub(crate) async fn read<B: Body<Data = Bytes>>(response: Response<B>) -> Option<Reply> {
     let (head, body) = response.into_parts();
     let body = body.collect().await.ok()?.to_bytes();
     Some(Reply { status: head.status, headers: head.headers, body, extensions: head.extensions })
@@ -84,17 +114,9 @@ impl Connection {
         }
     }
 
-    /// Delivers, and waits for the answer; `None` if the connection ended before it.
+    /// Delivers, and waits for the response; `None` if the connection ended before it.
     pub(crate) async fn send(&mut self, delivery: &Delivery, wire: Wire) -> Option<Reply> {
-        let mut request = Request::post(Uri::try_from(&delivery.path).expect("a path"));
-        if wire.is_http2() {
-            request = request.uri(format!("http://{}{}", delivery.host, delivery.path));
-        } else {
-            request = request.header("host", &delivery.host);
-        }
-        let mut request = request.body(wire.body(&delivery.body)).expect("a good request");
-        request.headers_mut().extend(delivery.headers.clone());
-        self.request(request).await
+        self.request(wire.request(delivery)).await
     }
 
     async fn request(&mut self, request: Request<OutBody>) -> Option<Reply> {
@@ -126,7 +148,7 @@ pub(crate) async fn send(address: SocketAddr, delivery: &Delivery, wire: Wire) -
     soon(answer).await.expect("an answer")
 }
 
-/// Gets a page; `None` if nobody answers.
+/// Gets a page; `None` without a response.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<Reply> {
     let mut connection = soon(Connection::open(address, Wire::Http1Length)).await?;
     let request = Request::get(path).header("host", "admin").body(Either::Left(Full::default()));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use countersign_test::process::Process;
 use tempfile::TempDir;
 
-use super::{Backend, OTHER_SECRET, SECRET, finished, free_address, get, until};
+use super::running::Running;
+use super::{Backend, Delivery, OTHER_SECRET, Reply, SECRET, Wire, finished, free_address, get, send, until};
 
 /// A source that signs with [`SECRET`].
 pub(crate) const SOURCE: &str = "[sources.test]\nsecrets = [{ env = \"TEST_SECRET\" }]\n";
@@ -51,19 +52,9 @@ impl Gateway {
 
     /// With more keys of the server, and these arguments; ready when this returns.
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
-        // Between the choice of a port and its use somebody else may take it.
+        // Another process may take the port between its choice and its use.
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, 200, files).await {
-                return gateway;
-            }
-        }
-        panic!("no port stays free")
-    }
-
-    /// With these sources and routes, of which one lacks its keys; not ready when this returns.
-    pub(crate) async fn start_without_keys(sources_and_routes: &str) -> Self {
-        for _ in 0..5 {
-            if let Some(gateway) = Self::try_start("", sources_and_routes, &["--log", "text"], 503, files).await {
+            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, files).await {
                 return gateway;
             }
         }
@@ -74,7 +65,7 @@ impl Gateway {
     pub(crate) async fn start_writing_to(outputs: impl Fn() -> [Stdio; 2], sources_and_routes: &str) -> Self {
         for _ in 0..5 {
             let arguments = &["--log", "json"];
-            if let Some(gateway) = Self::try_start("", sources_and_routes, arguments, 200, |_| outputs()).await {
+            if let Some(gateway) = Self::try_start("", sources_and_routes, arguments, |_| outputs()).await {
                 return gateway;
             }
         }
@@ -85,11 +76,12 @@ impl Gateway {
         server: &str,
         sources_and_routes: &str,
         arguments: &[&str],
-        ready: u16,
         outputs: impl Fn(&Path) -> [Stdio; 2],
     ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let (address, admin) = (free_address(), free_address());
+        let address = free_address();
+        // The kernel may return the port that was free a moment ago.
+        let admin = std::iter::repeat_with(free_address).find(|admin| *admin != address)?;
         let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
         let mut gateway = Self { process: spawn(&file, arguments, outputs(&file)), folder, address, admin };
@@ -99,21 +91,18 @@ impl Gateway {
                 assert!(gateway.output().contains("cannot listen on"), "it ended: {}", gateway.output());
                 clash = true;
             }
-            clash
-                || get(admin, "/readyz")
-                    .await
-                    .is_some_and(|reply| reply.status == ready && !reply.body.starts_with(b"not listening"))
+            clash || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200)
         })
         .await;
         (!clash).then_some(gateway)
     }
 
-    /// Ends it as a machine that loses its power does.
+    /// Kills it, as a loss of power does.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it anew, as it was, once it has been killed; ready when this returns.
+    /// Starts it again after it was killed, with the same configuration; ready when this returns.
     pub(crate) async fn restart(&mut self) {
         let config = self.folder.path().join("gateway.toml");
         self.process = spawn(&config, &[], files(&config));
@@ -122,7 +111,7 @@ impl Gateway {
             .await;
     }
 
-    /// All that it has written so far. Lines are written by a thread of their own, so it waits until none follows.
+    /// All its output so far. A thread writes the lines, so this waits until no more follow.
     pub(crate) fn output(&self) -> String {
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         let written = || read("stdout") + &read("stderr");
@@ -138,36 +127,12 @@ impl Gateway {
         before
     }
 
-    /// The value of a metric, `None` while it is not there.
-    pub(crate) async fn metric(&self, name_and_labels: &str) -> Option<f64> {
-        let text = self.metrics().await;
-        let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.strip_prefix(' '))?;
-        Some(line.parse().expect("a number"))
-    }
-
-    /// The value of a metric of this source.
-    pub(crate) async fn figure(&self, name: &str, source: &str) -> Option<f64> {
-        self.metric(&format!("countersign_{name}{{source=\"{source}\"}}")).await
-    }
-
-    pub(crate) async fn metrics(&self) -> String {
-        let reply = get(self.admin, "/metrics").await.expect("the admin listener answers");
-        assert_eq!(reply.status, 200);
-        String::from_utf8(reply.body.to_vec()).expect("text")
-    }
-
-    /// How many requests of the route `/hook` ended so.
-    pub(crate) async fn count(&self, outcome: &str, reason: &str) -> f64 {
-        let labels = format!("{{route=\"/hook\",outcome=\"{outcome}\",reason=\"{reason}\"}}");
-        self.metric(&format!("countersign_requests_total{labels}")).await.unwrap_or(0.0)
-    }
-
-    /// Sends a signal, `TERM` say.
+    /// Sends a signal, for example `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// Lets none of its files grow beyond so many bytes.
+    /// Limits the size of its files, in bytes.
     pub(crate) fn limit_file_size(&self, bytes: u64) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
         let id = Pid::from_raw(i32::try_from(self.process.id()).expect("an id"));
@@ -181,11 +146,11 @@ impl Gateway {
         1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
     }
 
-    /// Limits the files that it may open from now on, and gives the limit before.
+    /// Limits the number of files that it may open, and returns the previous limit.
     pub(crate) fn limit_files(&self, limit: u64) -> u64 {
         use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
         let id = Pid::from_raw(i32::try_from(self.process.id()).expect("an id"));
-        // It has inherited ours, and only root may raise it again.
+        // The maximum stays, because only root may raise it again.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let before = prlimit(id, Resource::Nofile, Rlimit { current: Some(limit), maximum });
         before.expect("it may be lowered and raised").current.expect("a limit")
@@ -194,6 +159,18 @@ impl Gateway {
     /// Whether it has ended, and how.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.process.ended()
+    }
+}
+
+impl Running for Gateway {
+    async fn send(&self, delivery: &Delivery, wire: Wire) -> Reply {
+        send(self.address, delivery, wire).await
+    }
+
+    async fn metrics(&self) -> String {
+        let reply = get(self.admin, "/metrics").await.expect("the admin listener responds");
+        assert_eq!(reply.status, 200);
+        String::from_utf8(reply.body.to_vec()).expect("text")
     }
 }
 
@@ -208,13 +185,12 @@ impl Drop for Gateway {
     }
 }
 
-/// The part of a secret that nobody may see.
+/// The confidential part of a secret.
 pub(crate) fn secret_of(secret: &str) -> &str {
     secret.trim_start_matches("whsec_").trim_end_matches('=')
 }
 
-/// Runs the binary with this configuration until it ends by itself, as it does with `--check` and
-/// where something is wrong.
+/// Runs the binary with this configuration until it ends by itself, as it does with `--check` and after an error.
 pub(crate) fn run(folder: &Path, config: &str, arguments: &[&str]) -> Output {
     finished(binary(&write(folder, config)).args(arguments))
 }
@@ -223,7 +199,7 @@ fn spawn(config: &Path, arguments: &[&str], [stdout, stderr]: [Stdio; 2]) -> Pro
     Process::spawn(binary(config).args(arguments).stdout(stdout).stderr(stderr))
 }
 
-/// Files beside the configuration, to which it appends what it writes.
+/// Files next to the configuration, to which it appends its output.
 fn files(config: &Path) -> [Stdio; 2] {
     ["stdout", "stderr"].map(|name| {
         let file = config.with_file_name(name);

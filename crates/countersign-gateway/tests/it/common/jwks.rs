@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Authority, Backend, Delivery, jwk, key};
 
-/// What senders sign with keys of a key set.
+/// The body of deliveries that are signed with keys of a key set.
 pub(crate) const BODY: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
 
 /// A key set of the public keys of these numbers.
@@ -33,14 +33,14 @@ pub(crate) fn source(name: &str, keys: &str, backend: &Backend) -> String {
     )
 }
 
-/// What the publisher of a key set does with a request.
+/// The response of a publisher to a request for its key set.
 #[derive(Clone)]
 pub(crate) enum Publish {
     /// Sends these bytes, and closes.
     Bytes(Vec<u8>),
-    /// Reads, and says nothing.
+    /// Reads the request and never responds.
     Hang,
-    /// Shows the certificate of somebody whom nobody trusts.
+    /// Uses the certificate of an untrusted authority.
     WrongCertificate,
 }
 
@@ -57,7 +57,7 @@ impl Publish {
     }
 }
 
-/// Publishes a key set on loopback, as it is told to.
+/// Publishes a key set on loopback.
 pub(crate) struct Publisher {
     address: SocketAddr,
     scheme: &'static str,
@@ -72,7 +72,7 @@ impl Publisher {
         Self::at("127.0.0.1:0".parse().expect("an address"), publish).await
     }
 
-    /// The same, on an address of choice.
+    /// The same, on this address.
     pub(crate) async fn at(address: SocketAddr, publish: Publish) -> Self {
         Self::serve(address, "http", publish, None).await
     }
@@ -123,12 +123,12 @@ impl Publisher {
         self.address.port()
     }
 
-    /// From now on.
+    /// Responds like this from now on.
     pub(crate) fn publish(&self, publish: Publish) {
         self.publish.send_replace(publish);
     }
 
-    /// How often somebody connected.
+    /// The number of connections so far.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }

@@ -1,14 +1,16 @@
-//! Shared by all tests of the gateway: its binary as a child process, senders over HTTP/1.1 and HTTP/2, publishers of
-//! key sets.
+//! Shared by all tests of the gateway: the gateway in the process of the test ([`InProcess`]) and as a child process
+//! ([`Gateway`]), senders over HTTP/1.1 and HTTP/2, and publishers of key sets.
 
 mod client;
 mod gateway;
+mod in_process;
 mod jwks;
+mod running;
 mod upstream;
 
 use bytes::Bytes;
 
-pub(crate) use client::{Connection, Wire, get, send};
+pub(crate) use client::{Connection, Wire, get, read, send};
 pub(crate) use countersign_test::backend::{Answer, Backend, Seen};
 pub(crate) use countersign_test::delivery::{Delivery, noise};
 pub(crate) use countersign_test::keys::{Issuer, jwk, key};
@@ -17,12 +19,14 @@ pub(crate) use countersign_test::tls::Authority;
 pub(crate) use countersign_test::wait::{soon, until};
 pub(crate) use countersign_test::wire::{Raw, Reply, raw_answers};
 pub(crate) use gateway::{Gateway, SOURCE, binary, route, route_to, run, secret_of};
+pub(crate) use in_process::InProcess;
 pub(crate) use jwks::{BODY, Publish, Publisher, keys, signed_by, source};
+pub(crate) use running::Running;
 pub(crate) use upstream::{Peer, Upstream};
 
 /// The secret of the source `test`.
 pub(crate) const SECRET: &str = "whsec_ZWRLvP0xlU2qvMeLqzFlN4QGHbsOADai";
-/// A secret that no source has.
+/// The secret of sources other than `test`, or of none.
 pub(crate) const OTHER_SECRET: &str = "whsec_Slij6fWWdjiVkP2MB2DFee8ASRsB0IPYdiaGx59Qd2Y=";
 
 /// An authentic delivery to `/hook`, signed at the present time.

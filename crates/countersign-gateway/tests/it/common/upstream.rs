@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::soon;
 
-/// A backend whose every connection is handled by the test itself, byte by byte.
+/// A backend whose connections are handled by the test, byte by byte.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     counts: Arc<Counts>,
@@ -25,7 +25,7 @@ struct Counts {
 }
 
 impl Upstream {
-    /// Handles each connection with this, which is given its number, from 0.
+    /// Handles each connection with `serve`, which gets the number of the connection, from 0.
     pub(crate) async fn start<F: Future<Output = ()> + Send + 'static>(
         serve: impl Fn(usize, Peer) -> F + Send + 'static,
     ) -> Self {
@@ -49,18 +49,18 @@ impl Upstream {
         self.counts.connections.load(Ordering::SeqCst)
     }
 
-    /// The ids of the requests that were read whole, in their order.
+    /// The ids of the requests that were read completely, in order.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.counts.requests.borrow().clone()
     }
 
-    /// Waits until so many requests were read whole.
+    /// Waits until this many requests were read completely.
     pub(crate) async fn has_read(&self, requests: usize) {
         let mut read = self.counts.requests.subscribe();
         soon(read.wait_for(|read| read.len() >= requests)).await.expect("the upstream lives");
     }
 
-    /// Waits until so many connections were seen to be closed by the gateway.
+    /// Waits until the gateway has closed this many connections.
     pub(crate) async fn has_lost(&self, connections: usize) {
         let mut closed = self.counts.closed.subscribe();
         soon(closed.wait_for(|closed| *closed >= connections)).await.expect("the upstream lives");
@@ -81,7 +81,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Reads a request whole, and remembers its id; `None` once the gateway has closed the connection.
+    /// Reads a whole request, and records its id; `None` once the gateway has closed the connection.
     pub(crate) async fn request(&mut self) -> Option<String> {
         let head = self.head().await?;
         let value = |name: &str| {
@@ -98,7 +98,7 @@ impl Peer {
         Some(id)
     }
 
-    /// Reads the head of a request alone.
+    /// Reads only the head of a request.
     pub(crate) async fn head(&mut self) -> Option<String> {
         let end = loop {
             match self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
