@@ -56,8 +56,18 @@ impl Known {
     }
 }
 
+/// The listed names that are trusted as they are spelled: nearly all headers of nearly all requests.
+static TRUSTED: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
+    let exact = KNOWN.names.iter().filter_map(|(_, exact)| exact.clone());
+    exact.filter(|name| !reads_as_untrusted(name)).collect()
+});
+
 /// Whether a backend could take this header for one of ours, for a signed one, or be steered by it.
 pub(super) fn is_untrusted(name: &HeaderName) -> bool {
+    !TRUSTED.contains(name) && reads_as_untrusted(name)
+}
+
+fn reads_as_untrusted(name: &HeaderName) -> bool {
     // No header in use has a `%`, and what a backend that decodes names makes of it is not known. Only the private
     // headers of WebSphere have a `$`.
     if name.as_str().contains(['%', '$']) {
