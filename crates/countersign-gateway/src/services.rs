@@ -7,6 +7,7 @@ use axum::Router;
 use countersign::clock::Clock;
 
 use crate::admin::Admin;
+use crate::config::Config;
 use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
@@ -38,9 +39,12 @@ pub struct Environment<'a> {
 }
 
 impl Services {
-    /// Builds the services around the running parts in `state`.
-    pub fn build(state: &State, environment: Environment<'_>) -> Self {
+    /// Builds the services around the running parts in `state`, and logs the warnings of both.
+    pub fn build(config: &Config, state: &State, environment: Environment<'_>) -> Self {
         let Environment { log, clock, starting, upstream_connections } = environment;
+        for warning in config.warnings.iter().chain(&state.warnings) {
+            tracing::warn!("{warning}");
+        }
         let ledger = Ledger::new(Arc::clone(&state.metrics), log.clone(), Arc::clone(&clock));
         let gateway = Gateway::new(state, &ledger, &Places::new(upstream_connections), Arc::clone(&clock));
         let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);

@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::TaskTracker;
 
-use crate::config::{self, Config, ConfigError, ListenSpec, UpstreamSpec};
+use crate::config::{Config, ConfigError, ListenSpec, UpstreamSpec};
 use crate::log::Log;
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::services::{Environment, Services};
@@ -51,16 +51,13 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     };
     let surroundings = Surroundings { slots: &slots, log, balance };
     let state = State::build(config, None, surroundings).map_err(ServerError::Config)?;
-    for warning in config.warnings.iter().chain(&state.warnings) {
-        tracing::warn!("{warning}");
-    }
     if let Some(warning) = &allowed.warning {
         tracing::warn!("{warning}");
     }
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(&config.server, Parts { state, balancers, slots, allowed }, &tasks, &runtime, log)?;
+    let server = build(config, Parts { state, balancers, slots, allowed }, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
@@ -83,20 +80,20 @@ struct Parts {
 }
 
 fn build(
-    config: &config::Server,
+    config: &Config,
     parts: Parts,
     tasks: &TaskTracker,
     runtime: &Runtime,
     log: &Log,
 ) -> Result<PingoraServer, ServerError> {
     let Parts { state, balancers, slots, allowed } = parts;
-    let (threads, timeouts) = (config.threads(), config.timeouts());
+    let (threads, timeouts) = (config.server.threads(), config.server.timeouts());
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
         ServerConf {
             threads,
             work_stealing: false,
-            grace_period_seconds: Some(config.shutdown_timeout.as_secs() + 60),
+            grace_period_seconds: Some(config.server.shutdown_timeout.as_secs() + 60),
             ..ServerConf::default()
         },
     );
@@ -107,22 +104,22 @@ fn build(
         starting: &starting,
         upstream_connections: allowed.upstream_connections,
     };
-    let Services { gateway, admin: admin_service, ledger } = Services::build(&state, environment);
+    let Services { gateway, admin: admin_service, ledger } = Services::build(config, &state, environment);
     let State { key_sets, budget, metrics, .. } = state;
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for ListenSpec { address } in &config.listen {
+    for ListenSpec { address } in &config.server.listen {
         let bound = listener::bind(*address, threads)?;
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
     }
-    let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
+    let admin = config.server.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(balancer::resolve(&balancers));
 
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
-    if config.accelerate {
+    if config.server.accelerate {
         webhooks = webhooks.accelerate(metrics.accelerated());
     }
     let acceptor = Acceptor {
@@ -135,7 +132,7 @@ fn build(
     for (thread, sockets) in sockets.into_iter().enumerate() {
         server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &starting));
     }
-    for ListenSpec { address } in &config.listen {
+    for ListenSpec { address } in &config.server.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
