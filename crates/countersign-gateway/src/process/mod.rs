@@ -2,8 +2,10 @@
 
 mod balancer;
 mod files;
+mod follow;
 mod key_sets;
 mod listener;
+mod reloader;
 mod signals;
 
 use std::fmt;
@@ -20,10 +22,12 @@ use pingora_core::services::background::background_service;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, ConfigError, ListenSpec, UpstreamSpec};
 use crate::log::Log;
+use crate::reload::{self, Reload};
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::starting::Starting;
@@ -33,6 +37,7 @@ use balancer::{Balancer, Watch};
 use files::Allowed;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
+use reloader::Reloader;
 
 pub use signals::survive_file_size_limit;
 
@@ -57,14 +62,21 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(config, Parts { state, balancers, slots, allowed }, &tasks, &runtime, log)?;
+    // Before anything starts: without a handler, the signal would end the process.
+    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) }).map_err(ServerError::Thread)?;
+    let (reload, requests) = reload::channel();
+    let parts = Parts { state, balancers, slots, allowed, reload };
+    let (server, mut reloader) = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
     // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
     runtime.block_on(async {
-        listeners_closed(phases).await?;
+        tokio::select! {
+            closed = listeners_closed(phases) => closed?,
+            () = reloader.serve(hangups, requests) => {}
+        }
         finish(&tasks, timeout).await;
         log.report_suppressed();
         Ok(())
@@ -77,6 +89,7 @@ struct Parts {
     balancers: Vec<Arc<Balancer>>,
     slots: Arc<Slots>,
     allowed: Allowed,
+    reload: Reload,
 }
 
 fn build(
@@ -85,15 +98,17 @@ fn build(
     tasks: &TaskTracker,
     runtime: &Runtime,
     log: &Log,
-) -> Result<PingoraServer, ServerError> {
-    let Parts { state, balancers, slots, allowed } = parts;
-    let (threads, timeouts) = (config.server.threads(), config.server.timeouts());
+) -> Result<(PingoraServer, Reloader), ServerError> {
+    let Parts { state, balancers, slots, allowed, reload } = parts;
+    let started = config;
+    let config = &started.server;
+    let (threads, timeouts) = (config.threads(), config.timeouts());
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
         ServerConf {
             threads,
             work_stealing: false,
-            grace_period_seconds: Some(config.server.shutdown_timeout.as_secs() + 60),
+            grace_period_seconds: Some(config.shutdown_timeout.as_secs() + 60),
             ..ServerConf::default()
         },
     );
@@ -103,36 +118,38 @@ fn build(
         clock: Arc::new(SystemClock),
         starting: &starting,
         upstream_connections: allowed.upstream_connections,
+        // Anyone who reaches the listener may ask.
+        reload: config.admin.filter(|admin| admin.address.ip().is_loopback()).map(|_| reload),
     };
-    let Services { gateway, admin: admin_service, ledger } = Services::build(config, &state, environment);
-    let State { key_sets, budget, metrics, .. } = state;
+    let Services { gateway, admin: admin_service, ledger, exchange } = Services::build(started, &state, environment);
+    let counts = state.metrics.counts().clone();
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for ListenSpec { address } in &config.server.listen {
+    for ListenSpec { address } in &config.listen {
         let bound = listener::bind(*address, threads)?;
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
     }
-    let admin = config.server.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
+    let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
     // Before anything listens: who is told that the gateway is ready may send at once.
     runtime.block_on(balancer::resolve(&balancers));
 
-    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
-    if config.server.accelerate {
-        webhooks = webhooks.accelerate(metrics.accelerated());
+    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
+    if config.accelerate {
+        webhooks = webhooks.accelerate(counts.accelerated());
     }
     let acceptor = Acceptor {
         server: Arc::new(webhooks),
-        slots,
+        slots: Arc::clone(&slots),
         tasks: tasks.clone(),
-        metrics: Arc::clone(&metrics),
+        counts: counts.clone(),
         spare: None,
     };
     for (thread, sockets) in sockets.into_iter().enumerate() {
         server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &starting));
     }
-    for ListenSpec { address } in &config.server.listen {
+    for ListenSpec { address } in &config.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
@@ -142,20 +159,23 @@ fn build(
             server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
             tasks: tasks.clone(),
-            metrics,
+            counts,
             spare: Some(Arc::default()),
         };
         server.add_service(Listener::new("admin".into(), sockets, acceptor, &starting));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
-    let mut watch = background_service("upstreams", Watch(balancers));
+    let (balancers, followed) = watch::channel(balancers);
+    let mut watch = background_service("upstreams", Watch(followed));
     watch.threads = Some(1);
     server.add_service(watch);
-    let mut refresh = background_service("key sets", Refresh(key_sets));
+    let (key_sets, followed) = watch::channel(state.key_sets.clone());
+    let mut refresh = background_service("key sets", Refresh(followed));
     refresh.threads = Some(1);
     server.add_service(refresh);
     server.bootstrap();
-    Ok(server)
+    let reloader = Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets };
+    Ok((server, reloader))
 }
 
 /// Waits until Pingora was told to stop and has told its listeners.

@@ -92,6 +92,7 @@ impl InProcess {
             clock: Arc::<ManualClock>::clone(&clock),
             starting: &Starting::default(),
             upstream_connections: 1000,
+            reload: None,
         };
         let Services { gateway, admin, .. } = Services::build(&config, &state, environment);
         let key_sets = state.key_sets.iter().map(countersign_gateway::source_keys::RemoteSet::run).collect();
