@@ -33,7 +33,7 @@ impl<S, L: Layer<S>, Sp: Clone> Layer<S> for DetachLayer<L, Sp> {
     }
 }
 
-/// A service whose futures are run to their end even if they are dropped; see
+/// A service whose futures run to their end even if they are dropped. See
 /// [`VerifyLayer::detach`](crate::VerifyLayer::detach).
 #[derive(Clone, Debug)]
 pub struct Detach<S, Sp> {
@@ -99,9 +99,9 @@ where
     F: Future<Output: DetachedOutput> + Send + 'static,
     Sp: Fn(DetachedTask),
 {
-    /// Runs `future` here while this is polled, and hands it to `spawn` if this is dropped before its end.
+    /// Polls `future` when it is polled itself, and passes it to `spawn` if it is dropped before the end.
     ///
-    /// `spawn` is called from `drop`, where there may be no runtime any more; see
+    /// `spawn` is called from `drop`, possibly after the runtime has shut down. See
     /// [`VerifyLayer::detach`](crate::VerifyLayer::detach).
     pub fn new(future: F, spawn: Sp) -> Self {
         Self { future: Some(Box::pin(future)), spawn }
@@ -126,7 +126,7 @@ where
     }
 }
 
-// Nothing in it is pinned in place: the future has a box of its own.
+// Nothing is pinned in place, because the future has its own box.
 impl<F, Sp> Unpin for DetachFuture<F, Sp>
 where
     F: Future<Output: DetachedOutput> + Send + 'static,
@@ -141,7 +141,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
-            (self.spawn)(DetachedTask { future: Box::pin(Detached::Answering(future)) });
+            (self.spawn)(DetachedTask { future: Box::pin(Detached::Responding(future)) });
         }
     }
 }
@@ -157,7 +157,7 @@ where
 }
 
 /// The remaining work of a future that was dropped. It settles its delivery at its end, and its response is discarded.
-#[must_use = "a task that is not run releases its delivery, as if nothing had been detached"]
+#[must_use = "a task that is dropped without being run releases its delivery"]
 pub struct DetachedTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -176,11 +176,11 @@ impl fmt::Debug for DetachedTask {
     }
 }
 
-/// In the extensions of a response whose body settles the delivery at its end.
+/// Marks a response whose body settles the delivery at its end, in its extensions.
 #[derive(Clone, Copy)]
 pub(crate) struct Deferred;
 
-/// The output of a detached future, which may leave work if nobody waits for it.
+/// The output of a detached future. If it is discarded, work may remain.
 pub trait DetachedOutput: Send {
     /// The remaining work: reading the body, if its end settles the delivery.
     fn remaining(self) -> Option<DetachedTask>;
@@ -194,9 +194,9 @@ impl<B: Body + Send + 'static, E: Send> DetachedOutput for Result<Response<B>, E
     }
 }
 
-/// A future whose output nobody waits for: its response, then the rest of the body.
+/// A future whose output is discarded: first its response, then the rest of the body.
 enum Detached<F> {
-    Answering(Pin<Box<F>>),
+    Responding(Pin<Box<F>>),
     Ending(DetachedTask),
 }
 
@@ -204,7 +204,7 @@ impl<F: Future<Output: DetachedOutput>> Future for Detached<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Answering(future) = &mut *self {
+        if let Self::Responding(future) = &mut *self {
             match ready!(future.as_mut().poll(cx)).remaining() {
                 Some(rest) => *self = Self::Ending(rest),
                 None => return Poll::Ready(()),
@@ -212,12 +212,12 @@ impl<F: Future<Output: DetachedOutput>> Future for Detached<F> {
         }
         match &mut *self {
             Self::Ending(rest) => Pin::new(rest).poll(cx),
-            Self::Answering(_) => Poll::Ready(()),
+            Self::Responding(_) => Poll::Ready(()),
         }
     }
 }
 
-/// Reads a body to its end, or to where it fails.
+/// Reads a body until it ends or fails.
 struct Drain<B> {
     body: Pin<Box<B>>,
 }

@@ -1,18 +1,19 @@
-//! Extractors for handlers of [axum], behind the feature `axum`.
+//! Extractors for [axum] handlers. Requires the feature `axum`.
 //!
-//! [`Webhook`] is the payload of a verified delivery, [`VerifiedDelivery`] the verdict: who signed it, with
-//! which key, when, and under which id. Both look at what [`VerifyLayer`](crate::VerifyLayer) left in the
-//! request, read no body, and can stand in any order beside other extractors. The layer may be put around a
-//! whole router, a nested one, or the method router of one route.
+//! [`Webhook`] extracts the payload of a verified delivery. [`VerifiedDelivery`] extracts the result of its
+//! verification: the source, the key, the time of the signature and the message id. Both read the request's
+//! extensions, where [`VerifyLayer`](crate::VerifyLayer) put them. They do not consume the body, so they work in any
+//! order with other extractors. Put the layer around a whole router, a nested router, or the method router of one
+//! route.
 //!
 //! | the request | the sender gets | the claim |
 //! | --- | --- | --- |
-//! | passed no layer | 500, `layer_missing` | there is none |
-//! | could not be verified, and was [handed over](crate::policy::OnRejection::DangerHandOver) | as it would have been rejected | there is none |
-//! | is genuine, and no `T` | 422, `unexpected_payload` | released: a retry is welcome, and may meet a handler that knows better |
+//! | passed through no layer | 500, `layer_missing` | none |
+//! | was not verified, and was [passed on](crate::policy::OnRejection::DangerHandOver) | the rejection that the layer would have returned | none |
+//! | is authentic, but its body cannot be parsed as `T` | 422, `unexpected_payload` | released, so that a corrected handler can handle a retry |
 //!
-//! A handler that would rather acknowledge what it cannot read takes `Result<Webhook<T>, WebhookRejection>`
-//! and answers 2xx.
+//! To acknowledge payloads that cannot be parsed, extract `Result<Webhook<T>, WebhookRejection>` in the handler and
+//! return 2xx.
 //!
 //! ```no_run
 //! use axum::{Json, Router, routing::post};
@@ -67,13 +68,14 @@ use crate::reject::render::problem_document;
 use crate::reject::response;
 use crate::report::Outcome;
 
-/// The payload of a verified delivery, for example [`gemini::Event`](countersign::gemini::Event) or `Json<T>`: any [`Payload`].
+/// The payload of a verified delivery: any [`Payload`], for example [`gemini::Event`](countersign::gemini::Event) or
+/// `Json<T>`.
 ///
-/// It is parsed from the signed bytes. The [module](self) says what the sender gets if it cannot be parsed.
+/// It is parsed from the signed bytes. The [module](self) lists the responses if it cannot be extracted.
 #[derive(Clone, Debug)]
 pub struct Webhook<T>(pub T);
 
-/// The verdict on a delivery: proof that it was signed by its source, recently, over exactly this body.
+/// A verified delivery: its source signed exactly this body, within the timestamp tolerance.
 #[derive(Clone, Debug)]
 pub struct VerifiedDelivery(pub Verified);
 
@@ -101,7 +103,7 @@ fn verified(parts: &Parts) -> Result<&Verified, WebhookRejection> {
     }
 }
 
-/// What can be read from a verified delivery.
+/// A type that can be parsed from a verified delivery.
 ///
 /// ```
 /// use countersign::Verified;
@@ -117,7 +119,7 @@ fn verified(parts: &Parts) -> Result<&Verified, WebhookRejection> {
 /// }
 /// ```
 pub trait Payload: Sized {
-    /// Reads it. An error is answered with 422, and releases the delivery.
+    /// Parses the body. If this fails, the response is 422, which releases the delivery.
     fn from_verified(verified: &Verified) -> Result<Self, PayloadError>;
 }
 
@@ -129,28 +131,28 @@ impl Payload for Event {
     }
 }
 
-/// Whatever can be read from JSON.
+/// Any type that can be deserialized from JSON.
 impl<T: DeserializeOwned> Payload for Json<T> {
     fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
         serde_json::from_slice(verified.body()).map(Json).map_err(|error| PayloadError::new(error.to_string()))
     }
 }
 
-/// The bytes that were signed, whatever they are.
+/// The signed bytes, without parsing.
 impl Payload for Bytes {
     fn from_verified(verified: &Verified) -> Result<Self, PayloadError> {
         Ok(verified.body().clone())
     }
 }
 
-/// Why a payload could not be read. The sender is told.
+/// Why a payload could not be parsed. The sender sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadError {
     detail: String,
 }
 
 impl PayloadError {
-    /// An error with words for the sender.
+    /// Creates an error with an explanation for the sender.
     pub fn new(detail: impl Into<String>) -> Self {
         Self { detail: detail.into() }
     }
@@ -164,20 +166,20 @@ impl fmt::Display for PayloadError {
 
 impl std::error::Error for PayloadError {}
 
-/// Why there is no webhook for a handler. As an answer it is a problem document.
+/// Why no webhook could be extracted for a handler. Its response is a problem document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebhookRejection {
-    /// No layer has seen the request: a mistake of the service, not of the sender. 500.
+    /// The request passed through no layer, which is a mistake of the service, not of the sender. Status 500.
     LayerMissing,
-    /// The layer only observes, and this is why it would have rejected the request.
+    /// The layer only observes. It would have rejected the request for this reason.
     Rejected(Rejection),
-    /// It is genuine, and not what the handler expects. 422.
+    /// The delivery is authentic, but its body cannot be parsed as the type that the handler expects. Status 422.
     UnexpectedPayload(PayloadError),
 }
 
 impl WebhookRejection {
-    /// The stable name of the reason, in snake case: the `code` of the answer.
+    /// The stable name of the reason, in snake case: the `code` of the problem document.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::LayerMissing => "layer_missing",
@@ -186,7 +188,7 @@ impl WebhookRejection {
         }
     }
 
-    /// The status that it is answered with.
+    /// The status of the response.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::LayerMissing => StatusCode::INTERNAL_SERVER_ERROR,
@@ -212,11 +214,13 @@ impl fmt::Display for WebhookRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LayerMissing => f.write_str(
-                "this handler takes webhooks, and nothing has verified this request: \
-                 put `.layer(VerifyLayer::new(verifier))` of countersign-tower around its route",
+                "this handler accepts verified webhooks only, and no layer has verified this request: \
+                 add `.layer(VerifyLayer::new(verifier))` of countersign-tower to its route",
             ),
             Self::Rejected(rejection) => rejection.fmt(f),
-            Self::UnexpectedPayload(error) => write!(f, "genuine, and not what this endpoint expects: {error}"),
+            Self::UnexpectedPayload(error) => {
+                write!(f, "the webhook is authentic, but its body is not what this endpoint expects: {error}")
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an event filter makes of a verified delivery.
+//! Applies an event filter to a verified delivery.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,23 @@ use countersign::filter::EventFilter;
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
-/// The event's type in CloudEvents' binary mode ([HTTP binding], section 3.1). It is not signed.
+/// The event type in the binary mode of CloudEvents ([HTTP binding], section 3.1). It is not signed.
 ///
 /// [HTTP binding]: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
 
-/// Whether a delivery is wanted.
+/// Whether the service wants a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
     Wanted,
-    /// Its type can be read, and no pattern fits it.
+    /// Its type can be read, and matches no pattern.
     Unwanted,
-    /// It has no type that can be read, so the filter has nothing to say about it.
+    /// Its type cannot be read, so the filter does not apply.
     Untyped,
 }
 
-/// Judges by the signed body. A header counts only where the body has no type: it must not overrule what
-/// was signed.
+/// Decides by the type in the signed body. The header counts only if the body has no type, because an unsigned value
+/// must not override a signed one.
 pub(crate) fn choose(filter: &EventFilter, verified: &Verified, headers: &HeaderMap) -> Choice {
     let named = |event_type: &Cow<'_, str>| !event_type.trim().is_empty();
     let signed = verified.event_type().filter(named);
@@ -34,8 +34,8 @@ pub(crate) fn choose(filter: &EventFilter, verified: &Verified, headers: &Header
     }
 }
 
-/// The header's value, where there is exactly one: without its quotes, if it has any, and percent-decoded once
-/// (CloudEvents HTTP binding, section 3.1.3.2).
+/// The value of the header, if there is exactly one: without surrounding quotes, and percent-decoded once (CloudEvents
+/// HTTP binding, section 3.1.3.2).
 fn ce_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(CE_TYPE).iter();
     let value = values.next()?.to_str().ok()?.trim();

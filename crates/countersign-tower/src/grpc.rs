@@ -1,5 +1,5 @@
-//! What gRPC asks of whoever answers a call ([PROTOCOL-HTTP2]): without a gRPC library, for it is only
-//! headers, frames and trailers.
+//! The parts of gRPC over HTTP/2 ([PROTOCOL-HTTP2]) that the layer needs: headers, frames and trailers. They need no
+//! gRPC library.
 //!
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
@@ -13,17 +13,17 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 const GRPC: &[u8] = b"application/grpc";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// When to come back, for clients that retry by themselves (gRFC A6).
+/// The delay before a retry, for clients that retry automatically (gRFC A6).
 const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
-/// The `code` of a problem document, where there is no document.
+/// The reason for a rejection: the `code` of a problem document in HTTP.
 const COUNTERSIGN_CODE: HeaderName = HeaderName::from_static("countersign-code");
 
-/// A message of no bytes. Protocol Buffers read it as the default value of whatever message they expect.
+/// An empty message. Protocol Buffers decode it as the default value of any message type.
 pub(crate) const EMPTY_MESSAGE: Bytes = Bytes::from_static(&[0; PREFIX]);
-/// Before each message: whether it is compressed, and its length in four bytes, big-endian.
+/// The length of the prefix of each message: one byte for the compression, and four for the length, big-endian.
 const PREFIX: usize = 5;
 
-/// The codes of gRPC that a layer answers with.
+/// The gRPC status codes that the layer returns.
 pub(crate) mod code {
     pub(crate) const OK: u8 = 0;
     pub(crate) const INVALID_ARGUMENT: u8 = 3;
@@ -37,20 +37,19 @@ pub(crate) mod code {
     pub(crate) const UNAUTHENTICATED: u8 = 16;
 }
 
-/// How a request wants to be answered.
+/// The protocol in which a request expects its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http,
-    /// A call of gRPC, and whether its messages are Protocol Buffers.
+    /// A gRPC call, and whether its messages are Protocol Buffers.
     Grpc {
         protobuf: bool,
     },
 }
 
 impl Protocol {
-    /// The protocol of a request to a service that speaks gRPC, or does not. Only a service that does makes
-    /// a content type more than a word: the content type is not signed, and a forged request must not be able
-    /// to choose to be rejected with 200. gRPC needs HTTP/2.
+    /// The protocol of a request. The content type counts only if the service speaks gRPC: it is not signed, and a
+    /// forged request must not be able to choose to be rejected with 200. gRPC requires HTTP/2.
     pub(crate) fn of(head: &request::Parts, speaks_grpc: bool) -> Self {
         if !speaks_grpc {
             return Self::Http;
@@ -72,8 +71,8 @@ impl Protocol {
     }
 }
 
-/// Whether an answer is one of gRPC, or of gRPC-Web: 200 is not yet a success in these.
-pub(crate) fn is_answer(headers: &HeaderMap) -> bool {
+/// Whether a response belongs to gRPC or gRPC-Web, where HTTP status 200 does not mean success.
+pub(crate) fn is_grpc_response(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|content_type| after_grpc(content_type.as_bytes()).is_some())
 }
 
@@ -82,25 +81,25 @@ fn after_grpc(content_type: &[u8]) -> Option<&[u8]> {
     start.eq_ignore_ascii_case(GRPC).then_some(rest)
 }
 
-/// What headers or trailers say of a call: whether it succeeded, if they say anything.
+/// Whether a call succeeded, by its headers or trailers. `None` if they have no status.
 pub(crate) fn succeeded(headers: &HeaderMap) -> Option<bool> {
     let mut statuses = headers.get_all(GRPC_STATUS).iter();
     let first = statuses.next()?;
     Some(first == "0" && statuses.next().is_none())
 }
 
-/// What a body is, as far as it has come.
+/// The messages in the part of a body that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Messages {
-    /// Less than one message, of this length if it is known.
+    /// A part of the first message, and the length of the whole with its prefix, if that is known.
     Partial(Option<u64>),
-    /// One, and nothing else: a unary call's.
+    /// Exactly one message, as in a unary call.
     One,
-    /// One and more: a stream.
+    /// More than one message, as in a stream.
     More,
 }
 
-/// Looks at the first prefix only: a unary call has no other.
+/// Reads the first prefix only, because a unary call has no other.
 pub(crate) fn messages(body: &[u8]) -> Messages {
     let Some((&[_, a, b, c, d], message)) = body.split_first_chunk::<PREFIX>() else { return Messages::Partial(None) };
     let announced = u64::from(u32::from_be_bytes([a, b, c, d]));
@@ -111,13 +110,13 @@ pub(crate) fn messages(body: &[u8]) -> Messages {
     }
 }
 
-/// The head of an answer without a body, which says all in its headers: a trailers-only response.
+/// The headers of a trailers-only response, which has no body.
 pub(crate) fn trailers_only(status: u8, code: &str, detail: &str, retry_after: Option<Duration>) -> HeaderMap {
     let mut headers = trailers(status);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let values = [(GRPC_MESSAGE, percent_encode(&format!("{code}: {detail}"))), (COUNTERSIGN_CODE, code.to_owned())];
     for (name, value) in values {
-        // Both are visible ASCII by now.
+        // Cannot fail: both are visible ASCII.
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
@@ -129,7 +128,7 @@ pub(crate) fn trailers_only(status: u8, code: &str, detail: &str, retry_after: O
     headers
 }
 
-/// The trailers that end a call.
+/// The trailers at the end of a call.
 pub(crate) fn trailers(status: u8) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(GRPC_STATUS, HeaderValue::from(u16::from(status)));

@@ -1,4 +1,4 @@
-//! What is asked of a delivery before the service sees it, and what is done with it.
+//! The settings of a layer, and how it treats rejected, duplicate and unclaimed deliveries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,55 +12,56 @@ use crate::reject::render::Render;
 use crate::report::Outcome;
 use crate::report::hook::ReportHook;
 
-/// What is done with a request that must not reach the service.
+/// How the layer treats a request that must not reach the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnRejection {
-    /// The layer responds, and the service does not see it.
+    /// The layer responds without calling the service.
     #[default]
     Reject,
-    /// The service handles it anyway, with [`Observed::Stopped`] in the request's extensions: for a rollout, to see
-    /// first what would be rejected. It protects nothing.
+    /// The service handles it anyway, with [`Observed::Stopped`] in the request's extensions. This is for a rollout,
+    /// to find out which requests would be rejected. It protects nothing.
     ///
-    /// The same goes for what would only be acknowledged, duplicates and filtered events. Everything else is as it is
-    /// with [`Reject`](Self::Reject): bodies are read within their limits, deliveries are claimed and settled, and a
-    /// genuine one has its [`Verified`](countersign::Verified). Each request has [`Observed`] in its extensions.
+    /// Duplicates and filtered events, which would only be acknowledged, reach the service too. Everything else works
+    /// as with [`Reject`](Self::Reject): bodies are read within their limits, messages are claimed and settled, and an
+    /// authentic delivery has its [`Verified`](countersign::Verified). Each request has [`Observed`] in its
+    /// extensions.
     ///
-    /// The service is given the body as its sender sent it, however large, with trailers and failures. Up to
-    /// [`body_limit`](crate::VerifyLayer::body_limit) bytes of it are read before, which may take as long as
-    /// [`body_timeout`](crate::VerifyLayer::body_timeout): a stream whose sender waits for a response waits as long.
-    /// It costs an allocation for each body.
+    /// The service receives the body exactly as sent, of any size, including trailers and errors. Up to
+    /// [`body_limit`](crate::VerifyLayer::body_limit) bytes are read before that, which may take as long as
+    /// [`body_timeout`](crate::VerifyLayer::body_timeout). A stream whose sender waits for a response is delayed by
+    /// that time. Each body costs an allocation.
     DangerHandOver,
 }
 
-/// What [`OnRejection::Reject`] would have made of a request; in the extensions of every request where
-/// [`OnRejection::DangerHandOver`] is set.
+/// Whether a request would have reached the service with [`OnRejection::Reject`]. With
+/// [`OnRejection::DangerHandOver`], every request has it in its extensions.
 ///
-/// A genuine delivery has its [`Verified`](countersign::Verified) beside it, also if it would not have reached the
+/// An authentic delivery also has its [`Verified`](countersign::Verified), even if it would not have reached the
 /// service. Any other request may be forged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observed {
     /// It would have reached the service.
     Passed,
-    /// It would not have reached the service: [`Outcome`] says why.
+    /// It would not have reached the service. [`Outcome`] is the reason.
     Stopped(Outcome),
 }
 
-/// What is done with a genuine delivery that was handled before.
+/// How the layer treats an authentic delivery that was handled before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnDuplicate {
-    /// It is answered with success, and the service does not see it.
+    /// The layer responds with success without calling the service.
     #[default]
     Acknowledge,
-    /// The service handles it, with [`Unclaimed::Duplicate`] in the request's extensions; its answer is
-    /// the sender's, and settles nothing. Whoever saw a delivery can have it handed over again within the
-    /// tolerance: the mark is all that tells.
+    /// The service handles it, with [`Unclaimed::Duplicate`] in the request's extensions. The sender gets the
+    /// service's response, which settles nothing. Always check for the mark, because anyone who has seen a delivery
+    /// can cause a duplicate within the timestamp tolerance.
     HandOver,
 }
 
-/// What is done with a genuine delivery of which the store cannot tell whether it is new.
+/// How the layer treats an authentic delivery if the replay store fails, so that it may be new or a duplicate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnStoreFailure {
@@ -69,53 +70,53 @@ pub enum OnStoreFailure {
     Refuse,
     /// The service handles it, with [`Unclaimed::StoreUnavailable`] in the request's extensions.
     ///
-    /// While the store is out of reach nothing stands between the service and a replay: whoever saw a
-    /// delivery can have it handled again and again within the tolerance, and a sender's retry is handled
-    /// anew, beside its first attempt. For a service whose handling can be repeated without harm.
+    /// While the store is unavailable, the service is not protected from replays. Anyone who has seen a delivery can
+    /// have it handled repeatedly within the timestamp tolerance, and a sender's retry is handled again, even in
+    /// parallel with the first attempt. Use this only if handling a message twice does no harm.
     DangerHandOver,
 }
 
-/// What is done with a verified delivery whose event type cannot be read, where a layer
-/// [filters events](crate::VerifyLayer::events).
+/// How a layer that [filters events](crate::VerifyLayer::events) treats a verified delivery whose event type cannot be
+/// read.
 ///
 /// Such a body is compressed, has a byte order mark, is UTF-16, a form, an array, empty, or an object without
-/// exactly one `type` that is a string. Its report says so ([`Report::is_untyped`](crate::Report::is_untyped)).
+/// exactly one `type` that is a string. Its report has [`is_untyped`](crate::Report::is_untyped) set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Untyped {
-    /// The service handles it. A filter drops only what it can read, so a message never vanishes because its
+    /// The service handles it. A filter drops only events whose type it can read, so no message is lost because its
     /// sender changed the encoding.
     #[default]
     Forward,
-    /// It is rejected with 422 and the reason `no_type`. The sender sees the failure and retries, and the
-    /// message can still be handled once the setting is changed.
+    /// It is rejected with 422 and the reason `no_type`. The sender sees the failure and retries, so the message can
+    /// still be handled once the setting is changed.
     Reject,
 }
 
-/// When a success of the service confirms a delivery.
+/// When a successful response of the service confirms a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfirmAt {
-    /// When the head of its answer says 2xx. The handler has done its work by then, as most do.
+    /// At the head of the response, if its status is 2xx. Most handlers have done their work by then.
     #[default]
     Head,
-    /// With the last byte of its answer that is given to the server: a body that fails half-way releases the
-    /// delivery, and so does a sender that hangs up before. The lease goes on until then. For a handler
-    /// that works while it answers. It costs two allocations for an answer that has a body.
+    /// When the last byte of the response body is passed to the server. The delivery is released if the body fails
+    /// half-way, or if the sender disconnects before its end. The lease covers the body too. Use this for a handler
+    /// that works while it streams its response. It costs two allocations for each response with a body.
     ///
-    /// The end is the end of the body, or the length that `Content-Length` or the body itself announced.
-    /// Whether the sender received it cannot be known.
+    /// The last byte is the end of the body, or of the length that `Content-Length` or the body itself announces.
+    /// Whether the sender received it is unknown.
     BodyEnd,
 }
 
-/// Why a genuine delivery was handed to the service although it is not claimed; in the request's
-/// extensions where [`OnDuplicate::HandOver`] or [`OnStoreFailure::DangerHandOver`] asked for it.
+/// Why an authentic delivery reached the service without a claim. It is in the request's extensions with
+/// [`OnDuplicate::HandOver`] or [`OnStoreFailure::DangerHandOver`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unclaimed {
     /// It was handled before.
     Duplicate,
-    /// The store gave no answer: it may be new, a duplicate, or being handled right now.
+    /// The store failed or did not respond. The message may be new, a duplicate, or in flight.
     StoreUnavailable(StoreErrorKind),
 }
 
@@ -136,7 +137,7 @@ pub(crate) struct Settings {
     pub(crate) buffers_grpc_streams: bool,
 }
 
-/// All that a layer was told: whose deliveries, which store, and how to treat them.
+/// The full configuration of a layer: its keys, store, clock, hooks and settings.
 #[derive(Clone)]
 pub(crate) struct Policy<K, St> {
     pub(crate) keys: K,

@@ -1,4 +1,4 @@
-//! Signs requests as a sender does, for clients and for tests of receivers. Behind the feature `sign`.
+//! Signs requests as a sender does, for clients and for tests of receivers. Requires the feature `sign`.
 
 use std::error::Error;
 use std::fmt;
@@ -20,8 +20,9 @@ use crate::body::BodyError;
 
 /// Adds the headers of [Standard Webhooks] to each request of a client.
 ///
-/// The message id is that of a [`MessageId`] in the request's extensions, or else a random one. A client that retries
-/// puts the id there, or retries inside this layer: a retry with another id is another message.
+/// The message id is the [`MessageId`] in the request's extensions, or else a random one. A retry with another id
+/// would be another message. A client that retries must therefore put the id into the extensions, or retry inside this
+/// layer.
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::post};
@@ -53,7 +54,7 @@ pub struct SignLayer {
 }
 
 impl SignLayer {
-    /// Signs with `signer`, at the time of the system's clock.
+    /// Signs with `signer` and the time of the system clock.
     pub fn new(signer: Signer) -> Self {
         Self { signer: Arc::new(signer), clock: Arc::new(SystemClock) }
     }
@@ -79,9 +80,9 @@ impl fmt::Debug for SignLayer {
     }
 }
 
-/// A client whose requests are signed; see [`SignLayer`].
+/// A client that signs its requests. See [`SignLayer`].
 ///
-/// A body is read to its end before it is sent, since its signature stands in the head.
+/// A body is read to its end before the request is sent, because its signature is in the head.
 #[derive(Clone, Debug)]
 pub struct Sign<S> {
     inner: S,
@@ -102,7 +103,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was asked is the one that is called.
+        // The service that was polled for readiness must be the one that is called, so the clone stays behind.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let SignLayer { signer, clock } = self.layer.clone();
@@ -116,19 +117,19 @@ where
     }
 }
 
-/// Why a request was not sent, or has no response.
+/// Why a request was not sent, or got no response.
 #[derive(Debug)]
 pub enum SignError<E> {
-    /// The body could not be read, so that it could not be signed.
+    /// The body could not be read, so the request was not signed or sent.
     Body(BodyError),
-    /// The error of the client.
+    /// The inner client failed.
     Client(E),
 }
 
 impl<E: fmt::Display> fmt::Display for SignError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Body(error) => write!(f, "the body to sign cannot be read: {error}"),
+            Self::Body(error) => write!(f, "cannot read the body of the request to sign it: {error}"),
             Self::Client(error) => error.fmt(f),
         }
     }

@@ -1,4 +1,4 @@
-//! Whose delivery a request claims to be: the keys are chosen by its head.
+//! Chooses the source of a request, and so its keys, by its head.
 
 use std::fmt;
 
@@ -8,27 +8,26 @@ use http::request;
 
 /// Chooses the source whose keys a request is verified with.
 ///
-/// Every [`KeySource`] that is [`Clone`] is one: a [`Verifier`], or an [`Arc`](std::sync::Arc) of keys that change.
-/// They serve all requests alike.
-/// [`PerRequest`] chooses by path, host or header.
+/// Every [`KeySource`] that implements [`Clone`] is one, and uses the same keys for all requests: for example a
+/// [`Verifier`], or an [`Arc`](std::sync::Arc) of keys that change. [`PerRequest`] chooses by path, host or header.
 ///
-/// The head has not been verified when it is asked: it says whose delivery this claims to be, and
-/// choosing wrongly ends in a rejection, since another source's keys do not fit. What an implementation
-/// must not do is to choose a source that whoever sends the request controls.
+/// The head is not verified yet. It only names the source that the request claims to be from. A wrong choice ends in
+/// a rejection, because the keys of another source do not match. An implementation must not choose a source whose
+/// keys the client of the request controls.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not provide keys for requests",
     note = "pass a `Verifier`, another `KeySource` that is `Clone` (in an `Arc`, for example), or `PerRequest::new(|head| …)`"
 )]
 pub trait Sources: Send + Sync + 'static {
-    /// What it chooses.
+    /// The type of the keys.
     type Keys: KeySource;
 
-    /// The keys for this request; `None` if no source is known for it: it is rejected with 404
-    /// ([`Rejection::UnknownSource`](crate::Rejection::UnknownSource)). It is called once for a request.
+    /// Returns the keys for this request, or `None` if it has no known source. It is then rejected with 404
+    /// ([`Rejection::UnknownSource`](crate::Rejection::UnknownSource)). Called once for each request.
     fn keys_for(&self, head: &request::Parts) -> Option<Self::Keys>;
 
-    /// The verifier for every request, if there is only one: the layer then checks when it is put around a service
-    /// that its store remembers ids for long enough. Default: `None`, and each request is checked.
+    /// Returns the verifier, if all requests have the same. The layer then checks once, when it is put around a
+    /// service, that its store remembers ids for long enough. Default: `None`, and the layer checks for each request.
     fn only_verifier(&self) -> Option<Verifier> {
         None
     }
@@ -46,11 +45,11 @@ impl<K: KeySource + Clone> Sources for K {
     }
 }
 
-/// A function of the head that chooses the keys.
+/// Chooses the keys of each request with a function of its head.
 ///
-/// It gives a [`KeySource`] that is cheap to clone: a [`Verifier`], or an [`Arc`](std::sync::Arc) of keys
-/// that change. All share the layer's other settings, its store included, in which the ids of sources of
-/// different names do not mix. Routes that differ in more have a layer each.
+/// The function returns a [`KeySource`] that is cheap to clone: a [`Verifier`], or an [`Arc`](std::sync::Arc) of keys
+/// that change. All sources share the other settings of the layer, including its store, which keeps the ids of
+/// sources with different names apart. If routes need different settings, give each a layer of its own.
 ///
 /// ```
 /// use countersign::{Secret, Verifier};
@@ -81,7 +80,7 @@ where
     F: Fn(&request::Parts) -> Option<K> + Send + Sync + 'static,
     K: KeySource,
 {
-    /// Chooses with `choose`, which is called once for a request.
+    /// Chooses with `choose`, which is called once for each request.
     pub fn new(choose: F) -> Self {
         Self { choose }
     }

@@ -1,4 +1,4 @@
-//! The body that the service is given, and the body that the sender gets.
+//! The body of a request to the service, and the body of a response to the sender.
 
 mod frame;
 mod request;

@@ -11,23 +11,23 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::body::frame::take_frame;
 
-/// Why the body of a request failed: the error of the server's own body.
+/// The error of a request body, as the server reports it.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of a request that the service is given.
+/// The body of a request to the service.
 ///
-/// That of a verified delivery is whole: exactly the bytes that were signed. It never fails, and has no trailers, since
-/// they are not signed.
+/// The body of a verified delivery is complete: exactly the signed bytes. It never fails, and it has no trailers,
+/// because they are not signed.
 ///
-/// A layer that [hands over what it would have rejected](crate::policy::OnRejection::DangerHandOver) gives the body as the
-/// sender sent it, whole or not: what the layer has read of it, then the rest as it arrives, with trailers and failures.
+/// With [`OnRejection::DangerHandOver`](crate::policy::OnRejection::DangerHandOver), the body is passed on exactly as
+/// sent: first the part that the layer has read, then the rest as it arrives, including trailers and errors.
 #[derive(Default)]
 pub struct DeliveryBody {
     bytes: Bytes,
     rest: Option<Box<Rest>>,
 }
 
-/// What follows the bytes that were read.
+/// The part of a body after the bytes that the layer has read.
 enum Rest {
     Trailers(HeaderMap),
     Failure(BodyError),
@@ -53,10 +53,11 @@ impl DeliveryBody {
         Self { bytes, rest: Some(Box::new(Rest::Unread(Mutex::new(body)))) }
     }
 
-    /// The bytes that have not been read yet: all, at first.
+    /// Returns the bytes that have not been polled yet, which are all bytes at first.
     ///
     /// # Errors
-    /// Gives the body back if it is not whole: then it has to be read. The body of a verified delivery is whole.
+    /// Returns the body unchanged if it is not complete, and must be read as a [`Body`]. The body of a verified
+    /// delivery is always complete.
     pub fn into_bytes(self) -> Result<Bytes, Self> {
         match self.rest.as_deref() {
             None | Some(Rest::Trailers(_)) => Ok(self.bytes),
@@ -97,7 +98,7 @@ impl Body for DeliveryBody {
         let read = self.bytes.len() as u64;
         let rest = match self.rest.as_deref() {
             None | Some(Rest::Trailers(_)) => SizeHint::with_exact(0),
-            // How much is missing is not known.
+            // The length of the missing part is unknown.
             Some(Rest::Failure(_)) => SizeHint::default(),
             Some(Rest::Unread(body)) => body.lock().unwrap_or_else(PoisonError::into_inner).size_hint(),
         };
@@ -115,8 +116,8 @@ impl fmt::Debug for DeliveryBody {
         let rest = match self.rest.as_deref() {
             None => "",
             Some(Rest::Trailers(_)) => ", then trailers",
-            Some(Rest::Failure(_)) => ", then a failure",
-            Some(Rest::Unread(_)) => ", then what is not read yet",
+            Some(Rest::Failure(_)) => ", then an error",
+            Some(Rest::Unread(_)) => ", then an unread part",
         };
         write!(f, "DeliveryBody([{} bytes]{rest})", self.bytes.len())
     }

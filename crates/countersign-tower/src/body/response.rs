@@ -10,10 +10,10 @@ use crate::grpc::{self, code};
 use crate::settle::body::SettlingBody;
 
 pin_project! {
-    /// The body of a response: the service's own, or that of an answer of the layer.
+    /// The body of a response from the service, or from the layer itself.
     ///
-    /// Where its end decides what becomes of a delivery ([`ConfirmAt::BodyEnd`](crate::policy::ConfirmAt::BodyEnd),
-    /// and every call of gRPC), it holds the claim, and releases it when it is dropped before.
+    /// If the end of the body settles the delivery ([`ConfirmAt::BodyEnd`](crate::policy::ConfirmAt::BodyEnd) and gRPC
+    /// calls), the body owns the claim. Dropping it before the end releases the claim.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -27,7 +27,7 @@ pin_project! {
     enum Kind<B> {
         Inner { #[pin] body: B },
         Settling { #[pin] body: SettlingBody<B> },
-        // A call of gRPC ends with trailers, which say here that it succeeded.
+        // A gRPC call ends with trailers, here always with the status of a success.
         Own { bytes: Bytes, is_call: bool },
     }
 }
@@ -45,7 +45,7 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Own { bytes, is_call: false } }
     }
 
-    /// The answer to a call of gRPC that succeeded.
+    /// The response body of a successful gRPC call.
     pub(crate) fn own_call(message: Bytes) -> Self {
         Self { kind: Kind::Own { bytes: message, is_call: true } }
     }

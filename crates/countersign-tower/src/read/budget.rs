@@ -2,16 +2,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A cap on the bytes of bodies that are held at one time, over all requests.
+/// A limit on the memory that the bodies of all requests use together.
 ///
-/// A server can count other memory of its requests against the same cap, for example their heads, with
-/// [`reserve`](Self::reserve).
+/// A server can count other memory of its requests against the same limit with [`reserve`](Self::reserve), for example
+/// their heads.
 ///
-/// A clone counts on the same account, so one budget can serve several layers. Bytes are counted as they
-/// arrive, not as they are announced: a sender takes no more of it than it has sent. What would go over
-/// the cap is rejected with 503 and `Retry-After` ([`Rejection::OverBudget`](crate::Rejection::OverBudget)).
-/// They are given back when the service has answered, or with the future that is dropped; a service that
-/// keeps a body for longer, or spare room in a server's read buffer, is not counted.
+/// Clones share the limit, so one budget can serve several layers. Bytes are counted when they arrive, so a sender
+/// occupies only as many bytes as it has sent, however many it announced. A request whose body exceeds the budget is
+/// rejected with 503 and `Retry-After` ([`Rejection::OverBudget`](crate::Rejection::OverBudget)).
+///
+/// The bytes are returned when the service responds, or when the request's future is dropped. A body that the service
+/// keeps for longer is not counted, and neither is unused space in the server's read buffer.
 ///
 /// ```
 /// use countersign_tower::BodyBudget;
@@ -31,29 +32,30 @@ struct Account {
 }
 
 impl BodyBudget {
-    /// A budget of so many bytes.
+    /// Creates a budget with this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self { account: Arc::new(Account { capacity: bytes, in_use: AtomicUsize::new(0), peak: AtomicUsize::new(0) }) }
     }
 
-    /// The cap, in bytes.
+    /// The limit, in bytes.
     pub fn capacity(&self) -> usize {
         self.account.capacity
     }
 
-    /// How many bytes are held right now.
+    /// The number of bytes that are in use right now.
     pub fn in_use(&self) -> usize {
         self.account.in_use.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that were ever held at one time.
+    /// The highest number of bytes that were ever in use at one time.
     pub fn peak(&self) -> usize {
         self.account.peak.load(Ordering::Relaxed)
     }
 
     /// Reserves this many bytes until the reservation is dropped.
     ///
-    /// Fails if they do not fit right now; nothing is reserved then.
+    /// # Errors
+    /// Reserves nothing if they do not fit right now.
     ///
     /// ```
     /// use countersign_tower::{BodyBudget, read::OverBudget};
@@ -96,19 +98,22 @@ impl Reservation {
         self.bytes
     }
 
-    /// Whether so many more bytes fit right now. Nothing is taken by asking.
+    /// Whether this many more bytes fit right now. Reserves nothing.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         bytes <= self.budget.capacity().saturating_sub(self.budget.in_use()) as u64
     }
 
-    /// Moves up to this many bytes into a reservation of their own.
+    /// Moves up to this many bytes into a separate reservation.
     pub fn split_off(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         Self { budget: self.budget.clone(), bytes }
     }
 
-    /// Reserves this many bytes more. Fails, and reserves none of them, if they do not fit right now.
+    /// Reserves this many more bytes.
+    ///
+    /// # Errors
+    /// Reserves none of them if they do not fit right now.
     pub fn grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
         let Account { capacity, in_use, peak } = &*self.budget.account;
         let fits = |held: usize| held.checked_add(bytes).filter(|held| held <= capacity);
@@ -142,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_takes_nothing_and_what_is_dropped_gives_all_back() {
+    fn a_failed_reservation_reserves_nothing_and_a_drop_returns_everything() {
         let budget = BodyBudget::new(10);
         let (mut one, mut other) = (budget.open(), budget.open());
         assert_eq!((one.grow(4), one.grow(3), other.grow(3)), (Ok(()), Ok(()), Ok(())));

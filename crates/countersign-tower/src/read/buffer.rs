@@ -16,39 +16,39 @@ use crate::read::budget::Reservation;
 use crate::read::source::Source;
 use crate::reject::rejection::Rejection;
 
-/// After so many frames at once, time is looked at and others get their turn: a body that is always ready, with
-/// empty frames for example, must not escape its timeout.
+/// After this many frames in one poll, the timeout is checked and the task yields. Otherwise, a body that is always
+/// ready, for example with empty frames, would never time out.
 const MAX_FRAMES: usize = 64;
 
 pin_project! {
-    /// Reads a whole body, byte for byte, up to a limit, a time, and what is left of a budget.
+    /// Reads a complete body, byte for byte, within a size limit, a timeout and a budget.
     pub(crate) struct Buffer<B> {
         #[pin]
         body: Source<B>,
         read: Read,
         limit: usize,
-        // The rejection of one more byte.
+        // The rejection of a body that exceeds the limit.
         too_large: Rejection,
         timeout: Duration,
-        // Taken with the bytes when they are complete.
+        // Returned with the bytes when they are complete.
         reservation: Option<Reservation>,
-        // Whether it is to be one message of gRPC, and no more.
+        // Whether the body must be exactly one gRPC message.
         unary: bool,
-        // Set when the body is not there at once: most are, and a timer costs more than they do.
+        // Created only if the body is not available at once. Most bodies are, and a timer costs more than reading them.
         #[pin]
         deadline: Option<Sleep>,
     }
 }
 
-/// A whole body, and its place in the budget.
+/// A complete body, and its bytes of the budget.
 pub(crate) struct Buffered {
     pub(crate) bytes: Bytes,
-    /// Only where a rejected body is handed over: they are not signed.
+    /// Kept only if the service also receives rejected bodies, because trailers are not signed.
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) reservation: Option<Reservation>,
 }
 
-/// What has been read so far. One chunk is kept as it came, without a copy.
+/// The bytes that have been read so far. A single chunk is kept without a copy.
 enum Read {
     Whole(Bytes),
     Joined(BytesMut),
@@ -60,9 +60,9 @@ where
 {
     pub(crate) fn new(body: B, settings: &Settings, attempt: &Attempt, unary: bool) -> Self {
         let budget = &settings.body_budget;
-        // What can never fit is too large, rather than to be sent again and again.
+        // A body that can never fit into the budget is too large. Retries of it would be pointless.
         let limit = settings.body_limit.min(budget.capacity());
-        // Nor is more read than can be verified at a bounded cost.
+        // The cost of verification bounds the body too.
         let (limit, too_large) = match (attempt.body_limit(), attempt.check_body_len(limit)) {
             (Some(limit), Some(rejection)) => (limit, rejection.into()),
             _ => (limit, Rejection::BodyTooLarge { limit }),
@@ -126,7 +126,7 @@ where
                 return Poll::Ready(Err(rejection));
             }
             this.read.append(data);
-            // A stream may wait for an answer before it ends, so it is not waited for.
+            // Reject a stream at once. It may wait for a response before it ends.
             match grpc::messages(this.read.as_bytes()) {
                 Messages::More if *this.unary => return Poll::Ready(Err(Rejection::GrpcStream)),
                 Messages::Partial(Some(length)) if *this.unary && length > *this.limit as u64 => {
@@ -137,14 +137,14 @@ where
         }
     }
 
-    /// The body of a rejected request, as its sender sent it; empty if it is not to be handed over.
+    /// The body of a rejected request, exactly as sent. Empty if the service does not receive rejected requests.
     pub(crate) fn hand_over(self: Pin<&mut Self>) -> DeliveryBody {
         let this = self.project();
         this.body.hand_over(|| this.read.take())
     }
 }
 
-/// A unary call's body is one message.
+/// Checks that a complete body is exactly one gRPC message.
 fn complete_call(body: &[u8]) -> Result<(), Rejection> {
     match grpc::messages(body) {
         Messages::One => Ok(()),

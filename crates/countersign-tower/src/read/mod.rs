@@ -1,4 +1,4 @@
-//! Reading bodies, within their limits.
+//! Reads bodies, within their limits.
 
 pub(crate) mod budget;
 pub(crate) mod buffer;

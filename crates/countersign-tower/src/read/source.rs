@@ -1,4 +1,4 @@
-//! Where a body is read from: in place, or so that it can be handed over when it is rejected.
+//! The body that is being read. It is read in place, or kept for a service that also receives rejected requests.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,9 +19,9 @@ pin_project! {
     }
 }
 
-/// A body of which nothing is lost: it goes to the service, also if it is rejected.
+/// A body that the service receives even if the request is rejected, so no part of it may be lost.
 pub(super) struct Kept<B> {
-    /// Until its end has been seen.
+    /// `None` once it has ended or failed.
     body: Option<Pin<Box<B>>>,
     trailers: Option<HeaderMap>,
     failure: Option<BodyError>,
@@ -54,7 +54,7 @@ where
         }
     }
 
-    /// The next data, or `None` in place of trailers.
+    /// The next data, or `Some(Ok(None))` for a frame with trailers.
     pub(super) fn poll_data(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -90,7 +90,7 @@ where
         }
     }
 
-    /// The body behind what was `read` of it, if it is kept.
+    /// The complete body, if it is kept: `read` returns the bytes that were read, and the rest follows.
     pub(super) fn hand_over(self: Pin<&mut Self>, read: impl FnOnce() -> Bytes) -> DeliveryBody {
         let SourceProjection::Kept { kept } = self.project() else { return DeliveryBody::default() };
         match (kept.body.take(), kept.failure.take()) {

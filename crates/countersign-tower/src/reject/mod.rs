@@ -1,4 +1,4 @@
-//! Rejections, and the responses that the layer writes itself.
+//! Rejections, and the layer's own responses.
 
 pub mod problem;
 pub(crate) mod rejection;

@@ -1,11 +1,11 @@
-//! Problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), for what a layer or a gateway
-//! answers itself.
+//! Problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), for the error responses of a layer or a
+//! gateway.
 //!
 //! ```
 //! use countersign_tower::reject::problem;
 //! use http::StatusCode;
 //!
-//! let response = problem::response(StatusCode::NOT_FOUND, "no_route", "nobody listens here");
+//! let response = problem::response(StatusCode::NOT_FOUND, "no_route", "this path has no route");
 //! assert_eq!(response.status(), StatusCode::NOT_FOUND);
 //! assert_eq!(response.headers()["content-type"], "application/problem+json");
 //! ```
@@ -17,7 +17,7 @@ use serde_json::json;
 
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// An answer of this status whose body says why: `code` for programs, `detail` for people.
+/// Creates an error response. Its body has the reason twice: `code` for programs, `detail` for people.
 pub fn response(status: StatusCode, code: &str, detail: &str) -> Response<Bytes> {
     let mut response = Response::new(document(status, code, detail));
     *response.status_mut() = status;

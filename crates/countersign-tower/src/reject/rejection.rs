@@ -7,16 +7,16 @@ use http::StatusCode;
 
 use crate::grpc::code;
 
-/// When a sender that has to come back should.
+/// The delay before a retry, in `Retry-After`.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a delivery was not handed to the service. Statuses are those of RFC 9110; 401 comes with
+/// Why a request was rejected. The statuses are those of RFC 9110. A response with 401 has
 /// `WWW-Authenticate: Webhook-Signature`.
 ///
 /// | rejection | status | gRPC |
 /// | --- | --- | --- |
-/// | `Unverified`: a header that is missing, twice there or malformed | 400 | `INVALID_ARGUMENT` |
-/// | `Unverified`: a body that is too large for its signatures ([`Attempt::body_limit`]) | 413 | `RESOURCE_EXHAUSTED` |
+/// | `Unverified`: a header is missing, duplicate or malformed | 400 | `INVALID_ARGUMENT` |
+/// | `Unverified`: the body is too large for its signatures ([`Attempt::body_limit`]) | 413 | `RESOURCE_EXHAUSTED` |
 /// | `Unverified`, all others | 401 | `UNAUTHENTICATED` |
 /// | `UnknownSource` | 404 | `NOT_FOUND` |
 /// | `BodyTooLarge` | 413 | `RESOURCE_EXHAUSTED` |
@@ -29,16 +29,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// | `StoreFull` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `KeysUnavailable`, `StoreUnavailable`, `RetainTooShort` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
 ///
-/// Pushback is `grpc-retry-pushback-ms` of gRPC's retries ([gRFC A6]), for clients that retry by themselves.
+/// Pushback is the trailer `grpc-retry-pushback-ms` ([gRFC A6]), for gRPC clients that retry automatically.
 ///
 /// [`Attempt::body_limit`]: countersign::verify::Attempt::body_limit
 /// [gRFC A6]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// It could not be verified.
+    /// Its verification failed.
     Unverified(countersign::Rejection),
-    /// [`Sources`](crate::sources::Sources) knows no source for its head.
+    /// [`Sources`](crate::sources::Sources) has no source for its head.
     UnknownSource,
     /// Its body is larger than the limit.
     BodyTooLarge {
@@ -47,41 +47,41 @@ pub enum Rejection {
     },
     /// Its body took too long to arrive.
     BodyTimeout {
-        /// The time that it had.
+        /// The timeout.
         after: Duration,
     },
-    /// Its body broke off, or was not framed as HTTP or gRPC asks for.
+    /// Its body ended early, or its HTTP or gRPC framing is invalid.
     BodyUnreadable,
-    /// The bodies that are held right now leave no room for it; see [`BodyBudget`](crate::BodyBudget).
+    /// The bodies of other requests leave no room for it in the [`BodyBudget`](crate::BodyBudget).
     OverBudget,
-    /// It is a call of gRPC with another number of messages than one, and the layer was not told to
+    /// It is a gRPC call with no message, or with several, and the layer does not
     /// [buffer](crate::VerifyLayer::buffer_grpc_streams) streams.
     GrpcStream,
-    /// It is verified, but its event type cannot be read, and the layer filters events and was told to
-    /// [reject](crate::policy::Untyped::Reject) such deliveries. It was not claimed.
+    /// It is verified, but its event type cannot be read, and the layer filters events and
+    /// [rejects](crate::policy::Untyped::Reject) such deliveries. It was not claimed.
     NoType,
-    /// It is being handled right now.
+    /// Another attempt of the same message is being handled.
     InFlight,
-    /// The source's public keys are out of reach, so nobody knows whether it is genuine.
+    /// The public keys of the source are unavailable, so it is unknown whether the request is authentic.
     KeysUnavailable,
-    /// The replay store has no room for another message id, and never forgets one before its time.
+    /// The replay store has no room for another message id. It never forgets an id early.
     StoreFull,
     /// The replay store failed or did not respond, so it is unknown whether the message is new. The feature `tracing`
     /// logs the cause.
     StoreUnavailable(StoreErrorKind),
-    /// The replay store forgets ids sooner than requests of this source expire
-    /// ([`Verifier::longest_life`](countersign::Verifier::longest_life)), so a replay would pass: the layer is
+    /// The replay store forgets ids before requests of this source expire
+    /// ([`Verifier::longest_life`](countersign::Verifier::longest_life)), so a replay would be accepted. The layer is
     /// misconfigured.
     RetainTooShort {
         /// How long the store remembers ids.
         retain: Duration,
-        /// How long it has to.
+        /// How long it must remember them.
         needed: Duration,
     },
 }
 
 impl Rejection {
-    /// The stable name of the reason, in snake case: the `code` of the answer.
+    /// The stable name of the reason, in snake case: the `code` of the problem document.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unverified(rejection) => rejection.reason().as_str(),
@@ -100,8 +100,8 @@ impl Rejection {
         }
     }
 
-    /// The status that it is answered with. Never 410 or 3xx: senders take these for more than they say.
-    /// A gRPC client gets 200, and [`grpc_status`](Self::grpc_status).
+    /// The status of the response. Never 410, after which senders may disable the endpoint, and never a redirect. A
+    /// gRPC client gets 200 and [`grpc_status`](Self::grpc_status) instead.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Unverified(rejection) => match rejection.reason() {
@@ -129,7 +129,7 @@ impl Rejection {
         }
     }
 
-    /// The `grpc-status` that a gRPC client is answered with
+    /// The `grpc-status` of the response to a gRPC call
     /// ([codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)).
     pub const fn grpc_status(&self) -> u8 {
         match self {
@@ -148,7 +148,7 @@ impl Rejection {
         }
     }
 
-    /// When the sender should come back, where that is all that it takes: in 5 s.
+    /// The delay after which the sender should retry, 5 s, if an unchanged retry can succeed. `None` otherwise.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OverBudget
@@ -161,13 +161,13 @@ impl Rejection {
         }
     }
 
-    /// The rejection of every delivery of this verifier, if the store forgets ids too soon.
+    /// The rejection of every request to this verifier, if the store forgets ids too early.
     pub(crate) fn of_retain(retain: Option<Duration>, verifier: &Verifier) -> Option<Self> {
         let (retain, needed) = (retain?, verifier.longest_life());
         (retain < needed).then_some(Self::RetainTooShort { retain, needed })
     }
 
-    /// Whether newer public keys could have made a difference.
+    /// Whether newer public keys might change the result.
     pub(crate) const fn wants_public_key(&self) -> bool {
         matches!(self, Self::Unverified(rejection) if rejection.wants_public_key())
     }
@@ -177,28 +177,28 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unverified(rejection) => rejection.fmt(f),
-            Self::UnknownSource => f.write_str("nobody is known who would send to this address"),
+            Self::UnknownSource => {
+                f.write_str("no source is configured for this address: check the URL that the sender posts to")
+            }
             Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
             Self::BodyTimeout { after } => write!(f, "the body did not arrive within {after:?}"),
-            Self::BodyUnreadable => f.write_str("the body broke off before its end"),
-            Self::OverBudget => f.write_str("too many bodies are held right now: come back later"),
+            Self::BodyUnreadable => f.write_str("the body ended early, or its framing is invalid"),
+            Self::OverBudget => f.write_str("the bodies of other requests use all memory for bodies: retry later"),
             Self::GrpcStream => {
-                f.write_str("a signature is for one message, and this call has none, or several: make a unary call")
+                f.write_str("a signature covers one message, and this call has none, or several: make a unary call")
             }
             Self::NoType => f.write_str(
-                "the event has no type that can be read, and this endpoint accepts listed types only: \
+                "the type of the event cannot be read, and this endpoint accepts listed types only: \
                  send a JSON object with one `type`, or a `ce-type` header",
             ),
-            Self::InFlight => f.write_str("this delivery is being handled right now: come back later"),
-            Self::KeysUnavailable => {
-                f.write_str("the keys of this source cannot be reached right now: come back later")
-            }
+            Self::InFlight => f.write_str("another attempt of this message is being handled: retry later"),
+            Self::KeysUnavailable => f.write_str("the public keys of this source are unavailable: retry later"),
             Self::StoreFull => StoreErrorKind::Full.fmt(f),
             Self::StoreUnavailable(kind) => kind.fmt(f),
             Self::RetainTooShort { retain, needed } => write!(
                 f,
-                "the replay store forgets ids after {retain:?}, but a request of this source may be accepted again \
-                 for {needed:?}: set `retain` to that or more"
+                "the replay store forgets ids after {retain:?}, but a request of this source stays valid for \
+                 {needed:?}: set `retain` to {needed:?} or more"
             ),
         }
     }

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use crate::reject::problem;
 use crate::reject::rejection::Rejection;
 
-/// The body of a rejection's response, and its media type.
+/// The body of the response to a rejected request, and its media type.
 #[derive(Clone, Debug)]
 pub struct Rendered {
     /// The value of `Content-Type` (RFC 9110).
@@ -15,7 +15,7 @@ pub struct Rendered {
     pub body: Bytes,
 }
 
-/// Renders the body of a rejection; see [`VerifyLayer::render_rejections`](crate::VerifyLayer::render_rejections).
+/// Renders the body of a rejection. See [`VerifyLayer::render_rejections`](crate::VerifyLayer::render_rejections).
 pub(crate) type Render = Arc<dyn Fn(&Rejection) -> Rendered + Send + Sync>;
 
 /// A problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the reason in `code`.

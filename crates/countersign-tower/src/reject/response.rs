@@ -1,4 +1,4 @@
-//! The answers that are the layer's own.
+//! The layer's own responses.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,7 +11,7 @@ use crate::reject::rejection::Rejection;
 use crate::reject::render::Rendered;
 use crate::report::Outcome;
 
-/// Says why a delivery was rejected. Whoever renders it, the status and its headers are there.
+/// The response to a rejected request. `render` creates its body and content type, and cannot change the rest.
 pub(crate) fn rejection<B>(
     rejection: &Rejection,
     protocol: Protocol,
@@ -39,10 +39,10 @@ pub(crate) fn rejection<B>(
     response
 }
 
-/// A success that the service had no part in.
+/// A successful response without calling the service.
 ///
-/// A gRPC client needs a message for that: one of no bytes, which Protocol Buffers read as the default of
-/// any message. Other formats may not, so their clients are told that it exists already.
+/// A gRPC client expects a message. It gets an empty one, which Protocol Buffers decode as the default value of any
+/// message type. An empty message may be invalid in other formats, so their clients get `ALREADY_EXISTS`.
 pub(crate) fn acknowledgement<B>(outcome: &Outcome, protocol: Protocol) -> Response<ResponseBody<B>> {
     let mut response = match protocol {
         Protocol::Http => Response::new(ResponseBody::own(Bytes::new())),
@@ -53,7 +53,7 @@ pub(crate) fn acknowledgement<B>(outcome: &Outcome, protocol: Protocol) -> Respo
         }
         Protocol::Grpc { protobuf: false } => {
             let mut response = Response::new(ResponseBody::own(Bytes::new()));
-            let detail = "this delivery was taken before, or is of a kind that nobody asked for: do not send it again";
+            let detail = "this message was handled before, or its event type is not wanted: do not retry";
             *response.headers_mut() = grpc::trailers_only(code::ALREADY_EXISTS, outcome.as_str(), detail, None);
             response
         }

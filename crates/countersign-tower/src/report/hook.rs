@@ -7,16 +7,16 @@ use crate::report::Report;
 type SharedHook = Arc<dyn Fn(&Report) + Send + Sync>;
 type OwnHook = Box<dyn FnOnce(&Report) + Send + Sync>;
 
-/// What is called once for each request, with its report.
+/// The user's function that is called once for each request, with its report.
 #[derive(Clone)]
 pub(crate) enum ReportHook {
-    /// The same for all requests.
+    /// One function for all requests.
     Shared(SharedHook),
-    /// Made for each request from its head.
+    /// Creates a function for each request from its head.
     PerRequest(Arc<dyn Fn(&request::Parts) -> OwnHook + Send + Sync>),
 }
 
-/// The hook of one request, which has not been called yet.
+/// The hook of one request, until it is called.
 pub(crate) enum OpenReport {
     Shared(SharedHook),
     Own(OwnHook),

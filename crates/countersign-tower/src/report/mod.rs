@@ -1,4 +1,4 @@
-//! What became of each request, told once: to the report hook and the span.
+//! Reports the outcome of each request once, to the report hook and the span.
 
 pub(crate) mod hook;
 mod outcome;
@@ -16,7 +16,8 @@ use crate::reject::rejection::Rejection;
 
 pub use outcome::Outcome;
 
-/// What became of a request. The layer's [report hook](crate::VerifyLayer::on_report) is given one for each request.
+/// The outcome of a request, with its details. The layer passes one to its
+/// [report hook](crate::VerifyLayer::on_report) for each request.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub(crate) outcome: Outcome,
@@ -32,12 +33,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// What became of it.
+    /// The outcome of the request.
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
     }
 
-    /// Why it was rejected, if it was.
+    /// The reason for the rejection, if the request was rejected.
     pub fn rejection(&self) -> Option<&Rejection> {
         match &self.outcome {
             Outcome::Rejected(rejection) => Some(rejection),
@@ -45,13 +46,14 @@ impl Report {
         }
     }
 
-    /// The status of the response. `None` if there was none: the request was abandoned, or the service gave an error.
+    /// The status of the response. `None` if there was no response, because the request was abandoned or the service
+    /// returned an error.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// How long it took, from the arrival of its head to its end: the response, or the end of the response's body if
-    /// that [decided](Self::was_deferred).
+    /// The time from the arrival of the request's head to the response, or to the end of the response body if that
+    /// [settled](Self::was_deferred) the delivery.
     pub fn latency(&self) -> Duration {
         self.latency
     }
@@ -61,40 +63,40 @@ impl Report {
         self.path.as_ref().map_or("", PathAndQuery::path)
     }
 
-    /// The name of the source that the request claims to be from, if one was chosen. Only [`verified`](Self::verified)
-    /// proves it.
+    /// The name of the source that the request claims to be from, if one was chosen. Only if
+    /// [`verified`](Self::verified) is set does the request come from that source.
     pub fn source(&self) -> Option<&str> {
         self.verifier.as_ref().map(Verifier::source)
     }
 
-    /// The verdict, if the request was genuine.
+    /// The verified delivery, if the request was authentic.
     pub fn verified(&self) -> Option<&Verified> {
         self.verified.as_ref()
     }
 
-    /// How long it took to verify the body, if it came to that.
+    /// The time that it took to verify the body, if it was read and verified.
     pub fn verification_time(&self) -> Option<Duration> {
         self.verification_time
     }
 
-    /// Why the service did not handle it, if the service [said](FailureCode) so.
+    /// Why the service did not handle the delivery, if its response has a [`FailureCode`].
     pub fn failure(&self) -> Option<&'static str> {
         self.failure.map(|failure| failure.0)
     }
 
-    /// Whether the layer filters events and could not read the type of this one; see
-    /// [`Untyped`](crate::policy::Untyped). Not set by a layer without a filter, which reads no types.
+    /// Whether the layer filters events and could not read the type of this one (see
+    /// [`Untyped`](crate::policy::Untyped)). Always false without a filter, because the layer then reads no types.
     pub fn is_untyped(&self) -> bool {
         self.is_untyped
     }
 
-    /// Whether the end of the response's body decided the outcome, after its head had been sent.
+    /// Whether the end of the response body decided the outcome, after the head had been sent.
     pub fn was_deferred(&self) -> bool {
         self.was_deferred
     }
 }
 
-/// Why a service did not handle a delivery: a stable name in snake case, for [`Report::failure`]. The service puts it
-/// in the extensions of its response.
+/// The reason why a service did not handle a delivery: a stable name in snake case. The service puts it in the
+/// extensions of its response, and [`Report::failure`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureCode(pub &'static str);

@@ -1,31 +1,30 @@
 use crate::reject::rejection::Rejection;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The service handled it, and it will not be handled again.
+    /// The service handled it, and the message will not be handled again.
     Confirmed,
-    /// The service handled it, but the store could not record that, or did not say so in time, or the lease
-    /// had run out: a retry may reach the service again.
+    /// The service handled it, but this was not recorded: the store failed or did not respond in time, or the lease
+    /// had run out. A retry may reach the service again.
     Unrecorded,
-    /// The service did not handle it: a retry is welcome.
+    /// The service did not handle it. A retry will be handled.
     Released,
-    /// Its future, or the body of its response, was dropped before the end: the sender disconnected, a time limit ran
-    /// out around the layer, or the service panicked. A claim, if there was one, was released, unless it
-    /// was being confirmed.
+    /// Its future, or the body of its response, was dropped before the end: the sender disconnected, a timeout around
+    /// the layer passed, or the service panicked. Its claim was released, unless it was being confirmed.
     Abandoned,
-    /// It was handled before: acknowledged without the service, or handed to it marked, as
-    /// [`OnDuplicate`](crate::policy::OnDuplicate) says.
+    /// The message was handled before. It was acknowledged without the service, or passed to it with a mark, depending
+    /// on [`OnDuplicate`](crate::policy::OnDuplicate).
     Duplicate,
-    /// It is genuine, and its type is not one that the layer's filter lets through.
+    /// It is authentic, but the layer's filter does not pass its event type. It was acknowledged without the service.
     Filtered,
     /// It was rejected.
     Rejected(Rejection),
 }
 
 impl Outcome {
-    /// The stable name, in snake case. That of a rejection is `refused`, as in the gateway's metrics.
+    /// The stable name, in snake case. A rejection is named `refused`, as in the gateway's metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",

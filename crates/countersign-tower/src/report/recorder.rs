@@ -12,14 +12,14 @@ use crate::report::trace::RequestSpan;
 use crate::report::{FailureCode, Outcome, Report};
 use crate::sources::Sources;
 
-/// What is known of a request, to be reported once: at its end, or when it is dropped before.
+/// Collects the report of a request, and reports once: at its end, or when it is dropped before.
 pub(crate) struct Reporting<K: Sources, St: ReplayStore> {
     pub(crate) policy: Arc<Policy<K, St>>,
-    /// What the report will say. `None` once it has been given, or if nobody asks for it.
+    /// `None` once the report was made, or if there is neither a hook nor a span.
     pub(crate) facts: Option<Facts>,
 }
 
-/// What the report will say.
+/// The content of the report.
 pub(crate) struct Facts {
     hook: Option<OpenReport>,
     span: RequestSpan,
@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
     pub(crate) is_untyped: bool,
-    /// What would have become of it, of a request that is handed over all the same.
+    /// The outcome that enforcement would have had, if the request reaches the service anyway.
     pub(crate) stopped: Option<Outcome>,
     status: Option<StatusCode>,
     failure: Option<FailureCode>,
@@ -62,29 +62,29 @@ impl<K: Sources, St: ReplayStore> Reporting<K, St> {
         Self { policy, facts }
     }
 
-    /// Notes what is known, if a report is asked for.
+    /// Adds a fact, if there will be a report.
     pub(crate) fn note(&mut self, note: impl FnOnce(&mut Facts)) {
         if let Some(facts) = &mut self.facts {
             note(facts);
         }
     }
 
-    /// Notes the response that the sender gets.
-    pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
+    /// Notes the response to the sender.
+    pub(crate) fn responded<B>(&mut self, response: &Response<B>) {
         self.note(|facts| {
             facts.status = Some(response.status());
             facts.failure = response.extensions().get().copied();
         });
     }
 
-    /// Reports what became of the request.
+    /// Reports the outcome of the request.
     pub(crate) fn give(&mut self, outcome: Outcome) {
         if let Some(facts) = self.facts.take() {
             facts.give(outcome, self.policy.clock.instant());
         }
     }
 
-    /// Leaves the report to the end of the response's body.
+    /// Defers the report to the end of the response body.
     pub(crate) fn defer(&mut self) -> Self {
         let facts = self.facts.take().map(|facts| Facts { was_deferred: true, ..facts });
         Self { policy: Arc::clone(&self.policy), facts }

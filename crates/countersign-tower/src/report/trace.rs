@@ -1,4 +1,4 @@
-//! A span for each request, named after OpenTelemetry's semantic conventions where they have a name.
+//! A span for each request. Its fields have the names of OpenTelemetry's semantic conventions, if there are any.
 
 use std::error::Error;
 
@@ -58,7 +58,7 @@ impl RequestSpan {
     }
 }
 
-/// Logs why the replay store failed. The report has the kind of the failure, so an error without a cause is not logged.
+/// Logs why the replay store failed. An error without a cause is not logged, because the report has its kind.
 pub(crate) fn store_failed(error: &StoreError) {
     if let Some(cause) = error.source() {
         warn!(error = cause, "{error}");

@@ -1,4 +1,4 @@
-//! What stands in for spans where the feature `tracing` is off: nothing.
+//! Replaces spans with nothing if the feature `tracing` is off.
 
 use countersign::replay::StoreError;
 use http::request;

@@ -25,13 +25,13 @@ pin_project! {
     }
 }
 
-/// The unsettled delivery. Boxed, because most bodies have none.
+/// An unsettled delivery. Boxed, because most bodies have none.
 struct Pending {
     ending: Ending,
-    /// The last frame. It is returned once the delivery is confirmed, so that a client that sees the end can rely on it.
+    /// The last frame. It is returned only after the confirmation, so a client that sees the end can rely on it.
     last: Option<Frame<Bytes>>,
     state: State,
-    /// Until it is settled. Never locked: `Mutex` only turns a `Send` value into a `Sync` one.
+    /// `None` once it is settled. Never locked: `Mutex` only turns a `Send` value into a `Sync` one.
     settling: Mutex<Option<Box<dyn Settling>>>,
 }
 
@@ -91,7 +91,7 @@ impl<B: Body<Data = Bytes>> Body for SettlingBody<B> {
         Poll::Ready(pending.last.take().map(Ok))
     }
 
-    /// Not before it is settled: a server that knows the end does not poll for it.
+    /// Never true before the delivery is settled, because a server that knows the end stops polling.
     fn is_end_stream(&self) -> bool {
         self.pending.state == State::Settled && self.body.is_end_stream()
     }
@@ -136,7 +136,7 @@ impl<B: fmt::Debug> fmt::Debug for SettlingBody<B> {
     }
 }
 
-/// A delivery that is yet to be settled: its claim and its report.
+/// The claim and the report of a delivery that is not settled yet.
 pub(crate) struct Settlement<K: Sources, St: ReplayStore> {
     confirming: Option<Confirming<K, St>>,
     // Fields drop in this order: release the claim first, then report.

@@ -1,4 +1,4 @@
-//! A claim, from the call that makes it to the call that settles it, whether or not anybody still waits.
+//! Claims, confirms and releases a message in the store. The calls are completed even if the sender disconnects.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::policy::Policy;
 use crate::report::trace::store_failed;
 use crate::sources::Sources;
 
-/// A claim that is released when it is dropped: by an error, a panic, or a sender that hung up.
+/// A claim that is released on drop: after an error, after a panic, or when the sender disconnects.
 pub(crate) struct ClaimGuard<K: Sources, St: ReplayStore> {
     claim: Option<(Arc<Policy<K, St>>, ClaimToken)>,
 }
@@ -43,14 +43,13 @@ impl<K: Sources, St: ReplayStore> Drop for ClaimGuard<K, St> {
 pub(crate) type Claiming<K, St> = StoreCall<<St as ReplayStore>::Claiming, K, St>;
 pub(crate) type Confirming<K, St> = StoreCall<<St as ReplayStore>::Confirming, K, St>;
 
-/// The store's response, and the policy that it was asked under.
+/// The store's response, and the policy of the call.
 type Replied<K, St, T> = (Arc<Policy<K, St>>, T);
 
 /// A call of the store, with a time limit.
 ///
-/// If nobody waits for it any more, because the sender hung up or the limit has passed, a task of its
-/// own completes it: a claim that comes late is released, and a confirmation is not lost. Without a
-/// Tokio runtime there is no limit and no task, and the future is dropped.
+/// If the sender disconnects or the limit passes, a separate task completes the call: a late claim is released, and a
+/// confirmation is not lost. Without a Tokio runtime, there is no limit and no task, and the future is dropped.
 pub(crate) struct StoreCall<F, K, St>
 where
     F: Future<Output: Unawaited> + Send + Unpin + 'static,
@@ -59,7 +58,7 @@ where
 {
     /// Taken out while polling, so a future that panicked is never resumed.
     call: Option<(Arc<Policy<K, St>>, F)>,
-    /// Made when the store does not respond at once.
+    /// Created if the store does not respond at once.
     limit: Option<Pin<Box<Sleep>>>,
 }
 
@@ -74,7 +73,7 @@ where
         Self { call: Some((policy, future)), limit: None }
     }
 
-    /// The store's response, and the policy that it was asked under.
+    /// Returns the store's response, and the policy of the call.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Replied<K, St, T>, StoreError>> {
         let Some((policy, mut future)) = self.call.take() else { return Poll::Pending };
         if let Poll::Ready(outcome) = Pin::new(&mut future).poll(cx) {
@@ -111,8 +110,8 @@ where
     }
 }
 
-/// Completes a call that nobody waits for. It gives up after the time of a lease, so that a store that
-/// never responds does not gather tasks without end.
+/// Completes a call whose response is no longer awaited. It gives up after the duration of a lease, so that a store
+/// that never responds does not accumulate tasks.
 fn complete<K: Sources, St: ReplayStore>(
     policy: Arc<Policy<K, St>>,
     future: impl Future<Output: Unawaited> + Send + 'static,
@@ -126,9 +125,9 @@ fn complete<K: Sources, St: ReplayStore>(
     }
 }
 
-/// The outcome of a call that nobody waits for.
+/// The result of a call whose response is no longer awaited.
 pub(crate) trait Unawaited: Send {
-    /// Leaves the store as if it had not been asked, where nothing has been handled.
+    /// Releases a claim that is not used, and logs an error of the store.
     fn settle(self, store: &impl ReplayStore);
 }
 

@@ -10,7 +10,7 @@ use crate::grpc::{self, Protocol};
 use crate::policy::{ConfirmAt, Unclaimed};
 use crate::report::Outcome;
 
-/// What the head of a response decides.
+/// The decision by the head of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Conclusion {
     Handled,
@@ -19,21 +19,22 @@ pub(crate) enum Conclusion {
     Open(Ending),
 }
 
-/// How the end of a body confirms a delivery.
+/// The condition under which the end of a body confirms a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Trailers with `grpc-status: 0`.
     Grpc,
-    /// By being reached. If the length is known, after so many bytes: servers do not poll for more.
+    /// The body is complete. If its length is known, that is after the `left` bytes, because servers do not poll for
+    /// more.
     Http { left: Option<u64> },
 }
 
-/// A 2xx response confirms. The status of a gRPC call is its `grpc-status`; its HTTP status is 200 either way.
+/// A 2xx response confirms. In gRPC, `grpc-status` decides, because the HTTP status of a failed call is 200 too.
 pub(crate) fn conclude<B: Body>(response: &Response<B>, protocol: Protocol, confirm_at: ConfirmAt) -> Conclusion {
     let is_over = response.body().is_end_stream();
     if !response.status().is_success() {
         Conclusion::Failed
-    } else if protocol.is_grpc() || grpc::is_answer(response.headers()) {
+    } else if protocol.is_grpc() || grpc::is_grpc_response(response.headers()) {
         match grpc::succeeded(response.headers()) {
             Some(true) => Conclusion::Handled,
             Some(false) => Conclusion::Failed,
@@ -54,7 +55,7 @@ fn has_no_body(status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT
 }
 
-/// What a frame decides, or the end of a body.
+/// The decision by a frame, or by the end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
     Open,
@@ -63,7 +64,7 @@ pub(crate) enum Judgement {
 }
 
 impl Ending {
-    /// Judges the next frame; `is_end` says whether the body ends with it.
+    /// Judges the next frame. `is_end` is whether the body ends with it.
     pub(crate) fn judge<D: Buf>(&mut self, frame: &Frame<D>, is_end: bool) -> Judgement {
         match (&mut *self, frame.trailers_ref()) {
             (Self::Grpc, Some(trailers)) if grpc::succeeded(trailers) == Some(true) => Judgement::Handled,
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_body_is_where_a_server_stops_asking() {
+    fn the_end_of_a_body_is_where_a_server_stops_polling() {
         let empty = response(200, &[]).body(Empty::<Bytes>::new()).expect("a response");
         assert_eq!(conclude(&empty, Protocol::Http, ConfirmAt::BodyEnd), Conclusion::Handled);
         let frames = |headers| {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_says_in_its_status_whether_it_succeeded() {
+    fn a_grpc_call_succeeds_by_its_grpc_status() {
         for (headers, expected) in [
             (&[("grpc-status", "0")][..], Conclusion::Handled),
             (&[("grpc-status", "13")], Conclusion::Failed),
@@ -166,10 +167,10 @@ mod tests {
             }
         }
         assert_eq!(conclude(&full(503, &[("grpc-status", "0")]), GRPC, ConfirmAt::Head), Conclusion::Failed);
-        // A 200 of gRPC or gRPC-Web is not one of HTTP, whoever asked.
+        // HTTP status 200 does not mean success in gRPC or gRPC-Web, whatever the protocol of the request.
         for content_type in ["application/grpc", "application/grpc-web+proto"] {
-            let answer = full(200, &[("content-type", content_type)]);
-            assert_eq!(conclude(&answer, Protocol::Http, ConfirmAt::Head), Conclusion::Open(Ending::Grpc));
+            let response = full(200, &[("content-type", content_type)]);
+            assert_eq!(conclude(&response, Protocol::Http, ConfirmAt::Head), Conclusion::Open(Ending::Grpc));
         }
         let empty = response(200, &[]).body(Empty::<Bytes>::new()).expect("a response");
         assert_eq!(conclude(&empty, GRPC, ConfirmAt::Head), Conclusion::Failed);

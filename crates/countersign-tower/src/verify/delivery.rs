@@ -1,4 +1,4 @@
-//! What a request carries from stage to stage, and where it goes from each.
+//! The state of a request, and the transitions between its stages.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,23 +33,23 @@ use crate::sources::Sources;
 use crate::verify::stage::{Rejected, Stage, Step};
 
 pub(crate) struct Delivery<S, K: Sources, St: ReplayStore> {
-    /// The service, and the head that it is to see; until it is called.
+    /// The service and the head of the request. `None` once the service is called.
     request: Option<(S, request::Parts)>,
-    /// The body that the service is to see, once it is known.
+    /// The body for the service. Empty until it is read or passed on.
     body: DeliveryBody,
     protocol: Protocol,
-    /// The only reading of the time of day. Later moments are this one and the monotonic time since.
+    /// The only reading of the wall clock. Later times add the monotonic time since then.
     arrived: ClockReading,
-    /// Of the source that was chosen, if one was.
+    /// The keys of the source. `None` if the request has no known source.
     keys: Option<K::Keys>,
-    /// With the keys that the source has now.
+    /// The verifier with the current keys of the source.
     verifier: Option<Verifier>,
-    /// Whose keys did not suffice, once there are newer ones: they are asked for once.
+    /// The verifier that failed, once the keys were refreshed. They are refreshed at most once.
     tried: Option<Verifier>,
     verified: Option<Verified>,
-    /// Why the service is to have it although it would not have reached it.
+    /// The outcome that enforcement would have had, if the request reaches the service anyway.
     stopped: Option<Outcome>,
-    /// Why the service is to have it without a claim.
+    /// Why the request reaches the service without a claim.
     unclaimed: Option<Unclaimed>,
     reservation: Option<Reservation>,
     reporting: Reporting<K, St>,
@@ -126,7 +126,7 @@ where
         self.finish(attempt, bytes)
     }
 
-    /// The body could not be read, and this is what there is of it.
+    /// Stops a request whose body could not be read. `body` is its part for the service, if that receives it.
     pub(crate) fn unread<B: Body>(
         &mut self,
         rejection: Rejection,
@@ -167,7 +167,7 @@ where
         Stage::Claiming { claiming: StoreCall::new(policy, claiming) }
     }
 
-    /// Rejects, unless a key that is not known yet could make the difference.
+    /// Rejects the request, or refreshes the keys first if newer ones could change the result.
     fn rejected<B>(&mut self, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, K, St>
     where
         B: Body<Error: Into<BodyError>> + Send + 'static,
@@ -180,7 +180,7 @@ where
         }
     }
 
-    /// Leaves the body of what is rejected to the service, if it is to have it.
+    /// Rejects the request, and keeps its unread body if the service receives rejected requests.
     fn stopped_with<B>(&mut self, rejection: Rejection, rejected: Rejected<B>) -> Stage<S::Future, B, ResBody, K, St>
     where
         B: Body<Error: Into<BodyError>> + Send + 'static,
@@ -213,8 +213,8 @@ where
                 match rejected {
                     Rejected::Head { body, .. } => self.begin(body),
                     Rejected::Body { rejection, body } => match self.check_head() {
-                        // With the keys that were tried before it, this would cost more than it may. The sender's
-                        // next attempt meets the newer keys first.
+                        // Trying the newer keys after the old ones would cost more than the limit. The sender's next
+                        // attempt is verified with the newer keys from the start.
                         Ok(attempt) if attempt.check_body_len(body.len()).is_some() => Stage::stopped(rejection),
                         Ok(attempt) => self.finish(attempt, body),
                         Err(rejection) => Stage::stopped(rejection),
@@ -232,7 +232,7 @@ where
     ) -> Stage<S::Future, B, ResBody, K, St> {
         let settings = &self.reporting.policy.settings;
         let claim = match claim {
-            // From here on whatever ends this future early gives the claim back.
+            // From here on, dropping this future releases the claim.
             Ok((policy, Claim::Fresh(token))) => Some(ClaimGuard::new(policy, token)),
             Ok((_, Claim::InFlight)) => return Stage::stopped(Rejection::InFlight),
             Ok((_, Claim::Done)) if settings.on_duplicate == OnDuplicate::HandOver => {
@@ -249,7 +249,7 @@ where
         Stage::Readying { claim }
     }
 
-    /// What must not reach the service is responded to, or handed over with the reason.
+    /// Responds to a request that must not reach the service, or passes it on with the reason.
     pub(crate) fn stop<B: Body>(&mut self, outcome: Option<Outcome>) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
         let outcome = outcome.expect("a request is stopped once");
@@ -266,7 +266,7 @@ where
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         #[expect(clippy::expect_used, reason = "it is there until the only call of the service, which is in `handle`")]
-        self.request.as_mut().expect("a service is asked before it is called").0.poll_ready(cx)
+        self.request.as_mut().expect("a service is polled before it is called").0.poll_ready(cx)
     }
 
     pub(crate) fn handle<B: Body>(&mut self, claim: Option<ClaimGuard<K, St>>) -> Stage<S::Future, B, ResBody, K, St> {
@@ -285,7 +285,7 @@ where
         Stage::Handling { handling: service.call(Request::from_parts(head, body)), claim }
     }
 
-    /// The service gave no answer: its error is passed on.
+    /// Releases the claim and returns the error of the service.
     pub(crate) fn failed(&mut self, claim: Option<ClaimGuard<K, St>>, error: S::Error) -> S::Error {
         drop(claim);
         self.reservation = None;
@@ -325,18 +325,18 @@ where
         settled: Result<Settled, StoreError>,
     ) -> Step<S::Future, B, ResBody, K, St> {
         #[expect(clippy::expect_used, reason = "a stage is left once, and a future that is done is not polled")]
-        let response = response.expect("a response is answered once");
+        let response = response.expect("a response is returned once");
         self.respond(response.map(ResponseBody::inner), recorded(settled.ok()))
     }
 
-    /// Leaves the claim with the body: its end settles the delivery.
+    /// Moves the claim into the response body, whose end settles the delivery.
     fn defer<B: Body>(
         &mut self,
         claim: Option<ClaimGuard<K, St>>,
         mut response: Response<ResBody>,
         ending: Ending,
     ) -> Step<S::Future, B, ResBody, K, St> {
-        self.reporting.answered(&response);
+        self.reporting.responded(&response);
         response.extensions_mut().insert(Deferred);
         let reporting = self.reporting.defer();
         let settlement = Settlement::new(claim, self.arrived, self.unclaimed, self.reservation.take(), reporting);
@@ -344,7 +344,7 @@ where
         Step::Respond(response.map(settling))
     }
 
-    /// A success that the service had no part in.
+    /// Responds with success without calling the service.
     fn acknowledge<B: Body>(&mut self, outcome: Outcome) -> Step<S::Future, B, ResBody, K, St> {
         self.respond(response::acknowledgement(&outcome, self.protocol), outcome)
     }
@@ -362,7 +362,7 @@ where
         outcome: Outcome,
     ) -> Step<S::Future, B, ResBody, K, St> {
         self.reservation = None;
-        self.reporting.answered(&response);
+        self.reporting.responded(&response);
         self.reporting.give(outcome);
         Step::Respond(response)
     }

@@ -18,14 +18,14 @@ use crate::verify::delivery::Delivery;
 use crate::verify::stage::{Stage, StageProjection, Step};
 
 pin_project! {
-    /// The path of one request through [`Verify`](crate::Verify): read, verify, claim, handle, settle, answer.
+    /// The future of [`Verify`](crate::Verify), which processes one request.
     pub struct ResponseFuture<S, B, ResBody, K = Verifier, St = Arc<MemoryStore>>
     where
         S: Service<Request<DeliveryBody>>,
         K: Sources,
         St: ReplayStore,
     {
-        // In this order: what is reported has happened.
+        // Fields drop in this order: release the claim first, then report.
         #[pin]
         stage: Stage<S::Future, B, ResBody, K, St>,
         delivery: Delivery<S, K, St>,
@@ -87,7 +87,7 @@ where
                     // A panic drops the claim here, which releases it at once.
                     let held = claim.take();
                     match handling.poll(cx) {
-                        Poll::Ready(Ok(answer)) => delivery.settle(held, answer),
+                        Poll::Ready(Ok(response)) => delivery.settle(held, response),
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(delivery.failed(held, error))),
                         Poll::Pending => {
                             *claim = held;

@@ -22,10 +22,9 @@ use crate::verify::service::Verify;
 
 /// Puts [`Verify`] around a service.
 ///
-/// Clones share the replay store and the budget of bytes, and so do all services that one layer is put
-/// around.
+/// Clones share the replay store and the body budget, and so do all services of one layer.
 ///
-/// Its type parameters are the source of the keys and the replay store.
+/// The type parameters are the keys and the replay store.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,21 +49,21 @@ pub struct VerifyLayer<K = Verifier, St = Arc<MemoryStore>> {
 }
 
 impl VerifyLayer {
-    /// The most bytes that a body may have unless set: 1 MiB. Payloads are thin: this is generous.
+    /// The default of [`body_limit`](VerifyLayer::body_limit): 1 MiB. Webhook payloads are usually much smaller.
     pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
-    /// How long a body may take to arrive unless set: 10 s.
+    /// The default of [`body_timeout`](VerifyLayer::body_timeout): 10 s.
     pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
-    /// The most bytes of bodies that are held at one time unless set: 256 MiB.
+    /// The default of [`body_budget`](VerifyLayer::body_budget), in bytes: 256 MiB.
     pub const DEFAULT_BODY_BUDGET: usize = 256 * 1024 * 1024;
-    /// How long the service may take before a retry may be handed to it, unless set: 60 s.
+    /// The default of [`lease`](VerifyLayer::lease): 60 s.
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(60);
-    /// How long one call of the replay store may take: 5 s.
+    /// The default of [`store_timeout`](VerifyLayer::store_timeout): 5 s.
     pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
 impl<K> VerifyLayer<K, Arc<MemoryStore>> {
     /// Verifies with `keys`: a [`Verifier`], a [`KeySource`](countersign::key_source::KeySource) whose keys change, or
-    /// [`PerRequest`](crate::PerRequest). Deliveries are remembered in a [`MemoryStore`] of the layer's own.
+    /// [`PerRequest`](crate::PerRequest). The layer remembers message ids in its own [`MemoryStore`].
     pub fn new(keys: K) -> Self {
         let settings = Settings {
             lease: VerifyLayer::DEFAULT_LEASE,
@@ -87,7 +86,7 @@ impl<K> VerifyLayer<K, Arc<MemoryStore>> {
 }
 
 impl<K, St> VerifyLayer<K, St> {
-    /// Remembers deliveries in `store` instead of a [`MemoryStore`] of the layer's own. Wrap it in an [`Arc`] to share it.
+    /// Remembers message ids in `store` instead of the layer's own [`MemoryStore`]. Wrap it in an [`Arc`] to share it.
     pub fn store<New: ReplayStore + Clone>(self, store: New) -> VerifyLayer<K, New> {
         let Policy { keys, store: _, clock, on_report, render, settings } = self.policy;
         VerifyLayer { policy: Policy { keys, store, clock, on_report, render, settings } }
@@ -99,9 +98,9 @@ impl<K, St> VerifyLayer<K, St> {
         self
     }
 
-    /// Calls `hook` once for each request, with what became of it: to count it, or to log it. Default: no hook.
+    /// Calls `hook` once for each request, with its outcome, for example to count or to log it. Default: no hook.
     ///
-    /// The hook is called where the request runs, and from `drop` if the request is abandoned. It must neither block
+    /// The hook is called on the request's task, and from `drop` if the request is abandoned. It must neither block
     /// nor panic.
     ///
     /// ```
@@ -126,9 +125,10 @@ impl<K, St> VerifyLayer<K, St> {
         self
     }
 
-    /// Calls `open` with the head of each request, before it is checked, and what that returns with the request's
-    /// report: for a report that says more of the request than [`Report`] does, such as the address of its sender. It
-    /// replaces [`on_report`](Self::on_report), and the same holds for it. It costs an allocation for each request.
+    /// Calls `open` with the head of each request before it is checked. `open` returns a function, which is called
+    /// with the request's report. Use this to report details that [`Report`] does not have, for example the address of
+    /// the sender. It replaces [`on_report`](Self::on_report), and its functions must neither block nor panic. It
+    /// costs an allocation for each request.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -153,9 +153,10 @@ impl<K, St> VerifyLayer<K, St> {
         self
     }
 
-    /// Renders the bodies of rejections with `render`. Default: problem documents ([RFC 9457]) with the reason in `code`.
+    /// Renders the bodies of rejections with `render`. Default: problem documents ([RFC 9457]) with the reason in
+    /// `code`.
     ///
-    /// The layer sets the status and the headers that belong to it. A gRPC client gets neither body nor content type.
+    /// The layer sets the status and the headers that belong to it. gRPC responses are not rendered.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -177,84 +178,87 @@ impl<K, St> VerifyLayer<K, St> {
         self
     }
 
-    /// The most bytes that a body may have, 1 MiB unless set; one more is rejected with 413.
+    /// Sets the maximum length of a body, in bytes. A longer body is rejected with 413. Default: 1 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.policy.settings.body_limit = bytes;
         self
     }
 
-    /// How long a body may take to arrive, 10 s unless set; what takes longer is rejected with 408. It is timed by Tokio: a
-    /// body that is not there at once panics without its timer (see the [crate's](crate#runtime)
-    /// documentation).
+    /// Sets the maximum time for a body to arrive. A slower body is rejected with 408. Default: 10 s.
+    ///
+    /// A body that is not available at once needs Tokio's timer (see [Runtime](crate#runtime)).
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.policy.settings.body_timeout = timeout;
         self
     }
 
-    /// The most bytes of bodies that are held at one time, over all requests, 256 MiB unless set; beyond it a delivery is
-    /// rejected with 503. A body that is larger than the whole of it is too large (413). Give several layers
-    /// clones of one budget to bound them together.
+    /// Sets the memory that the bodies of all requests may use together. A request that exceeds it is rejected with
+    /// 503, or with 413 if its body is larger than the whole budget. Default: 256 MiB.
+    ///
+    /// To limit several layers together, pass each a clone of one budget.
     pub fn body_budget(mut self, budget: BodyBudget) -> Self {
         self.policy.settings.body_budget = budget;
         self
     }
 
-    /// How long a claim holds. Default: 60 s. It must be longer than the service and the store's response ever take:
-    /// a slower service may be handed the same delivery again by the sender's retry.
+    /// Sets how long a claim lasts. Default: 60 s.
+    ///
+    /// The lease must be longer than the service and the replay store ever take. Otherwise, a retry may reach the
+    /// service while it still handles the first attempt.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.policy.settings.lease = lease;
         self
     }
 
-    /// How long one call of the replay store may take, at most the lease. Default: 5 s.
+    /// Sets the maximum time for one call of the replay store, at most the lease. Default: 5 s.
     ///
-    /// A claim that takes longer is rejected with 503 (`store_unavailable`), and a confirmation that takes longer no
-    /// longer delays the response. Either call is completed in a Tokio task: a claim that comes late is released at
-    /// once. The same happens if the sender hangs up while the store is at work. A store that responds at once, as a
-    /// [`MemoryStore`] does, needs no timer and no task.
+    /// If a claim takes longer, the request is rejected with 503 (`store_unavailable`). If a confirmation takes
+    /// longer, the response is sent without it. Either call is completed in a Tokio task, and a late claim is released
+    /// at once. The same happens if the sender disconnects during a call. A store that responds at once, such as
+    /// [`MemoryStore`], needs no timer and no task.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.policy.settings.store_timeout = timeout;
         self
     }
 
-    /// Lets only these events reach the service. Others are verified, and acknowledged with 204.
+    /// Passes only these events to the service. Others are verified and acknowledged with 204. Default: all events.
     ///
-    /// The type is that of the verified body ([`Verified::event_type`](countersign::Verified::event_type)).
-    /// Where the body has none, it is the `ce-type` header (CloudEvents in binary mode). That header is not
-    /// signed, but nobody gains by changing it: a filtered copy is not claimed, so the original is still
-    /// handled, and a type in the body always takes precedence. A delivery without either is never filtered
-    /// out: see [`untyped`](Self::untyped).
+    /// The type is read from the verified body ([`Verified::event_type`](countersign::Verified::event_type)), or from
+    /// the `ce-type` header (CloudEvents in binary mode) if the body has none. That header is not signed, but changing
+    /// it gains an attacker nothing: a filtered copy is not claimed, so the original is still handled, and a type in
+    /// the body always takes precedence. [`untyped`](Self::untyped) applies to a delivery without either.
     pub fn events(mut self, events: EventFilter) -> Self {
         self.policy.settings.events = Some(events);
         self
     }
 
-    /// What is done with a verified delivery whose event type cannot be read, where [`events`](Self::events)
-    /// are filtered. Default: the service handles it.
+    /// Sets how a verified delivery whose event type cannot be read is treated, if [`events`](Self::events) are
+    /// filtered. Default: [`Untyped::Forward`], the service handles it.
     pub fn untyped(mut self, untyped: Untyped) -> Self {
         self.policy.settings.untyped = untyped;
         self
     }
 
-    /// What is done with a request that must not reach the service; rejected unless set.
+    /// Sets how a request that must not reach the service is treated. Default: [`OnRejection::Reject`].
     pub fn on_rejection(mut self, on_rejection: OnRejection) -> Self {
         self.policy.settings.on_rejection = on_rejection;
         self
     }
 
-    /// What is done with a genuine delivery that was handled before; acknowledged unless set.
+    /// Sets how an authentic delivery that was handled before is treated. Default: [`OnDuplicate::Acknowledge`].
     pub fn on_duplicate(mut self, on_duplicate: OnDuplicate) -> Self {
         self.policy.settings.on_duplicate = on_duplicate;
         self
     }
 
-    /// What is done when the replay store gives no answer; rejected with 503 unless set.
+    /// Sets how an authentic delivery is treated if the replay store fails or does not respond. Default:
+    /// [`OnStoreFailure::Refuse`], it is rejected with 503.
     pub fn on_store_failure(mut self, on_store_failure: OnStoreFailure) -> Self {
         self.policy.settings.on_store_failure = on_store_failure;
         self
     }
 
-    /// When a success of the service confirms a delivery; at the head of its answer unless set. A gRPC
+    /// Sets when a successful response of the service confirms a delivery. Default: [`ConfirmAt::Head`]. A gRPC
     /// response always confirms at its end.
     pub fn confirm_at(mut self, confirm_at: ConfirmAt) -> Self {
         self.policy.settings.confirm_at = confirm_at;
@@ -262,39 +266,39 @@ impl<K, St> VerifyLayer<K, St> {
     }
 
     /// Treats requests over HTTP/2 with the content type `application/grpc` as gRPC calls: rejections and
-    /// acknowledgements are gRPC responses, and a body must be one message. See the [crate's](crate#grpc)
-    /// documentation. Default: off.
+    /// acknowledgements are gRPC responses, and a body must be one message. See [gRPC](crate#grpc). Default: off.
     ///
-    /// Turn it on for a service that speaks gRPC, and for no other. A gRPC rejection has HTTP status 200,
-    /// and the content type is not signed: with the switch on, whoever sends a forged request decides
-    /// whether it is rejected with 401 or with 200.
+    /// Turn this on only for a service that speaks gRPC. A gRPC rejection has HTTP status 200, and the content type is
+    /// not signed, so the sender of a forged request can choose to be rejected with 200 instead of 401.
     pub fn grpc(mut self, enabled: bool) -> Self {
         self.policy.settings.grpc = enabled;
         self
     }
 
-    /// Accepts gRPC calls with any number of messages, where [`grpc`](Self::grpc) is on: the whole stream is
-    /// read before it is verified, within the limits of a body, and the service sees nothing until its end.
-    /// Default: a call with no message, or with several, is rejected with `UNIMPLEMENTED`.
+    /// Accepts gRPC calls with any number of messages, if [`grpc`](Self::grpc) is on. The whole stream is read and
+    /// verified, within the limits for a body, before the service is called. Default: a call with no message, or with
+    /// several, is rejected with `UNIMPLEMENTED`.
     pub fn buffer_grpc_streams(mut self) -> Self {
         self.policy.settings.buffers_grpc_streams = true;
         self
     }
 
-    /// Runs deliveries to their end although their senders hang up: what is left of one is given to
-    /// `spawn`, which is to run it.
+    /// Runs deliveries to their end even if their senders disconnect. The remaining work is passed to `spawn`, which
+    /// must run it.
     ///
-    /// Without it a dropped future releases its claim, and hyper drops it when the sender hangs up: a slow
-    /// handler is then handed the same delivery again by an impatient sender's retry. With it the retry is
-    /// told that the delivery is in flight, and then that it is done. It costs an allocation for each
-    /// request, and a task for those that are left alone. A timeout around the layer no longer stops the
-    /// handler. Where the end of an answer's body decides ([`ConfirmAt::BodyEnd`], gRPC), the body is
-    /// read to its end if the sender hung up before its head; one that hangs up during the body releases the
-    /// delivery all the same.
+    /// By default, hyper drops the future of a request when its sender disconnects, which releases the claim. If the
+    /// handler is slower than the sender's timeout, each retry then starts it again. With `detach`, the handler
+    /// continues: a retry gets 409 while it works, and 200 afterwards.
     ///
-    /// `spawn` is called from `drop`. Where there is no runtime any more, it drops what it is given, and the
-    /// claim is released. A server that ends in good order waits for these tasks, too: with tokio-util's
-    /// `TaskTracker`, `spawn` is `move |rest| drop(tasks.spawn(rest))`.
+    /// - It costs an allocation for each request, and a task for each request whose sender disconnects.
+    /// - A timeout around the layer no longer stops the handler.
+    /// - If the end of the response body settles the delivery ([`ConfirmAt::BodyEnd`], gRPC), the body is read to its
+    ///   end if the sender disconnected before the head of the response. If it disconnects during the body, the
+    ///   delivery is still released.
+    ///
+    /// `spawn` is called from `drop`. If the runtime has shut down, drop the task, which releases the claim. For a
+    /// graceful shutdown, wait for these tasks too: with tokio-util's `TaskTracker`, `spawn` is
+    /// `move |rest| drop(tasks.spawn(rest))`.
     ///
     /// ```
     /// use countersign::Verifier;
@@ -322,12 +326,16 @@ where
     type Service = Verify<S, K, St>;
 
     /// # Panics
-    /// If the [lease](Self::lease) is zero: two attempts would be handled at the same time. And if the store says that it forgets ids sooner than a request of the source may be accepted again
-    /// ([`ReplayStore::retain`], [`Verifier::longest_life`]): a replay would reach the service. Where the source
-    /// depends on the request ([`PerRequest`](crate::PerRequest)), such a request is rejected with 503 instead
-    /// ([`Rejection::RetainTooShort`]).
+    /// - If the [lease](Self::lease) is zero, because two attempts would then be handled at the same time.
+    /// - If the store forgets ids before a request of the source expires ([`ReplayStore::retain`],
+    ///   [`Verifier::longest_life`]), because a replay would then reach the service. If the source depends on the
+    ///   request ([`PerRequest`](crate::PerRequest)), such a request is rejected with 503 instead
+    ///   ([`Rejection::RetainTooShort`]).
     fn layer(&self, inner: S) -> Self::Service {
-        assert!(!self.policy.settings.lease.is_zero(), "the lease is zero, so no claim would hold: set a longer one");
+        assert!(
+            !self.policy.settings.lease.is_zero(),
+            "the lease is zero, so a claim would expire at once: set a longer one"
+        );
         let verifier = self.policy.keys.only_verifier();
         if let Some(rejection) =
             verifier.and_then(|verifier| Rejection::of_retain(self.policy.store.retain(), &verifier))

@@ -1,4 +1,4 @@
-//! The path of a request: read, verify, claim, handle, settle, respond.
+//! Processes a request in stages: read, verify, claim, handle, settle, respond.
 
 mod delivery;
 pub(crate) mod future;

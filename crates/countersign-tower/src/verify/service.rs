@@ -13,9 +13,9 @@ use crate::policy::Policy;
 use crate::sources::Sources;
 use crate::verify::future::ResponseFuture;
 
-/// Lets only verified deliveries reach the service inside it; see the [crate's](crate) documentation.
+/// Passes only verified deliveries to the inner service. See the [crate documentation](crate).
 ///
-/// [`VerifyLayer`](crate::VerifyLayer) makes it.
+/// [`VerifyLayer`](crate::VerifyLayer) creates it.
 pub struct Verify<S, K = Verifier, St = Arc<MemoryStore>> {
     inner: S,
     policy: Arc<Policy<K, St>>,
@@ -39,8 +39,8 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S, B, ResBody, K, St>;
 
-    /// Always: the service inside is asked when there is a verified delivery for it. Asked before, a
-    /// stranger with a slow body would occupy a place that it has, or make it connect to a backend.
+    /// Always ready. The inner service is polled only when there is a verified delivery for it. Otherwise, an
+    /// unverified request with a slow body could occupy its capacity, or make it connect to a backend.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }

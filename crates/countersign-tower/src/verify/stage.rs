@@ -17,13 +17,13 @@ use crate::sources::Sources;
 pin_project! {
     #[project = StageProjection]
     pub(crate) enum Stage<F, B, ResBody, K: Sources, St: ReplayStore> {
-        // It must not reach the service.
+        // The request must not reach the service.
         Stopped { outcome: Option<Outcome> },
         Reading { attempt: Option<Attempt>, #[pin] buffer: Buffer<B> },
         Refreshing { #[pin] refreshing: <K::Keys as KeySource>::Refreshing, rejected: Option<Rejected<B>> },
         Claiming { claiming: Claiming<K, St> },
         Readying { claim: Option<ClaimGuard<K, St>> },
-        // In this order: the claim is held until nothing is left of the service's future.
+        // Fields drop in this order: the claim is released only after the service's future is gone.
         Handling { #[pin] handling: F, claim: Option<ClaimGuard<K, St>> },
         Confirming { response: Option<Response<ResBody>>, confirming: Confirming<K, St> },
     }
@@ -35,7 +35,7 @@ impl<F, B, ResBody, K: Sources, St: ReplayStore> Stage<F, B, ResBody, K, St> {
     }
 }
 
-/// A delivery that newer keys could mend, and where it goes on with them.
+/// A rejection that newer keys could prevent, and the input for another attempt with them.
 pub(crate) enum Rejected<B> {
     Head { rejection: Rejection, body: B },
     Body { rejection: Rejection, body: Bytes },
@@ -49,7 +49,7 @@ impl<B> Rejected<B> {
     }
 }
 
-/// Where a request goes from a stage.
+/// The step after a stage: another stage, or the response.
 #[expect(clippy::large_enum_variant, reason = "it is matched at once, and a box would be an allocation per stage")]
 pub(crate) enum Step<F, B, ResBody, K: Sources, St: ReplayStore> {
     To(Stage<F, B, ResBody, K, St>),
