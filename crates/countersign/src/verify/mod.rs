@@ -6,18 +6,20 @@
 mod freshness;
 #[cfg_attr(not(feature = "rs256"), path = "token_off.rs")]
 mod token;
+mod values;
 
 use std::cmp::Reverse;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use freshness::check_freshness;
 use token::CheckedToken;
+use values::Values;
 
 use crate::clock::UnixTime;
 use crate::crypto::{self, Ed25519Signature};
-use crate::header::{HeaderNames, HeaderSet, SVIX_HEADERS, WEBHOOK_HEADERS};
+use crate::header::HeaderSet;
 use crate::key::PublicKey;
 use crate::message_id::MessageId;
 use crate::rejection::{Reason, Rejection};
@@ -305,67 +307,6 @@ impl HmacSignatures {
     fn were_made_with(&self, secret: &Secret, signed: &[&[u8]]) -> bool {
         let tag = secret.key().tag(signed);
         tag.matches(&self.first) || self.all[..self.count].iter().any(|signature| tag.matches(signature))
-    }
-}
-
-/// The three headers. Each must be present exactly once.
-struct Values<'h> {
-    names: &'static HeaderSet,
-    id: &'h HeaderValue,
-    timestamp: &'h HeaderValue,
-    signature: &'h HeaderValue,
-}
-
-impl<'h> Values<'h> {
-    fn of(headers: &'h HeaderMap, names: HeaderNames) -> Result<Self, Rejection> {
-        let names = choose(headers, names)?;
-        let found = |name| Found::of(headers, name).ok_or_else(|| missing(headers, names, name));
-        let (id, timestamp, signature) = (found(&names.id)?, found(&names.timestamp)?, found(&names.signature)?);
-        Ok(Self {
-            names,
-            id: id.once(&names.id)?,
-            timestamp: timestamp.once(&names.timestamp)?,
-            signature: signature.once(&names.signature)?,
-        })
-    }
-}
-
-/// The set of names that counts for this request.
-fn choose(headers: &HeaderMap, names: HeaderNames) -> Result<&'static HeaderSet, Rejection> {
-    match names {
-        HeaderNames::Webhook => Ok(&WEBHOOK_HEADERS),
-        HeaderNames::Svix => Ok(&SVIX_HEADERS),
-        HeaderNames::Either => match (WEBHOOK_HEADERS.first_in(headers), SVIX_HEADERS.first_in(headers)) {
-            (Some(_), Some(second)) => Err(Rejection::header(Reason::DuplicateHeader, second)),
-            (None, Some(_)) => Ok(&SVIX_HEADERS),
-            (_, None) => Ok(&WEBHOOK_HEADERS),
-        },
-    }
-}
-
-/// A header is missing. If the sender uses the names of the other set, the rejection says so.
-fn missing(headers: &HeaderMap, names: &HeaderSet, name: &HeaderName) -> Rejection {
-    let other = if *names == WEBHOOK_HEADERS { &SVIX_HEADERS } else { &WEBHOOK_HEADERS };
-    match other.first_in(headers) {
-        Some(found) if names.first_in(headers).is_none() => Rejection::other_name(name, found),
-        _ => Rejection::header(Reason::MissingHeader, name),
-    }
-}
-
-/// A header that is present, found in one lookup.
-struct Found<'h> {
-    value: &'h HeaderValue,
-    repeated: bool,
-}
-
-impl<'h> Found<'h> {
-    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Option<Self> {
-        let mut values = headers.get_all(name).iter();
-        Some(Self { value: values.next()?, repeated: values.next().is_some() })
-    }
-
-    fn once(self, name: &HeaderName) -> Result<&'h HeaderValue, Rejection> {
-        if self.repeated { Err(Rejection::header(Reason::DuplicateHeader, name)) } else { Ok(self.value) }
     }
 }
 
