@@ -12,10 +12,10 @@ use countersign::clock::Clock;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 
+use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::reload::{Reload, ReloadError};
 use crate::source_keys::Awaited;
-use crate::starting::Starting;
 
 /// Where the configuration is reloaded.
 const RELOAD: &str = "/-/reload";
@@ -23,7 +23,7 @@ const RELOAD: &str = "/-/reload";
 /// The admin listener.
 pub struct Admin {
     shown: Arc<ArcSwap<Shown>>,
-    starting: Starting,
+    lifecycle: Lifecycle,
     /// Whether all key sets had arrived once. A source that is added later must not take the others out of service.
     has_been_ready: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -39,10 +39,15 @@ pub struct Shown {
 }
 
 impl Admin {
-    /// Shows whether all listeners accept connections (`starting`) and what `shown` holds. Secrets expire by the time of
+    /// Shows whether all listeners accept connections and none is about to stop (`lifecycle`) and what `shown` holds. Secrets expire by the time of
     /// `clock`. Without `reload`, reloads are forbidden.
-    pub fn new(shown: Arc<ArcSwap<Shown>>, starting: Starting, clock: Arc<dyn Clock>, reload: Option<Reload>) -> Self {
-        Self { shown, starting, has_been_ready: AtomicBool::new(false), clock, reload }
+    pub fn new(
+        shown: Arc<ArcSwap<Shown>>,
+        lifecycle: Lifecycle,
+        clock: Arc<dyn Clock>,
+        reload: Option<Reload>,
+    ) -> Self {
+        Self { shown, lifecycle, has_been_ready: AtomicBool::new(false), clock, reload }
     }
 
     /// The service that responds to `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`.
@@ -58,7 +63,10 @@ impl Admin {
     }
 
     fn readiness(&self) -> Response {
-        if !self.starting.is_over() {
+        if self.lifecycle.is_stopping() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+        }
+        if !self.lifecycle.has_started() {
             return (StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n").into_response();
         }
         let shown = self.shown.load();

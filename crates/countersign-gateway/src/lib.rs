@@ -45,6 +45,8 @@ pub mod gateway;
 #[doc(hidden)]
 pub mod ledger;
 #[doc(hidden)]
+pub mod lifecycle;
+#[doc(hidden)]
 pub mod metrics;
 #[doc(hidden)]
 pub mod path;
@@ -60,8 +62,6 @@ pub mod serve;
 pub mod services;
 #[doc(hidden)]
 pub mod source_keys;
-#[doc(hidden)]
-pub mod starting;
 #[doc(hidden)]
 pub mod state;
 mod steering;

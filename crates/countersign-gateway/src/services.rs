@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
+use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::Reload;
 use crate::source_keys::Awaited;
-use crate::starting::Starting;
 use crate::state::State;
 
 /// The services of the gateway, and what their listeners need.
@@ -42,8 +42,8 @@ pub struct Environment<'a> {
     pub log: &'a Log,
     /// The time, for the checks of timestamps, the expiry of secrets and the replay stores.
     pub clock: Arc<dyn Clock>,
-    /// The listeners that have yet to start. The admin listener reports when all accept connections.
-    pub starting: &'a Starting,
+    /// Whether the listeners have started, and whether the process is stopping, which `/readyz` shows.
+    pub lifecycle: &'a Lifecycle,
     /// The maximum number of connections to upstreams.
     pub upstream_connections: usize,
     /// Carries out `POST /-/reload`. `None` forbids it.
@@ -53,7 +53,7 @@ pub struct Environment<'a> {
 impl Services {
     /// Builds the services around the running parts in `state`, and logs the warnings of both.
     pub fn build(config: &Config, state: &State, environment: Environment<'_>) -> Self {
-        let Environment { log, clock, starting, upstream_connections, reload } = environment;
+        let Environment { log, clock, lifecycle, upstream_connections, reload } = environment;
         for warning in config.warnings.iter().chain(&state.warnings) {
             tracing::warn!("{warning}");
         }
@@ -61,7 +61,7 @@ impl Services {
         let gateway = Gateway::new(state, &ledger, &Places::new(upstream_connections), Arc::clone(&clock));
         let shown = Arc::new(ArcSwap::from_pointee(shown(state)));
         let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown) };
-        let admin = Admin::new(shown, starting.clone(), clock, reload).into_service();
+        let admin = Admin::new(shown, lifecycle.clone(), clock, reload).into_service();
         Self { gateway, admin, ledger, exchange }
     }
 }

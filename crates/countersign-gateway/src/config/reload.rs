@@ -51,6 +51,7 @@ fn changed(one: &Server, other: &Server) -> Vec<Option<&'static str>> {
         ("head_timeout", one.head_timeout != other.head_timeout),
         ("idle_timeout", one.idle_timeout != other.idle_timeout),
         ("write_timeout", one.write_timeout != other.write_timeout),
+        ("drain_delay", one.drain_delay != other.drain_delay),
         ("shutdown_timeout", one.shutdown_timeout != other.shutdown_timeout),
         ("accelerate", one.accelerate != other.accelerate),
     ];

@@ -52,6 +52,11 @@ pub struct Server {
     #[serde(default = "default_write_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub write_timeout: Duration,
+    /// How long connections are still accepted once the process is asked to stop, while `/readyz` returns 503, so that load
+    /// balancers stop sending first. `shutdown_timeout` starts after it. Default: none.
+    #[serde(default, deserialize_with = "duration::optional::deserialize")]
+    #[schemars(schema_with = "duration::schema")]
+    pub drain_delay: Option<Duration>,
     /// How long requests in progress may take to finish once the process is asked to stop. Default: 15 s.
     #[serde(default = "default_shutdown_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
@@ -138,6 +143,11 @@ impl Server {
         ] {
             let usual = Duration::from_millis(100)..=Duration::from_hours(1);
             limits::warn_outside(&at, key, duration, usual, why, warnings);
+        }
+        if let Some(delay) = self.drain_delay {
+            let usual = Duration::ZERO..=Duration::from_mins(5);
+            let why = "a stop takes that long, and `shutdown_timeout` comes after it";
+            limits::warn_outside(&at, "drain_delay", delay, usual, why, warnings);
         }
         Ok(())
     }

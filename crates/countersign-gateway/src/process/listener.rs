@@ -16,12 +16,13 @@ use pingora_core::services::Service;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ServerError;
+use crate::lifecycle::Lifecycle;
 use crate::metrics::{Counts, TurnedAway};
 use crate::serve::{Responds, Server, Slots};
-use crate::starting::Starting;
 
 /// The maximum length of the accept queue. The kernel may allow less.
 const BACKLOG: i32 = 4096;
@@ -59,13 +60,19 @@ pub(super) struct Listener<S> {
     pub(super) name: String,
     pub(super) sockets: Vec<TcpListener>,
     pub(super) acceptor: Acceptor<S>,
-    starting: Starting,
+    lifecycle: Lifecycle,
+    until: Option<CancellationToken>,
 }
 
 impl<S> Listener<S> {
-    pub(super) fn new(name: String, sockets: Vec<TcpListener>, acceptor: Acceptor<S>, starting: &Starting) -> Self {
-        starting.add();
-        Self { name, sockets, acceptor, starting: starting.clone() }
+    pub(super) fn new(name: String, sockets: Vec<TcpListener>, acceptor: Acceptor<S>, lifecycle: &Lifecycle) -> Self {
+        lifecycle.add_listener();
+        Self { name, sockets, acceptor, lifecycle: lifecycle.clone(), until: None }
+    }
+
+    /// Accepts connections until this token is cancelled, instead of until Pingora stops.
+    pub(super) fn until(self, token: CancellationToken) -> Self {
+        Self { until: Some(token), ..self }
     }
 }
 
@@ -84,9 +91,12 @@ impl<S: Responds> Service for Listener<S> {
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
         }
-        self.starting.has_started();
-        // An error means that Pingora has stopped.
-        let _ = shutdown.wait_for(|stopping| *stopping).await;
+        self.lifecycle.listener_started();
+        match &self.until {
+            Some(until) => until.cancelled().await,
+            // An error means that Pingora has stopped.
+            None => drop(shutdown.wait_for(|stopping| *stopping).await),
+        }
         drop(accepting);
         self.acceptor.slots.stop();
     }

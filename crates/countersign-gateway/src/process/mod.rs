@@ -7,30 +7,28 @@ mod key_sets;
 mod listener;
 mod reloader;
 mod signals;
+mod stop;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use countersign::clock::SystemClock;
 use countersign_tower::BodyBudget;
 use pingora_core::server::configuration::ServerConf;
-use pingora_core::server::{ExecutionPhase, RunArgs, Server as PingoraServer, ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::server::{RunArgs, Server as PingoraServer};
 use pingora_core::services::background::background_service;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, ConfigError, ListenSpec, UpstreamSpec};
+use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::services::{Environment, Services};
-use crate::starting::Starting;
 use crate::state::{State, Surroundings};
 use crate::upstream::Upstreams;
 use balancer::{Balancer, Watch};
@@ -38,10 +36,11 @@ use files::Allowed;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
+use stop::{AdminEnd, Stop};
 
 pub use signals::survive_file_size_limit;
 
-/// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
+/// Runs the gateway until it is told to stop by SIGTERM, SIGINT or SIGQUIT, and what is in flight has finished.
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
 pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
@@ -59,25 +58,27 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     if let Some(warning) = &allowed.warning {
         tracing::warn!("{warning}");
     }
-    let timeout = config.server.shutdown_timeout;
-    let tasks = TaskTracker::new();
+    let (lifecycle, tasks) = (Lifecycle::default(), TaskTracker::new());
+    let stop = Stop::new(&config.server, lifecycle.clone());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
     // Before anything starts: without a handler, the signal would end the process.
     let hangups = runtime.block_on(async { signal(SignalKind::hangup()) }).map_err(ServerError::Thread)?;
     let (reload, requests) = reload::channel();
-    let parts = Parts { state, balancers, slots, allowed, reload };
+    runtime.block_on(async { signals::ignore_user_signals() }).map_err(ServerError::Thread)?;
+    let parts = Parts { state, balancers, slots, allowed, reload, lifecycle, admin: stop.admin.clone() };
     let (server, mut reloader) = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
+    let signals = stop.signals();
     let pingora = std::thread::Builder::new().name("pingora".into());
-    pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
+    pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
     // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
     runtime.block_on(async {
         tokio::select! {
-            closed = listeners_closed(phases) => closed?,
+            closed = stop::listeners_closed(phases) => closed?,
             () = reloader.serve(hangups, requests) => {}
         }
-        finish(&tasks, timeout).await;
+        stop.finish(&tasks).await;
         log.report_suppressed();
         Ok(())
     })
@@ -90,6 +91,8 @@ struct Parts {
     slots: Arc<Slots>,
     allowed: Allowed,
     reload: Reload,
+    lifecycle: Lifecycle,
+    admin: AdminEnd,
 }
 
 fn build(
@@ -99,7 +102,7 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<(PingoraServer, Reloader), ServerError> {
-    let Parts { state, balancers, slots, allowed, reload } = parts;
+    let Parts { state, balancers, slots, allowed, reload, lifecycle, admin: admin_end } = parts;
     let started = config;
     let config = &started.server;
     let (threads, timeouts) = (config.threads(), config.timeouts());
@@ -112,11 +115,10 @@ fn build(
             ..ServerConf::default()
         },
     );
-    let starting = Starting::default();
     let environment = Environment {
         log,
         clock: Arc::new(SystemClock),
-        starting: &starting,
+        lifecycle: &lifecycle,
         upstream_connections: allowed.upstream_connections,
         // Anyone who reaches the listener may ask.
         reload: config.admin.filter(|admin| admin.address.ip().is_loopback()).map(|_| reload),
@@ -147,7 +149,7 @@ fn build(
         spare: None,
     };
     for (thread, sockets) in sockets.into_iter().enumerate() {
-        server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &starting));
+        server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &lifecycle));
     }
     for ListenSpec { address } in &config.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
@@ -156,13 +158,14 @@ fn build(
         // A budget of its own, so that it responds while webhooks have used up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
         let acceptor = Acceptor {
-            server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, tasks)),
+            server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, &admin_end.tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
-            tasks: tasks.clone(),
+            tasks: admin_end.tasks.clone(),
             counts,
             spare: Some(Arc::default()),
         };
-        server.add_service(Listener::new("admin".into(), sockets, acceptor, &starting));
+        let listener = Listener::new("admin".into(), sockets, acceptor, &lifecycle);
+        server.add_service(listener.until(admin_end.token));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
     let (balancers, followed) = watch::channel(balancers);
@@ -176,50 +179,6 @@ fn build(
     server.bootstrap();
     let reloader = Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets };
     Ok((server, reloader))
-}
-
-/// Waits until Pingora was told to stop and has told its listeners.
-async fn listeners_closed(mut phases: broadcast::Receiver<ExecutionPhase>) -> Result<(), ServerError> {
-    loop {
-        match phases.recv().await {
-            Ok(ExecutionPhase::GracefulTerminate) => return Ok(()),
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return Err(ServerError::Ended),
-        }
-    }
-}
-
-/// Waits for connections and requests to finish, for at most `timeout`, or until a second signal.
-async fn finish(tasks: &TaskTracker, timeout: Duration) {
-    tracing::info!(open = tasks.len(), "stopping");
-    tasks.close();
-    tokio::select! {
-        () = tasks.wait() => tracing::info!("stopped"),
-        () = tokio::time::sleep(timeout) => tracing::warn!(?timeout, "stopped before all requests had finished"),
-        () = asked_to_stop() => tracing::warn!("stopped at once, as asked"),
-    }
-}
-
-/// What stops the gateway, in place of Pingora's own choice.
-struct Signals;
-
-#[async_trait]
-impl ShutdownSignalWatch for Signals {
-    async fn recv(&self) -> ShutdownSignal {
-        asked_to_stop().await;
-        ShutdownSignal::GracefulTerminate
-    }
-}
-
-async fn asked_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 /// Why the gateway did not run.

@@ -1,5 +1,7 @@
 //! Signals that must not end the process.
 
+use std::io;
+
 use rustix::process::Signal;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,4 +16,20 @@ pub fn survive_file_size_limit() {
         let _entered = runtime.enter();
         drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
     }
+}
+
+/// Logs the signals that would end the process though nobody asked for an end, and otherwise ignores them. Called within a
+/// runtime, which runs a task for it.
+pub(super) fn ignore_user_signals() -> io::Result<()> {
+    let (mut first, mut second) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                _ = first.recv() => "SIGUSR1",
+                _ = second.recv() => "SIGUSR2",
+            };
+            tracing::warn!("{name} has no meaning here and was ignored: SIGTERM stops, SIGHUP reloads");
+        }
+    });
+    Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::common::{Backend, Connection, Gateway, Raw, SOURCE, Wire, delivery, route, soon, until};
+use crate::common::{
+    Backend, Connection, Gateway, Raw, Running, SOURCE, Wire, delivery, get, route, send, soon, until,
+};
 use countersign::clock::{Clock, SystemClock};
 use http::StatusCode;
 use tokio::net::TcpStream;
@@ -19,11 +21,15 @@ async fn busy(shutdown_timeout: &str) -> (Gateway, Backend, oneshot::Sender<u16>
     (gateway, backend, tell, raw)
 }
 
-/// Waits until no connection is accepted any more.
+/// Waits until no webhook is accepted any more.
 async fn refusing(gateway: &Gateway) {
-    for address in [gateway.address, gateway.admin] {
-        until("connections are refused", async || TcpStream::connect(address).await.is_err()).await;
-    }
+    until("connections are refused", async || TcpStream::connect(gateway.address).await.is_err()).await;
+}
+
+/// The response to a readiness check.
+async fn readiness(gateway: &Gateway) -> Option<(u16, String)> {
+    let reply = get(gateway.admin, "/readyz").await?;
+    Some((reply.status.as_u16(), String::from_utf8(reply.body.to_vec()).expect("text")))
 }
 
 /// Waits until it has ended with success, and returns how long that took.
@@ -41,7 +47,7 @@ async fn ended(gateway: &mut Gateway) -> Duration {
 
 #[tokio::test]
 async fn a_request_in_flight_gets_its_answer_while_no_new_one_is_accepted() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "QUIT"] {
         let (mut gateway, _backend, tell, mut raw) = busy("20s").await;
         gateway.signal(signal);
         refusing(&gateway).await;
@@ -150,4 +156,68 @@ async fn a_body_that_never_comes_holds_it_up_no_longer_than_a_body_may_take() {
     assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::REQUEST_TIMEOUT);
     assert!(ended(&mut gateway).await < Duration::from_secs(5));
     assert_eq!(backend.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_admin_listener_responds_until_the_end() {
+    let (mut gateway, _backend, tell, mut raw) = busy("20s").await;
+    gateway.signal("TERM");
+    refusing(&gateway).await;
+    assert_eq!(readiness(&gateway).await, Some((503, "stopping\n".to_owned())));
+    assert_eq!(gateway.figure("claims_held", "test").await, Some(1.0));
+    // A scraper that keeps its connection does not hold up the end.
+    let mut kept = Raw::open(gateway.admin).await;
+    kept.write("GET /healthz HTTP/1.1\r\nhost: admin\r\n\r\n").await;
+    assert_eq!(kept.answer().await.expect("an answer").status, StatusCode::OK);
+    tell.send(200).expect("the backend still works on it");
+    assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
+    assert!(ended(&mut gateway).await < Duration::from_secs(5));
+    assert!(kept.answer().await.is_none());
+}
+
+#[tokio::test]
+async fn connections_are_accepted_for_the_drain_delay_while_it_is_not_ready() {
+    let backend = Backend::start().await;
+    let config = [SOURCE, &route(&backend, "")].concat();
+    let mut gateway = Gateway::start_with("drain_delay = \"2s\"", &config, &[]).await;
+    assert_eq!(readiness(&gateway).await, Some((200, "ready\n".to_owned())));
+    let started = SystemClock.instant();
+    gateway.signal("TERM");
+    until("it is not ready", async || readiness(&gateway).await == Some((503, "stopping\n".to_owned()))).await;
+    let mut sent = 0;
+    while SystemClock.instant().duration_since(started) < Duration::from_millis(1500) {
+        let reply = send(gateway.address, &delivery(&format!("msg_{sent}"), "{}"), Wire::Http1Length).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(backend.seen().len(), sent);
+    refusing(&gateway).await;
+    ended(&mut gateway).await;
+    let took = SystemClock.instant().duration_since(started);
+    assert!((Duration::from_secs(2)..Duration::from_secs(6)).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_drain_delay() {
+    let backend = Backend::start().await;
+    let config = [SOURCE, &route(&backend, "")].concat();
+    let mut gateway = Gateway::start_with("drain_delay = \"50s\"", &config, &[]).await;
+    gateway.signal("TERM");
+    until("it has said so", async || gateway.output().contains("about to stop")).await;
+    gateway.signal("TERM");
+    assert!(ended(&mut gateway).await < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn signals_without_a_meaning_are_ignored() {
+    let (gateway, _backend, tell, mut raw) = busy("20s").await;
+    for signal in ["USR1", "USR2"] {
+        gateway.signal(signal);
+        let line = format!("SIG{signal} has no meaning here");
+        until("it is logged", async || gateway.output().contains(&line)).await;
+    }
+    tell.send(200).expect("the backend still works on it");
+    assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(readiness(&gateway).await, Some((200, "ready\n".to_owned())));
 }

@@ -10,10 +10,10 @@ use countersign::clock::{Clock, ManualClock, SystemClock};
 use countersign_gateway::config::{Config, UpstreamSpec};
 use countersign_gateway::connection::{Connection, Scheme};
 use countersign_gateway::gateway::Gateway;
+use countersign_gateway::lifecycle::Lifecycle;
 use countersign_gateway::log::Log;
 use countersign_gateway::serve::Slots;
 use countersign_gateway::services::{Environment, Services};
-use countersign_gateway::starting::Starting;
 use countersign_gateway::state::{State, Surroundings};
 use countersign_gateway::upstream::{Upstream, Upstreams};
 use http::{Method, Request, Response};
@@ -90,7 +90,7 @@ impl InProcess {
         let environment = Environment {
             log: &Log::default(),
             clock: Arc::<ManualClock>::clone(&clock),
-            starting: &Starting::default(),
+            lifecycle: &Lifecycle::default(),
             upstream_connections: 1000,
             reload: None,
         };

@@ -1,0 +1,125 @@
+//! The end of the process, in this order: `/readyz` returns 503, the drain delay passes, the webhook listeners close,
+//! requests in progress finish, the admin listener closes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora_core::server::{ExecutionPhase, ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ServerError;
+use crate::config;
+use crate::lifecycle::Lifecycle;
+
+/// How long the responses of the admin listener may take at the end.
+const LAST_SCRAPE: Duration = Duration::from_secs(1);
+
+/// Carries out the end of the process.
+pub(super) struct Stop {
+    lifecycle: Lifecycle,
+    drain_delay: Duration,
+    timeout: Duration,
+    /// Cancelled by a second signal during the drain delay.
+    at_once: CancellationToken,
+    /// The end of the admin listener.
+    pub(super) admin: AdminEnd,
+}
+
+/// The end of the admin listener, which serves until the process ends.
+#[derive(Clone)]
+pub(super) struct AdminEnd {
+    /// Cancelled when the listener has to close.
+    pub(super) token: CancellationToken,
+    /// Its connections.
+    pub(super) tasks: TaskTracker,
+}
+
+impl Stop {
+    /// Stops as configured. `lifecycle` is told first.
+    pub(super) fn new(config: &config::Server, lifecycle: Lifecycle) -> Self {
+        let admin = AdminEnd { token: CancellationToken::new(), tasks: TaskTracker::new() };
+        let (drain_delay, timeout) = (config.drain_delay.unwrap_or_default(), config.shutdown_timeout);
+        Self { lifecycle, drain_delay, timeout, at_once: CancellationToken::new(), admin }
+    }
+
+    /// The signals that stop the process.
+    pub(super) fn signals(&self) -> Signals {
+        let Self { lifecycle, drain_delay, at_once, .. } = self;
+        Signals { lifecycle: lifecycle.clone(), drain_delay: *drain_delay, at_once: at_once.clone() }
+    }
+
+    /// Waits for connections and requests to finish, for at most the timeout, or until a second signal.
+    pub(super) async fn finish(&self, tasks: &TaskTracker) {
+        tracing::info!(open = tasks.len(), "stopping");
+        tasks.close();
+        let second_signal = async {
+            tokio::select! {
+                () = self.at_once.cancelled() => {}
+                () = asked_to_stop() => {}
+            }
+        };
+        tokio::select! {
+            () = tasks.wait() => {}
+            () = tokio::time::sleep(self.timeout) => {
+                return tracing::warn!(timeout = ?self.timeout, "stopped before all requests had finished");
+            }
+            () = second_signal => return tracing::warn!("stopped at once, as asked"),
+        }
+        let AdminEnd { token, tasks } = &self.admin;
+        token.cancel();
+        tasks.close();
+        // A scraper that is slower misses the last response.
+        let _ = tokio::time::timeout(LAST_SCRAPE, tasks.wait()).await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Waits until Pingora was told to stop and has told its listeners.
+pub(super) async fn listeners_closed(mut phases: broadcast::Receiver<ExecutionPhase>) -> Result<(), ServerError> {
+    loop {
+        match phases.recv().await {
+            Ok(ExecutionPhase::GracefulTerminate) => return Ok(()),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Err(ServerError::Ended),
+        }
+    }
+}
+
+/// What stops the gateway, in place of Pingora's own choice.
+pub(super) struct Signals {
+    lifecycle: Lifecycle,
+    drain_delay: Duration,
+    at_once: CancellationToken,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        asked_to_stop().await;
+        self.lifecycle.stop();
+        if !self.drain_delay.is_zero() {
+            tracing::info!(drain_delay = ?self.drain_delay, "about to stop; connections are still accepted");
+            tokio::select! {
+                () = tokio::time::sleep(self.drain_delay) => {}
+                () = asked_to_stop() => self.at_once.cancel(),
+            }
+        }
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// Waits for a signal that asks the process to stop.
+async fn asked_to_stop() {
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut quit)] = kinds.map(signal) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = quit.recv() => {}
+    }
+}
