@@ -21,6 +21,7 @@ use tower_service::Service;
 use crate::connection::Connection;
 use crate::forward::{self, Forward, Places, Timeouts};
 use crate::ledger::{Entry, Ledger, RouteLedger};
+use crate::proxies::TrustedProxies;
 use crate::route::Table;
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
@@ -37,6 +38,7 @@ pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
 pub struct Gateway(Arc<Routes>);
 
 struct Routes {
+    proxies: TrustedProxies,
     table: Table<Route>,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
@@ -57,7 +59,8 @@ impl Gateway {
             (route.config.host.clone(), route.config.path.clone(), built)
         });
         let table = Table::new(entries);
-        Self(Arc::new(Routes { table, ledger: ledger.clone(), clock }))
+        let proxies = state.trusted_proxies.clone();
+        Self(Arc::new(Routes { proxies, table, ledger: ledger.clone(), clock }))
     }
 }
 
@@ -84,7 +87,11 @@ impl Routes {
         B: http_body::Body<Error: Into<BodyError>> + Send + 'static,
     {
         let arrived = self.clock.instant();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let connection = head.extensions.get::<Connection>();
+        if let Some(reported) = connection.and_then(|connection| self.proxies.reported(connection, &head.headers)) {
+            head.extensions.insert(reported);
+        }
         let well_formed = head::check(&head, head.extensions.get::<TwoFramings>().is_some());
         let route = well_formed.ok().and_then(|()| self.table.find(&head));
         let (reason, response) = match (well_formed, route) {

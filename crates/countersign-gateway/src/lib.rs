@@ -44,12 +44,15 @@ pub mod fullness;
 pub mod gateway;
 #[doc(hidden)]
 pub mod ledger;
+mod list;
 #[doc(hidden)]
 pub mod metrics;
 #[doc(hidden)]
 pub mod path;
 #[doc(hidden)]
 pub mod process;
+#[doc(hidden)]
+pub mod proxies;
 #[doc(hidden)]
 pub mod route;
 #[doc(hidden)]
