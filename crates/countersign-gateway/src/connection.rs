@@ -57,6 +57,7 @@ impl Connection {
     }
 
     /// The same connection, from a proxy that reports these facts about the client.
+    #[must_use]
     pub fn reports(&self, client: Client) -> Self {
         let Client { address, scheme, host, port } = client;
         Self(Arc::new(Facts {

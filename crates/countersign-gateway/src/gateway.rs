@@ -184,6 +184,7 @@ impl Route {
             .clock(Arc::clone(clock))
             .store(Arc::clone(&source.store))
             .lease(source.lease)
+            .on_duplicate(source.duplicates.into())
             .body_limit(route.body_limit)
             .body_budget(budget.clone())
             .body_timeout(route.body_timeout)

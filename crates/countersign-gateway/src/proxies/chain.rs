@@ -45,19 +45,20 @@ impl Node {
         if text.eq_ignore_ascii_case("unknown") || text.starts_with('_') {
             return Ok(Self::Hidden);
         }
-        let address = text.parse::<IpAddr>().ok().or_else(|| match text.strip_prefix('[') {
-            Some(rest) => {
-                let (address, port) = rest.split_once(']')?;
-                (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
-                    .then(|| address.parse::<Ipv6Addr>().ok().map(IpAddr::from))?
-            }
-            None => {
-                let (address, port) = text.split_once(':')?;
-                is_port(port).then(|| address.parse::<Ipv4Addr>().ok().map(IpAddr::from))?
-            }
-        });
+        let address: Option<IpAddr> = text.parse().ok().or_else(|| with_port(text));
         address.map(|address| Self::Address(address.to_canonical())).ok_or(Malformed)
     }
+}
+
+/// An address with a port, or in brackets.
+fn with_port(text: &str) -> Option<IpAddr> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let is_valid = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return address.parse::<Ipv6Addr>().ok().filter(|_| is_valid).map(IpAddr::from);
+    }
+    let (address, port) = text.split_once(':')?;
+    address.parse::<Ipv4Addr>().ok().filter(|_| is_port(port)).map(IpAddr::from)
 }
 
 /// A port, or an obfuscated one (RFC 7239, section 6).

@@ -18,8 +18,8 @@ use crate::list::elements;
 use folded::Folded;
 use known::{is_untrusted, is_vouching};
 use names::{
-    EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
+    DUPLICATE, EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT,
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
 pub use opened::Opened;
 
@@ -87,6 +87,11 @@ pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified, signature: O
     if let Some(event_type) = verified.event_type() {
         insert_text(headers, EVENT_TYPE, &event_type);
     }
+}
+
+/// Says that the message was handled before.
+pub fn insert_duplicate(headers: &mut HeaderMap) {
+    headers.insert(DUPLICATE, HeaderValue::from_static("true"));
 }
 
 /// Says who is connected, and to which host, as far as a trusted proxy or the connection tells. What is still there was

@@ -19,6 +19,7 @@ mod logging;
 mod model;
 mod other_clients;
 mod outages;
+mod presets;
 mod proxies;
 mod rejections;
 mod retries;
