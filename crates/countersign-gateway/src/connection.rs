@@ -14,6 +14,25 @@ pub struct Connection(Arc<Facts>);
 struct Facts {
     peer: Peer,
     scheme: Scheme,
+    /// The address at the other end of the stream.
+    address: IpAddr,
+    /// The proxy that reported the other facts, if one did.
+    proxy: Option<Peer>,
+    host: Option<HeaderValue>,
+    port: Option<u16>,
+}
+
+/// The facts about a client that a trusted proxy reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The address of the client.
+    pub address: Option<IpAddr>,
+    /// How the client sent the request to the first proxy.
+    pub scheme: Option<Scheme>,
+    /// The host that the client named, perhaps with a port.
+    pub host: Option<HeaderValue>,
+    /// The port that the client connected to.
+    pub port: Option<u16>,
 }
 
 /// The address of the client, written out once for a connection.
@@ -32,7 +51,43 @@ pub enum Scheme {
 impl Connection {
     /// A connection from this address. An IPv4 address that is written as an IPv6 address becomes IPv4 again.
     pub fn new(peer: IpAddr, scheme: Scheme) -> Self {
-        Self(Arc::new(Facts { peer: Peer::new(peer.to_canonical()), scheme }))
+        let address = peer.to_canonical();
+        let (proxy, host, port) = (None, None, None);
+        Self(Arc::new(Facts { peer: Peer::new(address), scheme, address, proxy, host, port }))
+    }
+
+    /// The same connection, from a proxy that reports these facts about the client.
+    #[must_use]
+    pub fn reports(&self, client: Client) -> Self {
+        let Client { address, scheme, host, port } = client;
+        Self(Arc::new(Facts {
+            peer: address.map_or_else(|| self.0.peer.clone(), |address| Peer::new(address.to_canonical())),
+            scheme: scheme.unwrap_or(self.0.scheme),
+            address: self.0.address,
+            proxy: Some(Peer::new(self.0.address)),
+            host,
+            port,
+        }))
+    }
+
+    /// The address at the other end of the stream, which may be that of a proxy.
+    pub fn address(&self) -> IpAddr {
+        self.0.address
+    }
+
+    /// The trusted proxy that the request came through last, if any.
+    pub fn proxy(&self) -> Option<&Peer> {
+        self.0.proxy.as_ref()
+    }
+
+    /// The host that the client named, if a trusted proxy reports one. It is valid.
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.0.host.as_ref()
+    }
+
+    /// The port that the client connected to, if a trusted proxy reports one.
+    pub fn port(&self) -> Option<u16> {
+        self.0.port
     }
 
     /// The address of the client.

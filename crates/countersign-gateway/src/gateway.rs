@@ -22,6 +22,7 @@ use tower_service::Service;
 use crate::connection::Connection;
 use crate::forward::{self, Forward, Places, Timeouts};
 use crate::ledger::{Entry, Ledger, RouteLedger};
+use crate::proxies::TrustedProxies;
 use crate::route::Table;
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
@@ -39,10 +40,16 @@ pub struct Gateway(Arc<Routes>);
 
 struct Routes {
     /// Replaced as a whole by a reload. Requests in progress keep the route that they started with.
-    table: ArcSwap<Table<Route>>,
+    served: ArcSwap<Served>,
     ledger: Ledger,
     places: Places,
     clock: Arc<dyn Clock>,
+}
+
+/// What a configuration says of requests.
+struct Served {
+    proxies: TrustedProxies,
+    table: Table<Route>,
 }
 
 struct Route {
@@ -56,14 +63,14 @@ impl Gateway {
     /// `places` for so many connections to upstreams.
     pub fn new(state: &State, ledger: &Ledger, places: &Places, clock: Arc<dyn Clock>) -> Self {
         let (ledger, places) = (ledger.clone(), places.clone());
-        let table = ArcSwap::from_pointee(Route::table(state, &ledger, &places, &clock));
-        Self(Arc::new(Routes { table, ledger, places, clock }))
+        let served = ArcSwap::from_pointee(Served::new(state, &ledger, &places, &clock));
+        Self(Arc::new(Routes { served, ledger, places, clock }))
     }
 
     /// Serves the routes of this state from the next request on, over all connections.
     pub fn replace(&self, state: &State) {
-        let Routes { table, ledger, places, clock } = &*self.0;
-        table.store(Arc::new(Route::table(state, ledger, places, clock)));
+        let Routes { served, ledger, places, clock } = &*self.0;
+        served.store(Arc::new(Served::new(state, ledger, places, clock)));
     }
 }
 
@@ -90,10 +97,14 @@ impl Routes {
         B: http_body::Body<Error: Into<BodyError>> + Send + 'static,
     {
         let arrived = self.clock.instant();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let served = self.served.load();
+        let connection = head.extensions.get::<Connection>();
+        if let Some(reported) = connection.and_then(|connection| served.proxies.reported(connection, &head.headers)) {
+            head.extensions.insert(reported);
+        }
         let well_formed = head::check(&head, head.extensions.get::<TwoFramings>().is_some());
-        let table = self.table.load();
-        let route = well_formed.ok().and_then(|()| table.find(&head));
+        let route = well_formed.ok().and_then(|()| served.table.find(&head));
         let (reason, response) = match (well_formed, route) {
             (Err(malformed), _) => (malformed.code(), bad_request(malformed)),
             (Ok(()), None) => ("no_route", no_route()),
@@ -156,14 +167,17 @@ where
     }
 }
 
-impl Route {
-    fn table(state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Table<Self> {
-        Table::new(state.routes.iter().map(|route| {
-            let built = Self::new(route, &state.budget, ledger, places, clock);
+impl Served {
+    fn new(state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
+        let table = Table::new(state.routes.iter().map(|route| {
+            let built = Route::new(route, &state.budget, ledger, places, clock);
             (route.config.host.clone(), route.config.path.clone(), built)
-        }))
+        }));
+        Self { proxies: state.trusted_proxies.clone(), table }
     }
+}
 
+impl Route {
     fn new(route: &LiveRoute, budget: &BodyBudget, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
         let LiveRoute { config: route, source, upstreams } = route;
         let ledger = ledger.route(match &route.host {
@@ -191,6 +205,7 @@ impl Route {
             .clock(Arc::clone(clock))
             .store(Arc::clone(&source.store))
             .lease(source.lease)
+            .on_duplicate(source.duplicates.into())
             .body_limit(route.body_limit)
             .body_budget(budget.clone())
             .body_timeout(route.body_timeout)

@@ -46,12 +46,15 @@ pub mod gateway;
 pub mod ledger;
 #[doc(hidden)]
 pub mod lifecycle;
+mod list;
 #[doc(hidden)]
 pub mod metrics;
 #[doc(hidden)]
 pub mod path;
 #[doc(hidden)]
 pub mod process;
+#[doc(hidden)]
+pub mod proxies;
 #[doc(hidden)]
 pub mod reload;
 #[doc(hidden)]

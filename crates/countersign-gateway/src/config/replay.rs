@@ -14,28 +14,49 @@ use super::values::{count, text};
 use super::{duration, limits};
 
 /// How message ids are remembered, so that duplicates are not forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaySpec {
+    /// Where ids are stored.
+    pub store: StoreSpec,
+    /// How long an id is remembered after its message was handled.
+    pub retain: Duration,
+    /// How long a message counts as being handled if the outcome never becomes known.
+    pub lease: Duration,
+    /// How many ids fit.
+    pub capacity: usize,
+}
+
+/// How message ids are remembered, so that duplicates are not forwarded.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Replay")]
-pub struct ReplaySpec {
+pub(super) struct ReplayTable {
     /// Where ids are stored. Default: "memory".
     #[serde(default)]
-    pub store: StoreSpec,
+    store: StoreSpec,
     /// How long an id is remembered after its message was handled. It has to cover the time in which the sender retries,
-    /// and must not be shorter than the time in which a signature is accepted. Default: 25 h.
-    #[serde(default = "default_retain", with = "duration")]
+    /// and must not be shorter than the time in which a signature is accepted. Default: that of the `preset`, or 25 h.
+    #[serde(default, deserialize_with = "duration::optional::deserialize")]
     #[schemars(schema_with = "duration::schema")]
-    pub retain: Duration,
+    retain: Option<Duration>,
     /// How long a message counts as being handled if the outcome never becomes known. Retries in that time get 409. It must
     /// not be shorter than the `upstream_timeout` of any route of the source. Default: 60 s.
     #[serde(default = "default_lease", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
-    pub lease: Duration,
+    lease: Duration,
     /// How many ids fit, from 1 to 2147483648. A full store rejects new messages with 503. Each id takes about 64 bytes of
     /// memory. Default: 1000000.
     #[serde(default = "default_capacity", deserialize_with = "capacity")]
     #[schemars(range(min = 1, max = 2_147_483_648_u32))]
-    pub capacity: usize,
+    capacity: usize,
+}
+
+impl ReplayTable {
+    /// With this time in which ids are remembered, if none is written.
+    pub(super) fn or_retain(self, retain: Duration) -> ReplaySpec {
+        let Self { store, retain: written, lease, capacity } = self;
+        ReplaySpec { store, retain: written.unwrap_or(retain), lease, capacity }
+    }
 }
 
 /// Where message ids are stored.
@@ -57,15 +78,11 @@ impl<'de> Deserialize<'de> for StoreSpec {
     }
 }
 
-impl Default for ReplaySpec {
+impl Default for ReplayTable {
     fn default() -> Self {
-        let (retain, lease, capacity) = (default_retain(), default_lease(), default_capacity());
-        Self { store: StoreSpec::default(), retain, lease, capacity }
+        let (store, lease, capacity) = (StoreSpec::default(), default_lease(), default_capacity());
+        Self { store, retain: None, lease, capacity }
     }
-}
-
-fn default_retain() -> Duration {
-    MemoryStore::DEFAULT_RETAIN
 }
 
 fn default_lease() -> Duration {

@@ -10,11 +10,11 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::hide;
-use super::values::NonEmpty;
+use super::values::{NonEmpty, text};
 
 /// How a secret is named.
 pub(super) const FORM: &str = "a secret is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }, with \
-                               `label` and `expires_at` if needed";
+                               `label`, `expires_at` and `encoding` if needed";
 const A_TIME: &str = "write a time in UTC, like \"2026-11-21T12:00:00Z\"";
 
 /// Where to read a secret, and its label and expiry.
@@ -27,6 +27,36 @@ pub struct SecretRef {
     pub label: Option<String>,
     /// When it expires. Default: never.
     pub expires_at: Option<UnixTime>,
+    /// How its text becomes a key. Default: that of the source's preset, or base64.
+    pub encoding: Option<EncodingSpec>,
+}
+
+/// How the text of a secret becomes the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Encoding")]
+pub enum EncodingSpec {
+    /// An optional `whsec_` and base64.
+    #[default]
+    Base64,
+    /// The text is the key, at least 16 bytes, whatever it looks like.
+    Raw,
+    /// Base64 after `whsec_`. Without `whsec_`, the text is the key, as for "raw".
+    Prefix,
+    /// As "base64", with an optional `v1,` in front.
+    Versioned,
+}
+
+impl<'de> Deserialize<'de> for EncodingSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "the encoding of a secret, like \"base64\" or \"raw\"", |text| match text {
+            "base64" => Ok(Self::Base64),
+            "raw" => Ok(Self::Raw),
+            "prefix" => Ok(Self::Prefix),
+            "versioned" => Ok(Self::Versioned),
+            _ => Err("write \"base64\", \"raw\", \"prefix\" or \"versioned\""),
+        })
+    }
 }
 
 /// Where a secret is stored.
@@ -65,12 +95,14 @@ struct SecretTable {
     #[serde(default, deserialize_with = "expiry")]
     #[schemars(schema_with = "time")]
     expires_at: Option<UnixTime>,
+    /// How the text becomes the key. Default: that of the source's `preset`, or "base64".
+    encoding: Option<EncodingSpec>,
 }
 
 impl TryFrom<SecretTable> for SecretRef {
     type Error = &'static str;
 
-    fn try_from(SecretTable { env, file, label, expires_at }: SecretTable) -> Result<Self, &'static str> {
+    fn try_from(SecretTable { env, file, label, expires_at, encoding }: SecretTable) -> Result<Self, &'static str> {
         let origin = match (env, file) {
             (Some(NonEmpty(name)), None) => SecretOrigin::Env(name),
             (None, Some(NonEmpty(path))) => SecretOrigin::File(path),
@@ -80,7 +112,7 @@ impl TryFrom<SecretTable> for SecretRef {
         if label.as_deref().is_some_and(hide::is_like_a_secret) {
             return Err("a label is shown, and this one looks like a secret");
         }
-        Ok(Self { origin, label, expires_at })
+        Ok(Self { origin, label, expires_at, encoding })
     }
 }
 

@@ -10,6 +10,7 @@ use super::addresses::{ListenSpec, check_listeners};
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
+use super::proxies::{self, ProxySpec};
 use super::values::count;
 use super::{duration, limits, size};
 use crate::serve::{MAX_HEAD, Timeouts};
@@ -24,6 +25,13 @@ pub struct Server {
     /// The address for `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`. It serves at most 64 connections.
     /// Default: none.
     pub admin: Option<ListenSpec>,
+    /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8". If a connection comes from one of
+    /// them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
+    /// host it named, and how. The chain is read from its end, past trusted proxies. These facts are in the log, in the
+    /// `x-forwarded-*` headers for the backend, and match the `host` of routes. If the headers are malformed or contradict
+    /// each other, the facts of the connection count. The proxies must set these headers or remove them. Default: none.
+    #[serde(default)]
+    pub trusted_proxies: Vec<ProxySpec>,
     /// How many threads accept and serve connections, from 1 to 4096. Default: one for each processor.
     #[serde(default, deserialize_with = "threads")]
     #[schemars(range(min = 1, max = 4096))]
@@ -114,6 +122,7 @@ impl Server {
             return Err(Problem::at(&at.key("listen"), message));
         }
         check_listeners(&self.listen, self.admin, warnings)?;
+        proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);
         if let Some(threads) = self.threads {
             limits::warn_of_threads(&at.key("threads"), threads, warnings);
         }

@@ -1,81 +1,108 @@
 //! Sources: the keys and the replay policy of each sender.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use countersign::UnixTime;
-use countersign::header::HeaderNames;
-use countersign::verifier::DEFAULT_TOLERANCE;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use super::error::Problem;
 use super::hide::is_like_a_secret;
 use super::jwks::JwksSpec;
 use super::key_path::KeyPath;
+use super::presets::{PresetSpec, values_of};
 use super::public_keys::{self, PublicKeySpec};
-use super::replay::ReplaySpec;
+use super::replay::{ReplaySpec, ReplayTable};
 use super::secrets::SecretRef;
+use super::sender::{DuplicatesSpec, HeadersSpec};
 use super::token::TokenSpec;
 use super::{duration, limits};
 
 /// A sender: its keys, the tolerance for its timestamps, and its replay policy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "SourceTable")]
+pub struct SourceConfig {
+    /// The secrets that the sender signs with.
+    pub secrets: Vec<SecretRef>,
+    /// Pinned public keys of the sender.
+    pub public_keys: Vec<PublicKeySpec>,
+    /// A key set that the sender publishes.
+    pub jwks: Option<JwksSpec>,
+    /// What a token must contain.
+    pub token: Option<TokenSpec>,
+    /// How far a timestamp may be from the time of arrival.
+    pub tolerance: Duration,
+    /// How the sender names the three headers.
+    pub headers: HeadersSpec,
+    /// How the message ids of this source are remembered.
+    pub replay: ReplaySpec,
+    /// What is done with a message that was handled before.
+    pub duplicates: DuplicatesSpec,
+}
+
+/// A sender: its keys, the tolerance for its timestamps, and its replay policy.
 ///
 /// It needs at least one of `secrets`, `public_keys` and `jwks`. A request is authentic if it matches any of them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(
     rename = "Source",
     extend("anyOf" = [{ "required": ["secrets"] }, { "required": ["public_keys"] }, { "required": ["jwks"] }])
 )]
-pub struct SourceConfig {
+struct SourceTable {
+    /// A known sender, whose values are used for `headers`, `tolerance`, `duplicates`, `replay.retain` and the `encoding` of
+    /// secrets where they are not written. Default: "standard".
+    preset: Option<PresetSpec>,
     /// The secrets that the sender signs with (`v1`, HMAC-SHA256). List the old and the new one during a rotation.
     #[serde(default)]
-    pub secrets: Vec<SecretRef>,
+    secrets: Vec<SecretRef>,
     /// Pinned public keys of the sender (`v1a`, Ed25519).
     #[serde(default)]
-    pub public_keys: Vec<PublicKeySpec>,
+    public_keys: Vec<PublicKeySpec>,
     /// A key set that the sender publishes. Its keys are used for `v1a`, and for tokens if `token` is set.
-    pub jwks: Option<JwksSpec>,
+    jwks: Option<JwksSpec>,
     /// What a token (RS256) must contain. Default: tokens are rejected.
-    pub token: Option<TokenSpec>,
-    /// How far a timestamp may be from the time of arrival, in the past or the future, in whole seconds. Default: 5 min.
-    #[serde(default = "default_tolerance", with = "duration")]
+    token: Option<TokenSpec>,
+    /// How far a timestamp may be from the time of arrival, in the past or the future, in whole seconds. Default: that of
+    /// the `preset`, or 5 min.
+    #[serde(default, deserialize_with = "duration::optional::deserialize")]
     #[schemars(schema_with = "duration::schema")]
-    pub tolerance: Duration,
-    /// How the sender names the three headers. Default: `webhook`.
-    #[serde(default)]
-    pub headers: HeadersSpec,
+    tolerance: Option<Duration>,
+    /// How the sender names the three headers. Default: that of the `preset`, or "webhook".
+    headers: Option<HeadersSpec>,
     /// How the message ids of this source are remembered, so that duplicates are not forwarded.
     #[serde(default)]
-    pub replay: ReplaySpec,
+    replay: ReplayTable,
+    /// What is done with a message that was handled before. Default: that of the `preset`, or "acknowledge".
+    duplicates: Option<DuplicatesSpec>,
 }
 
-/// How a sender names the three headers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum HeadersSpec {
-    /// `webhook-id`, `webhook-timestamp` and `webhook-signature`.
-    #[default]
-    Webhook,
-    /// `svix-id`, `svix-timestamp` and `svix-signature`.
-    Svix,
-    /// Either of these sets. A request with headers of both is rejected.
-    Either,
-}
-
-impl HeadersSpec {
-    /// The names, for a verifier.
-    pub fn names(self) -> HeaderNames {
-        match self {
-            Self::Webhook => HeaderNames::Webhook,
-            Self::Svix => HeaderNames::Svix,
-            Self::Either => HeaderNames::Either,
+impl From<SourceTable> for SourceConfig {
+    fn from(table: SourceTable) -> Self {
+        let preset = values_of(table.preset);
+        let encoded = |secret: SecretRef| SecretRef { encoding: secret.encoding.or(Some(preset.encoding)), ..secret };
+        Self {
+            secrets: table.secrets.into_iter().map(encoded).collect(),
+            public_keys: table.public_keys,
+            jwks: table.jwks,
+            token: table.token,
+            tolerance: table.tolerance.unwrap_or(preset.tolerance),
+            headers: table.headers.unwrap_or(preset.headers),
+            replay: table.replay.or_retain(preset.retain),
+            duplicates: table.duplicates.unwrap_or(preset.duplicates),
         }
     }
 }
 
-fn default_tolerance() -> Duration {
-    DEFAULT_TOLERANCE
+impl JsonSchema for SourceConfig {
+    fn schema_name() -> Cow<'static, str> {
+        SourceTable::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SourceTable::json_schema(generator)
+    }
 }
 
 impl SourceConfig {

@@ -1,6 +1,7 @@
 //! The headers of a forwarded request.
 
 use countersign::Verified;
+use countersign_tower::policy::Unclaimed;
 use http::{HeaderMap, HeaderValue, request};
 
 use crate::connection::Connection;
@@ -15,6 +16,9 @@ pub(super) fn headers_for_upstream(head: request::Parts, opened: &Opened) -> Hea
     trust::remove_untrusted(&mut headers, opened);
     if let Some(verified) = verified {
         trust::insert_verdict(&mut headers, verified, signature);
+    }
+    if let Some(Unclaimed::Duplicate) = head.extensions.get() {
+        trust::insert_duplicate(&mut headers);
     }
     trust::insert_forwarded(&mut headers, head.extensions.get::<Connection>(), host);
     headers

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use http::header::HOST;
 use http::request;
 
+use crate::connection::Connection;
 use crate::path::{PathPattern, continues, readings};
 
 /// A host that a route is for, without port.
@@ -136,8 +137,12 @@ impl<T> Entry<T> {
     }
 }
 
-/// The host that a request names: none if it names several.
+/// The host that a request names: none if it names several. The one that a trusted proxy reports takes precedence.
 pub fn host_of(head: &request::Parts) -> Option<&str> {
+    let reported = head.extensions.get::<Connection>().and_then(Connection::host);
+    if let Some(host) = reported.and_then(|host| host.to_str().ok()) {
+        return Some(host);
+    }
     let mut hosts = head.headers.get_all(HOST).iter();
     let header = hosts.next().map(|value| value.to_str().unwrap_or_default());
     match (head.uri.authority(), header, hosts.next()) {

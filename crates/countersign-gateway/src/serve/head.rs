@@ -85,6 +85,12 @@ fn check_host(head: &request::Parts) -> Result<(), Malformed> {
     }
 }
 
+/// The port in the text of a host, or that the text is no valid host.
+pub(crate) fn port_of(host: &str) -> Result<Option<u16>, Malformed> {
+    // No written port is 0.
+    HostAndPort::parse(host, 0).map(|host| Some(host.port).filter(|port| *port > 0)).ok_or(Malformed::Host)
+}
+
 /// A host and port that can be compared. It has no user name and no percent-encoding.
 struct HostAndPort<'a> {
     host: &'a str,

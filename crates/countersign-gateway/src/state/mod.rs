@@ -14,6 +14,7 @@ use countersign_tower::BodyBudget;
 use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, Warning};
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::proxies::TrustedProxies;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
 use crate::upstream::Upstreams;
@@ -29,6 +30,8 @@ pub struct State {
     pub routes: Vec<LiveRoute>,
     /// The key sets of the sources, each once.
     pub key_sets: Vec<RemoteSet>,
+    /// The proxies in front of the gateway.
+    pub trusted_proxies: TrustedProxies,
     /// Bounds the bytes of request heads and bodies in memory, over all routes.
     pub budget: BodyBudget,
     /// Everything that `/metrics` shows.
@@ -106,7 +109,9 @@ impl State {
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counted);
         metrics.show_log(log);
         let key_sets = sets.all();
-        Ok(Self { sources, routes, key_sets, budget, metrics: Arc::new(metrics), warnings, sets, balanced })
+        let trusted_proxies = TrustedProxies::new(config.server.trusted_proxies.iter().map(|spec| spec.network));
+        let metrics = Arc::new(metrics);
+        Ok(Self { sources, routes, key_sets, trusted_proxies, budget, metrics, warnings, sets, balanced })
     }
 
     /// Reads the secrets and certificates that `config` names, as [`build`](Self::build) does, and returns what is doubtful.

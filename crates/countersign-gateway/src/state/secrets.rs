@@ -4,11 +4,12 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use countersign::secret::SecretError;
 use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::config::{KeyPath, Problem, SecretOrigin, SecretRef, hide};
+use crate::config::{EncodingSpec, KeyPath, Problem, SecretOrigin, SecretRef, hide};
 
 /// The most bytes that a secret file may have.
 const MAX_FILE: usize = 64 * 1024;
@@ -39,10 +40,11 @@ impl<'f> Secrets<'f> {
         warnings: &mut Vec<Problem>,
     ) -> Result<Secret, Problem> {
         let problem = |message: &str| Problem::at(at, message);
-        let SecretRef { origin, label, expires_at } = entry;
+        let SecretRef { origin, label, expires_at, encoding } = entry;
+        let encoding = encoding.unwrap_or_default();
         let shown = shown(origin, self.folder);
         let mut secret =
-            read(origin, self.folder, &shown).map_err(|message| problem(&message).showing(shown.clone()))?;
+            read(origin, encoding, self.folder, &shown).map_err(|message| problem(&message).showing(shown.clone()))?;
         if let Some(label) = label {
             secret = secret.labelled(label.as_str());
         }
@@ -108,7 +110,7 @@ fn shown(origin: &SecretOrigin, folder: &Path) -> String {
 }
 
 /// The secret, labelled with the name of its variable or file, which is `shown`.
-fn read(origin: &SecretOrigin, folder: &Path, shown: &str) -> Result<Secret, String> {
+fn read(origin: &SecretOrigin, encoding: EncodingSpec, folder: &Path, shown: &str) -> Result<Secret, String> {
     let (found, text, label) = match origin {
         SecretOrigin::Env(name) => {
             let wrong = |why: &str| format!("the environment variable {shown} {why}");
@@ -128,9 +130,22 @@ fn read(origin: &SecretOrigin, folder: &Path, shown: &str) -> Result<Secret, Str
     };
     // Editors end a file with a newline. Anything else around a secret is an error.
     let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    let secret = Secret::parse(line).map_err(|error| format!("{found}: {error}"))?;
+    let secret = parse(line, encoding).map_err(|error| format!("{found}: {error}"))?;
     let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
     Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
+}
+
+/// The key that this text stands for.
+fn parse(text: &str, encoding: EncodingSpec) -> Result<Secret, SecretError> {
+    match encoding {
+        EncodingSpec::Raw => Secret::from_bytes(text.as_bytes()),
+        EncodingSpec::Prefix if !text.starts_with("whsec_") => {
+            // A key that was copied with quotes or spaces would never match.
+            if text.trim() == text { Secret::from_bytes(text.as_bytes()) } else { Secret::parse(text) }
+        }
+        EncodingSpec::Versioned => Secret::parse(text.strip_prefix("v1,").unwrap_or(text)),
+        EncodingSpec::Base64 | EncodingSpec::Prefix => Secret::parse(text),
+    }
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {

@@ -9,7 +9,7 @@ use countersign_jwks::RemoteKeys;
 
 use super::key_sets::KeySets;
 use super::secrets::Secrets;
-use crate::config::{KeyPath, Problem, PublicKeySpec, ReplaySpec, SourceConfig, StoreSpec};
+use crate::config::{DuplicatesSpec, KeyPath, Problem, PublicKeySpec, ReplaySpec, SourceConfig, StoreSpec};
 use crate::fullness::Fullness;
 use crate::source_keys::Keys;
 
@@ -28,6 +28,8 @@ pub struct Source {
     pub lease: Duration,
     /// The label of each secret, and when it expires, if it does.
     pub secrets: Vec<(String, Option<UnixTime>)>,
+    /// What is done with a message that was handled before.
+    pub duplicates: DuplicatesSpec,
     replay: ReplaySpec,
 }
 
@@ -62,7 +64,8 @@ impl Source {
             |kept| Arc::clone(&kept.fullness),
         );
         let depends_on_remote = config.secrets.is_empty() && config.public_keys.is_empty();
-        Ok(Self { keys, depends_on_remote, store, fullness, lease: replay.lease, secrets, replay })
+        let (lease, duplicates) = (replay.lease, config.duplicates);
+        Ok(Self { keys, depends_on_remote, store, fullness, lease, secrets, duplicates, replay })
     }
 }
 

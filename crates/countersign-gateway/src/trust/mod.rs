@@ -14,11 +14,12 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::connection::{Connection, Peer, Scheme};
+use crate::list::elements;
 use folded::Folded;
 use known::{is_untrusted, is_vouching};
 use names::{
-    EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PROTO,
+    DUPLICATE, EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT,
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
 pub use opened::Opened;
 
@@ -57,12 +58,6 @@ fn remove_listed(headers: &mut HeaderMap, keeps: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-/// The elements of a header that is a list, whatever its lines and bytes are. Empty ones do not count.
-fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lists = headers.get_all(name).into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    lists.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
-}
-
 fn is_content(name: &HeaderName) -> bool {
     name.as_str().starts_with("content-")
 }
@@ -94,27 +89,36 @@ pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified, signature: O
     }
 }
 
-/// Says who is connected, and to which host. What is still there was opened by the operator: a chain of
-/// addresses is continued, and of several hosts or schemes the last stays, which is the one of the proxy in front.
+/// Says that the message was handled before.
+pub fn insert_duplicate(headers: &mut HeaderMap) {
+    headers.insert(DUPLICATE, HeaderValue::from_static("true"));
+}
+
+/// Says who is connected, and to which host, as far as a trusted proxy or the connection tells. What is still there was
+/// opened by the operator: a chain of addresses is continued, and of several hosts, ports or schemes the last stays, which
+/// is the one of the proxy in front.
 pub fn insert_forwarded(headers: &mut HeaderMap, connection: Option<&Connection>, host: Option<HeaderValue>) {
     if let Some(connection) = connection {
-        let chain = continued(headers, connection.peer());
+        let chain = continued(headers, connection);
         headers.insert(X_FORWARDED_FOR, chain);
     }
     insert_last(headers, &X_FORWARDED_HOST, host);
+    insert_last(headers, &X_FORWARDED_PORT, connection.and_then(Connection::port).map(HeaderValue::from));
     let scheme = connection.map_or(Scheme::Http, Connection::scheme);
     insert_last(headers, &X_FORWARDED_PROTO, Some(HeaderValue::from_static(scheme.as_str())));
 }
 
-/// The chain of addresses with the peer at its end. An element that is not ASCII text becomes `unknown`, so that all
+/// The chain of addresses with the peer at its end. An opened chain names the client of a trusted proxy already, so the
+/// proxy is at its end. An element that is not ASCII text becomes `unknown`, so that all
 /// others keep their place.
-fn continued(headers: &HeaderMap, peer: &Peer) -> HeaderValue {
+fn continued(headers: &HeaderMap, connection: &Connection) -> HeaderValue {
     let mut chain = Vec::new();
     for element in elements(headers, &X_FORWARDED_FOR) {
         let is_text = element.iter().all(|byte| matches!(byte, b' '..=b'~'));
         chain.extend_from_slice(if is_text { element } else { b"unknown" });
         chain.extend_from_slice(b", ");
     }
+    let peer: &Peer = connection.proxy().filter(|_| !chain.is_empty()).unwrap_or(connection.peer());
     chain.extend_from_slice(peer.as_bytes());
     HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.to_header_value())
 }

@@ -14,13 +14,16 @@ pub(super) const KEY: HeaderName = HeaderName::from_static("countersign-key");
 pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-message-id");
 pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
 pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
+pub(super) const DUPLICATE: HeaderName = HeaderName::from_static("countersign-duplicate");
 /// All of the gateway's own. The prefix covers them, but not a spelling without separators.
-pub(super) static VOUCHING: [HeaderName; 7] = [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE];
+pub(super) static VOUCHING: [HeaderName; 8] =
+    [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, DUPLICATE];
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(super) static FORWARDED: [HeaderName; 3] = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST];
+pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) static FORWARDED: [HeaderName; 4] = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT];
 
 pub(super) static SIGNED: [HeaderName; 3] = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
 /// How the body is to be read. Not signed, but nobody between the sender and us is to take them away.

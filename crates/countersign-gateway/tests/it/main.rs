@@ -19,6 +19,8 @@ mod logging;
 mod model;
 mod other_clients;
 mod outages;
+mod presets;
+mod proxies;
 mod rejections;
 mod reload;
 mod retries;

@@ -19,6 +19,10 @@ pub(crate) fn accepted() -> Vec<String> {
         // Shorter than the default of `connect_timeout`, which then is as short.
         change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
         change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
+        change("admin =", "trusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\", \"192.0.2.7\", \"::1\"]\nadmin ="),
+        change("tolerance =", "preset = \"polar\"\nduplicates = \"forward\"\nheaders = \"either\"\ntolerance ="),
+        change("tolerance = \"5m\"", "preset = \"standard\""),
+        change("{ env = \"TEST_SECRET\" }", "{ env = \"TEST_SECRET\", encoding = \"prefix\" }"),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
@@ -49,6 +53,11 @@ fn the_check_says_how_many_deliveries_a_store_has_room_for() {
             change("capacity = 100000", "capacity = 100000\nretain = \"73h\""),
             "source \"gemini\": the store remembers 100,000 ids for 73 h, which is enough for 22 deliveries a minute\n",
         ),
+        (
+            change("tolerance =", "preset = \"openai\"\ntolerance ="),
+            "the store remembers 100,000 ids for 73 h, which is enough for 22 deliveries a minute\n",
+        ),
+        (change("tolerance =", "preset = \"resend\"\ntolerance ="), "the store remembers 100,000 ids for 30 h,"),
     ] {
         let text = text_of(&run(folder.path(), &config, &["--check"]), 0);
         assert!(text.contains(line), "{text}");

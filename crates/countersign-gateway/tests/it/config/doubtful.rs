@@ -53,6 +53,7 @@ fn cases() -> Vec<(String, usize, &'static str)> {
         (change("admin =", "max_connections = 1000000000000000000\nadmin ="), 3, "would not start"),
         (change("{ env = \"TEST_SECRET\" }", "{ file = \"open.secret\" }"), 6, "anybody on this machine can replace"),
         (change("[\"batch.*\"]", "[\"*\"]\nuntyped = \"reject\""), 19, "`untyped` is for a filter"),
+        (change("admin =", "trusted_proxies = [\"0.0.0.0/0\"]\nadmin ="), 3, "can claim any address"),
         (change("admin =", "head_timeout = \"1ns\"\nadmin ="), 3, "`head_timeout` is only 1ns"),
         (change("admin =", "idle_timeout = \"1M\"\nadmin ="), 3, "`idle_timeout` is 1month"),
         (change("admin =", "write_timeout = \"366d\"\nadmin ="), 3, "`write_timeout` is 1year"),
