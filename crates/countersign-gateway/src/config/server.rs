@@ -6,10 +6,11 @@ use countersign_tower::VerifyLayer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::addresses::{ListenSpec, check_listeners};
+use super::addresses::{AddressSpec, check_listeners};
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
+use super::listen::ListenSpec;
 use super::values::count;
 use super::{duration, limits, size};
 use crate::serve::{MAX_HEAD, Timeouts};
@@ -18,11 +19,11 @@ use crate::serve::{MAX_HEAD, Timeouts};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// The addresses for webhooks, at least one. No two may overlap.
+    /// The listeners for webhooks, at least one. No two addresses may overlap.
     #[schemars(length(min = 1))]
     pub listen: Vec<ListenSpec>,
     /// The address for `/healthz`, `/readyz` and `/metrics`. It serves at most 64 connections. Default: none.
-    pub admin: Option<ListenSpec>,
+    pub admin: Option<AddressSpec>,
     /// How many threads accept and serve connections, from 1 to 4096. Default: one for each processor.
     #[serde(default, deserialize_with = "threads")]
     #[schemars(range(min = 1, max = 4096))]
@@ -107,7 +108,8 @@ impl Server {
             let message = "listen on one address at least, like \"127.0.0.1:8080\"";
             return Err(Problem::at(&at.key("listen"), message));
         }
-        check_listeners(&self.listen, self.admin, warnings)?;
+        let listen: Vec<_> = self.listen.iter().map(|spec| spec.address).collect();
+        check_listeners(&listen, self.admin.map(|spec| spec.address), warnings)?;
         if let Some(threads) = self.threads {
             limits::warn_of_threads(&at.key("threads"), threads, warnings);
         }

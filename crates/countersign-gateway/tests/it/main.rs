@@ -19,6 +19,7 @@ mod logging;
 mod model;
 mod other_clients;
 mod outages;
+mod proxy_protocol;
 mod rejections;
 mod retries;
 mod routes;

@@ -19,6 +19,8 @@ pub(crate) fn accepted() -> Vec<String> {
         // Shorter than the default of `connect_timeout`, which then is as short.
         change("upstream_timeout = \"30s\"", "upstream_timeout = \"2s\""),
         change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
+        change("[\"127.0.0.1:18080\"]", "[\"127.0.0.1:18080\", { address = \"[::1]:18080\", proxy_protocol = true }]"),
+        change("[\"127.0.0.1:18080\"]", "[{ address = \"127.0.0.1:18080\", proxy_protocol = false }]"),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
