@@ -18,12 +18,12 @@ const A_URL: &str = "an upstream is a URL, like \"http://127.0.0.1:3000\"";
 
 /// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenSpec {
+pub struct AddressSpec {
     /// The IP address and port.
     pub address: SocketAddr,
 }
 
-impl<'de> Deserialize<'de> for ListenSpec {
+impl<'de> Deserialize<'de> for AddressSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text(deserializer, "an IP address and a port, like \"127.0.0.1:8080\"", |text| {
             listener(text).map(|address| Self { address })
@@ -31,7 +31,7 @@ impl<'de> Deserialize<'de> for ListenSpec {
     }
 }
 
-impl JsonSchema for ListenSpec {
+impl JsonSchema for AddressSpec {
     fn schema_name() -> Cow<'static, str> {
         "Address".into()
     }
@@ -60,16 +60,16 @@ fn listener(text: &str) -> Result<SocketAddr, &'static str> {
 
 /// Checks the addresses of the server: no two may want the same port of the same interface.
 pub(super) fn check_listeners(
-    listen: &[ListenSpec],
-    admin: Option<ListenSpec>,
+    listen: &[SocketAddr],
+    admin: Option<SocketAddr>,
     warnings: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
     let server = KeyPath::server();
     let webhooks =
-        listen.iter().enumerate().map(|(position, spec)| (server.key("listen").entry(position), "listen", spec));
-    let all = webhooks.chain(admin.iter().map(|spec| (server.key("admin"), "admin", spec)));
+        listen.iter().enumerate().map(|(position, own)| (server.key("listen").entry(position), "listen", own));
+    let all = webhooks.chain(admin.iter().map(|own| (server.key("admin"), "admin", own)));
     let mut taken: Vec<(SocketAddr, &str)> = Vec::new();
-    for (at, key, &ListenSpec { address }) in all {
+    for (at, key, &address) in all {
         if let Some((other, of)) = taken.iter().find(|(other, _)| overlap(*other, address)) {
             let why = if *other == address {
                 String::new()
@@ -83,7 +83,7 @@ pub(super) fn check_listeners(
         }
         taken.push((address, key));
     }
-    if let Some(ListenSpec { address }) = admin.filter(|admin| !admin.address.ip().to_canonical().is_loopback()) {
+    if let Some(address) = admin.filter(|admin| !admin.ip().to_canonical().is_loopback()) {
         let message = format!(
             "`admin` listens on {address}, not on loopback: anyone who can reach it can read the names of routes and sources, \
              and how many deliveries each has; use 127.0.0.1, or keep others away from it"

@@ -14,6 +14,7 @@ pub(crate) mod hide;
 mod jwks;
 mod key_path;
 mod limits;
+mod listen;
 mod misread;
 mod presets;
 mod proxies;
@@ -40,7 +41,7 @@ use countersign::clock::{Clock, SystemClock};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use addresses::{ListenSpec, UpstreamSpec};
+pub use addresses::{AddressSpec, UpstreamSpec};
 pub use capacity::Capacity;
 pub(crate) use document::Document;
 pub(crate) use error::Problem;
@@ -49,6 +50,7 @@ pub use events::Events;
 pub(crate) use hide::shown;
 pub use jwks::JwksSpec;
 pub(crate) use key_path::KeyPath;
+pub use listen::ListenSpec;
 pub use presets::PresetSpec;
 pub use proxies::ProxySpec;
 pub use public_keys::PublicKeySpec;
@@ -157,7 +159,9 @@ impl Config {
 
     /// No backend may be the gateway itself.
     fn check_loops(&self) -> Result<(), Problem> {
-        let own: Vec<_> = self.server.listen.iter().chain(&self.server.admin).map(|spec| spec.address).collect();
+        let Server { listen, admin, .. } = &self.server;
+        let admin = admin.map(|spec| spec.address);
+        let own: Vec<_> = listen.iter().map(|spec| spec.address).chain(admin).collect();
         for (position, route) in self.routes.iter().enumerate() {
             for (entry, upstream) in route.upstream.iter().enumerate() {
                 if let Some(own) = addresses::loops_back(&upstream.authority, &own) {

@@ -6,10 +6,11 @@ use countersign_tower::VerifyLayer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::addresses::{ListenSpec, check_listeners};
+use super::addresses::{AddressSpec, check_listeners};
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
+use super::listen::ListenSpec;
 use super::proxies::{self, ProxySpec};
 use super::values::count;
 use super::{duration, limits, size};
@@ -19,12 +20,12 @@ use crate::serve::{MAX_HEAD, Timeouts};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// The addresses for webhooks, at least one. No two may overlap.
+    /// The listeners for webhooks, at least one. No two addresses may overlap.
     #[schemars(length(min = 1))]
     pub listen: Vec<ListenSpec>,
     /// The address for `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`. It serves at most 64 connections.
     /// Default: none.
-    pub admin: Option<ListenSpec>,
+    pub admin: Option<AddressSpec>,
     /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8". If a connection comes from one of
     /// them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
     /// host it named, and how. The chain is read from its end, past trusted proxies. These facts are in the log, in the
@@ -121,7 +122,8 @@ impl Server {
             let message = "listen on one address at least, like \"127.0.0.1:8080\"";
             return Err(Problem::at(&at.key("listen"), message));
         }
-        check_listeners(&self.listen, self.admin, warnings)?;
+        let listen: Vec<_> = self.listen.iter().map(|spec| spec.address).collect();
+        check_listeners(&listen, self.admin.map(|spec| spec.address), warnings)?;
         proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);
         if let Some(threads) = self.threads {
             limits::warn_of_threads(&at.key("threads"), threads, warnings);

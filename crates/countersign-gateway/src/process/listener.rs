@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::ServerError;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Counts, TurnedAway};
-use crate::serve::{Responds, Server, Slots};
+use crate::serve::{Preamble, Responds, Server, Slots};
 
 /// The maximum length of the accept queue. The kernel may allow less.
 const BACKLOG: i32 = 4096;
@@ -58,14 +58,19 @@ pub(super) fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>
 /// Accepts connections on one thread.
 pub(super) struct Listener<S> {
     pub(super) name: String,
-    pub(super) sockets: Vec<TcpListener>,
+    pub(super) sockets: Vec<(TcpListener, Preamble)>,
     pub(super) acceptor: Acceptor<S>,
     lifecycle: Lifecycle,
     until: Option<CancellationToken>,
 }
 
 impl<S> Listener<S> {
-    pub(super) fn new(name: String, sockets: Vec<TcpListener>, acceptor: Acceptor<S>, lifecycle: &Lifecycle) -> Self {
+    pub(super) fn new(
+        name: String,
+        sockets: Vec<(TcpListener, Preamble)>,
+        acceptor: Acceptor<S>,
+        lifecycle: &Lifecycle,
+    ) -> Self {
         lifecycle.add_listener();
         Self { name, sockets, acceptor, lifecycle: lifecycle.clone(), until: None }
     }
@@ -80,14 +85,14 @@ impl<S> Listener<S> {
 impl<S: Responds> Service for Listener<S> {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let mut accepting = JoinSet::new();
-        for socket in self.sockets.drain(..) {
+        for (socket, preamble) in self.sockets.drain(..) {
             // So that the sockets can be passed to a new process. Inheriting them is not implemented yet: `bind` would
             // have to look here first.
             if let (Some(fds), Ok(address)) = (&fds, socket.local_addr()) {
                 fds.lock().add(format!("{address}#{}", self.name), socket.as_raw_fd());
             }
             match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => drop(accepting.spawn(self.acceptor.clone().accept(socket))),
+                Ok(socket) => drop(accepting.spawn(self.acceptor.clone().accept(socket, preamble))),
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
         }
@@ -155,7 +160,7 @@ impl<S> Clone for Acceptor<S> {
 }
 
 impl<S: Responds> Acceptor<S> {
-    async fn accept(self, socket: tokio::net::TcpListener) {
+    async fn accept(self, socket: tokio::net::TcpListener, preamble: Preamble) {
         if let Some(spare) = &self.spare {
             spare.fill();
         }
@@ -164,7 +169,7 @@ impl<S: Responds> Acceptor<S> {
             match socket.accept().await {
                 Ok((stream, address)) => {
                     is_exhausted = false;
-                    self.serve(stream, address);
+                    self.serve(stream, address, preamble.clone());
                 }
                 Err(error) if is_exhaustion(&error) => {
                     if !std::mem::replace(&mut is_exhausted, true) {
@@ -185,7 +190,7 @@ impl<S: Responds> Acceptor<S> {
         }
     }
 
-    fn serve(&self, stream: TcpStream, address: SocketAddr) {
+    fn serve(&self, stream: TcpStream, address: SocketAddr, preamble: Preamble) {
         let Some(slot) = self.slots.take() else {
             self.counts.turned_away(TurnedAway::MaxConnections);
             tracing::debug!(peer = %address.ip(), "turned away: max_connections are open");
@@ -195,7 +200,7 @@ impl<S: Responds> Acceptor<S> {
         let _ = stream.set_nodelay(true);
         let (server, spare) = (Arc::clone(&self.server), self.spare.clone());
         self.tasks.spawn(async move {
-            server.serve(stream, address, slot).await;
+            server.serve(stream, address, preamble, slot).await;
             // At once, before another connection takes the file that was just closed.
             if let Some(spare) = spare {
                 spare.fill();

@@ -27,7 +27,7 @@ use crate::config::{Config, ConfigError, ListenSpec, UpstreamSpec};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
-use crate::serve::{MAX_HEAD, Server, Slots};
+use crate::serve::{MAX_HEAD, Preamble, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
 use crate::upstream::Upstreams;
@@ -129,9 +129,10 @@ fn build(
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for ListenSpec { address } in &config.listen {
+    for ListenSpec { address, proxy_protocol } in &config.listen {
         let bound = listener::bind(*address, threads)?;
-        sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
+        let preamble = Preamble { proxy_header: *proxy_protocol };
+        sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push((socket, preamble.clone())));
     }
     let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
     // Before anything listens: who is told that the gateway is ready may send at once.
@@ -151,7 +152,7 @@ fn build(
     for (thread, sockets) in sockets.into_iter().enumerate() {
         server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &lifecycle));
     }
-    for ListenSpec { address } in &config.listen {
+    for ListenSpec { address, .. } in &config.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
@@ -164,6 +165,7 @@ fn build(
             counts,
             spare: Some(Arc::default()),
         };
+        let sockets = sockets.into_iter().map(|socket| (socket, Preamble::default())).collect();
         let listener = Listener::new("admin".into(), sockets, acceptor, &lifecycle);
         server.add_service(listener.until(admin_end.token));
         tracing::info!(%address, "listening for health checks and scrapes");

@@ -1,7 +1,7 @@
 //! The life of a connection.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::activity::{Activity, LINGER, Timeouts};
 use super::link::Link;
 use super::plain::{Handover, Plain};
+use super::preamble::{Failure, Preamble, read_proxy_header};
 use super::service::Requests;
 use super::slots::{Phase, Slot};
 use super::streams::Streams;
@@ -81,19 +82,43 @@ impl<S: Responds> Server<S> {
         self
     }
 
-    /// Serves a stream until it ends.
-    pub async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, slot: Slot) {
+    /// Serves a stream of a listener with this preamble until it ends.
+    pub async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, preamble: Preamble, slot: Slot) {
         let accepted = SystemClock.instant();
         let mut phase = slot.watch();
+        let mut peer = address.ip();
+        if preamble.proxy_header {
+            // Boxed, so that a connection without it uses less memory.
+            let Some(announced) = Box::pin(self.proxy_header(&stream, accepted, &mut phase)).await else { return };
+            peer = announced.unwrap_or(peer);
+        }
         let Some(early) = self.first_bytes(&stream, accepted, &mut phase).await else { return };
         // Boxed, so that a connection without a request uses less memory.
-        let connection = Connection::new(address.ip(), Scheme::Http);
+        let connection = Connection::new(peer, Scheme::Http);
         let handover = Handover { stream, received: early, is_used: false };
         let handover = Box::pin(self.serve_plain(handover, &connection, &mut phase)).await;
         if let Some(handover) = handover {
             Box::pin(self.serve_http(handover, connection, accepted, phase)).await;
         }
         drop(slot);
+    }
+
+    /// The address in the header of the PROXY protocol, if it has one. `None` if the connection has ended.
+    async fn proxy_header(
+        &self,
+        stream: &TcpStream,
+        accepted: Instant,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Option<IpAddr>> {
+        let mut has_begun = false;
+        let reading = read_proxy_header(stream, &mut has_begun);
+        match self.until_head_timeout(accepted, phase, reading).await {
+            Ok(Ok(source)) => return Some(source),
+            Ok(Err(Failure::Counted(ending))) => (self.on_ending)(ending),
+            Err(Cut::Late) => (self.on_ending)(late(has_begun)),
+            Ok(Err(Failure::Gone)) | Err(Cut::Stopping) => {}
+        }
+        None
     }
 
     /// The first bytes of a connection, as many as are needed to detect its protocol.
@@ -104,35 +129,38 @@ impl<S: Responds> Server<S> {
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Bytes> {
         let mut early = BytesMut::new();
-        if *phase.borrow() == Phase::Stopping {
-            return None;
+        match self.until_head_timeout(accepted, phase, read_first(stream, &mut early)).await {
+            Ok(is_known) => is_known.then(|| early.freeze()),
+            Err(Cut::Stopping) => None,
+            Err(Cut::Late) => {
+                (self.on_ending)(late(!early.is_empty()));
+                None
+            }
         }
+    }
+
+    /// Does this work before the first head, unless it takes too long or the process stops.
+    async fn until_head_timeout<F: Future>(
+        &self,
+        accepted: Instant,
+        phase: &mut watch::Receiver<Phase>,
+        work: F,
+    ) -> Result<F::Output, Cut> {
+        if *phase.borrow() == Phase::Stopping {
+            return Err(Cut::Stopping);
+        }
+        let mut work = pin!(work);
         let mut limit = pin!(sleep_until((accepted + self.timeouts.at(phase).head).into()));
         loop {
             tokio::select! {
-                ready = stream.readable() => ready.ok()?,
+                output = work.as_mut() => return Ok(output),
                 changed = phase.changed() => {
                     if changed.is_err() || *phase.borrow() == Phase::Stopping {
-                        return None;
+                        return Err(Cut::Stopping);
                     }
                     limit.as_mut().reset((accepted + self.timeouts.at(phase).head).into());
-                    continue;
                 }
-                () = limit.as_mut() => {
-                    (self.on_ending)(if early.is_empty() { Ending::IdleTimeout } else { Ending::HeadTimeout });
-                    return None;
-                }
-            }
-            early.reserve(FIRST_READ);
-            match stream.try_read_buf(&mut early) {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-                Err(_) => return None,
-            }
-            let known = early.len().min(PREFACE.len());
-            if known == PREFACE.len() || early[..known] != PREFACE[..known] {
-                return Some(early.freeze());
+                () = limit.as_mut() => return Err(Cut::Late),
             }
         }
     }
@@ -229,6 +257,39 @@ impl<S: Responds> Server<S> {
                 link.write_now(&ending.to_http1());
                 let _ = timeout(LINGER, poll_fn(|cx| link.poll_close(cx))).await;
             }
+        }
+    }
+}
+
+/// Why a connection ends before its first head.
+enum Cut {
+    /// The process stops.
+    Stopping,
+    /// It took too long.
+    Late,
+}
+
+/// The ending of a connection whose head took too long.
+fn late(has_begun: bool) -> Ending {
+    if has_begun { Ending::HeadTimeout } else { Ending::IdleTimeout }
+}
+
+/// Reads until the protocol is known. Returns false at the end of the stream.
+async fn read_first(stream: &TcpStream, early: &mut BytesMut) -> bool {
+    loop {
+        if stream.readable().await.is_err() {
+            return false;
+        }
+        early.reserve(FIRST_READ);
+        match stream.try_read_buf(early) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(_) => return false,
+        }
+        let known = early.len().min(PREFACE.len());
+        if known == PREFACE.len() || early[..known] != PREFACE[..known] {
+            return true;
         }
     }
 }

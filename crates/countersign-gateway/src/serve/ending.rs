@@ -20,6 +20,8 @@ pub enum Ending {
     IdleTimeout,
     /// The client did not read a response for too long.
     WriteTimeout,
+    /// The connection did not begin with a valid header of the PROXY protocol, on a listener that requires one.
+    MalformedProxyHeader,
 }
 
 impl Ending {
@@ -32,6 +34,7 @@ impl Ending {
             Self::OverBudget => "over_budget",
             Self::IdleTimeout => "idle_timeout",
             Self::WriteTimeout => "write_timeout",
+            Self::MalformedProxyHeader => "malformed_proxy_header",
         }
     }
 
@@ -48,7 +51,7 @@ impl Ending {
             }
             Self::OverBudget => (StatusCode::SERVICE_UNAVAILABLE, "too much data is being received; try again later"),
             Self::HeadTimeout => (StatusCode::REQUEST_TIMEOUT, "the request line and headers did not arrive in time"),
-            Self::Malformed | Self::IdleTimeout | Self::WriteTimeout => {
+            Self::Malformed | Self::IdleTimeout | Self::WriteTimeout | Self::MalformedProxyHeader => {
                 (StatusCode::BAD_REQUEST, "the request is not valid HTTP")
             }
         };

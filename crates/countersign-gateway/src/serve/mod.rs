@@ -2,7 +2,8 @@
 //!
 //! It is independent of webhooks, and of how streams are accepted.
 //!
-//! `connection.rs` serves a connection, first without a request and then as HTTP/1.1 or HTTP/2. `activity.rs` decides
+//! `connection.rs` serves a connection, first without a request and then as HTTP/1.1 or HTTP/2. `preamble.rs` reads what
+//! the listener requires before that. `activity.rs` decides
 //! when it must end. `link.rs` is the stream below hyper. It counts heads (`scan/`), and closes the stream so that a
 //! response still arrives if the rest of its request is not read.
 
@@ -13,6 +14,8 @@ mod ending;
 pub mod head;
 mod link;
 mod plain;
+mod preamble;
+mod proxy_header;
 mod scan;
 mod service;
 mod slots;
@@ -32,6 +35,7 @@ pub use activity::Timeouts;
 pub use body::RequestBody;
 pub use connection::Server;
 pub use ending::Ending;
+pub use preamble::Preamble;
 pub use slots::{Phase, Slot, Slots};
 
 /// The maximum size of a request head, in bytes.

@@ -21,6 +21,7 @@ mod other_clients;
 mod outages;
 mod presets;
 mod proxies;
+mod proxy_protocol;
 mod rejections;
 mod reload;
 mod retries;

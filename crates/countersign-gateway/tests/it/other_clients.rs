@@ -1,12 +1,10 @@
 //! Early rejections reach other clients: curl, Python, and proxies in front of the gateway.
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::process::{Child, Command};
+use std::process::Command;
 
-use crate::common::{Backend, Gateway, Wire, delivery, finished, free_address, noise, send, until};
+use crate::common::{Backend, Front, Gateway, Wire, delivery, finished, free_address, noise, send};
 use http::StatusCode;
-use tokio::net::TcpStream;
 
 /// More bytes than fit into the buffers of two sockets, and fewer than the gateway discards.
 const LONG: usize = 3_000_000;
@@ -44,46 +42,16 @@ async fn curl_and_python_see_the_rejection_of_what_they_are_still_sending() {
     );
 }
 
-/// A proxy in front of the gateway; it is stopped when this is dropped.
-struct Front(Child, SocketAddr);
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Front {
-    /// Starts the proxy. Prints why and returns `None` if it is not installed.
-    async fn start(program: &str, arguments: &[&str], address: SocketAddr) -> Option<Self> {
-        let null = std::process::Stdio::null;
-        // Debian installs servers in a folder that is not in every user's path.
-        let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-        let command = |program: &str| {
-            let paths = std::env::split_paths(&path).map(|folder| folder.join(program));
-            Command::new(paths.into_iter().find(|path| path.exists()).unwrap_or_else(|| program.into()))
-        };
-        let Ok(child) = command(program).args(arguments).stdout(null()).stderr(null()).spawn() else {
-            eprintln!("skipped: {program} is not installed");
-            return None;
-        };
-        let front = Self(child, address);
-        until("the proxy listens", async || TcpStream::connect(address).await.is_ok()).await;
-        Some(front)
-    }
-}
-
 async fn assert_rejections_pass(front: &Front) {
     for n in 0..3 {
         let large = delivery(&format!("msg_{n}"), noise(LONG));
         for (sent, status) in [(large.clone(), 413), (large.without("webhook-id"), 400)] {
-            let reply = send(front.1, &sent, Wire::Http1Length).await;
+            let reply = send(front.address, &sent, Wire::Http1Length).await;
             assert_eq!(reply.status.as_u16(), status, "{n}: {:?}", reply.body);
         }
     }
     let good = delivery("msg_good", noise(1000));
-    assert_eq!(send(front.1, &good, Wire::Http1Length).await.status, StatusCode::OK);
+    assert_eq!(send(front.address, &good, Wire::Http1Length).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -140,6 +140,7 @@ fn the_schema_refuses_what_the_gateway_refuses_for_its_form() {
         ("[[routes]]\npath = \"/gemini\"", "[[routes]]"),
         ("[server]\nlisten = [\"127.0.0.1:18080\"]", "[server]"),
         ("[\"127.0.0.1:18080\"]", "[]"),
+        ("[\"127.0.0.1:18080\"]", "[{ address = \"127.0.0.1:18080\", no_key = 1 }]"),
         ("[\"127.0.0.1:18080\"]", "\"127.0.0.1:18080\""),
         ("{ env = \"TEST_SECRET\" }", "{ env = \"A\", file = \"b\" }"),
         ("{ env = \"TEST_SECRET\" }", "{ label = \"a\" }"),

@@ -55,7 +55,17 @@ impl Gateway {
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
         // Another process may take the port between its choice and its use.
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start(server, sources_and_routes, arguments, files).await {
+            if let Some(gateway) = Self::try_start(("", server), sources_and_routes, arguments, files).await {
+                return gateway;
+            }
+        }
+        panic!("no port stays free")
+    }
+
+    /// With more keys of the listener for webhooks and of the server; ready when this returns.
+    pub(crate) async fn listening(listener: &str, server: &str, sources_and_routes: &str) -> Self {
+        for _ in 0..5 {
+            if let Some(gateway) = Self::try_start((listener, server), sources_and_routes, &[], files).await {
                 return gateway;
             }
         }
@@ -66,7 +76,7 @@ impl Gateway {
     pub(crate) async fn start_writing_to(outputs: impl Fn() -> [Stdio; 2], sources_and_routes: &str) -> Self {
         for _ in 0..5 {
             let arguments = &["--log", "json"];
-            if let Some(gateway) = Self::try_start("", sources_and_routes, arguments, |_| outputs()).await {
+            if let Some(gateway) = Self::try_start(("", ""), sources_and_routes, arguments, |_| outputs()).await {
                 return gateway;
             }
         }
@@ -74,7 +84,7 @@ impl Gateway {
     }
 
     async fn try_start(
-        server: &str,
+        (listener, server): (&str, &str),
         sources_and_routes: &str,
         arguments: &[&str],
         outputs: impl Fn(&Path) -> [Stdio; 2],
@@ -83,7 +93,12 @@ impl Gateway {
         let address = free_address();
         // The kernel may return the port that was free a moment ago.
         let admin = std::iter::repeat_with(free_address).find(|admin| *admin != address)?;
-        let config = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
+        let listen = if listener.is_empty() {
+            format!("\"{address}\"")
+        } else {
+            format!("{{ address = \"{address}\", {listener} }}")
+        };
+        let config = format!("[server]\nlisten = [{listen}]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
         let mut gateway = Self { process: spawn(&file, arguments, outputs(&file)), folder, address, admin };
         let mut clash = false;

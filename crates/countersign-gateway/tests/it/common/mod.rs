@@ -2,6 +2,7 @@
 //! ([`Gateway`]), senders over HTTP/1.1 and HTTP/2, and publishers of key sets.
 
 mod client;
+mod front;
 mod gateway;
 mod in_process;
 mod jwks;
@@ -18,6 +19,7 @@ pub(crate) use countersign_test::process::{finished, free_address};
 pub(crate) use countersign_test::tls::Authority;
 pub(crate) use countersign_test::wait::{soon, until};
 pub(crate) use countersign_test::wire::{Raw, Reply, raw_answers};
+pub(crate) use front::Front;
 pub(crate) use gateway::{Gateway, SOURCE, binary, route, route_to, run, secret_of};
 pub(crate) use in_process::InProcess;
 pub(crate) use jwks::{BODY, Publish, Publisher, keys, signed_by, source};

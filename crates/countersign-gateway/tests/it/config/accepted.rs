@@ -23,6 +23,8 @@ pub(crate) fn accepted() -> Vec<String> {
         change("tolerance =", "preset = \"polar\"\nduplicates = \"forward\"\nheaders = \"either\"\ntolerance ="),
         change("tolerance = \"5m\"", "preset = \"standard\""),
         change("{ env = \"TEST_SECRET\" }", "{ env = \"TEST_SECRET\", encoding = \"prefix\" }"),
+        change("[\"127.0.0.1:18080\"]", "[\"127.0.0.1:18080\", { address = \"[::1]:18080\", proxy_protocol = true }]"),
+        change("[\"127.0.0.1:18080\"]", "[{ address = \"127.0.0.1:18080\", proxy_protocol = false }]"),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
