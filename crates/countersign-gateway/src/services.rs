@@ -21,7 +21,7 @@ pub struct Services {
     pub gateway: Gateway,
     /// Responds to `/healthz`, `/readyz` and `/metrics`.
     pub admin: Router,
-    /// Where requests are recorded that end before they reach the gateway.
+    /// Records requests that end before they reach the gateway.
     pub ledger: Ledger,
 }
 
@@ -31,7 +31,7 @@ pub struct Environment<'a> {
     pub log: &'a Log,
     /// The time, for the checks of timestamps, the expiry of secrets and the replay stores.
     pub clock: Arc<dyn Clock>,
-    /// The listeners that have yet to start. The admin listener reports when all accept connections.
+    /// The listeners that have not started yet. The admin listener reports when all of them accept connections.
     pub starting: &'a Starting,
     /// The maximum number of connections to upstreams.
     pub upstream_connections: usize,

@@ -1,4 +1,4 @@
-//! The process: Pingora's runtimes, listeners on them, and the end. Nothing else names Pingora.
+//! The process: Pingora's runtimes, the listeners that run on them, and the shutdown. Only this module uses Pingora.
 
 mod balancer;
 mod files;
@@ -36,7 +36,7 @@ use listener::{Acceptor, Listener};
 
 pub use signals::survive_file_size_limit;
 
-/// Runs the gateway until it is told to stop by SIGTERM or SIGINT, and what is in flight has finished.
+/// Runs the gateway until SIGTERM or SIGINT stops it, and the requests in flight have finished.
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
 pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
@@ -65,7 +65,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
-    // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
+    // Pingora would wait for its whole grace period. The process exits earlier, as soon as all work is done.
     runtime.block_on(async {
         listeners_closed(phases).await?;
         finish(&tasks, timeout).await;
@@ -74,7 +74,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     })
 }
 
-/// What is built before the process.
+/// The parts that are built before the process starts.
 struct Parts {
     state: State,
     balancers: Vec<Arc<Balancer>>,
@@ -110,15 +110,15 @@ fn build(
     let Services { gateway, admin: admin_service, ledger } = Services::build(&state, environment);
     let State { key_sets, budget, metrics, .. } = state;
 
-    // Bound before anything starts: an address in use ends the process, and no connection is lost while
-    // some threads listen and others do not yet.
+    // Bind before anything starts. An address in use then ends the process, and no connection is lost while
+    // some threads already listen and others do not.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
     for ListenSpec { address } in &config.listen {
         let bound = listener::bind(*address, threads)?;
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push(socket));
     }
     let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
-    // Before anything listens: who is told that the gateway is ready may send at once.
+    // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
     runtime.block_on(balancer::resolve(&balancers));
 
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
@@ -139,7 +139,7 @@ fn build(
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
-        // A budget of its own, so that it responds while webhooks have used up theirs.
+        // A separate budget, so that it responds while webhooks use up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
         let acceptor = Acceptor {
             server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, tasks)),
@@ -161,7 +161,7 @@ fn build(
     Ok(server)
 }
 
-/// Waits until Pingora was told to stop and has told its listeners.
+/// Waits until Pingora was stopped and has notified its listeners.
 async fn listeners_closed(mut phases: broadcast::Receiver<ExecutionPhase>) -> Result<(), ServerError> {
     loop {
         match phases.recv().await {
@@ -183,7 +183,7 @@ async fn finish(tasks: &TaskTracker, timeout: Duration) {
     }
 }
 
-/// What stops the gateway, in place of Pingora's own choice.
+/// Decides what stops the gateway, instead of Pingora's default.
 struct Signals;
 
 #[async_trait]
@@ -205,7 +205,7 @@ async fn asked_to_stop() {
     }
 }
 
-/// Why the gateway did not run.
+/// Why the gateway did not start, or stopped.
 #[derive(Debug)]
 pub enum ServerError {
     /// A secret, certificate or key of the configuration cannot be used.
@@ -221,14 +221,14 @@ pub enum ServerError {
     Files {
         /// The configured number.
         max_connections: usize,
-        /// The most files that the process may open.
+        /// The maximum number of files that the process may open.
         limit: usize,
         /// How many of them are reserved for other uses.
         reserved: usize,
     },
     /// A thread or a runtime could not be started.
     Thread(std::io::Error),
-    /// The server ended without having been asked to.
+    /// The server ended without being stopped.
     Ended,
 }
 
