@@ -46,7 +46,7 @@ fn status(cell: &str) -> (u16, bool) {
     (digits.unwrap_or_else(|| panic!("no status: {cell}")), cell.contains("`Retry-After`"))
 }
 
-/// The status of the response. A gRPC response always has 200.
+/// The documented status. A gRPC response always has 200.
 fn expected_status(rejection: &Rejection) -> u16 {
     match rejection {
         Rejection::Unverified(rejection) => status_of(rejection.reason()),
@@ -67,7 +67,6 @@ fn the_manual_lists_every_reason_with_its_status() {
         let [code, cell, cause, cure] = row[..] else { panic!("not four cells: {row:?}") };
         assert!(!cause.is_empty() && !cure.is_empty(), "{row:?}");
         let code = code.trim_matches('`');
-        // Both a failed verification and the layer have this reason, so it is listed once.
         assert_eq!(listed.insert(code, status(cell).0), None, "{code} is listed twice");
     }
     let mut expected: BTreeMap<_, _> =
@@ -102,13 +101,12 @@ fn the_documentation_of_rejection_lists_every_status_and_grpc_code() {
     let all_others = all_others.expect("a row for all other reasons");
     for rejection in every_rejection() {
         // A failed verification is listed by its reason, and all others by the name of their variant.
-        let listed = match &rejection {
-            Rejection::Unverified(_) => listed.remove(rejection.code()).unwrap_or_else(|| all_others.clone()),
-            _ => {
-                let name = format!("{rejection:?}");
-                let name = name.split([' ', '(']).next().expect("a name");
-                listed.remove(name).unwrap_or_else(|| panic!("{name} is not listed"))
-            }
+        let listed = if matches!(rejection, Rejection::Unverified(_)) {
+            listed.remove(rejection.code()).unwrap_or_else(|| all_others.clone())
+        } else {
+            let name = format!("{rejection:?}");
+            let name = name.split([' ', '(']).next().expect("a name");
+            listed.remove(name).unwrap_or_else(|| panic!("{name} is not listed"))
         };
         let grpc = format!("{:?}", Code::from(i32::from(rejection.grpc_status()))).to_lowercase();
         let expected = (expected_status(&rejection), grpc, rejection.retry_after().is_some());
