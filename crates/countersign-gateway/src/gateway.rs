@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign::clock::Clock;
 use countersign_tower::body::BodyError;
@@ -37,8 +38,10 @@ pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
 pub struct Gateway(Arc<Routes>);
 
 struct Routes {
-    table: Table<Route>,
+    /// Replaced as a whole by a reload. Requests in progress keep the route that they started with.
+    table: ArcSwap<Table<Route>>,
     ledger: Ledger,
+    places: Places,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,12 +55,15 @@ impl Gateway {
     /// Puts the layer around the backends of each route. Outcomes are recorded in `ledger`. `places` is the maximum
     /// number of connections to upstreams.
     pub fn new(state: &State, ledger: &Ledger, places: &Places, clock: Arc<dyn Clock>) -> Self {
-        let entries = state.routes.iter().map(|route| {
-            let built = Route::new(route, &state.budget, ledger, places, &clock);
-            (route.config.host.clone(), route.config.path.clone(), built)
-        });
-        let table = Table::new(entries);
-        Self(Arc::new(Routes { table, ledger: ledger.clone(), clock }))
+        let (ledger, places) = (ledger.clone(), places.clone());
+        let table = ArcSwap::from_pointee(Route::table(state, &ledger, &places, &clock));
+        Self(Arc::new(Routes { table, ledger, places, clock }))
+    }
+
+    /// Serves the routes of this state from the next request on, over all connections.
+    pub fn replace(&self, state: &State) {
+        let Routes { table, ledger, places, clock } = &*self.0;
+        table.store(Arc::new(Route::table(state, ledger, places, clock)));
     }
 }
 
@@ -86,7 +92,8 @@ impl Routes {
         let arrived = self.clock.instant();
         let (head, body) = request.into_parts();
         let well_formed = head::check(&head, head.extensions.get::<TwoFramings>().is_some());
-        let route = well_formed.ok().and_then(|()| self.table.find(&head));
+        let table = self.table.load();
+        let route = well_formed.ok().and_then(|()| table.find(&head));
         let (reason, response) = match (well_formed, route) {
             (Err(malformed), _) => (malformed.code(), bad_request(malformed)),
             (Ok(()), None) => ("no_route", no_route()),
@@ -150,6 +157,13 @@ where
 }
 
 impl Route {
+    fn table(state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Table<Self> {
+        Table::new(state.routes.iter().map(|route| {
+            let built = Self::new(route, &state.budget, ledger, places, clock);
+            (route.config.host.clone(), route.config.path.clone(), built)
+        }))
+    }
+
     fn new(route: &LiveRoute, budget: &BodyBudget, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
         let LiveRoute { config: route, source, upstreams } = route;
         let ledger = ledger.route(match &route.host {

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use crate::connection::Peer;
 use crate::log::Log;
-use crate::metrics::{Metrics, RouteMetrics};
+use crate::metrics::{Counts, RouteMetrics};
 use crate::serve::Ending;
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
@@ -40,7 +40,7 @@ pub struct Entry<'a> {
 /// Records the outcome of each request, once.
 #[derive(Clone)]
 pub struct Ledger {
-    metrics: Arc<Metrics>,
+    counts: Counts,
     log: Log,
     clock: Arc<dyn Clock>,
     no_route: Arc<String>,
@@ -97,15 +97,15 @@ fn reason_of(report: &Report) -> Option<&'static str> {
 }
 
 impl Ledger {
-    /// A ledger that counts in `metrics` and writes lines to `log`. `clock` limits the rate of lines.
-    pub fn new(metrics: Arc<Metrics>, log: Log, clock: Arc<dyn Clock>) -> Self {
-        Self { metrics, log, clock, no_route: Arc::new("none".into()) }
+    /// A ledger that counts in `counts` and writes lines to `log`. `clock` limits the rate of lines.
+    pub fn new(counts: Counts, log: Log, clock: Arc<dyn Clock>) -> Self {
+        Self { counts, log, clock, no_route: Arc::new("none".into()) }
     }
 
     /// The ledger of the route of this name.
     pub fn route(&self, name: String) -> RouteLedger {
         let name = Arc::new(name);
-        RouteLedger { ledger: self.clone(), metrics: self.metrics.of_route(&name), name }
+        RouteLedger { ledger: self.clone(), metrics: self.counts.of_route(&name), name }
     }
 
     /// Records the outcome of a request without a route.
@@ -117,14 +117,14 @@ impl Ledger {
     /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to.
     pub fn record_ending(&self, ending: Ending) {
         if ending.is_rejection() {
-            self.metrics.count(&self.no_route, "refused", ending.code());
+            self.counts.count(&self.no_route, "refused", ending.code());
         } else {
-            self.metrics.connection_closed(ending.code());
+            self.counts.connection_closed(ending.code());
         }
     }
 
     fn count(&self, route: &Arc<String>, entry: &Entry<'_>) {
-        self.metrics.count(route, entry.outcome, entry.reason.unwrap_or_default());
+        self.counts.count(route, entry.outcome, entry.reason.unwrap_or_default());
     }
 
     fn log(&self, route: &str, entry: &Entry<'_>) {

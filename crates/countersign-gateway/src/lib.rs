@@ -51,6 +51,8 @@ pub mod path;
 #[doc(hidden)]
 pub mod process;
 #[doc(hidden)]
+pub mod reload;
+#[doc(hidden)]
 pub mod route;
 #[doc(hidden)]
 pub mod serve;

@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use countersign::clock::Clock;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Shown};
+use crate::config::Config;
 use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::log::Log;
+use crate::reload::Reload;
 use crate::source_keys::Awaited;
 use crate::starting::Starting;
 use crate::state::State;
@@ -19,10 +22,18 @@ use crate::state::State;
 pub struct Services {
     /// Responds to webhooks.
     pub gateway: Gateway,
-    /// Responds to `/healthz`, `/readyz` and `/metrics`.
+    /// Responds to health checks, scrapes and commands.
     pub admin: Router,
     /// Records requests that end before they reach the gateway.
     pub ledger: Ledger,
+    /// Puts another state in the place of the one that is served.
+    pub exchange: Exchange,
+}
+
+/// Puts another state in the place of the one that is served.
+pub struct Exchange {
+    gateway: Gateway,
+    shown: Arc<ArcSwap<Shown>>,
 }
 
 /// The parts of the process that the services use.
@@ -35,18 +46,36 @@ pub struct Environment<'a> {
     pub starting: &'a Starting,
     /// The maximum number of connections to upstreams.
     pub upstream_connections: usize,
+    /// Carries out `POST /-/reload`. `None` forbids it.
+    pub reload: Option<Reload>,
 }
 
 impl Services {
-    /// Builds the services around the running parts in `state`.
-    pub fn build(state: &State, environment: Environment<'_>) -> Self {
-        let Environment { log, clock, starting, upstream_connections } = environment;
-        let ledger = Ledger::new(Arc::clone(&state.metrics), log.clone(), Arc::clone(&clock));
+    /// Builds the services around the running parts in `state`, and logs the warnings of both.
+    pub fn build(config: &Config, state: &State, environment: Environment<'_>) -> Self {
+        let Environment { log, clock, starting, upstream_connections, reload } = environment;
+        for warning in config.warnings.iter().chain(&state.warnings) {
+            tracing::warn!("{warning}");
+        }
+        let ledger = Ledger::new(state.metrics.counts().clone(), log.clone(), Arc::clone(&clock));
         let gateway = Gateway::new(state, &ledger, &Places::new(upstream_connections), Arc::clone(&clock));
-        let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
-        let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
-        let (awaited, starting) = (awaited.collect(), starting.clone());
-        let admin = Admin { metrics: Arc::clone(&state.metrics), starting, awaited, clock }.into_service();
-        Self { gateway, admin, ledger }
+        let shown = Arc::new(ArcSwap::from_pointee(shown(state)));
+        let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown) };
+        let admin = Admin::new(shown, starting.clone(), clock, reload).into_service();
+        Self { gateway, admin, ledger, exchange }
     }
+}
+
+impl Exchange {
+    /// Serves this state from the next request on. Requests in progress finish with the previous one.
+    pub fn put(&self, state: &State) {
+        self.gateway.replace(state);
+        self.shown.store(Arc::new(shown(state)));
+    }
+}
+
+fn shown(state: &State) -> Shown {
+    let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
+    let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
+    Shown { metrics: Arc::clone(&state.metrics), awaited: awaited.collect() }
 }

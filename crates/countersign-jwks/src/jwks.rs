@@ -96,6 +96,11 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
         }
     }
 
+    /// Whether both are clones of the same key set.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The last good set, read without a lock.
     pub(crate) fn serving(&self) -> Guard<Option<Arc<Held>>> {
         let held = self.0.held.load();

@@ -32,6 +32,10 @@ impl Document {
         &self.text
     }
 
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The directory that relative paths in the file start from.
     pub(crate) fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))

@@ -16,6 +16,7 @@ mod key_path;
 mod limits;
 mod misread;
 mod public_keys;
+mod reload;
 mod replay;
 mod routes;
 mod schema;
@@ -104,6 +105,11 @@ impl Config {
     /// The JSON Schema of the configuration.
     pub fn schema() -> String {
         schema::schema_of::<Self>()
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> &Path {
+        self.document.file()
     }
 
     /// The file, to find lines in it.

@@ -21,7 +21,8 @@ pub struct Server {
     /// The addresses for webhooks, at least one. No two may overlap.
     #[schemars(length(min = 1))]
     pub listen: Vec<ListenSpec>,
-    /// The address for `/healthz`, `/readyz` and `/metrics`. It serves at most 64 connections. Default: none.
+    /// The address for `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`. It serves at most 64 connections.
+    /// Default: none.
     pub admin: Option<ListenSpec>,
     /// How many threads accept and serve connections, from 1 to 4096. Default: one for each processor.
     #[serde(default, deserialize_with = "threads")]
@@ -148,6 +149,6 @@ impl Server {
 }
 
 /// Room for one body of this size and its head.
-fn least_budget(largest_body: usize) -> usize {
+pub(super) fn least_budget(largest_body: usize) -> usize {
     largest_body.saturating_add(MAX_HEAD)
 }

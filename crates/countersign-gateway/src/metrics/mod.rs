@@ -42,9 +42,9 @@ pub struct Metrics {
     connections: Arc<Slots>,
 }
 
-/// All counters and histograms. Clones share them.
+/// The counters and histograms, which survive a reload of the configuration. Clones share them.
 #[derive(Clone, Debug)]
-struct Counts {
+pub struct Counts {
     requests: Family<RequestLabels, Counter>,
     verification: Family<RouteLabels, Histogram, Buckets>,
     upstream: Family<RouteLabels, Histogram, Buckets>,
@@ -52,10 +52,19 @@ struct Counts {
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
     accelerated: Counter,
+    reloads: Family<ResultLabels, Counter>,
+    last_reload_successful: Gauge<i64, AtomicI64>,
 }
 
 impl Default for Counts {
     fn default() -> Self {
+        let (reloads, last_reload_successful) = (Family::<ResultLabels, Counter>::default(), Gauge::default());
+        for result in ["success", "failure"] {
+            // Both exist from the start, because a missing metric looks like zero.
+            drop(reloads.get_or_create(&ResultLabels { result }));
+        }
+        // The configuration that the process started with was good.
+        last_reload_successful.set(1);
         Self {
             requests: Family::default(),
             verification: Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 }),
@@ -64,6 +73,8 @@ impl Default for Counts {
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
             accelerated: Counter::default(),
+            reloads,
+            last_reload_successful,
         }
     }
 }
@@ -80,6 +91,11 @@ pub enum TurnedAway {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
 }
 
 /// The labels of a request. The number of routes, outcomes and reasons is fixed.
@@ -197,6 +213,12 @@ impl Metrics {
             "Requests of webhook listeners that were served without hyper",
             self.counts.accelerated.clone(),
         );
+        registry.register("config_reloads", "Reloads of the configuration, by result", self.counts.reloads.clone());
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the last reload succeeded; 1 before the first one",
+            self.counts.last_reload_successful.clone(),
+        );
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
         }
@@ -210,40 +232,9 @@ impl Metrics {
         self.registry.register("log_lines_suppressed", suppressed, log.suppressed());
     }
 
-    /// Returns the metrics that nearly every request of a route needs, so that they are looked up once.
-    pub fn of_route(&self, route: &Arc<String>) -> RouteMetrics {
-        let labels = RouteLabels { route: Arc::clone(route) };
-        let confirmed = RequestLabels { route: Arc::clone(route), outcome: "confirmed", reason: "" };
-        RouteMetrics {
-            confirmed: self.counts.requests.get_or_create_owned(&confirmed),
-            verification: self.counts.verification.get_or_create_owned(&labels),
-            upstream: self.counts.upstream.get_or_create_owned(&labels),
-            expired_secret: self.counts.expired_secret.get_or_create_owned(&labels),
-        }
-    }
-
-    /// Counts a request.
-    pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
-        self.counts.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
-    }
-
-    /// The number of requests that the accelerator served.
-    pub fn accelerated(&self) -> Counter {
-        self.counts.accelerated.clone()
-    }
-
-    /// Counts a connection that was not served.
-    pub fn turned_away(&self, why: TurnedAway) {
-        let reason = match why {
-            TurnedAway::MaxConnections => "max_connections",
-            TurnedAway::Files => "files",
-        };
-        self.counts.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
-    }
-
-    /// Counts a connection or stream that was closed because it made no progress.
-    pub fn connection_closed(&self, reason: &'static str) {
-        self.counts.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
+    /// The counters and histograms, which survive a reload.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Returns all metrics as text. Secrets count as live if they have not expired at the time `now`.
@@ -269,6 +260,51 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl Counts {
+    /// Returns the metrics that nearly every request of a route needs, so that they are looked up once.
+    pub fn of_route(&self, route: &Arc<String>) -> RouteMetrics {
+        let labels = RouteLabels { route: Arc::clone(route) };
+        let confirmed = RequestLabels { route: Arc::clone(route), outcome: "confirmed", reason: "" };
+        RouteMetrics {
+            confirmed: self.requests.get_or_create_owned(&confirmed),
+            verification: self.verification.get_or_create_owned(&labels),
+            upstream: self.upstream.get_or_create_owned(&labels),
+            expired_secret: self.expired_secret.get_or_create_owned(&labels),
+        }
+    }
+
+    /// Counts a request.
+    pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
+        self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
+    }
+
+    /// The number of requests that the accelerator served.
+    pub fn accelerated(&self) -> Counter {
+        self.accelerated.clone()
+    }
+
+    /// Counts a connection that was not served.
+    pub fn turned_away(&self, why: TurnedAway) {
+        let reason = match why {
+            TurnedAway::MaxConnections => "max_connections",
+            TurnedAway::Files => "files",
+        };
+        self.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a connection or stream that was closed because it made no progress.
+    pub fn connection_closed(&self, reason: &'static str) {
+        self.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a reload of the configuration.
+    pub fn reloaded(&self, is_successful: bool) {
+        let result = if is_successful { "success" } else { "failure" };
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+        self.last_reload_successful.set(i64::from(is_successful));
     }
 }
 

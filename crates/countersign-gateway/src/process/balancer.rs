@@ -15,7 +15,10 @@ use pingora_load_balancing::health_check::HealthCheck;
 use pingora_load_balancing::prelude::RoundRobin;
 use pingora_load_balancing::{Backend, Backends, LoadBalancer};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
+use super::follow::follow;
+use crate::state::LiveRoute;
 use crate::upstream::{Upstream, Upstreams};
 
 /// The interval at which names are resolved again.
@@ -72,6 +75,14 @@ impl Upstreams for Balancer {
     }
 }
 
+/// The balancers that are the upstreams of a route.
+pub(super) fn in_use(known: impl IntoIterator<Item = Arc<Balancer>>, routes: &[LiveRoute]) -> Vec<Arc<Balancer>> {
+    let is_used = |balancer: &Arc<Balancer>| {
+        routes.iter().any(|route| std::ptr::addr_eq(Arc::as_ptr(&route.upstreams), Arc::as_ptr(balancer)))
+    };
+    known.into_iter().filter(is_used).collect()
+}
+
 /// Resolves the upstream names of all routes for the first time, within a time limit.
 pub(super) async fn resolve(all: &[Arc<Balancer>]) {
     let resolving = async {
@@ -87,15 +98,16 @@ pub(super) async fn resolve(all: &[Arc<Balancer>]) {
 }
 
 /// Keeps the backends of all routes up to date, on one runtime.
-pub(super) struct Watch(pub(super) Vec<Arc<Balancer>>);
+pub(super) struct Watch(pub(super) watch::Receiver<Vec<Arc<Balancer>>>);
 
 #[async_trait]
 impl BackgroundService for Watch {
     async fn start(&self, shutdown: ShutdownWatch) {
-        for upstreams in &self.0 {
-            let (upstreams, shutdown) = (Arc::clone(upstreams), shutdown.clone());
-            tokio::spawn(async move { upstreams.balancer.start(shutdown).await });
-        }
+        let task = move |upstreams: Arc<Balancer>| {
+            let shutdown = shutdown.clone();
+            async move { upstreams.balancer.start(shutdown).await }
+        };
+        follow(self.0.clone(), Arc::ptr_eq, task).await;
     }
 }
 

@@ -3,17 +3,17 @@
 use async_trait::async_trait;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
+use tokio::sync::watch;
 
+use super::follow::follow;
 use crate::source_keys::RemoteSet;
 
 /// Fetches all key sets at startup and keeps them up to date.
-pub(super) struct Refresh(pub(super) Vec<RemoteSet>);
+pub(super) struct Refresh(pub(super) watch::Receiver<Vec<RemoteSet>>);
 
 #[async_trait]
 impl BackgroundService for Refresh {
     async fn start(&self, _: ShutdownWatch) {
-        for set in &self.0 {
-            tokio::spawn(set.run());
-        }
+        follow(self.0.clone(), RemoteSet::is_same, |set| set.run()).await;
     }
 }

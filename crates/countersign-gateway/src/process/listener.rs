@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::ServerError;
-use crate::metrics::{Metrics, TurnedAway};
+use crate::metrics::{Counts, TurnedAway};
 use crate::serve::{Responds, Server, Slots};
 use crate::starting::Starting;
 
@@ -105,7 +105,7 @@ pub(super) struct Acceptor<S> {
     pub(super) server: Arc<Server<S>>,
     pub(super) slots: Arc<Slots>,
     pub(super) tasks: TaskTracker,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) counts: Counts,
     /// For a listener that must accept connections even if the process can open no more files.
     pub(super) spare: Option<Arc<Spare>>,
 }
@@ -138,9 +138,9 @@ impl Spare {
 
 impl<S> Clone for Acceptor<S> {
     fn clone(&self) -> Self {
-        let Self { server, slots, tasks, metrics, spare } = self;
-        let (server, slots, metrics) = (Arc::clone(server), Arc::clone(slots), Arc::clone(metrics));
-        Self { server, slots, tasks: tasks.clone(), metrics, spare: spare.clone() }
+        let Self { server, slots, tasks, counts, spare } = self;
+        let (server, slots, counts) = (Arc::clone(server), Arc::clone(slots), counts.clone());
+        Self { server, slots, tasks: tasks.clone(), counts, spare: spare.clone() }
     }
 }
 
@@ -160,7 +160,7 @@ impl<S: Responds> Acceptor<S> {
                     if !std::mem::replace(&mut is_exhausted, true) {
                         tracing::warn!(%error, "cannot accept connections for now: raise the limit on open files");
                     }
-                    self.metrics.turned_away(TurnedAway::Files);
+                    self.counts.turned_away(TurnedAway::Files);
                     // Without a reserve, wait until another file is closed.
                     if !self.spare.as_ref().is_some_and(|spare| spare.release()) {
                         tokio::time::sleep(PAUSE).await;
@@ -177,7 +177,7 @@ impl<S: Responds> Acceptor<S> {
 
     fn serve(&self, stream: TcpStream, address: SocketAddr) {
         let Some(slot) = self.slots.take() else {
-            self.metrics.turned_away(TurnedAway::MaxConnections);
+            self.counts.turned_away(TurnedAway::MaxConnections);
             tracing::debug!(peer = %address.ip(), "turned away: max_connections are open");
             return;
         };

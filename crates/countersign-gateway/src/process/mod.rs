@@ -2,8 +2,10 @@
 
 mod balancer;
 mod files;
+mod follow;
 mod key_sets;
 mod listener;
+mod reloader;
 mod signals;
 
 use std::fmt;
@@ -20,10 +22,12 @@ use pingora_core::services::background::background_service;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{self, Config, ConfigError, ListenSpec, UpstreamSpec};
+use crate::config::{Config, ConfigError, ListenSpec, UpstreamSpec};
 use crate::log::Log;
+use crate::reload::{self, Reload};
 use crate::serve::{MAX_HEAD, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::starting::Starting;
@@ -33,6 +37,7 @@ use balancer::{Balancer, Watch};
 use files::Allowed;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
+use reloader::Reloader;
 
 pub use signals::survive_file_size_limit;
 
@@ -51,23 +56,27 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     };
     let surroundings = Surroundings { slots: &slots, log, balance };
     let state = State::build(config, None, surroundings).map_err(ServerError::Config)?;
-    for warning in config.warnings.iter().chain(&state.warnings) {
-        tracing::warn!("{warning}");
-    }
     if let Some(warning) = &allowed.warning {
         tracing::warn!("{warning}");
     }
     let timeout = config.server.shutdown_timeout;
     let tasks = TaskTracker::new();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-    let server = build(&config.server, Parts { state, balancers, slots, allowed }, &tasks, &runtime, log)?;
+    // Before anything starts: without a handler, the signal would end the process.
+    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) }).map_err(ServerError::Thread)?;
+    let (reload, requests) = reload::channel();
+    let parts = Parts { state, balancers, slots, allowed, reload };
+    let (server, mut reloader) = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(Signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
     // Pingora would wait for its whole grace period. The process exits earlier, as soon as all work is done.
     runtime.block_on(async {
-        listeners_closed(phases).await?;
+        tokio::select! {
+            closed = listeners_closed(phases) => closed?,
+            () = reloader.serve(hangups, requests) => {}
+        }
         finish(&tasks, timeout).await;
         log.report_suppressed();
         Ok(())
@@ -80,16 +89,19 @@ struct Parts {
     balancers: Vec<Arc<Balancer>>,
     slots: Arc<Slots>,
     allowed: Allowed,
+    reload: Reload,
 }
 
 fn build(
-    config: &config::Server,
+    config: &Config,
     parts: Parts,
     tasks: &TaskTracker,
     runtime: &Runtime,
     log: &Log,
-) -> Result<PingoraServer, ServerError> {
-    let Parts { state, balancers, slots, allowed } = parts;
+) -> Result<(PingoraServer, Reloader), ServerError> {
+    let Parts { state, balancers, slots, allowed, reload } = parts;
+    let started = config;
+    let config = &started.server;
     let (threads, timeouts) = (config.threads(), config.timeouts());
     let mut server = PingoraServer::new_with_opt_and_conf(
         None,
@@ -106,9 +118,11 @@ fn build(
         clock: Arc::new(SystemClock),
         starting: &starting,
         upstream_connections: allowed.upstream_connections,
+        // Anyone who reaches the listener may ask.
+        reload: config.admin.filter(|admin| admin.address.ip().is_loopback()).map(|_| reload),
     };
-    let Services { gateway, admin: admin_service, ledger } = Services::build(&state, environment);
-    let State { key_sets, budget, metrics, .. } = state;
+    let Services { gateway, admin: admin_service, ledger, exchange } = Services::build(started, &state, environment);
+    let counts = state.metrics.counts().clone();
 
     // Bind before anything starts. An address in use then ends the process, and no connection is lost while
     // some threads already listen and others do not.
@@ -121,15 +135,15 @@ fn build(
     // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
     runtime.block_on(balancer::resolve(&balancers));
 
-    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &budget, tasks);
+    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
     if config.accelerate {
-        webhooks = webhooks.accelerate(metrics.accelerated());
+        webhooks = webhooks.accelerate(counts.accelerated());
     }
     let acceptor = Acceptor {
         server: Arc::new(webhooks),
-        slots,
+        slots: Arc::clone(&slots),
         tasks: tasks.clone(),
-        metrics: Arc::clone(&metrics),
+        counts: counts.clone(),
         spare: None,
     };
     for (thread, sockets) in sockets.into_iter().enumerate() {
@@ -145,20 +159,23 @@ fn build(
             server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
             tasks: tasks.clone(),
-            metrics,
+            counts,
             spare: Some(Arc::default()),
         };
         server.add_service(Listener::new("admin".into(), sockets, acceptor, &starting));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
-    let mut watch = background_service("upstreams", Watch(balancers));
+    let (balancers, followed) = watch::channel(balancers);
+    let mut watch = background_service("upstreams", Watch(followed));
     watch.threads = Some(1);
     server.add_service(watch);
-    let mut refresh = background_service("key sets", Refresh(key_sets));
+    let (key_sets, followed) = watch::channel(state.key_sets.clone());
+    let mut refresh = background_service("key sets", Refresh(followed));
     refresh.threads = Some(1);
     server.add_service(refresh);
     server.bootstrap();
-    Ok(server)
+    let reloader = Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets };
+    Ok((server, reloader))
 }
 
 /// Waits until Pingora was stopped and has notified its listeners.

@@ -56,8 +56,18 @@ impl Known {
     }
 }
 
+/// The listed names that are trusted in this spelling, which covers nearly all headers of nearly all requests.
+static TRUSTED: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
+    let exact = KNOWN.names.iter().filter_map(|(_, exact)| exact.clone());
+    exact.filter(|name| !reads_as_untrusted(name)).collect()
+});
+
 /// Whether a backend could read this header as one of the gateway's or a signed one, or be steered by it.
 pub(super) fn is_untrusted(name: &HeaderName) -> bool {
+    !TRUSTED.contains(name) && reads_as_untrusted(name)
+}
+
+fn reads_as_untrusted(name: &HeaderName) -> bool {
     // No header in use contains a `%`, and a backend that decodes names may read it as anything. Only the private
     // headers of WebSphere contain a `$`.
     if name.as_str().contains(['%', '$']) {

@@ -20,6 +20,7 @@ mod model;
 mod other_clients;
 mod outages;
 mod rejections;
+mod reload;
 mod retries;
 mod routes;
 mod schema;

@@ -67,7 +67,7 @@ fn what_did_not_change_goes_on() {
     let (old, balanced) = built(&config(&[SOURCES, ROUTES].concat()), None);
     assert_eq!(balanced, ["127.0.0.1:3000", "127.0.0.1:3001"]);
     let route = Arc::new("/a".to_owned());
-    old.metrics.count(&route, "confirmed", "");
+    old.metrics.counts().count(&route, "confirmed", "");
 
     // Another lease and another backend for `a`; `b` stays as it is.
     let sources = SOURCES.replace("[sources.b]", "replay = { lease = \"50s\" }\n[sources.b]");
@@ -82,7 +82,7 @@ fn what_did_not_change_goes_on() {
     assert!(Arc::ptr_eq(&old.routes[1].upstreams, &new.routes[1].upstreams));
     assert!(Arc::ptr_eq(&new.routes[0].source, &new.sources["a"]));
     assert_eq!(new.key_sets.len(), 1);
-    new.metrics.count(&route, "confirmed", "");
+    new.metrics.counts().count(&route, "confirmed", "");
     let text = new.metrics.to_text(countersign::UnixTime::from_secs(0)).expect("text");
     assert!(text.contains("countersign_requests_total{route=\"/a\",outcome=\"confirmed\",reason=\"\"} 2"), "{text}");
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Frame};
 use hyper::client::conn::{http1, http2};
@@ -153,4 +153,12 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<Reply> {
     let mut connection = soon(Connection::open(address, Wire::Http1Length)).await?;
     let request = Request::get(path).header("host", "admin").body(Either::Left(Full::default()));
     soon(connection.request(request.expect("a good request"))).await
+}
+
+/// Sends a request without a body to the admin listener.
+pub(crate) async fn command(address: SocketAddr, method: Method, path: &str) -> Reply {
+    let request = Request::builder().method(method).uri(path).header(HOST, "admin");
+    let request = request.body(Either::Left(Full::default())).expect("a request");
+    let answer = async { Connection::open(address, Wire::Http1Length).await?.request(request).await };
+    soon(answer).await.expect("an answer")
 }

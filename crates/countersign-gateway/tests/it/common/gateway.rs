@@ -5,10 +5,11 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use countersign_test::process::Process;
+use http::Method;
 use tempfile::TempDir;
 
 use super::running::Running;
-use super::{Backend, Delivery, OTHER_SECRET, Reply, SECRET, Wire, finished, free_address, get, send, until};
+use super::{Backend, Delivery, OTHER_SECRET, Reply, SECRET, Wire, command, finished, free_address, get, send, until};
 
 /// A source that signs with [`SECRET`].
 pub(crate) const SOURCE: &str = "[sources.test]\nsecrets = [{ env = \"TEST_SECRET\" }]\n";
@@ -125,6 +126,22 @@ impl Gateway {
             before = now;
         }
         before
+    }
+
+    /// Changes its configuration file. Each pair is a text that is there, and its replacement.
+    pub(crate) fn edit(&self, changes: &[(&str, &str)]) {
+        let file = self.folder.path().join("gateway.toml");
+        let mut text = std::fs::read_to_string(&file).expect("a file");
+        for (old, new) in changes {
+            assert!(text.contains(old), "{old} is not in {text}");
+            text = text.replace(old, new);
+        }
+        std::fs::write(&file, text).expect("a file");
+    }
+
+    /// Asks it to reload its configuration, and returns the response.
+    pub(crate) async fn reload(&self) -> Reply {
+        command(self.admin, Method::POST, "/-/reload").await
     }
 
     /// Sends a signal, for example `TERM`.

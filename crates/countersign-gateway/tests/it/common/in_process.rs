@@ -92,8 +92,9 @@ impl InProcess {
             clock: Arc::<ManualClock>::clone(&clock),
             starting: &Starting::default(),
             upstream_connections: 1000,
+            reload: None,
         };
-        let Services { gateway, admin, .. } = Services::build(&state, environment);
+        let Services { gateway, admin, .. } = Services::build(&config, &state, environment);
         let key_sets = state.key_sets.iter().map(countersign_gateway::source_keys::RemoteSet::run).collect();
         Self { clock, gateway, admin, log, _key_sets: key_sets, _logging: logging, _folder: folder }
     }
@@ -226,7 +227,7 @@ impl Lines {
     fn subscribe(&self) -> DefaultGuard {
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter("info")
+            .with_env_filter("info,countersign_tower=off")
             .with_target(false)
             .with_ansi(false)
             .with_writer(move || lines.clone())

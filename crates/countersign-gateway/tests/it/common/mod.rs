@@ -10,7 +10,7 @@ mod upstream;
 
 use bytes::Bytes;
 
-pub(crate) use client::{Connection, Wire, get, read, send};
+pub(crate) use client::{Connection, Wire, command, get, read, send};
 pub(crate) use countersign_test::backend::{Answer, Backend, Seen};
 pub(crate) use countersign_test::delivery::{Delivery, noise};
 pub(crate) use countersign_test::keys::{Issuer, jwk, key};

@@ -1,0 +1,117 @@
+//! Reads the configuration again, and puts what it says in the place of what runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+
+use super::balancer::{self, Balancer};
+use crate::config::{Config, ConfigError, UpstreamSpec};
+use crate::log::Log;
+use crate::reload::{Outcome, Requests};
+use crate::serve::Slots;
+use crate::services::Exchange;
+use crate::source_keys::RemoteSet;
+use crate::state::{State, Surroundings};
+use crate::upstream::Upstreams;
+
+/// How long a reload waits for key sets that it adds.
+const FIRST_FETCH: Duration = Duration::from_secs(5);
+
+/// Reloads the configuration, one reload at a time.
+pub(super) struct Reloader {
+    /// The configuration that the process started with.
+    pub(super) started: Config,
+    /// What runs.
+    pub(super) state: State,
+    pub(super) slots: Arc<Slots>,
+    pub(super) log: Log,
+    pub(super) exchange: Exchange,
+    /// The balancers that have background tasks.
+    pub(super) balancers: watch::Sender<Vec<Arc<Balancer>>>,
+    /// The key sets that have background tasks.
+    pub(super) key_sets: watch::Sender<Vec<RemoteSet>>,
+}
+
+impl Reloader {
+    /// Reloads for each signal and each request. It never ends.
+    pub(super) async fn serve(&mut self, mut hangups: Signal, mut requests: Requests) {
+        loop {
+            tokio::select! {
+                _ = hangups.recv() => drop(self.reload().await),
+                Some(reply) = requests.recv() => {
+                    let outcome = self.reload().await;
+                    // The client may have disconnected.
+                    let _ = reply.send(outcome);
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Outcome {
+        let outcome = self.try_reload().await;
+        self.state.metrics.counts().reloaded(outcome.is_ok());
+        match outcome {
+            Ok(warnings) => {
+                for warning in &warnings {
+                    tracing::warn!("{warning}");
+                }
+                let (sources, routes) = (self.state.sources.len(), self.state.routes.len());
+                tracing::info!(sources, routes, "the configuration was reloaded");
+                Ok(warnings)
+            }
+            Err(error) => {
+                tracing::error!("the configuration was not reloaded, and the previous one stays in use: {error}");
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Changes nothing if it fails.
+    async fn try_reload(&mut self) -> Result<Vec<String>, ConfigError> {
+        let config = Config::load(self.started.file())?.for_running(&self.started)?;
+        let mut added: Vec<Arc<Balancer>> = Vec::new();
+        let balance = &mut |upstreams: &[UpstreamSpec]| {
+            let balancer = Balancer::new(upstreams.iter().map(|upstream| upstream.authority.clone()));
+            added.push(Arc::clone(&balancer));
+            balancer as Arc<dyn Upstreams>
+        };
+        let surroundings = Surroundings { slots: &self.slots, log: &self.log, balance };
+        let next = State::build(&config, Some(&self.state), surroundings)?;
+        // Before the first request needs them.
+        tokio::join!(balancer::resolve(&added), fetch(new_sets(&self.state.key_sets, &next.key_sets)));
+        let mut warnings: Vec<_> = config.warnings.iter().chain(&next.warnings).map(ToString::to_string).collect();
+        warnings.extend(forgetful(&self.state, &next));
+        self.exchange.put(&next);
+        self.balancers.send_modify(|known| {
+            added.splice(0..0, known.drain(..));
+            *known = balancer::in_use(added, &next.routes);
+        });
+        self.key_sets.send_replace(next.key_sets.clone());
+        self.state = next;
+        Ok(warnings)
+    }
+}
+
+fn new_sets(known: &[RemoteSet], wanted: &[RemoteSet]) -> Vec<RemoteSet> {
+    wanted.iter().filter(|set| !known.iter().any(|known| known.is_same(set))).cloned().collect()
+}
+
+/// Fetches these key sets at once. Failures are logged there, and their background tasks try again.
+async fn fetch(sets: Vec<RemoteSet>) {
+    let mut fetches = tokio::task::JoinSet::new();
+    for set in sets {
+        fetches.spawn(async move { drop(set.refresh().await) });
+    }
+    let _ = tokio::time::timeout(FIRST_FETCH, fetches.join_all()).await;
+}
+
+/// A warning for each source whose store begins empty, though the source goes on.
+fn forgetful<'a>(previous: &'a State, next: &'a State) -> impl Iterator<Item = String> + 'a {
+    let is_new =
+        |name: &String, store| previous.sources.get(name).is_some_and(|source| !Arc::ptr_eq(&source.store, store));
+    next.sources.iter().filter(move |(name, source)| is_new(name, &source.store)).map(|(name, _)| {
+        format!("the `replay` settings of source `{name}` have changed: its previous message ids are forgotten")
+    })
+}

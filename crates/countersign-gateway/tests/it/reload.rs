@@ -1,0 +1,208 @@
+//! Reloading the configuration: the new one is served at once, what did not change goes on, and an error changes nothing.
+
+use std::time::Duration;
+
+use crate::common::{
+    BODY, Backend, Connection, Delivery, Gateway, InProcess, OTHER_SECRET, Publisher, Running, SOURCE, Wire, delivery,
+    keys, route, signed_by, soon, source, until,
+};
+use http::{Method, StatusCode};
+
+const WIRE: Wire = Wire::Http1Length;
+
+fn by_other(id: &str) -> Delivery {
+    Delivery::signed([OTHER_SECRET], 0, id, "{}")
+}
+
+async fn reloads(gateway: &Gateway, result: &str) -> Option<f64> {
+    gateway.metric(&format!("countersign_config_reloads_total{{result=\"{result}\"}}")).await
+}
+
+async fn last_reload(gateway: &Gateway) -> Option<f64> {
+    gateway.metric("countersign_config_last_reload_successful").await
+}
+
+fn text(body: &[u8]) -> &str {
+    std::str::from_utf8(body).expect("text")
+}
+
+#[tokio::test]
+async fn a_signal_rotates_a_secret_on_open_connections_and_no_duplicate_is_forgotten() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let mut open = Vec::new();
+    for wire in [Wire::Http1Length, Wire::Http2Length] {
+        let mut connection = Connection::open(gateway.address, wire).await.expect("a connection");
+        let reply = soon(connection.send(&delivery(&format!("msg_{wire:?}"), "{}"), wire)).await;
+        assert_eq!(reply.expect("an answer").status, StatusCode::OK);
+        open.push((wire, connection));
+    }
+    assert_eq!((reloads(&gateway, "success").await, last_reload(&gateway).await), (Some(0.0), Some(1.0)));
+    gateway.edit(&[("TEST_SECRET", "OTHER_SECRET")]);
+    gateway.signal("HUP");
+    until("it has reloaded", async || reloads(&gateway, "success").await == Some(1.0)).await;
+
+    for (n, (wire, mut connection)) in open.into_iter().enumerate() {
+        let mut status =
+            async |sent: &Delivery| soon(connection.send(sent, wire)).await.expect("the connection stays open").status;
+        assert_eq!(status(&delivery(&format!("msg_{n}"), "{}")).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(status(&by_other(&format!("msg_{wire:?}"))).await, StatusCode::OK);
+        assert_eq!(status(&by_other(&format!("msg_{n}"))).await, StatusCode::OK);
+    }
+    assert_eq!(backend.seen().len(), 4);
+    assert_eq!((gateway.count("confirmed", "").await, gateway.count("duplicate", "").await), (4.0, 2.0));
+    assert!(gateway.output().contains("the configuration was reloaded"), "{}", gateway.output());
+}
+
+#[tokio::test]
+async fn a_delivery_in_progress_finishes_with_its_backend_and_keeps_its_claim() {
+    let (old, tell) = Backend::holding().await;
+    let new = Backend::start().await;
+    let gateway = Gateway::before(&old).await;
+    let address = gateway.address;
+    let sending = tokio::spawn(async move { crate::common::send(address, &delivery("msg_1", "{}"), WIRE).await });
+    old.has_seen(1).await;
+    gateway.edit(&[(&old.address().to_string(), &new.address().to_string())]);
+    assert_eq!(gateway.reload().await.status, StatusCode::OK);
+
+    assert_eq!(gateway.figure("claims_held", "test").await, Some(1.0));
+    assert_eq!(gateway.send(&delivery("msg_2", "{}"), WIRE).await.status, StatusCode::OK);
+    assert_ne!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+    tell.send(200).expect("the backend still works on it");
+    assert_eq!(soon(sending).await.expect("no panic").status, StatusCode::OK);
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+    assert_eq!((old.seen().len(), new.seen().len()), (1, 1));
+    assert_eq!((gateway.count("confirmed", "").await, gateway.count("duplicate", "").await), (2.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_used_changes_nothing_and_says_why() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let good = "secrets = [{ env = \"TEST_SECRET\" }]";
+    let mut failures = 0.0;
+    for (bad, why) in [
+        ("secrets = [{ env = \"TEST_SECRET\" }", "gateway.toml:"),
+        ("secretz = [{ env = \"TEST_SECRET\" }]", "did you mean"),
+        ("secrets = [{ env = \"MISSING_SECRET\" }]", "MISSING_SECRET"),
+    ] {
+        gateway.edit(&[(good, bad)]);
+        let reply = gateway.reload().await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(text(&reply.body).contains(why), "{}", text(&reply.body));
+        failures += 1.0;
+        assert_eq!((reloads(&gateway, "failure").await, last_reload(&gateway).await), (Some(failures), Some(0.0)));
+        let sent = delivery(&format!("msg_{failures}"), "{}");
+        assert_eq!(gateway.send(&sent, WIRE).await.status, StatusCode::OK);
+        gateway.edit(&[(bad, good)]);
+    }
+    gateway.edit(&[(good, "secretz = []")]);
+    gateway.signal("HUP");
+    until("it has failed again", async || reloads(&gateway, "failure").await == Some(failures + 1.0)).await;
+    assert!(gateway.output().contains("the previous one stays in use: "), "{}", gateway.output());
+    gateway.edit(&[("secretz = []", good)]);
+    assert_eq!(gateway.reload().await.status, StatusCode::OK);
+    assert_eq!((reloads(&gateway, "success").await, last_reload(&gateway).await), (Some(1.0), Some(1.0)));
+}
+
+#[tokio::test]
+async fn keys_that_need_a_restart_are_named() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    gateway.edit(&[("[sources.test]", "threads = 3\nidle_timeout = \"60s\"\n[sources.test]")]);
+    let reply = gateway.reload().await;
+    assert_eq!(reply.status, StatusCode::OK);
+    for warning in ["gateway.toml:5: `threads` has changed", "gateway.toml:6: `idle_timeout` has changed"] {
+        assert!(text(&reply.body).contains(warning) && gateway.output().contains(warning), "{}", text(&reply.body));
+    }
+    assert_eq!(text(&reply.body).lines().count(), 3, "{}", text(&reply.body));
+    // The memory for bodies is set aside once.
+    gateway.edit(&[("[[routes]]", "[[routes]]\nbody_limit = \"300MiB\"")]);
+    let reply = gateway.reload().await;
+    assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(&reply.body).contains("lower it, or restart"), "{}", text(&reply.body));
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_source_that_forgets_its_ids_is_named() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    gateway.send(&delivery("msg_1", "{}"), WIRE).await;
+    gateway.edit(&[("[sources.test]", "[sources.test]\nreplay = { capacity = 500000 }")]);
+    let reply = gateway.reload().await;
+    assert!(text(&reply.body).contains("source `test` have changed"), "{}", text(&reply.body));
+    assert_eq!(gateway.figure("ids_remembered", "test").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn sources_come_and_go() {
+    let backend = Backend::start().await;
+    let publisher = Publisher::start(keys(&[1])).await;
+    let gateway = Gateway::before(&backend).await;
+    let added = source("added", &publisher.entry(""), &backend);
+    gateway.edit(&[(SOURCE, &[&added, SOURCE].concat())]);
+    assert_eq!(gateway.reload().await.status, StatusCode::OK);
+    // Its keys were fetched before it was served.
+    assert_eq!(publisher.requests(), 1);
+    let reply = gateway.send(&signed_by(1, "msg_1").to("/added"), WIRE).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", text(&reply.body));
+    assert_eq!(backend.has_seen(1).await.body, BODY);
+    gateway.edit(&[(&added, "")]);
+    assert_eq!(gateway.reload().await.status, StatusCode::OK);
+    assert_eq!(gateway.send(&signed_by(1, "msg_2").to("/added"), WIRE).await.status, StatusCode::NOT_FOUND);
+    assert!(gateway.figure("claims_held", "added").await.is_none());
+
+    // A publisher that is down does not take the other sources out of service.
+    let down = added.replace(&format!(":{}/", publisher.port()), ":9/");
+    gateway.edit(&[(SOURCE, &[&down, SOURCE].concat())]);
+    assert_eq!(gateway.reload().await.status, StatusCode::OK);
+    let ready = crate::common::get(gateway.admin, "/readyz").await.expect("an answer");
+    assert_eq!(ready.status, StatusCode::OK);
+    assert!(gateway.output().contains("localhost:9"), "{}", gateway.output());
+}
+
+#[tokio::test]
+async fn a_hundred_reloads_under_load_fail_no_request() {
+    let (one, other) = (Backend::start().await, Backend::start().await);
+    let gateway = Gateway::start(&[SOURCE, &route(&one, "")].concat()).await;
+    let (address, (stop, stopped)) = (gateway.address, tokio::sync::watch::channel(false));
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..4 {
+        let stopped = stopped.clone();
+        senders.spawn(async move {
+            let mut connection = Connection::open(address, WIRE).await.expect("a connection");
+            let mut sent = 0;
+            while !*stopped.borrow() {
+                let reply = soon(connection.send(&delivery(&format!("msg_{sender}_{sent}"), "{}"), WIRE)).await;
+                assert_eq!(reply.expect("an answer").status, StatusCode::OK);
+                sent += 1;
+            }
+            sent
+        });
+    }
+    let (mut from, mut to) = (one.address().to_string(), other.address().to_string());
+    for _ in 0..100 {
+        gateway.edit(&[(&from, &to)]);
+        assert_eq!(gateway.reload().await.status, StatusCode::OK);
+        std::mem::swap(&mut from, &mut to);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.send(true).expect("they still send");
+    let sent = senders.join_all().await.into_iter().sum::<usize>();
+    let (by_one, by_other) = (one.seen().len(), other.seen().len());
+    assert!(by_one > 0 && by_other > 0, "{by_one}, {by_other}");
+    assert_eq!(by_one + by_other, sent);
+    assert_eq!(gateway.metric("countersign_config_reloads_total{result=\"success\"}").await, Some(100.0));
+    let remembered = f64::from(u32::try_from(sent).expect("few"));
+    assert_eq!(gateway.figure("ids_remembered", "test").await, Some(remembered));
+}
+
+#[tokio::test]
+async fn only_a_post_reloads_and_not_without_leave() {
+    let backend = Backend::start().await;
+    let gateway = InProcess::before(&backend);
+    for (method, status) in [(Method::GET, 405), (Method::PUT, 405), (Method::POST, 403)] {
+        assert_eq!(gateway.admin(method.clone(), "/-/reload").await.status, status, "{method}");
+    }
+}
