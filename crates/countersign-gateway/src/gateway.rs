@@ -29,12 +29,12 @@ use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
 use crate::state::{LiveRoute, State};
 
-/// The body of a response: what the layer returns, or a problem document of the gateway's own.
+/// The body of a response: from the layer, or a problem document of the gateway itself.
 pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
 
-/// All routes, each with the layer around its backends: a Tower service for requests with any body. Clones share all.
+/// All routes, each with the layer around its backends: a Tower service for requests with any body. Clones share them.
 ///
-/// Facts about the connection are in a request's extensions: [`Connection`], and [`TwoFramings`] of its head.
+/// The extensions of a request describe its connection ([`Connection`]) and its head ([`TwoFramings`]).
 #[derive(Clone)]
 pub struct Gateway(Arc<Routes>);
 
@@ -59,8 +59,8 @@ struct Route {
 }
 
 impl Gateway {
-    /// Puts the layer around the backends of each route. What becomes of requests is recorded in `ledger`, and there are
-    /// `places` for so many connections to upstreams.
+    /// Puts the layer around the backends of each route. Outcomes are recorded in `ledger`. `places` is the maximum
+    /// number of connections to upstreams.
     pub fn new(state: &State, ledger: &Ledger, places: &Places, clock: Arc<dyn Clock>) -> Self {
         let (ledger, places) = (ledger.clone(), places.clone());
         let served = ArcSwap::from_pointee(Served::new(state, &ledger, &places, &clock));
@@ -109,7 +109,7 @@ impl Routes {
             (Err(malformed), _) => (malformed.code(), bad_request(malformed)),
             (Ok(()), None) => ("no_route", no_route()),
             (Ok(()), Some(_)) if head.method != Method::POST => ("method_not_allowed", method_not_allowed()),
-            // Recorded by its layer. A clone is ready at once, as what is inside it always is.
+            // The layer of the route records it. A clone is ready at once, because its inner service is always ready.
             (Ok(()), Some(route)) => {
                 return ResponseFuture::of(route.verify.clone().call(Request::from_parts(head, body)));
             }
@@ -126,7 +126,7 @@ impl Routes {
 }
 
 pin_project! {
-    /// The response to come of a [`Gateway`].
+    /// The response future of a [`Gateway`].
     pub struct ResponseFuture<B> {
         #[pin]
         kind: Kind<B>,

@@ -23,17 +23,17 @@ pub struct Entry<'a> {
     pub outcome: &'static str,
     /// The reason, for outcomes that have one.
     pub reason: Option<&'static str>,
-    /// Where the request came from, if that is known.
+    /// The address of the client, if it is known.
     pub peer: Option<&'a Peer>,
     /// The status of the response, if there was one.
     pub status: Option<StatusCode>,
-    /// From the arrival of the head to the end.
+    /// The time from the arrival of the head to the end of the request.
     pub latency: Duration,
     /// The verified delivery, if there is one. Without it, the sender is unknown.
     pub verified: Option<&'a Verified>,
-    /// How long it took to verify the body, if it was verified.
+    /// The time that it took to verify the body, if it was verified.
     pub verification_time: Option<Duration>,
-    /// Whether a secret of the source that has expired fits the signature.
+    /// Whether an expired secret of the source matches the signature.
     pub fits_expired_secret: bool,
 }
 
@@ -97,7 +97,7 @@ fn reason_of(report: &Report) -> Option<&'static str> {
 }
 
 impl Ledger {
-    /// A ledger that counts in `counts` and writes lines to `log`, whose rate is limited by the time of `clock`.
+    /// A ledger that counts in `counts` and writes lines to `log`. `clock` limits the rate of lines.
     pub fn new(counts: Counts, log: Log, clock: Arc<dyn Clock>) -> Self {
         Self { counts, log, clock, no_route: Arc::new("none".into()) }
     }

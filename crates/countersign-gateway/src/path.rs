@@ -1,20 +1,20 @@
-//! The paths that a route is for, and how a backend might read the path of a request.
+//! The paths of routes, and the ways in which a backend might read the path of a request.
 
-/// More than any path that is meant.
+/// Longer than any legitimate path.
 const MAX_LEN: usize = 4096;
 
-/// The paths that a route is for.
+/// The paths of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathPattern {
-    /// This one.
+    /// This path only.
     Exact(String),
-    /// All below this one, which ends with a slash. A path that a backend could read as one elsewhere matches
+    /// All paths below this one, which ends with a slash. A path that a backend could read as one elsewhere matches
     /// no prefix: see [`Table::find`](crate::route::Table::find).
     Below(String),
 }
 
 impl PathPattern {
-    /// Reads `/path`, or `/path/*` for all that begin with `/path/`.
+    /// Parses `/path`, or `/path/*` for all paths that begin with `/path/`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (path, pattern): (_, fn(String) -> Self) = match text.strip_suffix('*') {
             Some(prefix) if prefix.ends_with('/') => (prefix, Self::Below),
@@ -50,7 +50,7 @@ impl PathPattern {
         }
     }
 
-    /// Whether it is this path, or begins with this prefix, byte for byte.
+    /// Whether the path equals this one, or begins with this prefix, byte for byte.
     pub(crate) fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == exact,
@@ -68,8 +68,8 @@ impl std::fmt::Display for PathPattern {
     }
 }
 
-/// Whether it looks like a regular expression, or like a path with parameters, of which each character would be
-/// compared as it is.
+/// Whether it looks like a regular expression or a path with parameters. Their characters would be compared
+/// literally.
 fn is_template(path: &str) -> bool {
     let is_parameter = |segment: &str| segment.starts_with([':', '$']) && segment.len() > 1;
     path.contains(['{', '}', '<', '>', '(', ')', '[', ']', '^', '|'])
@@ -78,18 +78,18 @@ fn is_template(path: &str) -> bool {
         || path.split('/').any(is_parameter)
 }
 
-/// A path as lenient backends read it: escapes decoded, empty segments dropped, spaces around a segment and dots
-/// at its end dropped, in lower case.
+/// A path as lenient backends read it: decoded, without empty segments, without spaces around segments or dots at
+/// their ends, in lower case.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readings {
-    /// With all that follows `;` or `:` in a segment.
+    /// With everything that follows `;` or `:` in a segment.
     pub(crate) whole: String,
-    /// Without that: a parameter, a port or a stream of a file.
+    /// Without that: it may be a parameter, a port or a stream of a file.
     pub(crate) cut: String,
 }
 
-/// How lenient backends read a path. `None` where they disagree about more than that: dot segments, and whatever
-/// [`decoded`] does not decode.
+/// The readings of a path by lenient backends. `None` if they may differ in more than that: for dot segments, and for
+/// everything that [`decoded`] does not decode.
 pub(crate) fn readings(path: &str) -> Option<Readings> {
     let decoded = decoded(path)?;
     let mut readings = Readings::default();
@@ -104,7 +104,7 @@ pub(crate) fn readings(path: &str) -> Option<Readings> {
     Some(readings)
 }
 
-/// Appends what is left of a segment. `None` for a dot segment.
+/// Appends the normalized segment. Returns `None` for a dot segment.
 fn push(reading: &mut String, segment: &str) -> Option<()> {
     let kept = segment.trim_start_matches(' ').trim_end_matches(['.', ' ']);
     if kept.is_empty() && !segment.is_empty() {
@@ -117,11 +117,11 @@ fn push(reading: &mut String, segment: &str) -> Option<()> {
     Some(())
 }
 
-/// Whether the path of a request is one of this route, for a lenient backend. Both are [`Readings`].
+/// Whether a lenient backend could read the path of a request as a path of this route. Both are [`Readings`].
 ///
-/// What follows a path may be the backend's own: a format (`.json`), a stream (`::$DATA`), and behind the name of a
-/// file further segments (a script's `PATH_INFO`). It may also leave out the extension of a file. Segments behind a
-/// path without an extension are another resource.
+/// Backends may interpret the text after a path themselves: as a format (`.json`), as a stream (`::$DATA`), or as
+/// further segments after the name of a file (a script's `PATH_INFO`). They may also omit the extension of a file.
+/// Further segments after a path without an extension are another resource.
 pub(crate) fn continues(reading: &str, path: &str) -> bool {
     let after = |path: &str| reading.strip_prefix(path).map(|rest| rest.bytes().next());
     let stem = match path.rsplit_once('.') {
@@ -134,9 +134,9 @@ pub(crate) fn continues(reading: &str, path: &str) -> bool {
         || (is_file && matches!(after(stem), Some(None | Some(b'/'))))
 }
 
-/// The path with its escapes decoded, once. `None` if backends might find other segments in it. Some decode twice,
-/// some normalise characters to others or drop them, and some give them a meaning: so there is nothing but
-/// the ASCII that a path may have by RFC 3986, and spaces, and no escape of a delimiter.
+/// Decodes the escapes of a path once. Returns `None` if backends might read other segments. Some decode twice,
+/// some map or drop characters, and some treat them as syntax. Only the ASCII characters that RFC 3986 allows in
+/// a path are accepted, and spaces, but no escape of a delimiter.
 fn decoded(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     let mut decoded = String::with_capacity(path.len());
@@ -155,7 +155,7 @@ fn decoded(path: &str) -> Option<String> {
     Some(decoded)
 }
 
-/// What RFC 3986 calls `pchar`, but for escapes, and for `;`, which some backends take for a delimiter.
+/// `pchar` of RFC 3986, without escapes, and without `;`, which some backends treat as a delimiter.
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -24,7 +24,7 @@ pub struct Services {
     pub gateway: Gateway,
     /// Responds to health checks, scrapes and commands.
     pub admin: Router,
-    /// Where requests are recorded that end before they reach the gateway.
+    /// Records requests that end before they reach the gateway.
     pub ledger: Ledger,
     /// Puts another state in the place of the one that is served.
     pub exchange: Exchange,

@@ -1,24 +1,24 @@
-//! Headers that steer a backend, and that only a proxy may write: no signature covers them.
+//! Headers that steer a backend and that only a proxy may set, because no signature covers them.
 //!
-//! The list is data, so that it can be reviewed line by line. Entries are compared by their letters and digits alone.
-//! They are spelled as the systems that use them do, because a route can open only a name that is spelled so.
+//! The list is data, so it can be reviewed line by line. Entries are compared by their letters and digits alone.
+//! They have the spelling of the systems that use them, because a route can open a name only in that spelling.
 
-/// Headers that are removed for one reason.
+/// Headers that are removed for the same reason.
 pub(crate) struct Group {
     /// Why a client must not set them.
     #[cfg_attr(not(test), expect(dead_code, reason = "it is for whoever reads the list; a test reads it, too"))]
     pub(crate) reason: &'static str,
-    /// Single headers.
+    /// Complete names.
     pub(crate) names: &'static [&'static str],
-    /// Beginnings of names. None may be the beginning of an innocent word.
+    /// Beginnings of names. None may be the beginning of a harmless word.
     pub(crate) families: &'static [&'static str],
-    /// Beginnings of names that end with a separator, or with the name: `auth-` is not `authorization`.
+    /// Beginnings of names that end with a separator or with the name: `auth-` does not cover `authorization`.
     pub(crate) words: &'static [&'static str],
-    /// Ends of names, which many systems use behind a prefix of their own.
+    /// Ends of names, which many systems use after a prefix.
     pub(crate) suffixes: &'static [&'static str],
 }
 
-/// Members of a family that pass: request and trace ids, which nobody trusts, and signatures of other senders.
+/// Members of a family that pass: request and trace ids, which no backend trusts, and signatures of other senders.
 pub(crate) static HARMLESS: [&str; 8] = [
     "x-amzn-trace-id",
     "x-amzn-requestid",
@@ -30,7 +30,7 @@ pub(crate) static HARMLESS: [&str; 8] = [
     "x-vercel-signature",
 ];
 
-/// All of them.
+/// All groups.
 pub(crate) static GROUPS: [Group; 9] = [
     Group {
         reason: "The method or operation: a POST becomes a DELETE, a SOAP or RPC call another one.",
@@ -74,7 +74,7 @@ pub(crate) static GROUPS: [Group; 9] = [
             "disguised-host",
             "was-default-hostname",
             "destination",
-            // PostgREST takes the database schema from them.
+            // PostgREST takes its database schema from these headers.
             "content-profile",
             "accept-profile",
             "x-org-id",
@@ -200,7 +200,7 @@ pub(crate) static GROUPS: [Group; 9] = [
             "x-roles",
             "x-anonymous-consumer",
             "es-security-runas-user",
-            // The private headers of the WebSphere plug-in.
+            // Private headers of the WebSphere plug-in.
             "$wsat",
             "$wscc",
             "$wscs",

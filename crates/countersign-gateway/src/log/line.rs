@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::Format;
 use super::queue::Queue;
 
-/// The most bytes of a line: far more than any line of the gateway's own has.
+/// The maximum length of a line, in bytes. It is far longer than any line of the gateway itself.
 const MAX_LEN: usize = 16 * 1024;
 
-/// Takes one event, in one write, and queues it as one line.
+/// Collects one event, from a single write, and queues it as one line.
 pub(super) struct Lines {
     queue: Arc<Queue>,
     format: Format,
@@ -32,11 +32,11 @@ impl io::Write for Lines {
     }
 }
 
-/// The event as one line of bounded length, without characters that end a line, steer a terminal or turn the
-/// direction of text: it may hold what a stranger wrote.
+/// The event as one line of bounded length, without characters that end a line, control a terminal or change the
+/// direction of text. It may contain text from an untrusted client.
 fn cleaned(event: &[u8], format: Format) -> Cow<'_, [u8]> {
     let text = event.strip_suffix(b"\n").unwrap_or(event);
-    // Nearly all are this one.
+    // The usual case.
     if event.len() <= MAX_LEN && text.len() < event.len() && text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(event);
     }
@@ -51,21 +51,21 @@ fn cleaned(event: &[u8], format: Format) -> Cow<'_, [u8]> {
     line.into_bytes().into()
 }
 
-/// Escaped as JSON does: such a character can only be inside a string of a line of JSON.
+/// Escapes as JSON does. In a line of JSON, such a character can only occur inside a string.
 fn append(line: &mut String, char: char) {
     match char {
         '\n' => line.push_str("\\n"),
         '\t' => line.push_str("\\t"),
         '\r' => line.push_str("\\r"),
         _ if char.is_control() || turns_text(char) => {
-            // A string grows.
+            // Writing to a string cannot fail.
             let _ = write!(line, "\\u{:04x}", u32::from(char));
         }
         _ => line.push(char),
     }
 }
 
-/// Marks and overrides of direction, and the separators that some readers take for a newline.
+/// Marks and overrides of direction, and separators that some readers treat as a newline.
 fn turns_text(char: char) -> bool {
     matches!(char, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -73,7 +73,7 @@ fn turns_text(char: char) -> bool {
 fn cut(start: &str, len: usize, format: Format) -> String {
     match format {
         Format::Text => format!("{start} [cut: the line has {len} bytes]\n"),
-        // Half of a JSON object is not valid JSON.
+        // A truncated JSON object is not valid JSON.
         Format::Json => {
             let object =
                 serde_json::json!({ "level": "WARN", "message": "a line was too long", "bytes": len, "start": start });

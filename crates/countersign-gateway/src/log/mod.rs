@@ -1,7 +1,7 @@
-//! The log: events go through a bounded queue to a thread of their own, which alone writes.
+//! The log: events go through a bounded queue to a separate thread, which writes them.
 //!
-//! No request, no probe and no shutdown ever waits for a reader of standard output. Lines that find the queue
-//! (`queue.rs`) full are dropped and counted. Lines are escaped (`line.rs`), so that none can forge another.
+//! No request, health check or shutdown ever waits for the reader of standard output. If the queue (`queue.rs`)
+//! is full, lines are dropped and counted. Lines are escaped (`line.rs`), so that none can forge another.
 //! Requests without a verified delivery are logged at a bounded rate (`throttle.rs`).
 
 mod line;
@@ -25,10 +25,10 @@ use throttle::Throttle;
 
 /// How often suppressed requests are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-/// Pingora logs its own start and stop at `info`; the gateway logs those itself.
+/// Pingora logs its own start and stop at `info`, but the gateway logs them itself.
 const DEFAULT_FILTER: &str = "info,pingora_core=warn,pingora_load_balancing=warn";
 
-/// The crates whose events there are.
+/// The crates that log events.
 const TARGETS: [&str; 16] = [
     "countersign",
     "countersign_client",
@@ -48,18 +48,18 @@ const TARGETS: [&str; 16] = [
     "want",
 ];
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people: one line an event, with `key=value` fields.
+    /// For people: one line for each event, with `key=value` fields.
     Text,
-    /// One JSON object a line.
+    /// One JSON object for each line.
     Json,
 }
 
-/// The running log. A clone shares it.
+/// The running log. Clones share it.
 ///
-/// The default one writes nothing by itself: it is for a process that has a subscriber of its own.
+/// The default log writes nothing itself. It is for a process with its own subscriber.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     queue: Arc<Queue>,
@@ -67,12 +67,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Sends the events of the whole process, and its panics, to standard output, through a queue and a thread
-    /// of its own. `filter` is the value of `RUST_LOG`, if it is set.
+    /// Sends the events and panics of the whole process to standard output, through a queue and a separate
+    /// thread. `filter` is the value of `RUST_LOG`, if it is set.
     ///
-    /// Called once, before anything else logs.
+    /// Must be called once, before anything else logs.
     pub fn start(format: Format, filter: Option<&OsStr>) -> io::Result<Self> {
-        // Not `std::io::stdout()`: its lock and its buffer would be held by a write that hangs.
+        // Not `std::io::stdout()`, because a blocked write would hold its lock and its buffer.
         let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let queue = Queue::start(stdout)?;
         let lines = Arc::clone(&queue);
@@ -103,20 +103,20 @@ impl Log {
         self.unverified.suppressed()
     }
 
-    /// Whether a request that ends now, for this reason and without a verified delivery, gets a line of its own.
-    /// If not, it is counted, and the next [report](Self::report_suppressed) tells how many there were.
+    /// Whether a request that ends now, for this reason and without a verified delivery, gets its own line.
+    /// If not, it is counted for the next [report](Self::report_suppressed).
     pub(crate) fn admits_unverified(&self, reason: &'static str, now: Instant) -> bool {
         self.unverified.admits(reason, now)
     }
 
-    /// Logs how many requests were not logged since the last report, one line a reason.
+    /// Logs how many requests were not logged since the last report, one line for each reason.
     pub(crate) fn report_suppressed(&self) {
         for (reason, suppressed) in self.unverified.take_suppressed() {
             tracing::warn!(reason, suppressed, "unverified requests that were rejected, but not logged one by one");
         }
     }
 
-    /// Logs that regularly, for as long as it is polled.
+    /// Reports suppressed requests regularly, for as long as it is polled.
     pub(crate) async fn report_regularly(self) {
         loop {
             tokio::time::sleep(REPORT_EVERY).await;
@@ -124,13 +124,13 @@ impl Log {
         }
     }
 
-    /// Waits until all lines so far are written, for at most `limit`.
+    /// Waits until all queued lines are written, for at most `limit`.
     pub fn flush(&self, limit: Duration) {
         self.queue.flush(limit);
     }
 }
 
-/// What is wrong with this value of `RUST_LOG`, in whose place the default is used.
+/// Describes the error in this value of `RUST_LOG`. The default filter is then used instead.
 pub fn doubt_about_filter(value: Option<&OsStr>) -> Option<String> {
     parse_filter(value).1
 }
@@ -152,8 +152,8 @@ fn parse_filter(value: Option<&OsStr>) -> (EnvFilter, Option<String>) {
     (default(), Some(doubt))
 }
 
-/// Whether each directive is a level, or names a target that there is, and one of them is about the gateway's own
-/// events. A bare word would be read as the name of a module, and silence all others.
+/// Whether each directive is a level or names a known target, and one of them covers the gateway's own
+/// events. A bare word would be read as the name of a module, and silence all other modules.
 fn is_meant(filter: &str) -> bool {
     let mut covers_own = false;
     let is_known = filter.split(',').map(str::trim).filter(|directive| !directive.is_empty()).all(|directive| {
@@ -169,12 +169,12 @@ fn is_meant(filter: &str) -> bool {
     is_known && covers_own
 }
 
-/// A number would be read as a level, too, and nobody knows which.
+/// A number would be read as a level too, but its meaning is not obvious.
 fn is_level(text: &str) -> bool {
     !text.contains(|char: char| char.is_ascii_digit()) && text.parse::<LevelFilter>().is_ok()
 }
 
-/// In place of the standard hook, which writes to standard error and waits for its reader.
+/// Replaces the standard hook, which writes to standard error and waits for its reader.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let backtrace = std::backtrace::Backtrace::capture();

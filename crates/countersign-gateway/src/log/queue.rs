@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-/// The most bytes of lines that wait; as many may be on their way out.
+/// The maximum number of bytes that wait in the queue. The same number may be in the thread's buffer.
 const CAPACITY: usize = 1 << 20;
-/// How long a write is put off to a pipe that is full and was set not to block.
+/// The delay before another write to a full pipe that does not block.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Lines on their way to a thread that writes them. It is bounded in bytes; what does not fit is dropped.
+/// Lines for the thread that writes them. The queue is bounded in bytes. Lines that do not fit are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -22,13 +22,13 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whole lines.
+    /// Complete lines only.
     waiting: Vec<u8>,
     is_writing: bool,
 }
 
 impl Queue {
-    /// A queue, and its thread, which runs as long as the process.
+    /// Creates a queue and its thread, which runs as long as the process.
     pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
         let queue = Arc::new(Self::default());
         let of_thread = Arc::clone(&queue);
@@ -41,7 +41,7 @@ impl Queue {
     }
 
     /// Appends a line, which ends with its only newline, or drops it. Never waits for the output: the lock is
-    /// held to copy a line or to exchange two buffers.
+    /// held only to copy a line or to swap two buffers.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.waiting.len() + line.len() > CAPACITY {
@@ -56,7 +56,7 @@ impl Queue {
         }
     }
 
-    /// Waits until all is written or lost, for at most `limit`.
+    /// Waits until all lines are written or lost, for at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
         drop(self.written.wait_timeout_while(self.lock(), limit, is_busy));
@@ -90,12 +90,12 @@ impl Queue {
 
 struct Output<W> {
     out: W,
-    /// Whether the last byte that was written is inside a line that was cut off.
+    /// Whether the last written byte is inside an incomplete line.
     mid_line: bool,
 }
 
 impl<W: Write> Output<W> {
-    /// Writes whole lines. Gives how many were lost, after an error: the next ones may fare better.
+    /// Writes complete lines. After an error, returns how many were lost. Later lines may succeed.
     fn write(&mut self, lines: &[u8]) -> u64 {
         let mut rest = lines;
         if self.mid_line && self.write_some(b"\n") != 1 {
@@ -118,7 +118,7 @@ impl<W: Write> Output<W> {
         lines[written..].iter().filter(|byte| **byte == b'\n').count().try_into().unwrap_or(u64::MAX)
     }
 
-    /// How many bytes were written: none if that failed.
+    /// Returns how many bytes were written, or none after an error.
     fn write_some(&mut self, bytes: &[u8]) -> usize {
         loop {
             match self.out.write(bytes) {
@@ -133,7 +133,7 @@ impl<W: Write> Output<W> {
 
 #[cfg(test)]
 impl Queue {
-    /// What waits, as text.
+    /// The waiting lines, as text.
     pub(super) fn take(&self) -> String {
         String::from_utf8(mem::take(&mut self.lock().waiting)).unwrap()
     }
@@ -143,7 +143,7 @@ impl Queue {
 mod tests {
     use super::*;
 
-    /// An output of which each call does the next thing in turn, and all after the last.
+    /// An output whose calls do these steps in turn, and write everything after the last.
     struct Scripted(Vec<Result<usize, ErrorKind>>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Scripted {

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
-/// How many lines of one reason may be written at once.
+/// The number of lines for one reason that may be written at once.
 const BURST: u32 = 10;
-/// How often one more may be, after that.
+/// After that, one more line is allowed in each period of this length.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Bounds the rate of lines, for each reason by itself: a flood of one does not hide another. The number of
+/// Limits the rate of lines separately for each reason, so that a flood of one does not hide another. The number of
 /// reasons is fixed.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
@@ -27,14 +27,14 @@ impl Throttle {
         admitted
     }
 
-    /// How many lines of each reason were not written since this was last asked.
+    /// Returns how many lines of each reason were suppressed since the last call.
     pub(super) fn take_suppressed(&self) -> Vec<(&'static str, u64)> {
         let mut buckets = self.lock();
         let taken = buckets.iter_mut().map(|(reason, bucket)| (*reason, std::mem::take(&mut bucket.suppressed)));
         taken.filter(|(_, suppressed)| *suppressed > 0).collect()
     }
 
-    /// Counts all that were not written.
+    /// Counts all suppressed lines.
     pub(super) fn suppressed(&self) -> Counter {
         self.suppressed.clone()
     }
@@ -44,11 +44,11 @@ impl Throttle {
     }
 }
 
-/// A token bucket, and how many found it empty.
+/// A token bucket, and the number of lines that found it empty.
 #[derive(Debug)]
 struct Bucket {
     tokens: u32,
-    /// When the last token came; the next comes [`EVERY`] later.
+    /// The time of the last token. The next one follows [`EVERY`] later.
     filled_at: Instant,
     suppressed: u64,
 }
@@ -91,7 +91,7 @@ mod tests {
         let second = admitted(500..60_500);
         assert_eq!((second, throttle.take_suppressed()), (60, vec![("no_route", 59_940)]));
         assert_eq!((throttle.take_suppressed(), throttle.suppressed().get()), (vec![], 60_430));
-        // After a pause it is full again, and no fuller.
+        // After a pause the bucket is full again, but not overfull.
         assert_eq!(admitted(1_000_000..1_000_500), 10);
     }
 

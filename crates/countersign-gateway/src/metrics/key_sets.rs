@@ -1,4 +1,4 @@
-//! The figures of key sets, read when somebody asks.
+//! Metrics of key sets, read when Prometheus scrapes them.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use prometheus_client::registry::Unit;
 use super::SourceLabels;
 use crate::source_keys::RemoteSet;
 
-/// The key set of each source that has one. Sources that share one show the same figures.
+/// The key set of each source that has one. Sources that share a key set have the same values.
 #[derive(Debug)]
 pub(super) struct KeySets(pub(super) Vec<(SourceLabels, RemoteSet)>);
 
@@ -30,7 +30,7 @@ impl Collector for KeySets {
 type Figures<'s> = [(&'s SourceLabels, Stats)];
 
 impl KeySets {
-    /// A set that never came has no age.
+    /// A key set that was never fetched has no age.
     fn ages(sets: &Figures<'_>, encoder: &mut DescriptorEncoder) -> fmt::Result {
         let help = "The time since the source's key set was last fetched";
         let mut metric = encoder.encode_descriptor("key_set_age", help, Some(&Unit::Seconds), MetricType::Gauge)?;

@@ -1,4 +1,4 @@
-//! What is counted and timed, for Prometheus.
+//! The counters and histograms of the gateway, for Prometheus.
 
 mod key_sets;
 
@@ -23,7 +23,7 @@ use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
 use crate::state::source::Source;
 
-/// All that `/metrics` shows.
+/// All metrics of `/metrics`.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -42,7 +42,7 @@ pub struct Metrics {
     connections: Arc<Slots>,
 }
 
-/// What outlives a reload of the configuration. A clone shares it.
+/// The counters and histograms, which survive a reload of the configuration. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Counts {
     requests: Family<RequestLabels, Counter>,
@@ -84,7 +84,7 @@ impl Default for Counts {
 pub enum TurnedAway {
     /// `max_connections` are open.
     MaxConnections,
-    /// The process cannot open another file, so that it waits in the kernel's queue.
+    /// The process cannot open another file, so the connection waits in the kernel's queue.
     Files,
 }
 
@@ -98,7 +98,7 @@ struct ResultLabels {
     result: &'static str,
 }
 
-/// What a request is counted under. The number of routes, outcomes and reasons is fixed.
+/// The labels of a request. The number of routes, outcomes and reasons is fixed.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
     route: Arc<String>,
@@ -122,7 +122,7 @@ struct SecretLabels {
     key: String,
 }
 
-/// The first bucket of a histogram, and by how much each next one is wider.
+/// The first bucket of a histogram, and the factor between buckets.
 #[derive(Clone, Copy, Debug)]
 struct Buckets {
     first: f64,
@@ -137,8 +137,8 @@ impl MetricConstructor<Histogram> for Buckets {
 }
 
 impl Metrics {
-    /// Metrics with gauges for the stores and key sets of these sources, for memory that requests hold,
-    /// and for the connections of the webhook listeners. Counts go on where those of `previous` are.
+    /// Creates metrics with gauges for the stores and key sets of these sources, for the memory of requests,
+    /// and for the connections of the webhook listeners. Counters continue from those of `previous`.
     pub fn new(
         sources: &BTreeMap<String, Arc<Source>>,
         body_budget: BodyBudget,
@@ -224,7 +224,7 @@ impl Metrics {
         }
     }
 
-    /// Shows how many lines this log has left out, too.
+    /// Adds the numbers of dropped and suppressed lines of this log.
     pub fn show_log(&mut self, log: &Log) {
         let dropped = "Log lines that were dropped: standard output was not read, or could not be written";
         self.registry.register("log_lines_dropped", dropped, log.dropped());
@@ -232,12 +232,12 @@ impl Metrics {
         self.registry.register("log_lines_suppressed", suppressed, log.suppressed());
     }
 
-    /// What outlives a reload.
+    /// The counters and histograms, which survive a reload.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// All of them, as text. The secrets that have not expired are those at the time `now`.
+    /// Returns all metrics as text. Secrets count as live if they have not expired at the time `now`.
     pub fn to_text(&self, now: UnixTime) -> Result<String, std::fmt::Error> {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.body_bytes.set(gauge(self.body_budget.in_use()));
@@ -264,7 +264,7 @@ impl Metrics {
 }
 
 impl Counts {
-    /// What nearly every request of a route needs, to be kept at hand.
+    /// Returns the metrics that nearly every request of a route needs, so that they are looked up once.
     pub fn of_route(&self, route: &Arc<String>) -> RouteMetrics {
         let labels = RouteLabels { route: Arc::clone(route) };
         let confirmed = RequestLabels { route: Arc::clone(route), outcome: "confirmed", reason: "" };
@@ -295,7 +295,7 @@ impl Counts {
         self.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// Counts a connection or stream that was closed for want of progress.
+    /// Counts a connection or stream that was closed because it made no progress.
     pub fn connection_closed(&self, reason: &'static str) {
         self.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
     }
@@ -308,14 +308,14 @@ impl Counts {
     }
 }
 
-/// What nearly every request of a route needs.
+/// The metrics that nearly every request of a route needs.
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
-    /// Deliveries that a backend took.
+    /// Deliveries that a backend confirmed.
     pub confirmed: Counter,
     /// The time that it took to verify a body, in seconds.
     pub verification: Histogram,
-    /// The time until the head of the upstream's answer, in seconds.
+    /// The time until the head of the upstream's response, in seconds.
     pub upstream: Histogram,
     /// Deliveries that were signed with a secret that has expired.
     pub expired_secret: Counter,

@@ -1,4 +1,4 @@
-//! Load balancing by Pingora: resolves upstream names, checks health, and selects in turn.
+//! Load balancing with Pingora: resolves upstream names, checks health, and selects backends in turn.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -21,15 +21,15 @@ use super::follow::follow;
 use crate::state::LiveRoute;
 use crate::upstream::{Upstream, Upstreams};
 
-/// How often names are resolved again.
+/// The interval at which names are resolved again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
-/// How long startup waits for name resolution.
+/// The maximum time that startup waits for name resolution.
 const FIRST_RESOLVE: Duration = Duration::from_secs(5);
-/// How often each backend of a route with several backends is checked.
+/// The interval of health checks of each backend, for routes with several backends.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long a backend may take to accept the connection of a check.
+/// The maximum time for a backend to accept the connection of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-/// Bounds the search for a healthy backend. No route has this many.
+/// Limits the search for a healthy backend. No route has this many.
 const MAX_SEARCH: usize = 64;
 
 /// The backends of one route, resolved and checked by Pingora.
@@ -43,7 +43,7 @@ impl Balancer {
         let names = Names::new(authorities);
         let count = names.0.len();
         let mut backends = Backends::new(Box::new(names));
-        // A single backend is always tried, so a health check could only do harm.
+        // A single backend is always tried, so a health check has no benefit.
         if count > 1 {
             backends.set_health_check(Box::new(Probe));
         }

@@ -1,4 +1,4 @@
-//! The process: Pingora's runtimes, listeners on them, and the end. Nothing else names Pingora.
+//! The process: Pingora's runtimes, the listeners that run on them, and the shutdown. Only this module uses Pingora.
 
 mod balancer;
 mod files;
@@ -40,7 +40,7 @@ use stop::{AdminEnd, Stop};
 
 pub use signals::survive_file_size_limit;
 
-/// Runs the gateway until it is told to stop by SIGTERM, SIGINT or SIGQUIT, and what is in flight has finished.
+/// Runs the gateway until SIGTERM, SIGINT or SIGQUIT stops it, and the requests in flight have finished.
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
 pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
@@ -72,7 +72,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
-    // Pingora would sleep through its whole grace period: the process ends once all is done, before it.
+    // Pingora would wait for its whole grace period. The process exits earlier, as soon as all work is done.
     runtime.block_on(async {
         tokio::select! {
             closed = stop::listeners_closed(phases) => closed?,
@@ -84,7 +84,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     })
 }
 
-/// What is built before the process.
+/// The parts that are built before the process starts.
 struct Parts {
     state: State,
     balancers: Vec<Arc<Balancer>>,
@@ -126,8 +126,8 @@ fn build(
     let Services { gateway, admin: admin_service, ledger, exchange } = Services::build(started, &state, environment);
     let counts = state.metrics.counts().clone();
 
-    // Bound before anything starts: an address in use ends the process, and no connection is lost while
-    // some threads listen and others do not yet.
+    // Bind before anything starts. An address in use then ends the process, and no connection is lost while
+    // some threads already listen and others do not.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
     for ListenSpec { address, proxy_protocol } in &config.listen {
         let bound = listener::bind(*address, threads)?;
@@ -135,7 +135,7 @@ fn build(
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push((socket, preamble.clone())));
     }
     let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
-    // Before anything listens: who is told that the gateway is ready may send at once.
+    // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
     runtime.block_on(balancer::resolve(&balancers));
 
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
@@ -156,7 +156,7 @@ fn build(
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
     if let Some((address, sockets)) = admin {
-        // A budget of its own, so that it responds while webhooks have used up theirs.
+        // A separate budget, so that it responds while webhooks use up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
         let acceptor = Acceptor {
             server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, &admin_end.tasks)),
@@ -199,14 +199,14 @@ pub enum ServerError {
     Files {
         /// The configured number.
         max_connections: usize,
-        /// The most files that the process may open.
+        /// The maximum number of files that the process may open.
         limit: usize,
         /// How many of them are reserved for other uses.
         reserved: usize,
     },
     /// A thread or a runtime could not be started.
     Thread(std::io::Error),
-    /// The server ended without having been asked to.
+    /// The server ended without being stopped.
     Ended,
 }
 

@@ -1,4 +1,4 @@
-//! Which route a request belongs to: host and path exactly, or a path's prefix.
+//! Finds the route of a request: by its exact host, and by its exact path or a prefix of it.
 
 use std::net::Ipv6Addr;
 
@@ -8,20 +8,20 @@ use http::request;
 use crate::connection::Connection;
 use crate::path::{PathPattern, continues, readings};
 
-/// A host that a route is for, without port.
+/// The host of a route, without port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host(Name);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Name {
-    /// A host name or an IPv4 address, in lower case, without a dot at the end.
+    /// A host name or an IPv4 address, in lower case, without a trailing dot.
     Text(String),
-    /// However it is written.
+    /// An IPv6 address, compared by its value, not by its spelling.
     V6(Ipv6Addr),
 }
 
 impl Host {
-    /// Reads a host name or an IP address, IPv6 in brackets.
+    /// Parses a host name or an IP address. IPv6 addresses are in brackets.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let name = text.strip_suffix('.').unwrap_or(text);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -70,14 +70,14 @@ pub struct Table<T> {
 struct Entry<T> {
     host: Option<Host>,
     path: PathPattern,
-    /// The pattern's own path, as lenient backends read it.
+    /// The path of the pattern, as lenient backends read it.
     reading: String,
     route: T,
 }
 
 impl<T> Table<T> {
-    /// Sorts the routes: a named host before any, an exact path before a prefix, a long prefix before
-    /// a short one.
+    /// Sorts the routes: named hosts before any host, exact paths before prefixes, and long prefixes before
+    /// short ones.
     pub fn new(entries: impl IntoIterator<Item = (Option<Host>, PathPattern, T)>) -> Self {
         let entry = |(host, path, route): (Option<Host>, PathPattern, T)| {
             let reading = readings(path.text()).unwrap_or_default().whole;
@@ -94,18 +94,18 @@ impl<T> Table<T> {
         Self { entries }
     }
 
-    /// The route of a request, if it has one.
+    /// Returns the route of a request, if it has one.
     ///
     /// A path matches a prefix only if no backend can read it as a path elsewhere: not as one above the prefix,
-    /// and not as one that a more specific route is for, which may belong to another source. A backend may read what
-    /// continues an exact path as that path: so `/x/hook.json` and `/x/hook.php/a` match neither `/x/hook` nor `/x/*`,
-    /// unless a route like `/x/hook/*` is for them.
+    /// and not as one of a more specific route, which may belong to another source. A backend may ignore the text
+    /// after an exact path. Therefore, `/x/hook.json` and `/x/hook.php/a` match neither `/x/hook` nor `/x/*`,
+    /// unless there is a route such as `/x/hook/*`.
     pub fn find(&self, head: &request::Parts) -> Option<&T> {
         let (path, host) = (head.uri.path(), host_of(head));
         let at = self.entries.iter().position(|entry| entry.is_for(host) && entry.path.matches(path))?;
         let entry = &self.entries[at];
         if let PathPattern::Below(_) = entry.path {
-            // Some parsers take what follows two slashes at the beginning for a host.
+            // Some parsers read the text after two leading slashes as a host.
             let readings = readings(path).filter(|_| !path.starts_with("//"))?;
             let mut others = self.entries[..at].iter().filter(|other| other.reading != entry.reading);
             let is_read =
@@ -123,13 +123,13 @@ impl<T> Entry<T> {
         self.host.as_ref().is_none_or(|wanted| host.is_some_and(|host| wanted.matches(host)))
     }
 
-    /// Whether a lenient backend takes a path with this reading, which matches the prefix of `found`, for one of
-    /// this route.
+    /// Whether a lenient backend could read a path with this reading, which matches the prefix of `found`, as a path
+    /// of this route.
     fn reads(&self, reading: &str, found: &Self) -> bool {
         match self.path {
             PathPattern::Exact(_) => {
                 let (reading, exact) = (reading.trim_end_matches('/'), self.reading.trim_end_matches('/'));
-                // An exact path above the prefix is no reading of what is below it: the prefix says so.
+                // An exact path above the prefix does not count: the prefix route covers everything below it.
                 reading == exact || (exact.starts_with(&found.reading) && continues(reading, exact))
             }
             PathPattern::Below(_) => reading.starts_with(&self.reading),
@@ -137,7 +137,8 @@ impl<T> Entry<T> {
     }
 }
 
-/// The host that a request names: none if it names several. The one that a trusted proxy reports takes precedence.
+/// The host of a request: the one that a trusted proxy reports, else the one that the request names. `None` if it names
+/// several.
 pub fn host_of(head: &request::Parts) -> Option<&str> {
     let reported = head.extensions.get::<Connection>().and_then(Connection::host);
     if let Some(host) = reported.and_then(|host| host.to_str().ok()) {

@@ -1,4 +1,4 @@
-//! The key sets that a configuration names, each built once.
+//! The key sets of a configuration, each built once.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::source_keys::RemoteSet;
 pub(super) struct KeySets {
     folder: PathBuf,
     known: Vec<Known>,
-    /// Those of the state before.
+    /// The key sets of the previous state.
     kept: Vec<Known>,
 }
 
@@ -24,13 +24,13 @@ struct Known {
 }
 
 impl KeySets {
-    /// None yet. Certificates are read relative to `folder`. Sets of the state before go on if nothing of them changed.
+    /// Starts empty. Certificate paths are relative to `folder`. Unchanged sets of the previous state continue.
     pub(super) fn new(folder: &Path, previous: Option<&Self>) -> Self {
         let kept = previous.map(|previous| previous.known.clone()).unwrap_or_default();
         Self { folder: folder.into(), known: Vec::new(), kept }
     }
 
-    /// The key set of this source. Nothing is fetched yet.
+    /// Returns the key set of this source. Nothing is fetched yet.
     pub(super) fn of(&mut self, source: &str, spec: &JwksSpec) -> Result<RemoteSet, Problem> {
         let at = KeyPath::source(source).key("jwks");
         let problem = |message: String| Problem::at_first([at.key("ca"), at.clone()], message);
@@ -58,7 +58,7 @@ impl KeySets {
         Ok(set)
     }
 
-    /// The certificates, or why they cannot be read and the path as it may be shown.
+    /// Reads the certificates. An error has the reason, and the path in a form that may be shown.
     fn ca(&self, spec: &JwksSpec) -> Result<Option<Vec<u8>>, (String, String)> {
         let Some(path) = &spec.ca else { return Ok(None) };
         std::fs::read(self.folder.join(path)).map(Some).map_err(|error| {
@@ -67,7 +67,7 @@ impl KeySets {
         })
     }
 
-    /// All of them, each once.
+    /// Returns all key sets, each once.
     pub(super) fn all(&self) -> Vec<RemoteSet> {
         self.known.iter().map(|known| known.set.clone()).collect()
     }

@@ -36,7 +36,7 @@ pub struct State {
     pub budget: BodyBudget,
     /// Everything that `/metrics` shows.
     pub metrics: Arc<Metrics>,
-    /// Doubts about secrets and certificates.
+    /// Warnings about secrets and certificates.
     pub warnings: Vec<Warning>,
     sets: KeySets,
     balanced: Vec<Balanced>,
@@ -59,7 +59,7 @@ impl fmt::Debug for LiveRoute {
     }
 }
 
-/// What the process gives to the state.
+/// The parts of the process that the state uses.
 pub struct Surroundings<'a> {
     /// The connections of the webhook listeners.
     pub slots: &'a Arc<Slots>,
@@ -69,13 +69,13 @@ pub struct Surroundings<'a> {
     pub balance: &'a mut dyn FnMut(&[UpstreamSpec]) -> Arc<dyn Upstreams>,
 }
 
-/// Backends that were set up. Routes with the same list of backends share them.
+/// The backends that are already set up. Routes with the same list of backends share them.
 type Balanced = (Vec<UpstreamSpec>, Arc<dyn Upstreams>);
 
 impl State {
     /// Reads the secrets and certificates that `config` names, and builds everything that runs. Nothing is fetched yet.
     ///
-    /// With the `previous` state, everything that did not change goes on: replay stores keep their ids, key sets their keys,
+    /// Everything that is unchanged since the `previous` state continues: stores keep their ids, key sets their keys,
     /// upstreams their health, and metrics their counts.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl State {
         Ok(Self { sources, routes, key_sets, trusted_proxies, budget, metrics, warnings, sets, balanced })
     }
 
-    /// Reads the secrets and certificates that `config` names, as [`build`](Self::build) does, and returns what is doubtful.
+    /// Reads the secrets and certificates that `config` names, like [`build`](Self::build), and returns the warnings.
     ///
     /// # Errors
     ///

@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::config::{EncodingSpec, KeyPath, Problem, SecretOrigin, SecretRef, hide};
 
-/// The most bytes that a secret file may have.
+/// The maximum length of a secret file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
 
-/// Reads secrets, and knows those that were read before.
+/// Reads secrets, and remembers those that it has read.
 pub(super) struct Secrets<'f> {
     folder: &'f Path,
     known: Vec<Known>,
@@ -75,8 +75,8 @@ impl<'f> Secrets<'f> {
         Ok(secret)
     }
 
-    /// Compares the secret with all others by their signatures, which reveal nothing of them. Returns a warning about an equal
-    /// one, and the name of that one.
+    /// Compares the secret with all others by their signatures, which do not reveal them. Returns a warning about an
+    /// equal secret, and its name.
     fn remember(&mut self, source: &str, secret: &Secret, shown: &str) -> Option<(String, Option<String>)> {
         let fingerprint = fingerprint(secret)?;
         let known = self.known.iter().find(|known| known.fingerprint == fingerprint);
@@ -94,7 +94,7 @@ impl<'f> Secrets<'f> {
     }
 }
 
-/// A signature that is equal for equal secrets, however they are written.
+/// A signature that is the same for equal secrets, in any encoding.
 fn fingerprint(secret: &Secret) -> Option<Vec<u8>> {
     let unlimited = secret.clone().expiring_at(UnixTime::from_secs(u64::MAX / 1000));
     let headers = Signer::new([unlimited]).ok()?.sign(&MessageId::parse("same").ok()?, UnixTime::from_secs(0), b"");
@@ -154,7 +154,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
     if file.metadata().is_ok_and(|about| about.is_dir()) {
         return Err("is a directory: name the file in it".into());
     }
-    // Room for all of it from the start: a vector that grew would leave copies behind.
+    // Reserve the whole capacity at once, because a growing vector would leave copies in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > MAX_FILE {

@@ -18,15 +18,15 @@ use crate::source_keys::Keys;
 pub struct Source {
     /// The keys that it verifies with.
     pub keys: Keys,
-    /// Whether it can verify nothing before its key set has arrived, because it has no secret and no pinned key.
+    /// Whether it cannot verify anything before its key set is fetched, because it has no secret and no pinned key.
     pub depends_on_remote: bool,
     /// Remembers the ids of its messages.
     pub store: Arc<MemoryStore>,
-    /// Whether the store is full.
+    /// Whether the replay store is full.
     pub fullness: Arc<Fullness>,
-    /// How long a claim lasts that is neither confirmed nor released.
+    /// The duration of a claim that is neither confirmed nor released.
     pub lease: Duration,
-    /// The label of each secret, and when it expires, if it does.
+    /// The label of each secret, and its expiry, if it has one.
     pub secrets: Vec<(String, Option<UnixTime>)>,
     /// What is done with a message that was handled before.
     pub duplicates: DuplicatesSpec,
@@ -39,8 +39,8 @@ impl Source {
         self.secrets.iter().filter(|(_, expires_at)| expires_at.is_none_or(|at| now < at)).count()
     }
 
-    /// The source with this name. `kept` is the source that had this name before: its store goes on if its settings did not
-    /// change.
+    /// Builds the source with this name. `kept` is the previous source of that name. Its store continues if its
+    /// settings are unchanged.
     pub(super) fn build(
         name: &str,
         config: &SourceConfig,
@@ -69,14 +69,14 @@ impl Source {
     }
 }
 
-/// The replay store that is configured. Stores are chosen here and nowhere else.
+/// The configured replay store. This is the only place that chooses one.
 fn store(replay: &ReplaySpec) -> Arc<MemoryStore> {
     match replay.store {
         StoreSpec::Memory => Arc::new(MemoryStore::builder().capacity(replay.capacity).retain(replay.retain).build()),
     }
 }
 
-/// Whether one store serves both. The lease belongs to each claim, not to the store.
+/// Whether both settings can use the same store. The lease belongs to each claim, not to the store.
 fn has_same_store(one: &ReplaySpec, other: &ReplaySpec) -> bool {
     *one == ReplaySpec { lease: one.lease, ..*other }
 }
@@ -101,7 +101,7 @@ fn verifier(
     let public_keys = config.public_keys.iter().map(PublicKeySpec::parse).collect::<Result<Vec<_>, _>>();
     builder = builder.public_keys(public_keys.map_err(|error| problem(error.to_string()))?);
     if config.jwks.is_some() {
-        // Fetched later; without it, a source with no other keys would not be a verifier at all.
+        // An empty key set until it is fetched. Without it, a source with no other keys would be an error.
         builder = builder.key_set(KeySet::default());
     }
     if let Some(token) = &config.token {
@@ -110,7 +110,7 @@ fn verifier(
     builder.build().map_err(|error| problem(error.to_string()))
 }
 
-/// A store has to remember ids for as long as a replay could be accepted.
+/// Checks that a store remembers ids for as long as a replay could be accepted.
 fn check_retention(name: &str, config: &SourceConfig, verifier: &Verifier) -> Result<(), Problem> {
     let (retain, tolerance, life) = (config.replay.retain, config.tolerance, verifier.longest_life());
     if retain >= life {

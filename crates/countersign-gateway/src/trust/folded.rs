@@ -1,16 +1,16 @@
-//! Header names as backends read them: by their letters and digits.
+//! Header names reduced to their letters and digits, because backends may ignore the rest.
 
 use http::HeaderName;
 
-/// The letters and digits of a header's name, in lower case, as far as they are needed.
+/// The letters and digits of a header name, in lower case, up to the length that is compared.
 ///
-/// CGI, WSGI, Rack, PHP and others map `-`, `_`, `.` and more to one character, some collapse or trim, and
-/// some code removes it: `X-Forwarded_For`, `x.forwarded.for` and `x--forwardedfor` are one name here. So is
-/// what a name becomes with the `HTTP_` of CGI in front, by which some code looks it up.
+/// CGI, WSGI, Rack, PHP and others map `-`, `_`, `.` and more to one character. Some collapse or trim it, and
+/// some code removes it. `X-Forwarded_For`, `x.forwarded.for` and `x--forwardedfor` are therefore one name here,
+/// and so is a name with the `HTTP_` prefix of CGI, under which some code looks it up.
 pub(super) struct Folded {
     buffer: [u8; Self::MAX],
     len: usize,
-    /// Bit `n` is set if the word ends with byte `n`: a separator follows, or nothing does.
+    /// Bit `n` is set if a word ends with byte `n`, so that a separator or the end of the name follows.
     ends: u64,
 }
 
@@ -22,14 +22,14 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Whether it begins with this word, alone or with anything after a separator.
+    /// Whether it begins with this word, followed by a separator or the end of the name.
     pub(super) fn begins_with_word(self, word: &[u8]) -> bool {
         self.bytes.starts_with(word) && !word.is_empty() && (self.ends >> (word.len() - 1)) & 1 == 1
     }
 }
 
 impl Folded {
-    /// Longer than all names and families that there are to compare with.
+    /// Longer than every name and family that it is compared with.
     pub(super) const MAX: usize = 48;
 
     pub(super) fn of(name: &str) -> Self {
@@ -58,7 +58,7 @@ impl Folded {
         &self.buffer[..self.len]
     }
 
-    /// As it is, and without the `HTTP_` of CGI.
+    /// The name as it is, and without the `HTTP_` prefix of CGI.
     pub(super) fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
         let bytes = self.as_bytes();
         let without = bytes.strip_prefix(b"http").map(|bytes| Reading { bytes, ends: self.ends >> 4 });
@@ -71,7 +71,7 @@ impl Folded {
     }
 }
 
-/// Whether a backend could take one name for the other. Unlike [`Folded`], it compares names of any length.
+/// Whether a backend could read one name as the other. Unlike [`Folded`], it compares names of any length.
 pub(super) fn read_alike(one: &HeaderName, other: &HeaderName) -> bool {
     letters(one.as_str()).eq(letters(other.as_str()))
 }

@@ -1,4 +1,4 @@
-//! Looks names up among those that count.
+//! Looks up header names in the lists of known names.
 
 use std::sync::LazyLock;
 
@@ -8,11 +8,11 @@ use super::folded::{Folded, Reading};
 use super::names::{CONTENT, FORWARDED, FRAMING, HOP_BY_HOP, SIGNED, VOUCHING};
 use crate::steering::{GROUPS, Group, HARMLESS};
 
-/// The names and parts of names to compare with, folded.
+/// The known names and parts of names, folded.
 struct Known {
-    /// Sorted, with the one spelling that is not removed, if there is one.
+    /// Sorted. Each has the one spelling that is not removed, if there is one.
     names: Vec<(Vec<u8>, Option<HeaderName>)>,
-    /// Sorted, and none begins with another.
+    /// Sorted. None is the beginning of another.
     families: Vec<Vec<u8>>,
     words: Vec<Vec<u8>>,
     suffixes: Vec<Vec<u8>>,
@@ -44,7 +44,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
 
 impl Known {
     fn has_family(&self, name: &[u8]) -> bool {
-        // If a family is the beginning of the name, no other one sorts between the two: it would begin with it.
+        // If a family is the beginning of the name, no other family sorts between them, because it would begin with it.
         let after = self.families.partition_point(|family| family.as_slice() <= name);
         after.checked_sub(1).is_some_and(|at| name.starts_with(&self.families[at]))
     }
@@ -56,20 +56,20 @@ impl Known {
     }
 }
 
-/// The listed names that are trusted as they are spelled: nearly all headers of nearly all requests.
+/// The listed names that are trusted in this spelling, which covers nearly all headers of nearly all requests.
 static TRUSTED: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
     let exact = KNOWN.names.iter().filter_map(|(_, exact)| exact.clone());
     exact.filter(|name| !reads_as_untrusted(name)).collect()
 });
 
-/// Whether a backend could take this header for one of ours, for a signed one, or be steered by it.
+/// Whether a backend could read this header as one of the gateway's or a signed one, or be steered by it.
 pub(super) fn is_untrusted(name: &HeaderName) -> bool {
     !TRUSTED.contains(name) && reads_as_untrusted(name)
 }
 
 fn reads_as_untrusted(name: &HeaderName) -> bool {
-    // No header in use has a `%`, and what a backend that decodes names makes of it is not known. Only the private
-    // headers of WebSphere have a `$`.
+    // No header in use contains a `%`, and a backend that decodes names may read it as anything. Only the private
+    // headers of WebSphere contain a `$`.
     if name.as_str().contains(['%', '$']) {
         return true;
     }
@@ -83,12 +83,12 @@ fn reads_as_untrusted(name: &HeaderName) -> bool {
         })
 }
 
-/// Whether it is `countersign`, alone or with anything after a separator. `countersigned` is another word.
+/// Whether it is `countersign`, alone or followed by a separator. `countersigned` is another word.
 pub(super) fn is_vouching(folded: &Folded) -> bool {
     folded.readings().any(|reading| reading.begins_with_word(b"countersign"))
 }
 
-/// The name or part of a name that this untrusted name is another spelling of. `None` if it is spelled as it is listed.
+/// The listed name, or part of one, of which this name is another spelling. `None` if the spelling is the same.
 pub(super) fn misspelled(name: &HeaderName) -> Option<String> {
     let text = name.as_str();
     let folded = Folded::of(text);
@@ -101,7 +101,7 @@ pub(super) fn misspelled(name: &HeaderName) -> Option<String> {
     }
     let starts = GROUPS.iter().flat_map(|group| group.families.iter().chain(group.words));
     let ends = GROUPS.iter().flat_map(|group| group.suffixes);
-    // `http-x-real-ip` is `x-real-ip` with the `HTTP_` of CGI in front, not a name of its own.
+    // `http-x-real-ip` is `x-real-ip` with the `HTTP_` prefix of CGI, not a separate name.
     let is_plain = |part: &str| {
         has_plain_words(text, part) && (part.starts_with("http") || !folded.as_bytes().starts_with(b"http"))
     };
@@ -117,7 +117,7 @@ pub(super) fn misspelled(name: &HeaderName) -> Option<String> {
     Some(known.unwrap_or_else(|| "$ws*".to_owned()))
 }
 
-/// Whether the name consists of words with one separator between two of them, of the kind that the listed part has.
+/// Whether the words of the name are separated by single separators, of the same kind as in the listed part.
 fn has_plain_words(name: &str, listed: &str) -> bool {
     let is_separator = |c| c == '-' || (matches!(c, '_' | '.') && listed.contains(c));
     name.split(is_separator).all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))

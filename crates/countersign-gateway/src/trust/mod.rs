@@ -1,5 +1,5 @@
-//! Which headers a backend gets: those that say what was verified, and none that a client could use to say
-//! the same, or to steer the backend.
+//! The headers that a backend receives: they describe the verified request, and the client cannot use them to
+//! forge that description or to steer the backend.
 
 mod folded;
 mod known;
@@ -23,10 +23,10 @@ use names::{
 };
 pub use opened::Opened;
 
-/// A longer type of event is left out: most servers refuse long headers.
+/// A longer event type is omitted, because most servers reject long headers.
 const MAX_TEXT: usize = 256;
 
-/// Removes every header of a request that its backend must not get from a client.
+/// Removes every header of a request that the backend must not receive from a client.
 pub fn remove_untrusted(headers: &mut HeaderMap, opened: &Opened) {
     remove_listed(headers, |name| is_content(name) || SIGNED.contains(name) || opened.contains(name));
     for name in HOP_BY_HOP.iter().chain(&FRAMING) {
@@ -35,7 +35,7 @@ pub fn remove_untrusted(headers: &mut HeaderMap, opened: &Opened) {
     remove_if(headers, |name| !opened.contains(name) && (is_untrusted(name) || opened.resembles(name)));
 }
 
-/// Removes from a response what concerns one connection only: the known names, and those that `Connection` lists.
+/// Removes the headers of a response that concern one connection only: the known ones, and those in `Connection`.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     remove_listed(headers, is_content);
     for name in &HOP_BY_HOP {
@@ -43,13 +43,13 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes from a response every header that could be taken for one of the gateway's own.
+/// Removes every header of a response that could be read as one of the gateway's own.
 pub fn remove_vouching(headers: &mut HeaderMap) {
     remove_if(headers, |name| is_vouching(&Folded::of(name.as_str())));
 }
 
-/// Removes the headers that `Connection` lists (RFC 9110, section 7.6.1). Whoever can add a `Connection`
-/// header must not be able to take away those that are kept.
+/// Removes the headers that `Connection` lists (RFC 9110, section 7.6.1). Some headers are kept, because a client
+/// that adds a `Connection` header must not be able to remove them.
 fn remove_listed(headers: &mut HeaderMap, keeps: impl Fn(&HeaderName) -> bool) {
     if headers.contains_key(CONNECTION) {
         let names = elements(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
@@ -62,9 +62,9 @@ fn is_content(name: &HeaderName) -> bool {
     name.as_str().starts_with("content-")
 }
 
-/// Says what was verified. Of a token's delivery, the id and the timestamp of the headers are not signed: they
-/// are overwritten, whatever the scheme. `signature` is the header that was verified, which stays as it came, for a
-/// backend that verifies again; a source with other names has these headers too, and no unsigned `webhook-signature`.
+/// Writes the headers that describe the verified request. A token leaves the id and timestamp headers unsigned, so they
+/// are overwritten for every scheme. `signature` is the verified header, and stays unchanged for a
+/// backend that verifies again. A source with other header names gets them too, and no unsigned `webhook-signature`.
 pub fn insert_verdict(headers: &mut HeaderMap, verified: &Verified, signature: Option<HeaderValue>) {
     headers.insert(VERDICT, HeaderValue::from_static("verified"));
     headers.insert(SCHEME, HeaderValue::from_static(verified.scheme().as_str()));
@@ -123,7 +123,7 @@ fn continued(headers: &HeaderMap, connection: &Connection) -> HeaderValue {
     HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.to_header_value())
 }
 
-/// Leaves the last element of this header, or inserts `otherwise` if there is none.
+/// Keeps the last element of this header, or inserts `otherwise` if there is none.
 fn insert_last(headers: &mut HeaderMap, name: &HeaderName, otherwise: Option<HeaderValue>) {
     let last = elements(headers, name).last().and_then(|last| HeaderValue::from_bytes(last).ok());
     match last.or(otherwise) {
@@ -132,7 +132,7 @@ fn insert_last(headers: &mut HeaderMap, name: &HeaderName, otherwise: Option<Hea
     }
 }
 
-/// Inserts a text if it is visible ASCII and not too long, as the names of sources and keys are.
+/// Inserts a text if it is visible ASCII and not too long, which the names of sources and keys are.
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if (1..=MAX_TEXT).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -143,7 +143,7 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 }
 
 fn remove_if(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
-    // Names are collected only if there are any: a genuine sender sends none.
+    // Names are collected only if there are any, which is never the case for an authentic sender.
     if headers.keys().any(&unwanted) {
         let names: Vec<_> = headers.keys().filter(|name| unwanted(name)).cloned().collect();
         for name in names {

@@ -1,4 +1,4 @@
-//! The headers that the gateway writes, and those that it treats one by one.
+//! The headers that the gateway writes, and those that it handles individually.
 
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use http::HeaderName;
@@ -15,7 +15,7 @@ pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-m
 pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
 pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
 pub(super) const DUPLICATE: HeaderName = HeaderName::from_static("countersign-duplicate");
-/// All of the gateway's own. The prefix covers them, but not a spelling without separators.
+/// All headers of the gateway. The prefix covers them, but not a spelling without separators.
 pub(super) static VOUCHING: [HeaderName; 8] =
     [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, DUPLICATE];
 
@@ -26,7 +26,7 @@ pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwa
 pub(super) static FORWARDED: [HeaderName; 4] = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT];
 
 pub(super) static SIGNED: [HeaderName; 3] = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
-/// How the body is to be read. Not signed, but nobody between the sender and us is to take them away.
+/// The headers that describe the body. They are not signed, but a `Connection` header must not remove them.
 pub(super) static CONTENT: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_ENCODING];
 pub(super) static FRAMING: [HeaderName; 3] = [HOST, CONTENT_LENGTH, EXPECT];
 pub(super) static HOP_BY_HOP: [HeaderName; 10] = [

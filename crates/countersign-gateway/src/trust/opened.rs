@@ -6,16 +6,16 @@ use super::folded::{Folded, read_alike};
 use super::known::{is_untrusted, is_vouching, misspelled};
 use super::names::{CONTENT, FORWARDED, FRAMING, HOP_BY_HOP, SIGNED};
 
-/// Headers that a route forwards although they steer a backend: something in front of the gateway sets them.
+/// Headers that a route forwards although they steer a backend, because a proxy in front of the gateway sets them.
 ///
-/// Only the name as it was opened passes. A client's header that reads like it is removed, because the proxy in front
-/// does not overwrite it, and a backend could take it for the opened one.
+/// Only the opened spelling passes. A client header that reads like it is removed, because the proxy in front
+/// does not overwrite it, and a backend could read it as the opened one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened(Vec<HeaderName>);
 
 impl Opened {
-    /// Opens this header. `Ok(false)` means that it is forwarded without being opened: only its other spellings are
-    /// removed.
+    /// Opens this header. `Ok(false)` means that it is forwarded even without being opened, and only its other
+    /// spellings are removed.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Opened {
         Ok(steers)
     }
 
-    /// The opened headers that are forwarded without being opened, with their positions.
+    /// The opened headers that are forwarded anyway, with their positions.
     pub fn needless(&self) -> impl Iterator<Item = (usize, &HeaderName)> {
         self.0.iter().enumerate().filter(|(_, name)| !is_untrusted(name))
     }
@@ -67,7 +67,7 @@ impl Opened {
         self.0.contains(name)
     }
 
-    /// Whether a backend could take this header, which is not opened, for an opened one.
+    /// Whether a backend could read this header, which is not opened, as an opened one.
     pub(super) fn resembles(&self, name: &HeaderName) -> bool {
         self.0.iter().any(|opened| read_alike(opened, name))
     }

@@ -11,7 +11,7 @@ fn headers(names: &[&str]) -> HeaderMap {
     names.iter().map(pair).collect()
 }
 
-/// What is left of these names.
+/// The headers that remain of these names.
 fn left(names: &[&str], opened: &Opened) -> Vec<String> {
     let mut headers = headers(names);
     remove_untrusted(&mut headers, opened);
@@ -75,7 +75,7 @@ fn what_neither_vouches_nor_steers_is_left() {
     assert_eq!(left(&names, &Opened::default()), names);
 }
 
-/// Names that a group removes, as they are listed.
+/// The names that a group removes, as they are listed.
 fn members(group: &crate::steering::Group) -> Vec<String> {
     let separator = |part: &str| if part.contains('_') { '_' } else { '-' };
     let starting = group.families.iter().chain(group.words);
@@ -96,7 +96,7 @@ fn what_steers_a_backend_is_removed_in_every_spelling_unless_it_is_opened() {
             assert_eq!(left(&[&name], &opened), [""; 0], "{name}");
             let in_a_word = group.words.iter().any(|word| name.starts_with(word));
             for spelling in spellings(&name) {
-                // Without its separator, the beginning may be that of another word.
+                // Without its separator, the beginning may belong to another word.
                 if !(in_a_word && spelling == name.replace('-', "")) {
                     assert_eq!(left(&[&spelling], &opened), [""; 0], "{spelling}");
                 }
@@ -141,7 +141,7 @@ fn only_the_spelling_that_a_proxy_sets_can_be_opened() {
         for name in members(group) {
             for spelling in spellings(&name) {
                 let known = spelling.to_ascii_lowercase();
-                // Some are known in two spellings, or are part of another family.
+                // Some are known in two spellings, or belong to another family.
                 if !GROUPS.iter().any(|group| members(group).contains(&known))
                     && spelling.contains(['.', '!', '~', '|', '+', '\'', '%'])
                     && !name.contains('.')
@@ -328,7 +328,7 @@ fn what_the_client_says_of_its_way_counts_only_if_it_was_opened() {
     assert!(!unknown.contains_key("x-forwarded-for") && !unknown.contains_key("x-forwarded-host"));
 }
 
-/// What a backend gets of a header that is opened, for these lines of it.
+/// The lines of an opened header that a backend receives for these lines.
 fn forwarded(name: &str, lines: &[&[u8]]) -> HeaderValue {
     let mut opened = Opened::default();
     assert_eq!(opened.open(name), Ok(true));

@@ -15,21 +15,22 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 ///
 /// | rejection | status | gRPC |
 /// | --- | --- | --- |
-/// | `Unverified`: a header is missing, duplicate or malformed | 400 | `INVALID_ARGUMENT` |
-/// | `Unverified`: the body is too large for its signatures ([`Attempt::body_limit`]) | 413 | `RESOURCE_EXHAUSTED` |
-/// | `Unverified`, all others | 401 | `UNAUTHENTICATED` |
+/// | `Unverified`: `missing_header`, `duplicate_header`, `malformed_id`, `malformed_timestamp`, `malformed_signature`, `token_malformed` | 400 | `INVALID_ARGUMENT` |
+/// | `Unverified`: `body_too_large` ([`Attempt::body_limit`]) | 413 | `RESOURCE_EXHAUSTED` |
+/// | `Unverified`: all other [reasons](countersign::Reason) | 401 | `UNAUTHENTICATED` |
 /// | `UnknownSource` | 404 | `NOT_FOUND` |
 /// | `BodyTooLarge` | 413 | `RESOURCE_EXHAUSTED` |
 /// | `BodyTimeout` | 408 | `DEADLINE_EXCEEDED` |
 /// | `BodyUnreadable` | 400 | `INVALID_ARGUMENT` |
 /// | `OverBudget` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
-/// | `GrpcStream` | | `UNIMPLEMENTED` |
+/// | `GrpcStream` | 200, in gRPC only | `UNIMPLEMENTED` |
 /// | `NoType` | 422 | `INVALID_ARGUMENT` |
 /// | `InFlight` | 409, `Retry-After` | `ABORTED`, with pushback |
 /// | `StoreFull` | 503, `Retry-After` | `RESOURCE_EXHAUSTED`, with pushback |
 /// | `KeysUnavailable`, `StoreUnavailable`, `RetainTooShort` | 503, `Retry-After` | `UNAVAILABLE`, with pushback |
 ///
-/// Pushback is the trailer `grpc-retry-pushback-ms` ([gRFC A6]), for gRPC clients that retry automatically.
+/// Pushback is the metadata `grpc-retry-pushback-ms` ([gRFC A6]), for clients that retry automatically. The HTTP status
+/// of every gRPC response is 200.
 ///
 /// [`Attempt::body_limit`]: countersign::verify::Attempt::body_limit
 /// [gRFC A6]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md

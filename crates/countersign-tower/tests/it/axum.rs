@@ -1,4 +1,4 @@
-//! The layer and the extractors wherever axum lets a layer stand.
+//! The layer and the extractors in every position where axum accepts a layer.
 
 use crate::common::{Client, Delivery, Framing, Setup, delivery, delivery_for, forgery, serve_axum, setup};
 use axum::extract::Path;
@@ -13,13 +13,13 @@ use http::StatusCode;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
 
-/// Says all that the extractors gave.
+/// Returns everything that the extractors returned.
 async fn receive(Webhook(event): Webhook<gemini::Event>, VerifiedDelivery(verified): VerifiedDelivery) -> String {
     let gemini::Event { event_type, data, .. } = event;
     format!("{} {event_type} {}", verified.message_id(), data.id.unwrap_or_default())
 }
 
-/// Delivers to a path of an application of its own.
+/// Delivers to a path of a new application.
 async fn deliver_to(app: Router, path: &str, delivery: &Delivery) -> (StatusCode, String) {
     let (addr, server) = serve_axum(app).await;
     let reply = Client::connect(addr).await.deliver_to(path, delivery, Framing::Length).await;
@@ -31,20 +31,20 @@ fn event(id: &str) -> Delivery {
     delivery(id, EVENT)
 }
 
-/// The genuine reaches the handler with its event, and the forged does not.
+/// An authentic delivery reaches the handler with its event, and a forged one does not.
 async fn protects(place: &str, path: &str, app: impl Fn(&Setup) -> Router) {
     let setup = setup();
     let genuine = deliver_to(app(&setup), path, &event("msg_1")).await;
     assert_eq!(genuine, (StatusCode::OK, "msg_1 batch.succeeded batch_1".to_owned()), "{place}");
     let (status, _) = deliver_to(app(&setup), path, &forgery("msg_2", EVENT)).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED, "{place}");
-    // Whatever stands where, what is done is done.
+    // In every position, a second delivery is a duplicate.
     let (status, body) = deliver_to(app(&setup), path, &event("msg_1")).await;
     assert_eq!((status, &*body), (StatusCode::OK, ""), "{place}: a duplicate");
 }
 
 #[tokio::test]
-async fn a_layer_protects_wherever_it_stands() {
+async fn a_layer_protects_in_every_position() {
     let layer = |setup: &Setup| setup.layer.clone();
     protects("Router::layer", "/hook", |setup| Router::new().route("/hook", post(receive)).layer(layer(setup))).await;
     protects("Router::route_layer", "/hook", |setup| {
@@ -75,7 +75,7 @@ async fn a_layer_protects_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn routes_beside_the_layer_are_left_alone() {
+async fn routes_outside_the_layer_are_not_verified() {
     let setup = setup();
     let app = || {
         Router::new()
@@ -86,7 +86,7 @@ async fn routes_beside_the_layer_are_left_alone() {
     };
     let (status, body) = deliver_to(app(), "/open", &forgery("msg_1", "anything")).await;
     assert_eq!((status, &*body), (StatusCode::OK, "anything"));
-    // `route_layer` leaves a path that nobody routes alone, too: nothing is claimed for it.
+    // `route_layer` does not apply to unknown paths: nothing is claimed for them.
     let (status, _) = deliver_to(app(), "/nowhere", &event("msg_1")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(setup.store.is_empty());
@@ -142,7 +142,7 @@ async fn a_payload_is_an_event_or_json_or_bytes() {
     let (status, body) = deliver_to(app(), "/bytes", &delivery("msg_2", "no JSON")).await;
     assert_eq!((status, &*body), (StatusCode::OK, "no JSON"));
 
-    // What is genuine and not what is expected is said to the sender, and stays welcome.
+    // The sender sees that an authentic payload is unexpected, and may retry it.
     for (path, body) in [("/invoice", r#"{"number":7}"#), ("/event", "no JSON"), ("/event", "{}")] {
         let (status, answer) = deliver_to(app(), path, &delivery("msg_3", body)).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}");
@@ -154,7 +154,7 @@ async fn a_payload_is_an_event_or_json_or_bytes() {
 }
 
 #[tokio::test]
-async fn a_handler_may_acknowledge_what_it_cannot_read() {
+async fn a_handler_may_acknowledge_a_payload_that_it_cannot_parse() {
     async fn lenient(webhook: Result<Webhook<gemini::Event>, WebhookRejection>) -> StatusCode {
         match webhook {
             Err(WebhookRejection::UnexpectedPayload(_)) => StatusCode::ACCEPTED,
@@ -168,11 +168,11 @@ async fn a_handler_may_acknowledge_what_it_cannot_read() {
 }
 
 #[tokio::test]
-async fn without_a_layer_nothing_is_extracted_and_the_answer_says_what_is_missing() {
+async fn without_a_layer_nothing_is_extracted_and_the_response_names_the_mistake() {
     for app in [
         Router::new().route("/hook", post(receive)),
         Router::new().route("/hook", post(|_: VerifiedDelivery| async {})),
-        // Routes that are added after it are outside.
+        // Routes that are added after a layer are outside of it.
         Router::new().layer(setup().layer).route("/hook", post(receive)),
     ] {
         let (status, body) = deliver_to(app, "/hook", &event("msg_1")).await;
@@ -182,7 +182,7 @@ async fn without_a_layer_nothing_is_extracted_and_the_answer_says_what_is_missin
 }
 
 #[tokio::test]
-async fn a_layer_that_observes_gives_no_proof_of_what_is_forged() {
+async fn the_extractors_reject_a_forgery_while_the_layer_observes() {
     let setup = setup();
     let app = || {
         Router::new().route("/hook", post(receive)).layer(setup.layer.clone().on_rejection(OnRejection::DangerHandOver))

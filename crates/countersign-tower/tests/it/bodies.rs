@@ -1,4 +1,4 @@
-//! The handler gets the bytes that were signed, whole, however they were framed, or it does not run.
+//! The handler gets exactly the signed bytes, complete, in any framing, or it does not run.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt};
 const KIB_64: usize = 64 * 1024;
 const LIMIT: usize = VerifyLayer::DEFAULT_BODY_LIMIT;
 
-/// Around the sizes at which buffers change, and the limit itself.
+/// Lengths around the sizes at which buffers change, and around the limit.
 const SIZES: [usize; 7] = [0, 1, KIB_64 - 1, KIB_64, KIB_64 + 1, 200_000, LIMIT];
 
 async fn arrives(server: &Server, handler: &Handler, delivery: &Delivery, framing: Framing) {
@@ -40,7 +40,7 @@ async fn arrives(server: &Server, handler: &Handler, delivery: &Delivery, framin
 }
 
 #[tokio::test]
-async fn bodies_of_all_sizes_arrive_byte_for_byte_however_they_are_framed() {
+async fn bodies_of_all_sizes_arrive_byte_for_byte_in_every_framing() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
@@ -87,14 +87,14 @@ async fn trailers_are_not_signed_so_they_are_not_passed_on() {
         let delivery = delivery("msg_1", "body").add("trailer", "x-late");
         client.send_head(&delivery, Framing::Chunked(4)).await;
         client.send("4\r\nbody\r\n0\r\nx-late: yes\r\n\r\n").await;
-        assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
         let seen = handler.seen().pop().expect("it was seen");
         assert_eq!((&*seen.body, seen.trailers), (&b"body"[..], None));
     }
 }
 
 async fn is_rejected(client: &mut Client, server: &Server, handler: &Handler, rejection: Rejection, why: &str) {
-    let reply = client.reply().await.expect("an answer");
+    let reply = client.reply().await.expect("a response");
     assert_eq!((reply.status, reply.code()), (rejection.status(), rejection.code().to_owned()), "{why}");
     let (report, extension) = server.reports().pop().expect("it was reported");
     assert_eq!((report.rejection(), extension), (Some(&rejection), Some(rejection)), "{why}");
@@ -109,18 +109,18 @@ async fn one_byte_over_the_limit_is_too_large_in_either_framing() {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer.clone().body_limit(1000), &handler).await;
         let large = delivery("msg_1", noise(1001));
-        // Its length alone is reason enough: no byte of it is asked for.
+        // The announced length is enough to reject it: no byte is read.
         let mut client = Client::connect(server.addr).await;
         client.send_head(&large, Framing::Length).await;
         is_rejected(&mut client, &server, &handler, rejection, "content-length").await;
-        // Nobody knows how long this would have become.
+        // The length is unknown until the limit is exceeded.
         for size in [1001, 1000, 7] {
             let mut client = Client::connect(server.addr).await;
             client.send_head(&large, Framing::Chunked(size)).await;
             client.send_chunks(&large.body, size).await;
             is_rejected(&mut client, &server, &handler, rejection, "chunked").await;
         }
-        // What is cut off at the limit has not become genuine by that.
+        // Truncating it at the limit does not make it authentic.
         let cut = delivery("msg_1", noise(1001).slice(..1000)).with_body(noise(1001));
         let mut client = Client::connect(server.addr).await;
         client.send_head(&cut, Framing::Chunked(1000)).await;
@@ -131,7 +131,7 @@ async fn one_byte_over_the_limit_is_too_large_in_either_framing() {
 }
 
 #[tokio::test]
-async fn no_length_is_large_enough_to_overflow() {
+async fn an_announced_length_cannot_overflow() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
@@ -144,9 +144,9 @@ async fn no_length_is_large_enough_to_overflow() {
     }
 }
 
-// The clock stands still, and jumps ahead when everybody waits: no test waits ten seconds.
+// The clock is paused, and advances when all tasks wait, so no test waits ten seconds.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_end_is_given_up() {
+async fn a_body_that_does_not_end_times_out() {
     let rejection = Rejection::BodyTimeout { after: VerifyLayer::DEFAULT_BODY_TIMEOUT };
     assert_eq!((rejection.status().as_u16(), rejection.code()), (408, "body_timeout"));
     for stack in Stack::ALL {
@@ -158,7 +158,7 @@ async fn a_body_that_does_not_end_is_given_up() {
             client.send_head(&slow, framing).await;
             match framing {
                 Framing::Length => client.send(&slow.body[..999]).await,
-                // All of it is there, and only the word that it ends is missing.
+                // All bytes have arrived, and only the end of the body is missing.
                 Framing::Chunked(_) => client.send_chunks(&slow.body, 1000).await,
             }
             is_rejected(&mut client, &server, &handler, rejection, "slow").await;
@@ -167,7 +167,7 @@ async fn a_body_that_does_not_end_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_for_a_body_is_for_all_of_it() {
+async fn the_timeout_covers_the_whole_body() {
     let frames = || Frames::every(Duration::from_secs(4), [noise(10), noise(20), noise(30)]);
     let body = [noise(10), noise(20), noise(30)].concat();
     for (timeout, status) in [(7, 408), (15, 408), (17, 200)] {
@@ -191,7 +191,7 @@ async fn a_body_that_is_always_ready_does_not_escape_its_timeout() {
     others.await.expect("others get their turn");
 }
 
-/// Frames without a byte, without end and without a pause.
+/// Endless empty frames, without a pause.
 struct EmptyFrames;
 
 impl Body for EmptyFrames {
@@ -204,12 +204,12 @@ impl Body for EmptyFrames {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_reaches_nobody() {
+async fn an_incomplete_body_does_not_reach_the_handler() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
         let whole = delivery("msg_1", noise(1000));
-        // Signed over less than was announced: the part that arrives would be genuine.
+        // The signature covers less than was announced, so the part that arrives would be authentic.
         let part = Delivery { headers: delivery("msg_1", noise(1000).slice(..500)).headers, ..whole.clone() };
         let length = Framing::Length;
         let chunks = Framing::Chunked(500);
@@ -234,7 +234,7 @@ async fn a_body_that_breaks_off_reaches_nobody() {
                 client.send(rest).await;
             }
             client.end().await;
-            // The server may answer or hang up; it has done with the request when it has.
+            // The server may respond or disconnect. Either way, it is done with the request.
             if let Some(reply) = client.reply().await {
                 assert_eq!((reply.status.as_u16(), &*reply.code()), (400, "body_unreadable"), "{why}");
             }
@@ -257,7 +257,7 @@ async fn a_body_that_fails_is_unreadable() {
 }
 
 #[tokio::test]
-async fn a_hopeless_head_is_rejected_before_its_body_is_asked_for() {
+async fn a_request_that_cannot_succeed_is_rejected_before_its_body_is_requested() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
@@ -265,20 +265,20 @@ async fn a_hopeless_head_is_rejected_before_its_body_is_asked_for() {
             crate::common::delivery_at(crate::common::NOW - 1000, "msg_1", noise(1000)).add("expect", "100-continue");
         let mut client = Client::connect(server.addr).await;
         client.send_head(&old, Framing::Length).await;
-        let reply = client.reply().await.expect("an answer");
+        let reply = client.reply().await.expect("a response");
         assert_eq!((reply.status.as_u16(), &*reply.code()), (401, "timestamp_too_old"));
-        // Where there is hope the body is asked for.
+        // The body of a request that can succeed is requested.
         let good = delivery("msg_2", noise(1000)).add("expect", "100-continue");
         let mut client = Client::connect(server.addr).await;
         client.send_head(&good, Framing::Length).await;
         assert_eq!(client.reply().await.expect("a word").status, StatusCode::CONTINUE);
         client.send(&good.body).await;
-        assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
     }
 }
 
 #[tokio::test]
-async fn a_body_that_was_not_read_is_never_taken_for_the_next_request() {
+async fn an_unread_body_is_never_parsed_as_the_next_request() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
@@ -296,7 +296,7 @@ async fn a_body_that_was_not_read_is_never_taken_for_the_next_request() {
     }
 }
 
-/// Frames that come at intervals, and then an end or a failure.
+/// Frames at intervals, followed by the end or an error.
 struct Frames {
     left: Vec<Bytes>,
     every: Duration,

@@ -1,7 +1,7 @@
-//! All bodies together stay within their budget, whoever sends them.
+//! The bodies of all requests stay within their budget together.
 
 use crate::common::{
-    Answer, Client, Delivery, Framing, Handler, Stack, delivery, forgery, noise, send, serve_hyper, setup, start,
+    Action, Client, Delivery, Framing, Handler, Stack, delivery, forgery, noise, send, serve_hyper, setup, start,
 };
 use bytes::Bytes;
 use countersign_tower::{BodyBudget, Rejection, VerifyLayer};
@@ -12,7 +12,7 @@ use tower::{Layer, service_fn};
 
 const MIB: usize = 1024 * 1024;
 
-/// Waits until the budget holds so much.
+/// Waits until this many bytes of the budget are in use.
 async fn holds(budget: &BodyBudget, bytes: usize) {
     crate::common::soon(async {
         while budget.in_use() != bytes {
@@ -22,9 +22,9 @@ async fn holds(budget: &BodyBudget, bytes: usize) {
     .await;
 }
 
-// A thousand senders of 1 MiB, and room for 16: two threads, so that they meet.
+// A thousand senders of 1 MiB, and room for 16. Two threads, so that the requests run in parallel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_bodies_at_once_take_no_more_than_they_may() {
+async fn a_thousand_bodies_at_once_stay_within_the_budget() {
     for framing in [Framing::Length, Framing::Chunked(MIB / 8)] {
         a_thousand_bodies_at_once(framing).await;
     }
@@ -36,7 +36,7 @@ async fn a_thousand_bodies_at_once(framing: Framing) {
     let budget = BodyBudget::new(ROOM * MIB);
     let setup = setup();
     let layer = setup.layer.body_budget(budget.clone());
-    // The handler keeps every body that it is given until it is told to let go.
+    // The handler keeps each body until the test tells it to release them.
     let (let_go, _) = watch::channel(false);
     let (given, _) = watch::channel(0_usize);
     let service = service_fn({
@@ -64,7 +64,7 @@ async fn a_thousand_bodies_at_once(framing: Framing) {
             reply
         });
     }
-    // Nobody lets go before all others have their answer: whoever was taken is held.
+    // No body is released before all other requests have their responses.
     crate::common::soon(answers.wait_for(|answered| SENDERS - *answered <= ROOM)).await.expect("the senders hold it");
     let_go.send_replace(true);
 
@@ -87,15 +87,15 @@ async fn a_thousand_bodies_at_once(framing: Framing) {
 }
 
 #[tokio::test]
-async fn a_body_is_counted_until_its_handler_is_done_with_it() {
+async fn a_body_is_counted_until_its_handler_is_done() {
     let (setup, budget) = (setup(), BodyBudget::new(1000));
     let layer = setup.layer.body_budget(budget.clone());
     let (tell, told) = oneshot::channel();
-    let handler = Handler::answering([Answer::Wait(told)]);
+    let handler = Handler::with_actions([Action::Wait(told)]);
     let server = start(Stack::Hyper, &layer, &handler).await;
     let mut first = Client::connect(server.addr).await;
     let message = delivery("msg_1", noise(600));
-    // As it arrives, not as it was announced.
+    // Bytes count when they arrive, not when they are announced.
     first.send_head(&message, Framing::Length).await;
     first.send(&message.body[..200]).await;
     holds(&budget, 200).await;
@@ -107,7 +107,7 @@ async fn a_body_is_counted_until_its_handler_is_done_with_it() {
         let mut client = Client::connect(server.addr).await;
         client.deliver(&delivery("msg_2", noise(401)), framing).await
     };
-    // Announced or not, there is no room for it.
+    // There is no room for it, whether its length is announced or not.
     for framing in [Framing::Length, Framing::Chunked(100)] {
         let reply = other(framing).await;
         assert_eq!((reply.status, &*reply.code()), (StatusCode::SERVICE_UNAVAILABLE, "over_budget"), "{framing:?}");
@@ -115,19 +115,19 @@ async fn a_body_is_counted_until_its_handler_is_done_with_it() {
     }
     assert_eq!(handler.calls(), 1);
     tell.send(200).expect("it waits");
-    assert_eq!(first.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(first.reply().await.expect("a response").status, StatusCode::OK);
     holds(&budget, 0).await;
     assert_eq!(other(Framing::Chunked(100)).await.status, StatusCode::OK);
     assert_eq!((budget.peak() <= 1000, budget.peak() >= 600), (true, true));
 }
 
 #[tokio::test]
-async fn whatever_ends_a_request_gives_its_bytes_back() {
+async fn every_ending_of_a_request_returns_its_bytes() {
     let (setup, budget) = (setup(), BodyBudget::new(1000));
     let layer = setup.layer.body_budget(budget.clone());
     let (_tell, told) = oneshot::channel();
-    let answers = [Answer::Status(500), Answer::Fail, Answer::PanicInCall, Answer::PanicInFuture, Answer::Wait(told)];
-    let handler = Handler::answering(answers);
+    let answers = [Action::Status(500), Action::Fail, Action::PanicInCall, Action::PanicInFuture, Action::Wait(told)];
+    let handler = Handler::with_actions(answers);
     let server = start(Stack::Hyper, &layer, &handler).await;
     for n in 0..4 {
         let mut client = Client::connect(server.addr).await;
@@ -139,7 +139,7 @@ async fn whatever_ends_a_request_gives_its_bytes_back() {
     let rejected = Client::connect(server.addr).await.deliver(&forgery("msg_9", noise(900)), Framing::Length).await;
     assert_eq!(rejected.status, StatusCode::UNAUTHORIZED);
     holds(&budget, 0).await;
-    // A sender that hangs up while it is being read, and one that does so while it is being handled.
+    // One sender disconnects while its body is read, and one while it is handled.
     for sent in [400, 900] {
         let mut client = Client::connect(server.addr).await;
         client.send_head(&delivery("msg_a", noise(900)), Framing::Length).await;
@@ -152,7 +152,7 @@ async fn whatever_ends_a_request_gives_its_bytes_back() {
 }
 
 #[tokio::test]
-async fn a_body_that_can_never_fit_is_too_large_rather_than_to_come_back() {
+async fn a_body_that_exceeds_the_whole_budget_is_too_large() {
     let (setup, handler) = (setup(), Handler::default());
     let layer = setup.layer.body_budget(BodyBudget::new(1000));
     let reply = send(&layer, &handler, &delivery("msg_1", noise(1001))).await;
@@ -179,12 +179,12 @@ async fn clones_and_layers_with_one_budget_share_it() {
         assert_eq!(&*reply.code(), "over_budget");
     }
     tell.send(200).expect("it waits");
-    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
     holds(&budget, 0).await;
     assert_eq!(send(&other, &handler, &delivery("msg_2", noise(101))).await.status, StatusCode::OK);
 }
 
 #[test]
-fn a_layer_has_a_budget_unless_told() {
+fn a_layer_has_a_default_budget() {
     assert_eq!(VerifyLayer::DEFAULT_BODY_BUDGET, 256 * MIB);
 }

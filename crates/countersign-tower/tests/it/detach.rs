@@ -1,4 +1,4 @@
-//! Told to detach, a layer runs a delivery to its end although the sender has gone.
+//! With `detach`, a layer runs a delivery to its end after its sender has disconnected.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
@@ -19,21 +19,21 @@ fn message() -> Delivery {
     delivery("msg_1", "body")
 }
 
-/// How many were left to be run, and how many of these have ended.
+/// The number of detached tasks, and how many of them have ended.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Left {
     begun: usize,
     ended: usize,
 }
 
-/// Runs what is left in tasks, and counts them.
+/// Runs detached work in tasks, and counts them.
 fn spawner() -> (impl Fn(DetachedTask) + Clone + Send + 'static, watch::Receiver<Left>) {
     let (count, counted) = watch::channel(Left::default());
     let spawn = move |rest: DetachedTask| {
         let count = count.clone();
         count.send_modify(|left| left.begun += 1);
         tokio::spawn(async move {
-            // A panic of the rest is to be seen as an end, too.
+            // A task that panics has ended too.
             drop(tokio::spawn(rest).await);
             count.send_modify(|left| left.ended += 1);
         });
@@ -42,7 +42,7 @@ fn spawner() -> (impl Fn(DetachedTask) + Clone + Send + 'static, watch::Receiver
 }
 
 #[tokio::test]
-async fn a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
+async fn a_delivery_settles_by_its_outcome_after_its_sender_has_disconnected() {
     for (status, outcome, kept) in [(200, "confirmed", 1), (500, "released", 0)] {
         let (setup, layer, reports) = reported();
         let (handler, tell) = Handler::waiting();
@@ -51,7 +51,7 @@ async fn a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
         let client = Client::begin(addr, &message()).await;
         handler.called(1).await;
         drop(client);
-        // An impatient retry does not meet a second handler.
+        // An early retry does not reach the handler.
         let retry = delivery_at(NOW + 60, "msg_1", "body");
         let meanwhile = Client::connect(addr).await.deliver(&retry, Framing::Length).await;
         assert_eq!(&*meanwhile.code(), "in_flight");
@@ -65,7 +65,7 @@ async fn a_delivery_settles_by_its_outcome_although_the_sender_has_gone() {
 }
 
 #[tokio::test]
-async fn where_the_end_of_the_body_decides_it_is_read_to_its_end() {
+async fn a_body_whose_end_settles_is_read_to_its_end() {
     for (status, outcome, kept) in [(200, "confirmed", 1), (500, "released", 0)] {
         let (setup, layer, reports) = reported();
         let (handler, tell) = Handler::waiting();
@@ -83,7 +83,7 @@ async fn where_the_end_of_the_body_decides_it_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
+async fn a_call_whose_client_has_disconnected_is_settled_by_its_trailers() {
     for (grpc_status, outcome, kept) in [("0", "confirmed", 1), ("13", "released", 0)] {
         let (setup, layer, reports) = reported();
         let (tell, told) = oneshot::channel::<()>();
@@ -91,7 +91,7 @@ async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
         let handler = service_fn(move |_: Request<DeliveryBody>| {
             let told = told.lock().unwrap_or_else(PoisonError::into_inner).take().expect("one call");
             async move {
-                told.await.expect("told to answer");
+                told.await.expect("told to respond");
                 let trailers = HeaderMap::from_iter([(
                     HeaderName::from_static("grpc-status"),
                     HeaderValue::from_static(grpc_status),
@@ -114,7 +114,7 @@ async fn a_call_whose_caller_has_gone_is_settled_by_its_trailers() {
 }
 
 #[tokio::test]
-async fn a_sender_that_hangs_up_during_the_claim_has_its_delivery_handled() {
+async fn a_delivery_is_handled_if_its_sender_disconnects_during_the_claim() {
     let (setup, layer, reports) = reported();
     let delay = Delay { polls_before: 2, polls_after: 2, is_lost: false };
     let layer = layer.store(LateStore::new(Arc::clone(&setup.store), [delay]));
@@ -128,7 +128,7 @@ async fn a_sender_that_hangs_up_during_the_claim_has_its_delivery_handled() {
 }
 
 #[tokio::test]
-async fn a_delivery_whose_sender_stays_has_no_task_and_its_answer() {
+async fn a_delivery_whose_sender_stays_has_no_task_and_gets_its_response() {
     let (setup, layer, reports) = reported();
     let (handler, spawned) = (Handler::default(), watch::channel(0).0);
     let spawn = {
@@ -142,7 +142,7 @@ async fn a_delivery_whose_sender_stays_has_no_task_and_its_answer() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_panics_after_its_sender_has_gone_stays_welcome() {
+async fn a_panic_after_the_sender_has_disconnected_releases_the_delivery() {
     let (setup, layer, reports) = reported();
     let (tell, told) = oneshot::channel::<()>();
     let told = Arc::new(Mutex::new(Some(told)));
@@ -167,10 +167,10 @@ async fn a_delivery_that_panics_after_its_sender_has_gone_stays_welcome() {
 }
 
 #[test]
-fn without_a_runtime_a_delivery_is_given_up() {
+fn without_a_runtime_a_delivery_is_released() {
     let (setup, layer, reports) = reported();
     let (handler, _tell) = Handler::waiting();
-    // It drops what it is given, as one does that finds no runtime.
+    // `spawn` drops the task, as it must without a runtime.
     let mut future = Box::pin(layer.detach(drop::<DetachedTask>).layer(handler).oneshot(message().request()));
     assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
     assert_eq!(setup.store.in_flight(), 1);

@@ -1,11 +1,11 @@
-//! However a request ends after its handler answered, was stopped or was left alone: its delivery is
-//! settled as the table in the crate's documentation says, and reported once.
+//! Endings after the handler has responded, was stopped or was abandoned: the delivery is settled as in the
+//! table of the crate documentation, and reported once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::common::{Answer, Client, Delivery, Failure, Framing, Handler, delivery, reported, serve_hyper, soon};
+use crate::common::{Action, Client, Delivery, Failure, Framing, Handler, delivery, reported, serve_hyper, soon};
 use bytes::Bytes;
 use countersign_tower::{DeliveryBody, policy::ConfirmAt};
 use http::{Request, Response, StatusCode};
@@ -19,7 +19,7 @@ fn message() -> Delivery {
     delivery("msg_1", "body")
 }
 
-/// A body that comes when it is told what.
+/// A body whose frames the test sends.
 struct Told {
     parts: mpsc::UnboundedReceiver<Option<Bytes>>,
     length: Option<u64>,
@@ -40,7 +40,7 @@ impl Body for Told {
 
 type Tell = mpsc::UnboundedSender<Option<Bytes>>;
 
-/// A service that answers 200 at once with a body that the test writes.
+/// A service that returns 200 at once, with a body that the test sends.
 fn telling(
     length: Option<u64>,
 ) -> (
@@ -57,7 +57,7 @@ fn telling(
 }
 
 #[tokio::test]
-async fn at_the_head_a_body_that_fails_changes_nothing() {
+async fn with_confirm_at_head_a_failing_body_changes_nothing() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(Some(8));
     let (addr, _server) = serve_hyper(layer.layer(service)).await;
@@ -73,7 +73,7 @@ async fn at_the_head_a_body_that_fails_changes_nothing() {
 }
 
 #[tokio::test]
-async fn at_the_end_a_body_that_fails_leaves_the_delivery_welcome() {
+async fn with_confirm_at_body_end_a_failing_body_releases_the_delivery() {
     for length in [Some(8), None] {
         let (setup, layer, reports) = reported();
         let (service, mut given) = telling(length);
@@ -81,7 +81,7 @@ async fn at_the_end_a_body_that_fails_leaves_the_delivery_welcome() {
         let mut client = Client::begin(addr, &message()).await;
         let tell = given.recv().await.expect("it was called");
         tell.send(Some(Bytes::from("half"))).expect("it is read");
-        // Held for as long as the body goes on.
+        // The claim lasts as long as the body.
         let meanwhile = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
         assert_eq!(&*meanwhile.code(), "in_flight", "{length:?}");
         assert_eq!(reports.so_far(), ["refused"], "{length:?}");
@@ -93,7 +93,7 @@ async fn at_the_end_a_body_that_fails_leaves_the_delivery_welcome() {
 }
 
 #[tokio::test]
-async fn at_the_end_a_body_that_comes_to_its_end_confirms_before_the_sender_knows() {
+async fn with_confirm_at_body_end_a_complete_body_confirms_before_the_sender_sees_its_end() {
     for length in [Some(8), None] {
         let (setup, layer, reports) = reported();
         let (service, mut given) = telling(length);
@@ -111,7 +111,7 @@ async fn at_the_end_a_body_that_comes_to_its_end_confirms_before_the_sender_know
 }
 
 #[tokio::test]
-async fn at_the_end_a_body_that_is_shorter_than_it_announced_has_failed() {
+async fn with_confirm_at_body_end_a_body_shorter_than_announced_has_failed() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(None);
     let service = service.map_response(|mut response| {
@@ -129,7 +129,7 @@ async fn at_the_end_a_body_that_is_shorter_than_it_announced_has_failed() {
 }
 
 #[tokio::test]
-async fn at_the_end_an_answer_without_a_body_is_confirmed_at_once() {
+async fn with_confirm_at_body_end_a_response_without_a_body_confirms_at_once() {
     for status in [200, 204] {
         let (setup, layer, reports) = reported();
         let service = service_fn(move |_: Request<DeliveryBody>| async move {
@@ -145,9 +145,9 @@ async fn at_the_end_an_answer_without_a_body_is_confirmed_at_once() {
 }
 
 #[tokio::test]
-async fn at_the_end_a_failure_is_released_at_its_head() {
+async fn with_confirm_at_body_end_a_failure_releases_at_its_head() {
     let (setup, layer, reports) = reported();
-    let handler = Handler::answering([Answer::Status(500)]);
+    let handler = Handler::with_actions([Action::Status(500)]);
     let (addr, _server) = serve_hyper(layer.confirm_at(ConfirmAt::BodyEnd).layer(handler)).await;
     let reply = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
     assert_eq!((reply.status.as_u16(), &*reply.body), (500, &b"handled"[..]));
@@ -155,7 +155,7 @@ async fn at_the_end_a_failure_is_released_at_its_head() {
 }
 
 #[tokio::test]
-async fn at_the_end_a_sender_that_hangs_up_during_the_body_may_send_again() {
+async fn with_confirm_at_body_end_a_sender_that_disconnects_during_the_body_may_retry() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(None);
     let (addr, _server) = serve_hyper(layer.confirm_at(ConfirmAt::BodyEnd).layer(service)).await;
@@ -169,7 +169,7 @@ async fn at_the_end_a_sender_that_hangs_up_during_the_body_may_send_again() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_held_says_how_long_it_is_and_ends_once_it_is_settled() {
+async fn a_settling_body_has_its_length_and_ends_once_it_is_settled() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(Some(4));
     let response = layer.confirm_at(ConfirmAt::BodyEnd).layer(service).oneshot(message().request()).await;
@@ -185,7 +185,7 @@ async fn a_body_that_is_held_says_how_long_it_is_and_ends_once_it_is_settled() {
     assert_eq!((report.outcome().as_str(), report.was_deferred()), ("confirmed", true));
     assert_eq!(report.status(), Some(StatusCode::OK));
 
-    // A body that knows its end does not say so before it is settled.
+    // A body that knows its end does not report it before the delivery is settled.
     let (setup, layer, _) = reported();
     let response = layer.confirm_at(ConfirmAt::BodyEnd).layer(Handler::default()).oneshot(message().request()).await;
     let mut body = response.expect("no failure").into_body();
@@ -195,7 +195,7 @@ async fn a_body_that_is_held_says_how_long_it_is_and_ends_once_it_is_settled() {
 }
 
 #[tokio::test]
-async fn at_the_end_trailers_are_an_end_too() {
+async fn with_confirm_at_body_end_trailers_confirm_too() {
     let (setup, layer, reports) = reported();
     let (service, mut given) = telling(None);
     let trailers = || Box::pin(async { Some(Ok(http::HeaderMap::new())) });
@@ -210,8 +210,8 @@ async fn at_the_end_trailers_are_an_end_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_inside_the_layer_leaves_the_delivery_welcome() {
-    // tower's is an error, tower-http's an answer.
+async fn a_timeout_inside_the_layer_releases_the_delivery() {
+    // tower's timeout is an error, tower-http's a response.
     let (setup, layer, reports) = reported();
     let (handler, _tell) = Handler::waiting();
     let limited = TimeoutLayer::new(Duration::from_secs(5)).layer(handler);
@@ -223,26 +223,26 @@ async fn a_timeout_inside_the_layer_leaves_the_delivery_welcome() {
     let status = StatusCode::GATEWAY_TIMEOUT;
     let limited = tower_http::timeout::TimeoutLayer::with_status_code(status, Duration::from_secs(5));
     let response = layer.layer(limited.layer(handler)).oneshot(message().request()).await;
-    assert_eq!(response.expect("an answer").status(), status);
+    assert_eq!(response.expect("a response").status(), status);
     assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["released"], true));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_around_the_layer_leaves_the_delivery_welcome() {
+async fn a_timeout_around_the_layer_releases_the_delivery() {
     let (setup, layer, reports) = reported();
     let (handler, _tell) = Handler::waiting();
     let status = StatusCode::GATEWAY_TIMEOUT;
     let limited = tower_http::timeout::TimeoutLayer::with_status_code(status, Duration::from_secs(5));
     let response = limited.layer(layer.layer(handler)).oneshot(message().request()).await;
-    assert_eq!(response.expect("an answer").status(), status);
+    assert_eq!(response.expect("a response").status(), status);
     assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["abandoned"], true));
 }
 
 #[tokio::test]
-async fn whatever_becomes_of_a_request_is_reported_once() {
+async fn every_request_is_reported_once() {
     let (_setup, layer, reports) = reported();
-    let answers = [Answer::Status(200), Answer::Status(500), Answer::Fail, Answer::PanicInFuture, Answer::PanicInCall];
-    let handler = Handler::answering(answers);
+    let answers = [Action::Status(200), Action::Status(500), Action::Fail, Action::PanicInFuture, Action::PanicInCall];
+    let handler = Handler::with_actions(answers);
     let (addr, _server) = serve_hyper(layer.layer(handler)).await;
     let mut expected = Vec::new();
     for (n, outcome) in ["confirmed", "released", "released", "abandoned", "abandoned"].into_iter().enumerate() {
@@ -253,7 +253,7 @@ async fn whatever_becomes_of_a_request_is_reported_once() {
     }
     Client::connect(addr).await.deliver(&delivery("msg_0", "body"), Framing::Length).await;
     Client::connect(addr).await.deliver(&crate::common::forgery("msg_9", "body"), Framing::Length).await;
-    // One that hangs up before all of it is there.
+    // One sender disconnects before its body is complete.
     let mut client = Client::connect(addr).await;
     client.send_head(&delivery("msg_a", "body").add("expect", "100-continue"), Framing::Length).await;
     client.reply().await.expect("a word");
@@ -266,10 +266,10 @@ async fn whatever_becomes_of_a_request_is_reported_once() {
     })
     .await;
     let last = reports.so_far().pop().expect("a report");
-    assert!(["abandoned", "refused"].contains(&last), "hyper drops it, or says that its body broke off: {last}");
+    assert!(["abandoned", "refused"].contains(&last), "hyper drops it, or reports that its body ended early: {last}");
 }
 
-/// Serves axum until it is told to stop, in good order.
+/// Serves axum until the test starts a graceful shutdown.
 async fn serve_gracefully(
     app: axum::Router,
 ) -> (std::net::SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
@@ -284,7 +284,7 @@ async fn serve_gracefully(
 }
 
 #[tokio::test]
-async fn a_server_that_stops_in_good_order_settles_what_it_had_begun() {
+async fn a_graceful_shutdown_settles_the_running_deliveries() {
     let (setup, layer, reports) = reported();
     let (handler, tell) = Handler::waiting();
     let (addr, stop, task) = serve_gracefully(crate::common::router(&handler).layer(layer)).await;
@@ -293,13 +293,13 @@ async fn a_server_that_stops_in_good_order_settles_what_it_had_begun() {
     stop.send(()).expect("it serves");
     assert_eq!(setup.store.in_flight(), 1);
     tell.send(200).expect("it waits");
-    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
     soon(task).await.expect("no panic");
     assert_eq!((reports.so_far(), setup.store.len(), setup.store.in_flight()), (vec!["confirmed"], 1, 0));
 }
 
 #[tokio::test]
-async fn a_server_that_is_cut_short_leaves_what_it_had_begun_welcome() {
+async fn a_server_that_is_killed_releases_the_running_deliveries() {
     let (setup, layer, reports) = reported();
     let (handler, _tell) = Handler::waiting();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

@@ -1,4 +1,4 @@
-//! Calls of gRPC: signed over their framed body, answered as gRPC asks for, settled by their status.
+//! gRPC calls: signed over their framed body, responded to as gRPC requires, settled by their status.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -71,8 +71,8 @@ async fn a_unary_call_is_verified_over_its_framed_body() {
         let (setup, notes) = (setup(), Notes::default());
         let (addr, _server) = serve(host, &setup.layer, &notes).await;
         let signing = Signing::connect(addr, "msg_1").await;
-        let answer = call(&signing, "Say", "hello").await.expect("it is genuine").into_inner();
-        assert_eq!(answer, note("heard hello"), "{host:?}");
+        let response = call(&signing, "Say", "hello").await.expect("it is authentic").into_inner();
+        assert_eq!(response, note("heard hello"), "{host:?}");
         let (text, verified) = notes.heard().pop().expect("it was heard");
         let verified = verified.expect("the verdict is in the request's extensions");
         assert_eq!((&*text, verified.message_id().as_str()), ("hello", "msg_1"), "{host:?}");
@@ -82,7 +82,7 @@ async fn a_unary_call_is_verified_over_its_framed_body() {
 }
 
 #[tokio::test]
-async fn what_is_not_genuine_reaches_nobody_and_its_client_is_told_why() {
+async fn a_forged_call_reaches_no_service_and_its_client_gets_the_reason() {
     type Change = fn(Delivery) -> Delivery;
     let cases: [(&str, Change, Code, &str); 5] = [
         ("forged", |call| forgery("msg_1", call.body), Code::Unauthenticated, "signature_mismatch"),
@@ -124,7 +124,7 @@ async fn a_rejection_is_a_trailers_only_response() {
         );
         assert!(!head.headers.contains_key("grpc-retry-pushback-ms"));
     }
-    // Another protocol, and none at all over HTTP/2: a status that says what it is.
+    // gRPC-Web, and JSON over HTTP/2, are not gRPC and get an HTTP status.
     for content_type in ["application/grpc-web", "application/json"] {
         let (head, body, _) = raw_call(&forged, content_type, framed("hello")).await;
         assert_eq!(head.status, StatusCode::UNAUTHORIZED, "{content_type}");
@@ -134,7 +134,7 @@ async fn a_rejection_is_a_trailers_only_response() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_now_says_how_and_when_to_come_back() {
+async fn a_call_that_may_be_retried_is_told_when() {
     let notes = Notes::default();
     let full = setup_with(MemoryStore::builder().capacity(1).build());
     let handler = crate::common::Handler::default();
@@ -155,7 +155,7 @@ async fn what_cannot_be_taken_now_says_how_and_when_to_come_back() {
     }
     assert!(notes.heard().is_empty());
 
-    // While one call is being handled, its copy comes: there is room for one of them.
+    // A copy arrives while the call is handled, and the budget has room for one of them only.
     for (why, layer, code, reason) in [
         ("in flight", setup().layer, Code::Aborted, "in_flight"),
         ("no room", poor, Code::ResourceExhausted, "over_budget"),
@@ -204,15 +204,15 @@ async fn a_duplicate_is_a_success_with_an_empty_message() {
         let (setup, notes) = (setup(), Notes::default());
         let (addr, _server) = serve(host, &setup.layer, &notes).await;
         let signing = Signing::connect(addr, "msg_1").await;
-        call(&signing, "Say", "hello").await.expect("it is genuine");
+        call(&signing, "Say", "hello").await.expect("it is authentic");
         let again = call(&signing, "Say", "hello").await.expect("it is a success");
         assert_eq!(again.metadata().get("countersign-outcome").expect("an outcome"), "duplicate");
         assert_eq!((again.into_inner(), notes.heard().len()), (Note::default(), 1), "{host:?}");
-        // On the wire: one message of no bytes, and a status in the trailers.
+        // On the wire: one empty message, and the status in the trailers.
         let (head, body, trailers) = raw_call(&signing, "application/grpc", framed("hello")).await;
         assert_eq!((head.status, &*body), (StatusCode::OK, &[0; 5][..]));
         assert_eq!(trailers.expect("trailers")["grpc-status"], "0");
-        // What no bytes mean in another format is not known.
+        // An empty message may be invalid in another format.
         let (head, body, _) = raw_call(&signing, "application/grpc+json", framed("hello")).await;
         assert_eq!((body.len(), head.headers["grpc-status"].as_bytes()), (0, &b"6"[..]));
         assert_eq!(head.headers["countersign-outcome"], "duplicate");
@@ -220,15 +220,15 @@ async fn a_duplicate_is_a_success_with_an_empty_message() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_asked_for_is_a_success_with_an_empty_message() {
+async fn an_unwanted_event_is_a_success_with_an_empty_message() {
     let (setup, notes) = (setup(), Notes::default());
     let layer = setup.layer.events(EventFilter::new(["batch.*"]).expect("a pattern"));
     let (addr, _server) = serve(Host::Tonic, &layer, &notes).await;
-    // A message in its frame has no type that can be read: without `ce-type` the call passes.
+    // The type of a framed message cannot be read. Without `ce-type`, the call passes.
     let unwanted = Signing::changing(addr, "msg_1", |call| call.set("ce-type", "video.generated")).await;
-    let answer = call(&unwanted, "Say", "hello").await.expect("it is a success");
-    assert_eq!(answer.metadata().get("countersign-outcome").expect("an outcome"), "filtered");
-    assert_eq!((answer.into_inner(), notes.heard().len()), (Note::default(), 0));
+    let response = call(&unwanted, "Say", "hello").await.expect("it is a success");
+    assert_eq!(response.metadata().get("countersign-outcome").expect("an outcome"), "filtered");
+    assert_eq!((response.into_inner(), notes.heard().len()), (Note::default(), 0));
     call(&Signing::connect(addr, "msg_1").await, "Say", "hello").await.expect("it passes");
     assert_eq!(notes.heard().len(), 1);
     let layer = layer.untyped(Untyped::Reject);
@@ -239,7 +239,7 @@ async fn an_event_that_nobody_asked_for_is_a_success_with_an_empty_message() {
 }
 
 #[tokio::test]
-async fn a_call_that_fails_answers_200_and_is_welcome_again() {
+async fn a_call_that_fails_has_http_status_200_and_may_be_retried() {
     for host in [Host::Tonic, Host::Axum] {
         let (setup, notes) = (setup(), Notes::default());
         let (addr, _server) = serve(host, &setup.layer, &notes).await;
@@ -253,8 +253,8 @@ async fn a_call_that_fails_answers_200_and_is_welcome_again() {
 }
 
 #[tokio::test]
-async fn a_call_is_settled_by_its_last_word() {
-    // The end, a failure after some messages, and a client that does not wait for it.
+async fn a_call_is_settled_by_its_final_status() {
+    // A success, an error after some messages, and a client that disconnects before the end.
     for (ending, kept) in [(Ok(()), 1), (Err(true), 0), (Err(false), 0)] {
         let (setup, notes) = (setup(), Notes::default());
         let (addr, _server) = serve(Host::Tonic, &setup.layer, &notes).await;
@@ -262,8 +262,8 @@ async fn a_call_is_settled_by_its_last_word() {
         client.ready().await.expect("a channel");
         let path = "/test.Notes/Tell".parse().expect("a path");
         let codec = ProstCodec::<Note, Note>::default();
-        let answer = client.server_streaming(tonic::Request::new(note("go")), path, codec).await.expect("it begins");
-        let (mut stream, tell) = (answer.into_inner(), notes.told().await);
+        let response = client.server_streaming(tonic::Request::new(note("go")), path, codec).await.expect("it begins");
+        let (mut stream, tell) = (response.into_inner(), notes.told().await);
         for text in ["one", "two"] {
             tell.send(Ok(note(text))).expect("somebody reads");
             assert_eq!(soon(stream.next()).await.expect("a message").expect("no failure"), note(text));
@@ -304,7 +304,7 @@ async fn gather(signing: Signing, texts: &'static [&'static str]) -> Result<Note
 }
 
 #[tokio::test]
-async fn a_stream_is_rejected_unless_the_layer_was_told_to_buffer_it() {
+async fn a_stream_is_rejected_unless_streams_are_buffered() {
     let (setup, notes) = (setup(), Notes::default());
     let (addr, _server) = serve(Host::Tonic, &setup.layer, &notes).await;
     for texts in [&["one", "two"][..], &[]] {
@@ -312,7 +312,7 @@ async fn a_stream_is_rejected_unless_the_layer_was_told_to_buffer_it() {
         assert_eq!((status.code(), code_of(&status)), (Code::Unimplemented, "grpc_stream"), "{texts:?}");
     }
     assert!(notes.heard().is_empty() && setup.store.is_empty());
-    // A stream of one message is what a unary call sends.
+    // A stream of one message looks like a unary call.
     assert_eq!(gather(Signing::connect(addr, "msg_1").await, &["one"]).await.expect("one message"), note("one"));
 
     let layer = setup.layer.clone().buffer_grpc_streams();
@@ -326,8 +326,8 @@ async fn a_stream_is_rejected_unless_the_layer_was_told_to_buffer_it() {
 }
 
 #[tokio::test]
-async fn a_stream_that_goes_on_is_rejected_as_soon_as_it_is_seen_to_be_one() {
-    // Its end never comes: whoever waited for it would wait for ever.
+async fn a_stream_is_rejected_as_soon_as_it_has_a_second_message() {
+    // The stream never ends, so waiting for its end would never return.
     let setup = setup();
     let (send, parts) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
     send.send(framed("one")).expect("it is read");
@@ -337,13 +337,13 @@ async fn a_stream_that_goes_on_is_rejected_as_soon_as_it_is_seen_to_be_one() {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().insert("content-type", "application/grpc".parse().expect("a value"));
     let response =
-        soon(setup.layer.layer(crate::common::Handler::default()).oneshot(request)).await.expect("an answer");
+        soon(setup.layer.layer(crate::common::Handler::default()).oneshot(request)).await.expect("a response");
     assert_eq!(response.headers()["grpc-status"], "12");
-    // So is a message that announces more than may come.
+    // A message that announces more than the limit is rejected too.
     let mut request = delivery("msg_1", &b"\0\xff\xff\xff\xff"[..]).request();
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().insert("content-type", "application/grpc".parse().expect("a value"));
-    let response = setup.layer.layer(crate::common::Handler::default()).oneshot(request).await.expect("an answer");
+    let response = setup.layer.layer(crate::common::Handler::default()).oneshot(request).await.expect("a response");
     assert_eq!(response.headers()["countersign-code"], "body_too_large");
 }
 
@@ -376,7 +376,7 @@ async fn one_port_serves_calls_and_webhooks() {
     assert_eq!(call(&signing, "Say", "hello").await.expect("genuine").into_inner(), note("heard hello"));
     let forged = Signing::changing(addr, "msg_4", |call| forgery("msg_4", call.body)).await;
     assert_eq!(call(&forged, "Say", "hello").await.expect_err("forged").code(), Code::Unauthenticated);
-    // Without HTTP/2 it is not gRPC, whatever it calls itself: an error is an error.
+    // Without HTTP/2 it is not gRPC, whatever its content type, and a rejection has an HTTP status.
     let pretender = forgery("msg_5", framed("hello")).add("content-type", "application/grpc");
     let rejected = client.deliver(&pretender, Framing::Length).await;
     assert_eq!((rejected.status, &*rejected.code()), (StatusCode::UNAUTHORIZED, "signature_mismatch"));
@@ -393,14 +393,14 @@ async fn an_answer_of_200_that_says_nothing_of_a_call_does_not_confirm_it() {
         let mut request = delivery("msg_1", framed("hello")).request();
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().insert("content-type", content_type.parse().expect("a value"));
-        let response = setup.layer.layer(silent).call(request).await.expect("an answer");
+        let response = setup.layer.layer(silent).call(request).await.expect("a response");
         response.into_body().collect().await.expect("a whole body");
         assert_eq!((setup.store.len() == 1, setup.store.in_flight()), (confirmed, 0), "{content_type}");
     }
 }
 
 #[tokio::test]
-async fn a_layer_that_observes_lets_calls_pass_and_settles_them_by_their_status() {
+async fn a_layer_that_observes_passes_calls_and_settles_them_by_their_status() {
     let (setup, notes) = (setup(), Notes::default());
     let app = Routes::new(notes.clone())
         .into_axum_router()
@@ -441,7 +441,7 @@ async fn head_of(layer: &TestLayer, sent: Delivery, response: &'static [(&'stati
 type Head = (StatusCode, HeaderMap, bool);
 
 #[tokio::test]
-async fn a_content_type_changes_nothing_while_the_switch_is_off() {
+async fn a_content_type_changes_nothing_while_grpc_is_off() {
     let setup = crate::common::setup();
     for (n, content_type) in [
         "application/grpc",
@@ -455,7 +455,7 @@ async fn a_content_type_changes_nothing_while_the_switch_is_off() {
     {
         let id = format!("msg_{n}");
         let typed = |sent: Delivery| sent.add("content-type", content_type);
-        // A forged request does not choose how it is rejected.
+        // A forged request cannot choose how it is rejected.
         for (sent, status) in [
             (forgery(&id, framed("hello")), 401),
             (delivery(&id, "other").with_body(framed("hello")), 401),
@@ -466,7 +466,7 @@ async fn a_content_type_changes_nothing_while_the_switch_is_off() {
             assert_eq!(headers["content-type"], "application/problem+json", "{content_type}");
             assert!(!headers.contains_key("grpc-status"), "{content_type}");
         }
-        // A body is one message, none, or many: it is only bytes. A 2xx confirms, as always.
+        // Without gRPC, a body may have any number of messages, and a 2xx response confirms.
         for (part, body) in
             [framed("one"), Bytes::new(), [framed("one"), framed("two")].concat().into()].into_iter().enumerate()
         {
@@ -480,7 +480,7 @@ async fn a_content_type_changes_nothing_while_the_switch_is_off() {
             assert!(!headers.contains_key("content-type") && !headers.contains_key("grpc-status"), "{content_type}");
         }
     }
-    // The response's content type is the service's own word, and settles as before.
+    // The service sets the content type of the response, so a gRPC response is settled by its status.
     let failed: &[_] = &[("content-type", "application/grpc"), ("grpc-status", "13")];
     assert!(head_of(&setup.layer, delivery("msg_failed", framed("hello")), failed).await.2);
     let done: &[_] = &[("content-type", "application/grpc"), ("grpc-status", "0")];

@@ -1,4 +1,4 @@
-//! Keys that change: tokens and their reasons, and a source that is asked for newer keys.
+//! Keys that change: the reasons for rejected tokens, and sources that are refreshed.
 
 use std::collections::HashSet;
 use std::fs;
@@ -24,7 +24,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
 
-/// A source that gives `first`, and `then` when it is asked for newer keys.
+/// A source with the verifier `first`, and the result `then` of a refresh.
 #[derive(Clone, Debug)]
 struct Changing {
     first: Verifier,
@@ -59,7 +59,7 @@ fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
     Delivery::signed_at(&signer, UnixTime::from_secs(NOW), "msg_1", body)
 }
 
-/// The answer to a delivery that arrives at `now`, without a socket.
+/// The response to a delivery that arrives at `now`, without a socket.
 async fn answer<K: KeySource + Clone>(layer: &VerifyLayer<K>, handler: &Handler, delivery: &Delivery) -> Response<()> {
     let mut request = Request::post("/").body(Full::new(delivery.body.clone())).expect("a request");
     request.headers_mut().clone_from(&delivery.headers);
@@ -76,10 +76,10 @@ fn rejection(response: &Response<()>) -> Option<Rejection> {
 }
 
 #[tokio::test]
-async fn a_key_that_is_new_serves_the_delivery_that_asked_for_it() {
+async fn a_new_key_verifies_the_delivery_that_triggered_the_refresh() {
     let (old, new) = (PrivateKey::from_seed(&[1; 32]), PrivateKey::from_seed(&[2; 32]));
     let delivery = signed(&new, "body");
-    // Without any key the head is rejected, with the wrong one the body is.
+    // Without any key the head is rejected, and with a wrong key the body is.
     for first in [pinned(&[]), pinned(&[&old])] {
         let keys = changing(first, Refreshed::Newer(pinned(&[&old, &new])));
         let handler = Handler::default();
@@ -90,7 +90,7 @@ async fn a_key_that_is_new_serves_the_delivery_that_asked_for_it() {
 }
 
 #[tokio::test]
-async fn keys_are_asked_for_once_and_only_where_one_could_help() {
+async fn keys_are_refreshed_once_and_only_if_a_new_one_could_help() {
     let (old, new) = (PrivateKey::from_seed(&[1; 32]), PrivateKey::from_seed(&[2; 32]));
     let handler = Handler::default();
     for (then, rejected) in [
@@ -107,7 +107,7 @@ async fn keys_are_asked_for_once_and_only_where_one_could_help() {
         assert_eq!(response.status(), status);
         assert_eq!(response.headers().contains_key("retry-after"), is_unavailable);
     }
-    // No public key could make an HMAC fit, nor an old delivery young.
+    // No public key can make an HMAC match, or an old delivery recent.
     let keys = changing(verifier("test"), Refreshed::Unavailable);
     let mut late = signed(&new, "body");
     late.headers.insert("webhook-timestamp", HeaderValue::from(NOW - 301));
@@ -118,12 +118,12 @@ async fn keys_are_asked_for_once_and_only_where_one_could_help() {
     assert_eq!((keys.asked.load(Ordering::SeqCst), handler.calls()), (0, 0));
 }
 
-/// Four keys, none of which signs.
+/// Four keys, none of which has signed.
 fn four_keys() -> Verifier {
     pinned(&[1_u8, 2, 3, 4].map(|seed| PrivateKey::from_seed(&[seed; 32])).each_ref())
 }
 
-/// A body that counts what is read of it.
+/// A body that counts how much of it is read.
 struct Counted {
     left: usize,
     announced: bool,
@@ -169,7 +169,7 @@ async fn a_body_that_is_too_large_for_its_signatures_is_not_read() {
         assert!(read.load(Ordering::SeqCst) <= if announced { 0 } else { limit + 1024 });
         assert_eq!((keys.asked.load(Ordering::SeqCst), handler.calls()), (0, 0));
     }
-    // The limit of the layer stays where it is the smaller one.
+    // If the limit of the layer is smaller, it applies.
     let layer = layer_at(four_keys(), NOW).body_limit(100);
     let mut delivery = signed(&PrivateKey::from_seed(&[9; 32]), "body");
     delivery.body = vec![b'x'; 101].into();
@@ -178,16 +178,16 @@ async fn a_body_that_is_too_large_for_its_signatures_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_genuine_body_that_newer_keys_would_make_too_dear_is_rejected_as_it_was() {
+async fn a_body_that_would_be_too_expensive_with_newer_keys_keeps_its_rejection() {
     let keys: Vec<_> = (1..=5).map(|seed| PrivateKey::from_seed(&[seed; 32])).collect();
     let all: Vec<_> = keys.iter().collect();
     let body: &'static str = "x".repeat(81 * 1024).leak();
     let delivery = signed(&keys[4], body);
-    // With four keys it may be this large, with eight it may not.
+    // This length is allowed with four keys, but not with eight.
     let newer = changing(pinned(&all[..4]), Refreshed::Newer(pinned(&all[1..])));
     let response = answer(&layer_at(newer, NOW), &Handler::default(), &delivery).await;
     assert_eq!(rejection(&response).expect("a rejection").code(), "signature_mismatch");
-    // The next attempt meets the newer keys.
+    // The next attempt is verified with the newer keys from the start.
     let handler = Handler::default();
     let response = answer(&layer_at(pinned(&all[1..]), NOW), &handler, &delivery).await;
     assert_eq!((response.status(), handler.calls()), (StatusCode::OK, 1));
@@ -203,7 +203,7 @@ fn store(retain: Duration) -> Arc<MemoryStore> {
 }
 
 #[test]
-fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
+fn a_store_that_forgets_too_early_is_not_accepted() {
     let day = Duration::from_secs(24 * 60 * 60) + Duration::from_secs(60);
     for (verifier, needed) in [
         (verifier("test"), Duration::from_secs(10 * 60)),
@@ -221,7 +221,7 @@ fn a_store_that_forgets_too_soon_is_no_store_for_the_layer() {
 }
 
 #[tokio::test]
-async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
+async fn a_source_that_is_chosen_per_request_is_checked_for_each_request() {
     for (retain, status) in
         [(Duration::from_secs(10 * 60), StatusCode::OK), (Duration::from_secs(9 * 60), StatusCode::SERVICE_UNAVAILABLE)]
     {
@@ -239,7 +239,7 @@ async fn a_source_that_is_chosen_by_the_request_is_checked_with_it() {
     }
 }
 
-/// The token cases of the vectors, each with the verifier that it describes.
+/// The token cases of the vectors, each with its verifier.
 fn token_cases() -> Vec<(Value, Verifier, Delivery)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/dynamic-rs256.json");
     let cases: Vec<Value> =
@@ -294,7 +294,7 @@ async fn every_reason_of_a_token_has_its_status() {
 }
 
 #[tokio::test]
-async fn another_webhook_id_beside_a_token_does_not_make_it_new() {
+async fn another_webhook_id_does_not_make_a_token_new() {
     let cases = token_cases();
     let (case, verifier, mut delivery) =
         cases.into_iter().find(|(case, ..)| case["expect"]["verdict"] == "verified").expect("a genuine one");

@@ -1,4 +1,4 @@
-//! A layer that observes lets everything pass, byte for byte, and says what it would have done.
+//! A layer that observes passes every request byte for byte, and reports the outcome of enforcement.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// What the service saw of a request.
+/// The parts of a request that the service saw.
 #[derive(Clone, Debug)]
 struct Saw {
     body: Bytes,
@@ -32,7 +32,7 @@ struct Saw {
 
 type Seen = Arc<Mutex<Vec<Saw>>>;
 
-/// A service that reads all that it is given, and answers 200.
+/// A service that reads the whole request, and returns 200.
 fn seeing<B>() -> (
     impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Failure, Future: Send + 'static>
     + Clone
@@ -85,7 +85,7 @@ fn stopped(reason: &str, saw: &Saw) {
 }
 
 #[tokio::test]
-async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
+async fn every_request_passes_byte_for_byte_with_the_outcome_of_enforcement() {
     let setup = setup();
     let told = Arc::<Mutex<Vec<&'static str>>>::default();
     let hook = {
@@ -132,7 +132,7 @@ async fn everything_passes_byte_for_byte_with_what_would_have_become_of_it() {
 }
 
 #[tokio::test]
-async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_has_room_for() {
+async fn unwanted_events_pass_and_so_do_requests_beyond_the_store_or_the_budget() {
     let setup = setup_with(MemoryStore::builder().capacity(1).build());
     let (service, seen) = seeing();
     let events = EventFilter::new(["batch.*"]).expect("a pattern");
@@ -163,7 +163,7 @@ async fn events_that_nobody_asked_for_pass_and_so_does_what_no_store_or_budget_h
 }
 
 #[tokio::test]
-async fn trailers_and_failures_pass_too() {
+async fn trailers_and_errors_pass_too() {
     let setup = setup();
     let (service, seen) = seeing();
     let (addr, _server) =
@@ -173,11 +173,11 @@ async fn trailers_and_failures_pass_too() {
         let message = if secret { delivery(id, "body") } else { forgery(id, "body") };
         client.send_head(&message.add("trailer", "x-late"), Framing::Chunked(4)).await;
         client.send("4\r\nbody\r\n0\r\nx-late: yes\r\n\r\n").await;
-        assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
         let saw = last(&seen);
         assert_eq!((&*saw.body, saw.trailers.expect("trailers")["x-late"].as_bytes()), (&b"body"[..], &b"yes"[..]));
     }
-    // A body that breaks off breaks off.
+    // The error of a body is passed on.
     let mut client = Client::connect(addr).await;
     client.send_head(&delivery("msg_3", "body"), Framing::Length).await;
     client.send("bo").await;
@@ -189,7 +189,7 @@ async fn trailers_and_failures_pass_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_takes_too_long_goes_on_after_it_was_given_up() {
+async fn a_body_that_timed_out_is_still_passed_on_completely() {
     let setup = setup();
     let (service, seen) = seeing();
     let (addr, _server) =
@@ -199,16 +199,16 @@ async fn a_body_that_takes_too_long_goes_on_after_it_was_given_up() {
     client.send(&noise(1000)[..400]).await;
     tokio::time::sleep(Duration::from_secs(11)).await;
     client.send(&noise(1000)[400..]).await;
-    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
     let saw = last(&seen);
     assert!(saw.body == noise(1000), "{} bytes", saw.body.len());
     stopped("body_timeout", &saw);
 }
 
 #[tokio::test]
-async fn it_observes_in_axum_too_and_settles_by_the_handlers_answer() {
+async fn it_observes_in_axum_too_and_settles_by_the_response() {
     let setup = setup();
-    let handler = Handler::answering([crate::common::Answer::Status(500)]);
+    let handler = Handler::with_actions([crate::common::Action::Status(500)]);
     let (addr, _server) = serve_axum(
         crate::common::router(&handler).layer(setup.layer.clone().on_rejection(OnRejection::DangerHandOver)),
     )
@@ -222,7 +222,7 @@ async fn it_observes_in_axum_too_and_settles_by_the_handlers_answer() {
 }
 
 #[tokio::test]
-async fn the_service_is_asked_before_it_is_called_and_its_errors_are_its_own() {
+async fn the_service_is_polled_before_it_is_called_and_its_errors_are_returned() {
     let setup = setup();
     let failing = service_fn(|_| async { Err::<Response<Full<Bytes>>, _>(Failure) });
     let strict = tower::limit::ConcurrencyLimitLayer::new(1).layer(failing);

@@ -1,5 +1,4 @@
-//! What a layer does when it is told to: with duplicates, with a store that fails, with rejections, with
-//! several sources.
+//! The optional policies of a layer: duplicates, a failing store, rejections, and several sources.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,10 +26,10 @@ use http::{HeaderValue, Request, Response, StatusCode, request};
 use http_body_util::Full;
 use tower::{Layer, Service, service_fn};
 
-/// What a service was given beside the body.
+/// The parts of a request that a service saw beside the body.
 type Marks = Arc<Mutex<Vec<(Option<Unclaimed>, Option<Verified>)>>>;
 
-/// Answers with this status, and notes what it was given.
+/// Returns this status, and notes the extensions of the request.
 fn noting(
     status: u16,
 ) -> (
@@ -57,7 +56,7 @@ fn unclaimed(marks: &Marks) -> Vec<Option<Unclaimed>> {
     marks.iter().map(|(unclaimed, _)| *unclaimed).collect()
 }
 
-/// What a layer was told of its requests.
+/// The reports of a layer.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<&'static str>>>);
 
@@ -73,7 +72,7 @@ impl Told {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_handed_over_marked_if_asked_and_settles_nothing() {
+async fn a_duplicate_may_be_passed_on_with_a_mark_and_settles_nothing() {
     for status in [200, 500] {
         let (setup, told, (service, marks)) = (setup(), Told::default(), noting(status));
         let first = noting(200).0;
@@ -85,7 +84,7 @@ async fn a_duplicate_is_handed_over_marked_if_asked_and_settles_nothing() {
         assert_eq!((reply.status.as_u16(), &*reply.body, reply.outcome()), (status, &b"handled"[..], None));
         assert_eq!((unclaimed(&marks), told.all()), (vec![Some(Unclaimed::Duplicate)], vec!["duplicate"]));
         assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0), "it is as done as it was");
-        // What is fresh is not marked, and what is forged is not handed over.
+        // A new message has no mark, and a forged one is not passed on.
         let mut client = Client::connect(addr).await;
         client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
         let rejected = client.deliver(&forgery("msg_1", "body"), Framing::Length).await;
@@ -95,7 +94,7 @@ async fn a_duplicate_is_handed_over_marked_if_asked_and_settles_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_fatal_unless_the_danger_is_asked_for() {
+async fn a_failing_store_rejects_deliveries_unless_the_layer_passes_them_on() {
     let full = || {
         let setup = setup_with(MemoryStore::builder().capacity(1).build());
         let layer = setup.layer.clone();
@@ -118,14 +117,14 @@ async fn a_store_that_fails_is_fatal_unless_the_danger_is_asked_for() {
         assert_eq!((reply.status.as_u16(), &*reply.body), (status, &b"handled"[..]));
         assert_eq!(unclaimed(&marks), [Some(Unclaimed::StoreUnavailable(StoreErrorKind::Full))]);
         assert_eq!(told.all(), [outcome]);
-        // The danger is a store's failure, not a forgery's luck.
+        // A forgery is rejected even if the store fails.
         let rejected = client.deliver(&forgery("msg_2", "body"), Framing::Length).await;
         assert_eq!((rejected.status, unclaimed(&marks).len()), (StatusCode::UNAUTHORIZED, 1));
     }
 }
 
 #[tokio::test]
-async fn a_rejection_is_rendered_as_asked_and_keeps_its_status_and_headers() {
+async fn a_rendered_rejection_keeps_its_status_and_headers() {
     let setup = setup();
     let plain = |rejection: &Rejection| Rendered {
         content_type: HeaderValue::from_static("text/plain"),
@@ -156,7 +155,7 @@ async fn a_rejection_is_rendered_as_asked_and_keeps_its_status_and_headers() {
     assert!(unclaimed(&marks).is_empty());
 }
 
-/// By path, by host, or by a header.
+/// Chooses the source by path, host or header.
 fn by_all(head: &request::Parts, sources: &[Verifier; 3]) -> Option<Verifier> {
     let host = head.headers.get("host").map(HeaderValue::as_bytes);
     let chosen = match (head.uri.path(), head.headers.contains_key("x-billing"), host) {
@@ -169,7 +168,7 @@ fn by_all(head: &request::Parts, sources: &[Verifier; 3]) -> Option<Verifier> {
 }
 
 #[tokio::test]
-async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_rejected() {
+async fn a_source_is_chosen_by_path_host_or_header_and_a_request_without_one_is_rejected() {
     let sources = [verifier_for("gemini", 0), verifier_for("billing", 1), verifier_for("other", 2)];
     let setup = setup();
     let layer = VerifyLayer::new(PerRequest::new(move |head| by_all(head, &sources)));
@@ -185,14 +184,14 @@ async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_rejected
         ("other", "/", delivery_for(2, "msg_1", "body").set("host", "other.example.com")),
     ];
     for (source, path, delivery) in cases {
-        // The same id of each: sources of different names do not mix.
+        // Both messages have the same id, but ids of different sources are kept apart.
         let reply = deliver(path, delivery.clone()).await;
         assert_eq!((reply.status, &*reply.body), (StatusCode::OK, &b"handled"[..]), "{source}");
         let seen = marks.lock().unwrap_or_else(PoisonError::into_inner).last().expect("it was seen").1.clone();
         assert_eq!(seen.expect("a verdict").source(), source);
         assert_eq!(deliver(path, delivery).await.outcome(), Some("duplicate"), "{source}");
     }
-    // Another source's signature does not fit, and no source is a rejection of its own.
+    // The signature of another source does not match, and a request without a source has its own reason.
     let reply = deliver("/gemini", delivery_for(1, "msg_2", "body")).await;
     assert_eq!((reply.status.as_u16(), &*reply.code()), (401, Reason::SignatureMismatch.as_str()));
     let reply = deliver("/", delivery_for(0, "msg_2", "body")).await;
@@ -201,15 +200,15 @@ async fn a_source_is_chosen_by_path_host_or_header_and_what_has_none_is_rejected
 }
 
 #[tokio::test]
-async fn what_has_no_source_is_rejected_before_its_body_is_asked_for() {
+async fn a_request_without_a_source_is_rejected_before_its_body_is_requested() {
     let layer = VerifyLayer::new(PerRequest::new(|_: &request::Parts| None::<Verifier>));
     let (addr, _server) = serve_hyper(layer.layer(noting(200).0)).await;
     let mut client = Client::connect(addr).await;
     client.send_head(&delivery("msg_1", noise(1000)).add("expect", "100-continue"), Framing::Length).await;
-    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::NOT_FOUND);
+    assert_eq!(client.reply().await.expect("a response").status, StatusCode::NOT_FOUND);
 }
 
-/// Keys that are unknown at first, and asked for once.
+/// Keys that are unknown at first, and refreshed once.
 #[derive(Clone)]
 struct Late {
     now: Verifier,
@@ -231,7 +230,7 @@ impl KeySource for Late {
 }
 
 #[tokio::test]
-async fn the_source_that_was_chosen_is_the_one_that_is_asked_for_newer_keys() {
+async fn the_chosen_source_is_the_one_that_is_refreshed() {
     let setup = setup();
     let (asked, not_asked) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let late = |asked: &Arc<AtomicUsize>| Late {
@@ -245,7 +244,7 @@ async fn the_source_that_was_chosen_is_the_one_that_is_asked_for_newer_keys() {
         _ => Some(other.clone()),
     });
     let layer = VerifyLayer::new(sources).clock(setup.clock.clone());
-    // Signed in a scheme for which another key may come, and with the secret of the newer verifier.
+    // Signed in a scheme whose keys can be refreshed, and with the secret of the newer verifier.
     let genuine = delivery_for(0, "msg_1", "body");
     let signature = genuine.headers["webhook-signature"].to_str().expect("visible ASCII");
     let both = format!("{signature} v1a,{}==", "A".repeat(86));
@@ -261,7 +260,7 @@ fn a_verifier_is_the_source_of_every_request() {
     assert_eq!(chosen.source(), "one");
 }
 
-/// A store that never answers, and says when it is let go.
+/// A store that never responds, and reports when its call is dropped.
 #[derive(Clone, Default)]
 struct Silent;
 
@@ -281,7 +280,7 @@ impl ReplayStore for Silent {
 }
 
 #[tokio::test]
-async fn the_danger_does_not_hurry_a_store_that_is_slow() {
+async fn a_slow_store_is_awaited_even_if_failures_are_passed_on() {
     let setup = setup();
     let (service, marks) = noting(200);
     let layer = setup.layer.clone().store(Silent).on_store_failure(OnStoreFailure::DangerHandOver);
@@ -295,7 +294,7 @@ async fn the_danger_does_not_hurry_a_store_that_is_slow() {
 fn without_a_type() -> Vec<(&'static str, Bytes)> {
     let utf16 = "\u{feff}{\"type\":\"batch.failed\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     vec![
-        // The first bytes of a gzip stream; whatever follows is as unreadable.
+        // The first bytes of a gzip stream. The rest does not matter.
         ("gzip", Bytes::from_static(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*\xa9,HU\xb2RJ")),
         ("byte order mark", Bytes::from("\u{feff}{\"type\":\"batch.failed\"}")),
         ("UTF-16", utf16),
@@ -310,8 +309,8 @@ fn without_a_type() -> Vec<(&'static str, Bytes)> {
     ]
 }
 
-/// What became of a delivery at a layer with the filter `batch.*`: status, code or outcome, whether the report
-/// says that it had no type.
+/// The result of a delivery to a layer with the filter `batch.*`: the status, the code or outcome, and whether the
+/// report has `is_untyped` set.
 async fn filtered(layer: &crate::common::TestLayer, delivery: &Delivery) -> (u16, String, bool) {
     let (layer, reports) = reporting(layer.clone());
     let reply = crate::common::send(&layer, &crate::common::Handler::default(), delivery).await;
@@ -322,7 +321,7 @@ async fn filtered(layer: &crate::common::TestLayer, delivery: &Delivery) -> (u16
 }
 
 #[tokio::test]
-async fn what_has_no_readable_type_is_never_filtered_out() {
+async fn a_delivery_without_a_readable_type_is_never_filtered_out() {
     let setup = setup();
     let layer = setup.layer.clone().events(EventFilter::new(["batch.*"]).expect("a pattern"));
     let rejecting = layer.clone().untyped(Untyped::Reject);
@@ -343,13 +342,13 @@ async fn what_has_no_readable_type_is_never_filtered_out() {
     }
     let reply = crate::common::send(&rejecting, &crate::common::Handler::default(), &delivery("msg_x", "")).await;
     assert_eq!((reply.status.as_u16(), &*reply.code(), reply.headers.get("retry-after")), (422, "no_type", None));
-    // `*` fits every type, also one that cannot be read; it is counted all the same.
+    // `*` matches every type, even one that cannot be read. It is still counted.
     let all = crate::common::setup().layer.events(EventFilter::new(["*"]).expect("a pattern"));
     assert_eq!(filtered(&all, &delivery("msg_1", "")).await, (200, "confirmed".to_owned(), true));
 }
 
 #[tokio::test]
-async fn the_type_in_a_header_counts_only_where_the_body_has_none() {
+async fn the_type_in_a_header_counts_only_if_the_body_has_none() {
     let setup = setup();
     let layer = setup.layer.clone().events(EventFilter::new(["batch.*"]).expect("a pattern"));
     let rejecting = layer.clone().untyped(Untyped::Reject);
@@ -363,14 +362,14 @@ async fn the_type_in_a_header_counts_only_where_the_body_has_none() {
         // A header cannot overrule the signed body.
         (&layer, r#"{"type":"batch.failed"}"#, &["video.generated"], (200, "confirmed", false)),
         (&layer, r#"{"type":"video.generated"}"#, &["batch.failed"], (204, "filtered", false)),
-        // Two headers, none, or one that cannot be read name no type.
+        // Two headers, none, or an unreadable one provide no type.
         (&layer, untyped, &["video.generated", "batch.failed"], (200, "confirmed", true)),
         (&layer, untyped, &["video.generated", "video.generated"], (200, "confirmed", true)),
         (&layer, untyped, &[""], (200, "confirmed", true)),
         (&layer, untyped, &["\"\""], (200, "confirmed", true)),
         (&layer, untyped, &["%20"], (200, "confirmed", true)),
         (&layer, untyped, &["%ff"], (200, "confirmed", true)),
-        // An empty type is none.
+        // An empty type is no type.
         (&layer, r#"{"type":""}"#, &[], (200, "confirmed", true)),
         (&layer, r#"{"type":" "}"#, &[], (200, "confirmed", true)),
         (&layer, untyped, &["b\u{e4}tch"], (200, "confirmed", true)),
@@ -383,7 +382,7 @@ async fn the_type_in_a_header_counts_only_where_the_body_has_none() {
         let (status, word, is_untyped) = expected;
         assert_eq!(filtered(layer, &sent).await, (status, word.to_owned(), is_untyped), "{ce_types:?} {body}");
     }
-    // A copy with a wrong header is filtered and takes no claim: the original is still handled.
+    // A copy with a wrong header is filtered and not claimed, so the original is still handled.
     let original = delivery("msg_original", untyped);
     assert_eq!(filtered(&layer, &original.clone().add("ce-type", "video.generated")).await.0, 204);
     assert_eq!(filtered(&layer, &original).await, (200, "confirmed".to_owned(), true));

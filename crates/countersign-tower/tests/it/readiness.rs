@@ -1,4 +1,4 @@
-//! The service that was polled ready is the one that is called, and what it was ready with comes back.
+//! The service that was polled ready is the one that is called, and its capacity is released afterwards.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::common::{
-    Answer, Client, Failure, Framing, Handler, delivery, forgery, router, serve_axum, serve_hyper, setup,
+    Action, Client, Failure, Framing, Handler, delivery, forgery, router, serve_axum, serve_hyper, setup,
 };
 use bytes::Bytes;
 use countersign_tower::VerifyLayer;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
-/// Panics when it is called without having been asked first. A clone has to be asked itself.
+/// Panics if it is called without being polled first. A clone has to be polled itself.
 #[derive(Debug)]
 struct Strict<S> {
     inner: S,
@@ -45,7 +45,7 @@ impl<S: Service<R>, R> Service<R> for Strict<S> {
 }
 
 #[tokio::test]
-async fn only_a_service_that_said_it_is_ready_is_called() {
+async fn only_a_service_that_is_ready_is_called() {
     let (setup, handler) = (setup(), Handler::default());
     let mut service = setup.layer.layer(Strict { inner: handler.clone(), ready: false });
     let request = |n: usize| delivery(&format!("msg_{n}"), "body").request();
@@ -53,7 +53,7 @@ async fn only_a_service_that_said_it_is_ready_is_called() {
         let service = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await.expect("it is");
         assert!(service.call(request(n)).await.is_ok());
     }
-    // Two at once, from a clone.
+    // Two calls in parallel, from a clone.
     let mut clone = service.clone();
     let first = ServiceExt::<Request<Full<Bytes>>>::ready(&mut clone).await.expect("it is").call(request(3));
     let second = ServiceExt::<Request<Full<Bytes>>>::ready(&mut clone).await.expect("it is").call(request(4));
@@ -62,7 +62,7 @@ async fn only_a_service_that_said_it_is_ready_is_called() {
 }
 
 #[tokio::test]
-async fn a_service_that_has_to_be_asked_works_in_every_server() {
+async fn a_service_that_must_be_polled_works_in_every_server() {
     let (setup, handler) = (setup(), Handler::default());
     let strict = ServiceBuilder::new().layer(setup.layer.clone()).layer_fn(|inner| Strict { inner, ready: false });
     let (hyper, _hyper) = serve_hyper(strict.service(handler.clone())).await;
@@ -79,19 +79,19 @@ async fn a_service_that_has_to_be_asked_works_in_every_server() {
 }
 
 #[tokio::test]
-async fn a_limit_on_concurrency_inside_is_kept_and_its_places_come_back() {
+async fn a_concurrency_limit_inside_is_respected_and_its_permits_are_returned() {
     let setup = setup();
     let (told, wait) = tokio::sync::oneshot::channel();
-    let handler = Handler::answering([
-        Answer::Status(500),
-        Answer::PanicInCall,
-        Answer::PanicInFuture,
-        Answer::Fail,
-        Answer::Wait(wait),
+    let handler = Handler::with_actions([
+        Action::Status(500),
+        Action::PanicInCall,
+        Action::PanicInFuture,
+        Action::Fail,
+        Action::Wait(wait),
     ]);
     let limited = ConcurrencyLimitLayer::new(1).layer(handler.clone());
     let (addr, _server) = serve_hyper(setup.layer.layer(limited)).await;
-    // Whatever becomes of a request, the only place is free afterwards.
+    // After every outcome of a request, the only permit is free.
     for n in 0..4 {
         let mut client = Client::connect(addr).await;
         client.send_head(&delivery(&format!("msg_{n}"), "body"), Framing::Length).await;
@@ -102,7 +102,7 @@ async fn a_limit_on_concurrency_inside_is_kept_and_its_places_come_back() {
     }
     assert_eq!(handler.calls(), 4);
 
-    // One is being handled; another waits for its place, and gets it.
+    // One request is handled. Another waits for the permit, and gets it.
     let (mut first, mut second) = (Client::connect(addr).await, Client::connect(addr).await);
     first.send_head(&delivery("msg_a", "body"), Framing::Length).await;
     first.send("body").await;
@@ -112,12 +112,12 @@ async fn a_limit_on_concurrency_inside_is_kept_and_its_places_come_back() {
     assert!(futures_pending(second.reply()).await);
     assert_eq!(handler.calls(), 5);
     told.send(200).expect("it waits");
-    assert_eq!(first.reply().await.expect("an answer").status, StatusCode::OK);
-    assert_eq!(second.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(first.reply().await.expect("a response").status, StatusCode::OK);
+    assert_eq!(second.reply().await.expect("a response").status, StatusCode::OK);
     assert_eq!(handler.calls(), 6);
 }
 
-/// Whether it is still waiting after everybody else had many turns.
+/// Whether it is still waiting after all other tasks had many turns.
 async fn futures_pending(future: impl Future) -> bool {
     let mut future = pin!(future);
     for _ in 0..100 {
@@ -130,7 +130,7 @@ async fn futures_pending(future: impl Future) -> bool {
 }
 
 #[tokio::test]
-async fn a_sender_that_hangs_up_gives_its_place_back() {
+async fn a_sender_that_disconnects_returns_its_permit() {
     let setup = setup();
     let (handler, _tell) = Handler::waiting();
     let (addr, _server) = serve_hyper(setup.layer.layer(ConcurrencyLimitLayer::new(1).layer(handler.clone()))).await;
@@ -143,7 +143,7 @@ async fn a_sender_that_hangs_up_gives_its_place_back() {
     assert_eq!((reply.status, handler.calls()), (StatusCode::OK, 2));
 }
 
-/// Is ready, or fails, when it is asked for the n-th time.
+/// Is ready, or fails, when it is polled for the n-th time.
 #[derive(Clone)]
 struct Shy {
     asked: Arc<AtomicUsize>,
@@ -171,7 +171,7 @@ impl Service<Request<countersign_tower::DeliveryBody>> for Shy {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_ready_yet_is_waited_for_and_one_that_never_will_be_is_not_called() {
+async fn a_service_that_is_not_ready_is_awaited_and_one_that_fails_is_not_called() {
     for fails in [false, true] {
         let (setup, asked) = (setup(), Arc::<AtomicUsize>::default());
         let service = setup.layer.layer(Shy { asked: Arc::clone(&asked), ready_at: 3, fails });
@@ -183,10 +183,10 @@ async fn a_service_that_is_not_ready_yet_is_waited_for_and_one_that_never_will_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_verified_yet_takes_no_place_from_what_is() {
+async fn an_unverified_request_occupies_no_permit() {
     let (setup, handler) = (setup(), Handler::default());
     let (addr, _server) = serve_hyper(setup.layer.layer(ConcurrencyLimitLayer::new(1).layer(handler.clone()))).await;
-    // Anybody can write a head that looks right, and then take their time.
+    // Anyone can send a plausible head and then a slow body.
     let mut stranger = Client::connect(addr).await;
     stranger.send_head(&forgery("msg_9", "body").add("expect", "100-continue"), Framing::Length).await;
     assert_eq!(stranger.reply().await.expect("a word").status, StatusCode::CONTINUE);

@@ -1,4 +1,4 @@
-//! What is rejected is answered as the table of answers says, and never reaches the handler.
+//! A rejected request gets the status and headers of its reason, and never reaches the handler.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn rejected() -> Vec<(&'static str, Reason, Delivery)> {
     ]
 }
 
-/// Checks all that every rejection has in common.
+/// Checks everything that all rejections have in common.
 fn is_rejection(why: &str, reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status.as_u16(), &*reply.code()), (status, code), "{why}");
     assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{why}: {reply:?}");
@@ -68,7 +68,7 @@ fn is_rejection(why: &str, reply: &Reply, status: u16, code: &str) {
     assert!(reply.status != StatusCode::GONE && !reply.status.is_redirection(), "{why}: senders misread these");
 }
 
-/// What an outer layer sees of it.
+/// The parts of a response that an outer layer sees.
 fn is_reported(why: &str, report: &Report, rejection: Option<&Rejection>, code: &str) {
     let rejection = rejection.expect("the rejection is in the response's extensions");
     assert_eq!(report.outcome(), &Outcome::Rejected(*rejection), "{why}");
@@ -79,7 +79,7 @@ fn is_reported(why: &str, report: &Report, rejection: Option<&Rejection>, code: 
 #[tokio::test]
 async fn every_reason_has_its_status_and_its_headers() {
     let reasons: HashSet<_> = rejected().iter().map(|(_, reason, ..)| reason.as_str()).collect();
-    // Those that take public keys are in `keys.rs`.
+    // The reasons that need public keys are in `keys.rs`.
     let of_keys =
         |name: &&str| name.starts_with("token_") || ["unknown_key", "body_not_bound", "body_too_large"].contains(name);
     let all: HashSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).filter(|name| !of_keys(name)).collect();
@@ -97,7 +97,7 @@ async fn every_reason_has_its_status_and_its_headers() {
                 "{why}"
             );
             assert!(report.verified().is_none(), "{why}: nothing was verified");
-            // Only what can still be genuine costs the time that it takes to hash a body.
+            // A body is hashed only if the request can still be authentic.
             assert_eq!(report.verification_time().is_some(), reason == Reason::SignatureMismatch, "{why}");
         }
         assert_eq!(handler.calls(), 0);
@@ -106,20 +106,20 @@ async fn every_reason_has_its_status_and_its_headers() {
 }
 
 #[tokio::test]
-async fn what_an_answer_says_is_for_the_sender_and_repeats_nothing_that_it_sent() {
+async fn a_response_repeats_nothing_that_the_sender_sent() {
     let (setup, handler) = (setup(), Handler::default());
     let delivery = forgery("msg_<script>", "<script>").set("user-agent", "<script>");
     let reply = send(&setup.layer, &handler, &delivery).await;
     assert_eq!(reply.code(), "signature_mismatch");
     let body = String::from_utf8(reply.body.to_vec()).expect("text");
     assert!(!body.contains("script"), "{body}");
-    // The right signature above all.
+    // In particular, it does not contain the correct signature.
     let right = crate::common::delivery("msg_<script>", "<script>").headers["webhook-signature"].clone();
     assert!(!body.contains(&right.to_str().expect("visible ASCII")[3..20]), "{body}");
 }
 
 #[tokio::test]
-async fn a_delivery_is_in_time_to_the_second() {
+async fn the_tolerance_is_exact_to_the_second() {
     for secs in [NOW - 300, NOW + 300] {
         let (setup, handler) = (setup(), Handler::default());
         let reply = send(&setup.layer, &handler, &delivery_at(secs, "msg_1", "body")).await;
@@ -128,7 +128,7 @@ async fn a_delivery_is_in_time_to_the_second() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_as_old_as_it_was_when_it_arrived() {
+async fn the_age_of_a_delivery_counts_when_it_arrives() {
     let (setup, handler) = (setup(), Handler::default());
     let server = start(Stack::Hyper, &setup.layer, &handler).await;
     let mut client = Client::connect(server.addr).await;
@@ -137,7 +137,7 @@ async fn a_delivery_is_as_old_as_it_was_when_it_arrived() {
     assert_eq!(client.reply().await.expect("a word").status, StatusCode::CONTINUE, "the head was accepted");
     setup.clock.advance(Duration::from_secs(5));
     client.send(&last.body).await;
-    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_is_being_handled_is_told_to_come_back() {
+async fn a_delivery_in_flight_is_rejected_with_retry_after() {
     for stack in Stack::ALL {
         let setup = setup();
         let (handler, tell) = Handler::waiting();
@@ -168,14 +168,14 @@ async fn a_delivery_that_is_being_handled_is_told_to_come_back() {
         assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"), "it was genuine");
 
         tell.send(200).expect("the handler waits for it");
-        assert_eq!(first.reply().await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(first.reply().await.expect("a response").status, StatusCode::OK);
         assert_eq!(second.deliver(&delivery, Framing::Length).await.outcome(), Some("duplicate"));
         assert_eq!(handler.calls(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_full_store_refuses_what_is_new_and_still_knows_what_is_done() {
+async fn a_full_store_rejects_new_messages_and_still_recognizes_duplicates() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup_with(MemoryStore::builder().capacity(1).build()), Handler::default());
         let server = start(stack, &setup.layer, &handler).await;
@@ -194,7 +194,7 @@ async fn a_full_store_refuses_what_is_new_and_still_knows_what_is_done() {
 }
 
 #[tokio::test]
-async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
+async fn unwanted_events_are_acknowledged_without_the_handler() {
     for stack in Stack::ALL {
         let (setup, handler) = (setup(), Handler::default());
         let events = EventFilter::new(["batch.*"]).expect("good patterns");
@@ -225,7 +225,7 @@ async fn events_that_nobody_asked_for_are_acknowledged_without_the_handler() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_answered_by_the_handler_has_a_report_and_no_rejection() {
+async fn a_request_that_the_handler_responds_to_has_a_report_and_no_rejection() {
     let (_, layer, reports) = reported();
     let reply = send(&layer, &Handler::default(), &delivery("msg_1", "body")).await;
     let report = reports.last();
@@ -233,5 +233,5 @@ async fn a_request_that_is_answered_by_the_handler_has_a_report_and_no_rejection
     assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"));
     assert!(report.verification_time().is_some());
     assert!(report.rejection().is_none() && reply.extensions.get::<Rejection>().is_none());
-    assert_eq!(reply.outcome(), None, "the answer is the handler's own");
+    assert_eq!(reply.outcome(), None, "the response is the handler's own");
 }

@@ -1,4 +1,4 @@
-//! What a report says of a request, whatever became of it.
+//! The content of reports, for every outcome.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::common::{Answer, Failure, Handler, delivery, forgery, reported, reporting, send, setup, verifier};
+use crate::common::{Action, Failure, Handler, delivery, forgery, reported, reporting, send, setup, verifier};
 
 #[tokio::test]
-async fn it_names_path_and_source_of_what_was_rejected_too() {
+async fn a_report_of_a_rejection_names_path_and_source_too() {
     let layer = VerifyLayer::new(PerRequest::new(|head| (head.uri.path() == "/hook").then(|| verifier("one"))));
     let (layer, reports) = reporting(layer);
     let request = |uri: &str, body: &'static str| {
@@ -36,7 +36,7 @@ async fn it_names_path_and_source_of_what_was_rejected_too() {
 }
 
 #[tokio::test]
-async fn it_has_the_status_and_the_time_that_the_request_took() {
+async fn a_report_has_the_status_and_the_latency() {
     let (setup, layer, reports) = reported();
     let clock = Arc::clone(&setup.clock);
     let slow = service_fn(move |_| {
@@ -52,7 +52,7 @@ async fn it_has_the_status_and_the_time_that_the_request_took() {
     assert_eq!((report.latency(), report.failure()), (Duration::from_millis(250), Some("upstream_down")));
     assert_eq!((report.source(), report.was_deferred()), (Some("test"), false));
 
-    // One that nobody waits for has a report, and no status.
+    // An abandoned request has a report without a status.
     let (waiting, _tell) = Handler::waiting();
     {
         let mut future = pin!(layer.layer(waiting).oneshot(delivery("msg_2", "body").request()));
@@ -67,7 +67,7 @@ async fn it_has_the_status_and_the_time_that_the_request_took() {
 }
 
 #[tokio::test]
-async fn a_hook_of_its_own_knows_what_the_request_brought() {
+async fn a_hook_for_each_request_sees_its_head() {
     let told = Arc::<Mutex<Vec<String>>>::default();
     let lines = Arc::clone(&told);
     let layer = setup().layer.on_request(move |head| {
@@ -77,7 +77,7 @@ async fn a_hook_of_its_own_knows_what_the_request_brought() {
             lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     });
-    let mut service = layer.layer(Handler::answering([Answer::Status(500)]));
+    let mut service = layer.layer(Handler::with_actions([Action::Status(500)]));
     for (message, peer) in [(delivery("msg_1", "body"), "one"), (forgery("msg_2", "body"), "other")] {
         let mut request: Request<_> = message.request();
         request.extensions_mut().insert(peer);

@@ -1,5 +1,4 @@
-//! A retry is not a replay: 2xx settles a delivery for good, and whatever else becomes of it leaves it
-//! welcome.
+//! A retry is not a replay: a 2xx response settles a delivery for good, and every other ending releases it.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::common::{
-    Answer, Client, Delivery, Failure, Framing, Handler, NOW, Stack, TestLayer, delivery, delivery_at, reported, send,
+    Action, Client, Delivery, Failure, Framing, Handler, NOW, Stack, TestLayer, delivery, delivery_at, reported, send,
     serve_axum, serve_hyper, setup, start,
 };
 use axum::Router;
@@ -30,7 +29,7 @@ fn retry() -> Delivery {
     delivery_at(NOW + 60, "msg_1", "body")
 }
 
-/// A retry of what failed reaches the handler.
+/// A retry after a failure reaches the handler.
 async fn is_welcome(layer: &TestLayer, handler: &Handler) {
     let before = handler.calls();
     let reply = send(layer, handler, &retry()).await;
@@ -41,7 +40,7 @@ async fn is_welcome(layer: &TestLayer, handler: &Handler) {
 async fn success_settles_a_delivery_for_good() {
     for status in [200, 201, 202, 204, 206, 299] {
         for stack in Stack::ALL {
-            let (setup, handler) = (setup(), Handler::answering([Answer::Status(status)]));
+            let (setup, handler) = (setup(), Handler::with_actions([Action::Status(status)]));
             let server = start(stack, &setup.layer, &handler).await;
             let mut client = Client::connect(server.addr).await;
             let first = client.deliver(&message(), Framing::Length).await;
@@ -73,10 +72,10 @@ async fn a_duplicate_is_acknowledged_for_as_long_as_ids_are_kept() {
 }
 
 #[tokio::test]
-async fn any_other_status_leaves_the_delivery_welcome() {
+async fn any_other_status_releases_the_delivery() {
     for status in [302, 307, 400, 401, 404, 409, 410, 422, 429, 500, 503, 599] {
         for stack in Stack::ALL {
-            let (setup, handler) = (setup(), Handler::answering([Answer::Status(status)]));
+            let (setup, handler) = (setup(), Handler::with_actions([Action::Status(status)]));
             let server = start(stack, &setup.layer, &handler).await;
             let mut client = Client::connect(server.addr).await;
             let first = client.deliver(&message(), Framing::Length).await;
@@ -92,7 +91,7 @@ async fn any_other_status_leaves_the_delivery_welcome() {
 }
 
 #[tokio::test]
-async fn a_path_that_the_router_does_not_know_leaves_the_delivery_welcome() {
+async fn an_unknown_path_in_the_router_releases_the_delivery() {
     let (setup, handler) = (setup(), Handler::default());
     let app = Router::new().route("/elsewhere", post(|| async {})).layer(setup.layer.clone());
     let (addr, _server) = serve_axum(app).await;
@@ -102,8 +101,8 @@ async fn a_path_that_the_router_does_not_know_leaves_the_delivery_welcome() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_service_leaves_the_delivery_welcome() {
-    let (setup, handler) = (setup(), Handler::answering([Answer::Fail, Answer::Fail]));
+async fn an_error_of_the_service_releases_the_delivery() {
+    let (setup, handler) = (setup(), Handler::with_actions([Action::Fail, Action::Fail]));
     let failure = setup.layer.layer(handler.clone()).oneshot(message().request()).await;
     failure.expect_err("the service's own error");
     assert!(setup.store.is_empty());
@@ -118,8 +117,8 @@ async fn an_error_of_the_service_leaves_the_delivery_welcome() {
 }
 
 #[test]
-fn an_error_gives_the_claim_back_before_the_future_is_dropped() {
-    let (setup, handler) = (setup(), Handler::answering([Answer::Fail]));
+fn an_error_releases_the_claim_before_the_future_is_dropped() {
+    let (setup, handler) = (setup(), Handler::with_actions([Action::Fail]));
     let mut future = pin!(setup.layer.layer(handler).oneshot(message().request()));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(matches!(future.as_mut().poll(&mut cx), Poll::Ready(Err(Failure))));
@@ -127,10 +126,10 @@ fn an_error_gives_the_claim_back_before_the_future_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_panic_that_nobody_catches_leaves_the_delivery_welcome() {
+async fn a_panic_that_is_not_caught_releases_the_delivery() {
     for stack in Stack::ALL {
-        for panic in [Answer::PanicInCall, Answer::PanicInFuture] {
-            let (setup, handler) = (setup(), Handler::answering([panic]));
+        for panic in [Action::PanicInCall, Action::PanicInFuture] {
+            let (setup, handler) = (setup(), Handler::with_actions([panic]));
             let server = start(stack, &setup.layer, &handler).await;
             let mut client = Client::connect(server.addr).await;
             client.send_head(&message(), Framing::Length).await;
@@ -145,9 +144,9 @@ async fn a_panic_that_nobody_catches_leaves_the_delivery_welcome() {
 }
 
 #[tokio::test]
-async fn a_panic_that_is_caught_outside_leaves_the_delivery_welcome() {
-    for panic in [Answer::PanicInCall, Answer::PanicInFuture] {
-        let (setup, handler) = (setup(), Handler::answering([panic]));
+async fn a_panic_that_is_caught_outside_releases_the_delivery() {
+    for panic in [Action::PanicInCall, Action::PanicInFuture] {
+        let (setup, handler) = (setup(), Handler::with_actions([panic]));
         let app = CatchPanicLayer::new().layer(setup.layer.layer(handler.clone()));
         let (addr, _server) = serve_hyper(app).await;
         let mut client = Client::connect(addr).await;
@@ -160,9 +159,9 @@ async fn a_panic_that_is_caught_outside_leaves_the_delivery_welcome() {
 }
 
 #[tokio::test]
-async fn a_panic_that_is_caught_inside_is_an_answer_like_others() {
-    for panic in [Answer::PanicInCall, Answer::PanicInFuture] {
-        let (setup, handler) = (setup(), Handler::answering([panic]));
+async fn a_panic_that_is_caught_inside_is_a_response_like_others() {
+    for panic in [Action::PanicInCall, Action::PanicInFuture] {
+        let (setup, handler) = (setup(), Handler::with_actions([panic]));
         let app = setup.layer.layer(CatchPanicLayer::new().layer(handler.clone()));
         let (addr, _server) = serve_hyper(app).await;
         let reply = Client::connect(addr).await.deliver(&message(), Framing::Length).await;
@@ -172,8 +171,8 @@ async fn a_panic_that_is_caught_inside_is_an_answer_like_others() {
 }
 
 #[test]
-fn a_panic_gives_the_claim_back_although_its_future_is_kept() {
-    let (setup, handler) = (setup(), Handler::answering([Answer::PanicInFuture]));
+fn a_panic_releases_the_claim_even_if_its_future_is_kept() {
+    let (setup, handler) = (setup(), Handler::with_actions([Action::PanicInFuture]));
     let mut future = Box::pin(setup.layer.layer(handler).oneshot(message().request()));
     let mut cx = Context::from_waker(Waker::noop());
     let panicked = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx).is_ready()));
@@ -183,7 +182,7 @@ fn a_panic_gives_the_claim_back_although_its_future_is_kept() {
 }
 
 #[tokio::test]
-async fn a_sender_that_hangs_up_may_send_again() {
+async fn a_sender_that_disconnects_may_retry() {
     for stack in Stack::ALL {
         let setup = setup();
         let (handler, tell) = Handler::waiting();
@@ -201,7 +200,7 @@ async fn a_sender_that_hangs_up_may_send_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_around_the_layer_leaves_the_delivery_welcome() {
+async fn a_timeout_around_the_layer_releases_the_claim() {
     let setup = setup();
     let (handler, _tell) = Handler::waiting();
     let service = TimeoutLayer::new(Duration::from_secs(5)).layer(setup.layer.layer(handler.clone()));
@@ -212,7 +211,7 @@ async fn a_timeout_around_the_layer_leaves_the_delivery_welcome() {
 }
 
 #[tokio::test]
-async fn a_claim_is_held_until_nothing_of_the_handler_is_left() {
+async fn a_claim_lasts_until_the_future_of_the_handler_is_dropped() {
     struct LastWords(std::sync::Arc<MemoryStore>, std::sync::mpsc::Sender<usize>);
     impl Drop for LastWords {
         fn drop(&mut self) {
@@ -237,12 +236,12 @@ async fn a_claim_is_held_until_nothing_of_the_handler_is_left() {
 }
 
 #[tokio::test]
-async fn a_handler_that_outlives_its_lease_is_not_the_one_that_counts() {
+async fn a_handler_that_outlives_its_lease_settles_nothing() {
     for stack in Stack::ALL {
         let setup = setup();
         let (slow, told_slow) = tokio::sync::oneshot::channel();
         let (quick, told_quick) = tokio::sync::oneshot::channel();
-        let handler = Handler::answering([Answer::Wait(told_slow), Answer::Wait(told_quick)]);
+        let handler = Handler::with_actions([Action::Wait(told_slow), Action::Wait(told_quick)]);
         let server = start(stack, &setup.layer.clone().lease(Duration::from_secs(30)), &handler).await;
         let (mut first, mut second) = (Client::connect(server.addr).await, Client::connect(server.addr).await);
         first.send_head(&message(), Framing::Length).await;
@@ -256,21 +255,21 @@ async fn a_handler_that_outlives_its_lease_is_not_the_one_that_counts() {
         second.send("body").await;
         handler.called(2).await;
 
-        // The first comes back with success, and changes nothing: the second is still at it.
+        // The first attempt succeeds late and changes nothing: the second is still being handled.
         slow.send(200).expect("it waits");
-        assert_eq!(first.reply().await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(first.reply().await.expect("a response").status, StatusCode::OK);
         assert_eq!(server.reports().pop().expect("a report").0.outcome(), &Outcome::Unrecorded);
         assert_eq!(first.deliver(&retry(), Framing::Length).await.code(), "in_flight");
 
         quick.send(500).expect("it waits");
-        assert_eq!(second.reply().await.expect("an answer").status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(second.reply().await.expect("a response").status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(second.deliver(&retry(), Framing::Length).await.outcome(), None, "so the delivery is still welcome");
         assert_eq!(handler.calls(), 3);
     }
 }
 
 #[tokio::test]
-async fn a_lease_of_a_minute_is_what_a_layer_has_unless_told() {
+async fn the_default_lease_is_a_minute() {
     let (setup, layer, reports) = reported();
     let (handler, tell) = Handler::waiting();
     let mut first = pin!(layer.layer(handler.clone()).oneshot(message().request()));
@@ -278,7 +277,7 @@ async fn a_lease_of_a_minute_is_what_a_layer_has_unless_told() {
     assert_eq!(VerifyLayer::DEFAULT_LEASE, Duration::from_secs(60));
     setup.clock.advance(Duration::from_millis(59_999));
     assert_eq!(send(&setup.layer, &handler, &message()).await.code(), "in_flight");
-    // Late, and nobody else has it: what was handled was handled.
+    // It is late, but no other attempt has claimed it, so it is confirmed.
     setup.clock.advance(Duration::from_millis(1));
     tell.send(200).expect("it waits");
     first.await.expect("no failure");
@@ -298,9 +297,9 @@ async fn sources_that_share_a_store_do_not_share_ids() {
     assert_eq!(handler.calls(), 2);
 }
 
-// Two threads, so that claims meet.
+// Two threads, so that claims run in parallel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_copies_at_once_one_is_handled() {
+async fn of_fifty_simultaneous_copies_one_is_handled() {
     for stack in Stack::ALL {
         let setup = setup();
         let (handler, tell) = Handler::waiting();
@@ -313,14 +312,14 @@ async fn of_fifty_copies_at_once_one_is_handled() {
                 (reply.status.as_u16(), reply.outcome().map(str::to_owned))
             });
         }
-        // All others have their answers while the one is being handled.
+        // All others get their responses while the one is handled.
         for _ in 0..49 {
             let (status, _) = senders.join_next().await.expect("a sender").expect("no panic");
             assert_eq!(status, 409);
         }
         tell.send(200).expect("it waits");
         assert_eq!(senders.join_next().await.expect("the last one").expect("no panic"), (200, None));
-        // And copies that come from then on, at once with each other, are duplicates.
+        // Later copies, also simultaneous ones, are duplicates.
         for _ in 0..50 {
             let addr = server.addr;
             senders.spawn(async move {
@@ -336,7 +335,7 @@ async fn of_fifty_copies_at_once_one_is_handled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_copies_that_race_one_is_handled_whatever_the_timing() {
+async fn of_copies_that_race_one_is_handled_in_any_timing() {
     for round in 0..20 {
         let (setup, handler) = (setup(), Handler::default());
         let server = start(Stack::Hyper, &setup.layer, &handler).await;

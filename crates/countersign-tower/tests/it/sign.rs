@@ -1,4 +1,4 @@
-//! What `SignLayer` signs is what `VerifyLayer` verifies.
+//! `VerifyLayer` accepts the signatures of `SignLayer`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::common::{NOW, SECRET, setup};
 
 #[tokio::test]
-async fn each_request_is_signed_with_its_own_id_or_with_the_one_that_it_brings() {
+async fn each_request_is_signed_with_a_random_id_or_its_own() {
     let echo = service_fn(|request: Request<DeliveryBody>| async move {
         let verified = request.extensions().get::<Verified>().expect("it is verified");
         let id = verified.message_id().as_str().to_owned();
@@ -40,7 +40,7 @@ async fn each_request_is_signed_with_its_own_id_or_with_the_one_that_it_brings()
     assert_eq!(ids[2], ("msg_1".to_owned(), false));
     assert!(ids[3].1, "the same id again is a duplicate");
 
-    // It is signed at the time of its clock.
+    // The timestamp is the time of the layer's clock.
     clock.set(UnixTime::from_secs(NOW - 301));
     let request = Request::post("/hook").body(Full::<Bytes>::from("body")).expect("a request");
     let response = client.clone().oneshot(request).await.expect("no failure");

@@ -1,11 +1,11 @@
-//! Each request has a span, with fields that are named after OpenTelemetry's conventions.
+//! Each request has a span. Its fields follow OpenTelemetry's conventions.
 
 use std::future::{Ready, ready};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::common::{Answer, Client, Framing, Handler, delivery, forgery, serve_hyper, setup};
+use crate::common::{Action, Client, Framing, Handler, delivery, forgery, serve_hyper, setup};
 use countersign::clock::ClockReading;
 use countersign::replay::ReplayStore;
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tower::{Layer, service_fn};
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// All that is logged, as JSON.
+/// Everything that is logged, as JSON.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -29,7 +29,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Everything that is logged from here on, on this thread.
+    /// Collects everything that this thread logs from here on.
     fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
@@ -44,7 +44,7 @@ impl Log {
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// The spans that were closed, once there are so many.
+    /// Waits for this many closed spans, and returns them.
     async fn closed(&self, count: usize) -> Vec<Value> {
         crate::common::soon(async {
             loop {
@@ -61,9 +61,9 @@ impl Log {
 }
 
 #[tokio::test]
-async fn a_span_says_what_came_and_what_became_of_it() {
+async fn a_span_has_the_request_and_its_outcome() {
     let (log, _guard) = Log::listen();
-    let (setup, handler) = (setup(), Handler::answering([Answer::Status(202)]));
+    let (setup, handler) = (setup(), Handler::with_actions([Action::Status(202)]));
     let (addr, _server) = serve_hyper(setup.layer.layer(handler)).await;
     let mut client = Client::connect(addr).await;
     client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
@@ -94,7 +94,7 @@ async fn a_span_says_what_came_and_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn what_a_service_logs_stands_in_the_span() {
+async fn log_events_of_the_service_belong_to_the_span() {
     let (log, _guard) = Log::listen();
     let setup = setup();
     let service = service_fn(|_: http::Request<countersign_tower::DeliveryBody>| async {
@@ -104,7 +104,7 @@ async fn what_a_service_logs_stands_in_the_span() {
     let layer = setup.layer.clone().confirm_at(ConfirmAt::BodyEnd);
     let (addr, _server) = serve_hyper(layer.layer(service)).await;
     Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
-    // Also where the end of a body decides.
+    // Also if the end of a body settles the delivery.
     assert_eq!(log.closed(1).await[0]["countersign.outcome"], "confirmed");
     let inside = log.lines().into_iter().find(|line| line["fields"]["message"] == "at it").expect("it was logged");
     assert_eq!(inside["span"]["url.path"], "/hook");

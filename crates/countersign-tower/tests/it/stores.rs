@@ -1,4 +1,4 @@
-//! What the layer asks of a store, and what it does when the store is slow, fails, or is left waiting.
+//! How the layer calls a store, and what it does if the store is slow or fails, or the sender disconnects.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::common::{
-    Answer, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, reporting, send, setup, start,
+    Action, Client, Framing, Handler, NOW, Setup, Stack, delivery, delivery_at, reporting, send, setup, start,
 };
 use countersign::clock::{ClockReading, ManualClock};
 use countersign::replay::conformance::{Delay, LateStore};
@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt};
 const SLOW: Duration = Duration::from_secs(3);
 const LEASE: Duration = Duration::from_secs(40);
 
-/// A memory store that waits before it answers, that fails on demand, and that says what it was asked.
+/// A memory store that delays its responses, fails on demand, and records its calls.
 #[derive(Clone)]
 struct Strange {
     inner: Arc<MemoryStore>,
@@ -54,7 +54,7 @@ impl Strange {
 
     fn later<T: Send + 'static>(
         &self,
-        answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+        response: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Later<T> {
         let this = self.clone();
         Box::pin(async move {
@@ -68,7 +68,7 @@ impl Strange {
                 }
                 *left -= 1;
             }
-            answer.await
+            response.await
         })
     }
 }
@@ -103,7 +103,7 @@ fn strange(wait: Duration) -> (VerifyLayer<Verifier, Strange>, Strange, Arc<Manu
 }
 
 #[tokio::test]
-async fn a_store_is_told_whose_message_for_how_long_and_when() {
+async fn a_store_gets_the_message_the_lease_and_the_time() {
     let (layer, store, clock) = strange(Duration::ZERO);
     let (handler, tell) = Handler::waiting();
     let server = start(Stack::Hyper, &layer, &handler).await;
@@ -111,30 +111,30 @@ async fn a_store_is_told_whose_message_for_how_long_and_when() {
     let message = delivery("msg_1", "body");
     client.send_head(&message.clone().add("expect", "100-continue"), Framing::Length).await;
     assert_eq!(client.reply().await.expect("a word").status, StatusCode::CONTINUE);
-    // The lease begins when the claim is made, not when the first byte came.
+    // The lease starts with the claim, not with the arrival of the first byte.
     clock.advance(Duration::from_secs(5));
     client.send(&message.body).await;
     handler.called(1).await;
     clock.advance(Duration::from_secs(6));
     tell.send(200).expect("it waits");
-    assert_eq!(client.reply().await.expect("an answer").status, StatusCode::OK);
+    assert_eq!(client.reply().await.expect("a response").status, StatusCode::OK);
     assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 5", "confirm test/msg_1 at 11"]);
 }
 
 #[tokio::test]
 async fn every_claim_is_settled_once() {
-    let answers = [
-        (Answer::Status(200), "confirm"),
-        (Answer::Status(204), "confirm"),
-        (Answer::Status(500), "release"),
-        (Answer::Fail, "release"),
-        (Answer::PanicInCall, "release"),
-        (Answer::PanicInFuture, "release"),
+    let actions = [
+        (Action::Status(200), "confirm"),
+        (Action::Status(204), "confirm"),
+        (Action::Status(500), "release"),
+        (Action::Fail, "release"),
+        (Action::PanicInCall, "release"),
+        (Action::PanicInFuture, "release"),
     ];
-    for (answer, settled) in answers {
+    for (action, settled) in actions {
         let (layer, store, _) = strange(Duration::ZERO);
-        let handler = Handler::answering([answer]);
-        // In a task of its own, where a panic ends.
+        let handler = Handler::with_actions([action]);
+        // In a separate task, so that a panic ends there.
         let request = layer.layer(handler).oneshot(delivery("msg_1", "body").request());
         let _ = tokio::spawn(request).await;
         let asked = store.asked();
@@ -145,7 +145,7 @@ async fn every_claim_is_settled_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_verified_or_not_wanted_is_not_mentioned_to_the_store() {
+async fn only_verified_and_wanted_deliveries_reach_the_store() {
     let (layer, store, _) = strange(Duration::ZERO);
     let layer =
         layer.events(countersign::filter::EventFilter::new(["batch.*"]).expect("good patterns")).body_limit(100);
@@ -159,7 +159,7 @@ async fn what_is_not_verified_or_not_wanted_is_not_mentioned_to_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
+async fn a_slow_store_is_awaited_before_the_handler_and_before_the_response() {
     let (layer, store, _) = strange(SLOW);
     let (layer, reports) = reporting(layer);
     let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
@@ -167,7 +167,7 @@ async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
     timeout(SLOW / 2, sending.as_mut()).await.expect_err("the claim takes its time");
     assert_eq!(handler.calls(), 0, "it is not known yet whether it is new");
     timeout(SLOW, sending.as_mut()).await.expect_err("the confirmation takes its time");
-    assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1), "the answer does not overtake it");
+    assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1), "the response does not overtake it");
     sending.await;
     assert_eq!(reports.last().outcome(), &Outcome::Confirmed);
     assert_eq!(send(&layer, &handler, &message).await.outcome(), Some("duplicate"));
@@ -175,7 +175,7 @@ async fn a_slow_store_is_waited_for_before_the_handler_and_before_the_answer() {
 }
 
 #[tokio::test]
-async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
+async fn without_a_claim_a_delivery_is_not_handled() {
     for (error, rejection, code) in [
         (StoreErrorKind::Unavailable, Rejection::StoreUnavailable(StoreErrorKind::Unavailable), "store_unavailable"),
         (StoreErrorKind::TimedOut, Rejection::StoreUnavailable(StoreErrorKind::TimedOut), "store_unavailable"),
@@ -192,7 +192,7 @@ async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
             assert!(reply.header("retry-after").is_some());
             assert_eq!(server.reports().pop().expect("a report").1, Some(rejection));
             assert_eq!(handler.calls(), 0);
-            // Once the store is back, so is the delivery.
+            // Once the store works again, a retry is handled.
             *store.countdown.lock().expect("no panic") = None;
             let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
             assert_eq!((reply.status.as_u16(), handler.calls()), (200, 1));
@@ -201,18 +201,18 @@ async fn without_an_answer_to_its_claim_a_delivery_is_not_handled() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_recorded_is_still_the_answer() {
+async fn a_response_that_cannot_be_recorded_is_still_sent() {
     for stack in Stack::ALL {
         let (layer, store, clock) = strange(Duration::ZERO);
         let store = store.failing_after(1, StoreErrorKind::Unavailable.into());
-        let handler = Handler::answering([Answer::Status(202)]);
+        let handler = Handler::with_actions([Action::Status(202)]);
         let server = start(stack, &layer, &handler).await;
         let mut client = Client::connect(server.addr).await;
         let reply = client.deliver(&delivery("msg_1", "body"), Framing::Length).await;
         assert_eq!((reply.status.as_u16(), &*reply.body, reply.outcome()), (202, &b"handled"[..], None));
         let (report, rejection) = server.reports().pop().expect("a report");
         assert_eq!((report.outcome(), rejection), (&Outcome::Unrecorded, None));
-        // It is not given back: it was handled. Until the lease runs out nobody else is let at it.
+        // It was handled, so it is not released. No other attempt can claim it until the lease runs out.
         *store.countdown.lock().expect("no panic") = None;
         assert!(store.asked().iter().all(|asked| !asked.starts_with("release")), "{:?}", store.asked());
         assert_eq!(client.deliver(&delivery("msg_1", "body"), Framing::Length).await.code(), "in_flight");
@@ -223,7 +223,7 @@ async fn an_answer_that_cannot_be_recorded_is_still_the_answer() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_at_any_point_never_lets_a_delivery_be_handled_twice_within_a_lease() {
+async fn a_failing_store_never_causes_a_second_handling_within_a_lease() {
     for calls in 0..6 {
         let (layer, store, _) = strange(Duration::ZERO);
         let store = store.failing_after(calls, StoreErrorKind::Unavailable.into());
@@ -238,7 +238,7 @@ async fn a_store_that_fails_at_any_point_never_lets_a_delivery_be_handled_twice_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_hangs_up_during_the_claim_does_not_block_its_own_retry() {
+async fn a_sender_that_disconnects_during_the_claim_does_not_block_its_own_retry() {
     let (layer, store, _) = strange(SLOW);
     let handler = Handler::default();
     let request = layer.layer(handler.clone()).oneshot(delivery("msg_1", "body").request());
@@ -252,7 +252,7 @@ async fn a_sender_that_hangs_up_during_the_claim_does_not_block_its_own_retry() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_hangs_up_during_the_confirmation_does_not_undo_it() {
+async fn a_sender_that_disconnects_during_the_confirmation_does_not_undo_it() {
     for confirm_at in [ConfirmAt::Head, ConfirmAt::BodyEnd] {
         let (layer, store, _) = strange(SLOW);
         let (layer, handler) = (layer.confirm_at(confirm_at), Handler::default());
@@ -260,7 +260,7 @@ async fn a_sender_that_hangs_up_during_the_confirmation_does_not_undo_it() {
         timeout(SLOW * 3 / 2, send(&layer, &handler, &message)).await.expect_err("the store is slower");
         assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1));
         sleep(SLOW).await;
-        // It is not released, to be handled again: it was handled, and that is recorded.
+        // It was handled, so it is not released, and the confirmation is recorded.
         assert_eq!(store.asked(), ["claim test/msg_1 for 40 s at 0", "confirm test/msg_1 at 0"]);
         assert_eq!(store.inner.in_flight(), 0);
         assert_eq!(send(&layer, &handler, &message).await.outcome(), Some("duplicate"));
@@ -268,7 +268,7 @@ async fn a_sender_that_hangs_up_during_the_confirmation_does_not_undo_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_that_takes_too_long_is_rejected_and_released_when_it_comes() {
+async fn a_claim_that_takes_too_long_is_rejected_and_released_later() {
     let (layer, store, _) = strange(VerifyLayer::DEFAULT_STORE_TIMEOUT * 3);
     let (handler, message) = (Handler::default(), delivery("msg_1", "body"));
     let reply = timeout(VerifyLayer::DEFAULT_STORE_TIMEOUT * 2, send(&layer, &handler, &message)).await;
@@ -283,7 +283,7 @@ async fn a_claim_that_takes_too_long_is_rejected_and_released_when_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_confirmation_that_takes_too_long_does_not_hold_the_response_and_is_not_lost() {
+async fn a_confirmation_that_takes_too_long_does_not_delay_the_response_and_is_recorded() {
     for confirm_at in [ConfirmAt::Head, ConfirmAt::BodyEnd] {
         let (layer, store, _) = strange(Duration::ZERO);
         let layer = layer.confirm_at(confirm_at).store_timeout(SLOW);
@@ -303,22 +303,22 @@ async fn a_confirmation_that_takes_too_long_does_not_hold_the_response_and_is_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_never_responds_gathers_no_calls() {
+async fn a_store_that_never_responds_accumulates_no_calls() {
     let (layer, store, _) = strange(Duration::from_secs(24 * 365 * 60 * 60));
     let handler = Handler::default();
     for id in ["msg_1", "msg_2"] {
         assert_eq!(send(&layer, &handler, &delivery(id, "body")).await.code(), "store_unavailable");
     }
-    // Each call holds a clone of the store, and so does a task that completes one.
+    // Each call has a clone of the store, and so does a task that completes one.
     let before = Arc::strong_count(&store.asked);
     sleep(LEASE * 2).await;
     assert_eq!(Arc::strong_count(&store.asked), before - 2, "they are given up with their lease");
 }
 
-/// Whenever a sender hangs up, and wherever the store's work is by then: its retry is handled at once if
-/// the first attempt was not, and is a duplicate if it was.
+/// The sender may disconnect at any step of the store's work. Its retry is handled at once if the first attempt
+/// was not, and is a duplicate if it was.
 #[tokio::test]
-async fn a_sender_may_hang_up_at_any_moment_of_a_slow_store() {
+async fn a_sender_may_disconnect_at_any_moment_of_a_slow_store() {
     for (before, after) in [(0, 0), (0, 1), (1, 0), (1, 2), (3, 1)] {
         let mut ended = 0;
         for polls in 0..20 {
@@ -358,7 +358,7 @@ async fn a_claim_whose_response_is_lost_is_free_when_its_lease_runs_out() {
 }
 
 #[test]
-fn without_a_runtime_a_slow_store_is_waited_for_and_a_dropped_claim_ends_with_its_lease() {
+fn without_a_runtime_a_slow_store_is_awaited_and_a_dropped_claim_ends_with_its_lease() {
     let Setup { layer, store, clock } = setup();
     let delay = Delay { polls_before: 1, polls_after: 1, is_lost: false };
     let late = layer.clone().lease(LEASE).store(LateStore::new(Arc::clone(&store), [delay]));
@@ -374,9 +374,9 @@ fn without_a_runtime_a_slow_store_is_waited_for_and_a_dropped_claim_ends_with_it
     assert_eq!((handler.calls(), store.in_flight()), (1, 0));
 }
 
-/// Forward and back again, as a machine whose time service was wrong for two seconds.
+/// Forward and back again, like a machine whose time service was wrong for two seconds.
 #[tokio::test]
-async fn a_wall_clock_that_jumps_lets_no_replay_through() {
+async fn a_wall_clock_that_jumps_allows_no_replay() {
     let (setup, handler) = (setup(), Handler::default());
     let message = |n: u32| delivery(&format!("msg_{n}"), "body");
     for n in 0..40 {

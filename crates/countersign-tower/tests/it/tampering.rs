@@ -1,4 +1,4 @@
-//! A genuine delivery, changed anywhere, is not one.
+//! An authentic delivery that is changed anywhere is rejected.
 
 use crate::common::{Delivery, Handler, NOW, WEBHOOK_HEADERS, delivery, delivery_at, noise, send, setup};
 use http::{HeaderValue, StatusCode};
@@ -6,27 +6,27 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio::runtime::{Builder, Runtime};
 
-/// No timers and no sockets: a delivery that is there is verified at once.
+/// Without timers and sockets: a delivery that is complete is verified at once.
 fn runtime() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
 }
 
-/// The parts of a delivery that are signed or sign.
+/// The signed parts of a delivery, and its signature.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     Header(usize),
     Body,
 }
 
-/// The parts of a delivery that are signed, or that sign.
+/// Access to the signed parts of a delivery, and to its signature.
 trait Parts: Sized {
     fn part(&self, part: Part) -> Vec<u8>;
 
     /// Replaces a part; `None` if it cannot hold these bytes.
     fn with_part(self, part: Part, bytes: Vec<u8>) -> Option<Self>;
 
-    /// Whether it says the same as the signed delivery. Its signature may be in a list with others.
-    fn says_what(&self, signed: &Self) -> bool;
+    /// Whether it equals the signed delivery. Its signature may be in a list with others.
+    fn equals_signed(&self, signed: &Self) -> bool;
 }
 
 impl Parts for Delivery {
@@ -47,14 +47,14 @@ impl Parts for Delivery {
         Some(self)
     }
 
-    fn says_what(&self, signed: &Self) -> bool {
+    fn equals_signed(&self, signed: &Self) -> bool {
         let (list, signature) = (self.part(Part::Header(2)), signed.part(Part::Header(2)));
         list.split(|byte| *byte == b' ').any(|entry| entry == signature)
             && [Part::Header(0), Part::Header(1), Part::Body].iter().all(|part| self.part(*part) == signed.part(*part))
     }
 }
 
-/// Whether it reached the handler. What did not was rejected, and left nothing behind.
+/// Whether it reached the handler. Otherwise, it was rejected and left nothing in the store.
 async fn is_accepted(delivery: &Delivery) -> bool {
     let (setup, handler) = (setup(), Handler::default());
     let reply = send(&setup.layer, &handler, delivery).await;
@@ -78,7 +78,7 @@ fn every_bit_counts() {
             for bit in 0..bytes.len() * 8 {
                 let mut bytes = bytes.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                // Some bytes cannot stand in a header at all.
+                // Some bytes cannot occur in a header.
                 let Some(other) = genuine.clone().with_part(part, bytes) else { continue };
                 assert!(!is_accepted(&other).await, "{part:?}, bit {bit}");
                 changed += 1;
@@ -89,7 +89,7 @@ fn every_bit_counts() {
 }
 
 #[test]
-fn a_signature_is_for_the_id_the_time_and_the_body_that_it_was_made_for() {
+fn a_signature_covers_its_id_its_timestamp_and_its_body() {
     runtime().block_on(async {
         let one = delivery("msg_1", "one");
         let other = delivery_at(NOW + 1, "msg_2", "two");
@@ -116,7 +116,7 @@ fn genuine() -> impl Strategy<Value = Delivery> {
     ("[!-\\-/-~]{1,60}", NOW - 300..=NOW + 300, body).prop_map(|(id, secs, body)| delivery_at(secs, &id, body))
 }
 
-/// A change of some bytes at some place: other bytes, more, or fewer.
+/// Replaces some bytes of one part with others, and may change their number.
 fn splice() -> impl Strategy<Value = (Part, Index, usize, Vec<u8>)> {
     let ascii = prop::collection::vec(b' '..=b'~', 0..4);
     (part(), any::<Index>(), 0..4_usize, prop_oneof![ascii, prop::collection::vec(any::<u8>(), 0..4)])
@@ -126,7 +126,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_changed_anywhere_is_never_accepted(genuine in genuine(), changes in prop::collection::vec(splice(), 1..3)) {
+    fn a_changed_delivery_is_never_accepted(genuine in genuine(), changes in prop::collection::vec(splice(), 1..3)) {
         let mut changed = genuine.clone();
         for (part, at, removed, added) in changes {
             let mut bytes = changed.part(part);
@@ -138,11 +138,11 @@ proptest! {
             changed = spliced.expect("it was just assumed");
         }
         let accepted = runtime().block_on(is_accepted(&changed));
-        prop_assert_eq!(accepted, changed.says_what(&genuine));
+        prop_assert_eq!(accepted, changed.equals_signed(&genuine));
     }
 
     #[test]
-    fn what_was_not_changed_is_always_accepted(genuine in genuine()) {
+    fn an_unchanged_delivery_is_always_accepted(genuine in genuine()) {
         prop_assert!(runtime().block_on(is_accepted(&genuine)));
     }
 }

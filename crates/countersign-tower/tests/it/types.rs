@@ -1,4 +1,4 @@
-//! The types are what their users need them to be: to clone, to send, to print, to share.
+//! The types implement the traits that users need: they can be cloned, sent, printed and shared.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -33,7 +33,7 @@ type Store = Arc<MemoryStore>;
 type Inner = axum::routing::Route;
 
 #[test]
-fn the_types_go_where_services_go() {
+fn the_types_implement_the_traits_of_services() {
     is_send_and_sync::<VerifyLayer>();
     is_clone::<VerifyLayer>();
     is_debug::<VerifyLayer>();
@@ -41,7 +41,7 @@ fn the_types_go_where_services_go() {
     is_send_and_sync::<Verify<Inner, countersign::Verifier, Store>>();
     is_clone::<Verify<Inner, countersign::Verifier, Store>>();
     is_debug::<Verify<Inner, countersign::Verifier, Store>>();
-    // Where the service inside can be cloned, nothing else has to be.
+    // If the inner service can be cloned, nothing else has to be.
     is_clone::<Verify<Inner, countersign::Verifier, MemoryStore>>();
 
     is_send::<ResponseFuture<Inner, Incoming, axum::body::Body, countersign::Verifier, Store>>();
@@ -61,7 +61,7 @@ fn the_types_go_where_services_go() {
 }
 
 #[test]
-fn what_is_set_and_given_goes_where_services_go() {
+fn settings_and_results_can_be_sent_and_shared() {
     type Spawn = fn(DetachedTask);
     type Choose = fn(&http::request::Parts) -> Option<countersign::Verifier>;
     type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
@@ -87,7 +87,7 @@ fn what_is_set_and_given_goes_where_services_go() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_printed_tells_a_secret_or_a_body() {
+async fn debug_output_shows_neither_secrets_nor_bodies() {
     let (setup, handler) = (setup(), Handler::default());
     let message = delivery("msg_1", "confidential");
     let reported = Arc::<Mutex<Option<Report>>>::default();
@@ -114,7 +114,7 @@ async fn nothing_that_is_printed_tells_a_secret_or_a_body() {
 }
 
 #[tokio::test]
-async fn a_verified_body_is_a_body_like_others_and_all_there() {
+async fn a_verified_body_is_complete_and_implements_body() {
     let (setup, handler) = (setup(), Handler::default());
     for (n, sent) in ["", "body"].into_iter().enumerate() {
         let service = service_fn(|request: Request<DeliveryBody>| {
@@ -152,7 +152,7 @@ impl FrameExt for http_body::Frame<Bytes> {
 }
 
 #[tokio::test]
-async fn the_body_of_an_answer_says_how_long_it_is() {
+async fn the_body_of_a_response_has_its_length() {
     let (setup, handler) = (setup(), Handler::default());
     let message = delivery("msg_1", "body");
     let mut service = setup.layer.layer(handler.clone());
@@ -170,7 +170,7 @@ async fn the_body_of_an_answer_says_how_long_it_is() {
 }
 
 #[tokio::test]
-async fn services_with_the_same_layer_share_what_is_done_and_their_clones_do_too() {
+async fn services_of_one_layer_share_its_store_and_so_do_their_clones() {
     let (one, other, handler) = (setup(), setup(), Handler::default());
     let message = delivery("msg_1", "body");
     assert_eq!(send(&one.layer, &handler, &message).await.outcome(), None);
@@ -181,7 +181,7 @@ async fn services_with_the_same_layer_share_what_is_done_and_their_clones_do_too
 }
 
 #[tokio::test]
-async fn a_layer_needs_nothing_but_a_verifier() {
+async fn a_layer_needs_only_a_verifier() {
     let handler = Handler::default();
     let layer = VerifyLayer::new(crate::common::verifier("test"));
     let (addr, _server) = serve_axum(router(&handler).layer(layer)).await;

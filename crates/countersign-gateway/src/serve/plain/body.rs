@@ -1,4 +1,4 @@
-//! The body of a plain request: what has arrived of it, and the rest as it arrives.
+//! The body of a plain request: first the part that has arrived, then the rest as it arrives.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 
-/// The most bytes that are read at once.
+/// The maximum number of bytes per read.
 const MAX_READ: usize = 64 * 1024;
 
 /// The body of a plain request.
@@ -20,7 +20,7 @@ pub(in crate::serve) struct PlainBody {
     rest: Option<Rest>,
 }
 
-/// What has not arrived yet.
+/// The part that has not arrived yet.
 #[derive(Debug)]
 struct Rest {
     missing: u64,
@@ -28,25 +28,25 @@ struct Rest {
     lender: Lender,
 }
 
-/// Where a body returns the read half of its connection when it is dropped, with how much of it was not read.
+/// Where a body returns the read half of its connection on drop, with the number of unread bytes.
 /// Nothing is returned if reading failed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lender(Arc<Mutex<Option<(OwnedReadHalf, u64)>>>);
 
 impl Lender {
-    /// The read half, and how many bytes of the body are still to come.
+    /// The read half, and the number of body bytes that are still to be read.
     pub(super) fn take_back(&self) -> Option<(OwnedReadHalf, u64)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl PlainBody {
-    /// A body that has arrived.
+    /// Creates a body that has arrived completely.
     pub(super) fn whole(arrived: Bytes) -> Self {
         Self { arrived, rest: None }
     }
 
-    /// A body of which `missing` bytes are still to be read from `source`.
+    /// Creates a body whose last `missing` bytes are still to be read from `source`.
     pub(super) fn partial(arrived: Bytes, missing: u64, source: OwnedReadHalf) -> (Self, Lender) {
         let lender = Lender::default();
         (Self { arrived, rest: Some(Rest { missing, source: Some(source), lender: lender.clone() }) }, lender)
@@ -57,7 +57,7 @@ impl Rest {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let Some(source) = &mut self.source else { return Poll::Ready(Ok(Bytes::new())) };
         let most = usize::try_from(self.missing).unwrap_or(MAX_READ).min(MAX_READ);
-        // Nothing is held for a sender that is slow.
+        // No memory is reserved for a slow sender.
         ready!(source.as_ref().poll_read_ready(cx))?;
         let mut bytes = BytesMut::zeroed(most);
         let mut room = ReadBuf::new(&mut bytes);
@@ -93,7 +93,7 @@ impl Body for PlainBody {
             Some(rest) if rest.missing > 0 => {
                 let read = ready!(rest.poll_read(cx));
                 if read.is_err() {
-                    // Nothing follows a failure, and the connection is not used again.
+                    // After an error, the body has no more frames, and the connection is not used again.
                     (rest.missing, rest.source) = (0, None);
                 }
                 Poll::Ready(Some(read.map(Frame::data)))

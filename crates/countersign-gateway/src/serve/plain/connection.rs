@@ -1,4 +1,4 @@
-//! A connection, from one plain request to the next.
+//! A connection, which serves one plain request after the other.
 
 use std::future::poll_fn;
 use std::io;
@@ -31,14 +31,14 @@ use crate::serve::body::RequestBody;
 use crate::serve::slots::Phase;
 use crate::serve::{Ending, OnEnding, Responds, Timeouts};
 
-/// The most bytes that are read before a head is known: more than nearly all requests have.
+/// The maximum number of bytes per read before the head is parsed. Nearly all requests are shorter.
 const FIRST_READ: usize = 4 * 1024;
-/// A body of up to this length is read into one piece of memory, if it has arrived.
+/// A body of up to this length is read into one buffer, if it has arrived.
 const MAX_WHOLE: u64 = 64 * 1024;
-/// So many bytes of a response are gathered before they are written.
+/// Responses are written in pieces of about this many bytes.
 const MAX_GATHERED: usize = 16 * 1024;
 
-/// What plain requests of a connection need.
+/// The parts that plain requests of a connection need.
 pub(in crate::serve) struct Plain<S> {
     pub(in crate::serve) service: S,
     pub(in crate::serve) on_ending: OnEnding,
@@ -49,7 +49,7 @@ pub(in crate::serve) struct Plain<S> {
     pub(in crate::serve) taken: Counter,
 }
 
-/// A connection whose next request is not plain, with what was read of that request.
+/// A connection whose next request is not plain, with the bytes of that request that were read.
 pub(in crate::serve) struct Handover {
     pub(in crate::serve) stream: TcpStream,
     pub(in crate::serve) received: Bytes,
@@ -63,18 +63,18 @@ struct Halves {
     write: OwnedWriteHalf,
 }
 
-/// What follows a response.
+/// What happens after a response.
 enum Next {
-    /// Another request may.
+    /// Another request may follow.
     Request,
-    /// Nothing: the connection is to be closed.
+    /// The connection must be closed.
     Close { is_unread: bool },
     /// Nothing can be sent or received any more.
     Gone,
 }
 
 impl<S: Responds> Plain<S> {
-    /// Serves plain requests. `received` is what was read of the first. Returns the connection with the first request
+    /// Serves plain requests. `received` is the part of the first that was read. Returns the connection with the first
     /// that is not plain, or `None` at its end.
     pub(in crate::serve) async fn serve(
         &mut self,
@@ -111,13 +111,13 @@ impl<S: Responds> Plain<S> {
             if received.is_empty() {
                 received = self.next_request(&mut halves.read, phase, limit.as_mut()).await?;
             } else {
-                // Other connections have their turn between pipelined requests.
+                // Yield to other connections between pipelined requests.
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// One request and its response; then the connection again, with what was received behind the request.
+    /// Serves one request. Returns the connection with the bytes that were received after the request.
     async fn exchange(
         &mut self,
         mut halves: Halves,
@@ -140,7 +140,7 @@ impl<S: Responds> Plain<S> {
         let mut request = request.map(|()| RequestBody::plain(body));
         request.extensions_mut().insert(self.connection.clone());
         let Ok(()) = poll_fn(|cx| self.service.poll_ready(cx)).await;
-        // Dropped before its end, it goes on by itself.
+        // If it is dropped before its end, it continues in its own task.
         let call = DetachFuture::new(self.service.call(request), in_tasks(self.tasks.clone()));
         let Ok(response) = unless_reset(call, write.as_ref(), check).await?;
         let (read, unread) = match source {
@@ -197,7 +197,7 @@ impl<S: Responds> Plain<S> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if timeout(self.timeouts.write, write.writable()).await.is_err() {
                         (self.on_ending)(Ending::WriteTimeout);
-                        // What could not be written is dropped, so that the kernel does not keep it either.
+                        // Drop the unsent part, so that the kernel does not keep it either.
                         return Err(broken(write));
                     }
                 }
@@ -207,7 +207,7 @@ impl<S: Responds> Plain<S> {
         Ok(())
     }
 
-    /// The first bytes of the next request; `None` if there will be none.
+    /// Returns the first bytes of the next request, or `None` if there will be none.
     async fn next_request(
         &self,
         read: &mut OwnedReadHalf,
@@ -238,7 +238,7 @@ impl<S: Responds> Plain<S> {
                     }
                     limit.as_mut().reset(self.idle_until(since, phase).into());
                 }
-                // It is set for an earlier request, most of the time: setting it for each would cost more.
+                // The timer usually still runs from an earlier request. Resetting it for each request would cost more.
                 () = limit.as_mut() => {
                     let until = self.idle_until(since, phase);
                     if until <= SystemClock.instant() {
@@ -263,7 +263,7 @@ async fn unless_reset<F: Future>(call: F, stream: &TcpStream, mut check: Pin<&mu
         if check.is_none() {
             check.set(Some(sleep(CHECK)));
         }
-        // It is set for an earlier request, most of the time: setting it for each would cost more.
+        // The timer usually still runs from an earlier request. Resetting it for each request would cost more.
         tokio::select! {
             biased;
             output = call.as_mut() => return Some(output),
@@ -277,7 +277,7 @@ async fn unless_reset<F: Future>(call: F, stream: &TcpStream, mut check: Pin<&mu
     }
 }
 
-/// What is there to be read, without waiting for it.
+/// Reads the bytes that are available, without waiting.
 fn read_ready(read: &mut OwnedReadHalf, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
     let mut bytes = BytesMut::zeroed(FIRST_READ);
     let mut room = ReadBuf::new(&mut bytes);
@@ -287,12 +287,12 @@ fn read_ready(read: &mut OwnedReadHalf, cx: &mut Context<'_>) -> Poll<io::Result
     Poll::Ready(Ok(bytes.freeze()))
 }
 
-/// The read half of a connection whose request is over, and how many bytes of its body were not read.
+/// The read half of a connection after a request, and the number of unread bytes of its body.
 fn returned(lender: &Lender) -> (Option<OwnedReadHalf>, u64) {
     lender.take_back().map_or((None, 0), |(read, unread)| (Some(read), unread))
 }
 
-/// The arrived part of a body, with what else of it has arrived by now if it is not long.
+/// The part of a body that has arrived, including bytes that are available by now if it is short.
 fn read_on(read: &mut OwnedReadHalf, arrived: Bytes, length: u64) -> Bytes {
     if length == arrived.len() as u64 || length > MAX_WHOLE {
         return arrived;
@@ -319,7 +319,7 @@ fn read_on(read: &mut OwnedReadHalf, arrived: Bytes, length: u64) -> Bytes {
     }
 }
 
-/// The end of a response that breaks off: the client is to see that it is not whole.
+/// Ends an incomplete response so that the client notices.
 fn broken(write: &OwnedWriteHalf) -> io::Error {
     let _ = write.as_ref().set_zero_linger();
     io::ErrorKind::BrokenPipe.into()

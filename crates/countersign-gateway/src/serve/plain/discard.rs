@@ -1,4 +1,4 @@
-//! How a connection is closed although its client still sends.
+//! Closes a connection while its client is still sending.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::serve::activity::LINGER;
 use crate::serve::link::{DISCARD, DISCARD_TOTAL};
 
-/// Shuts down the write half, and discards what still arrives of a request, within limits: a client that is still
+/// Shuts down the write half, and discards the rest of a request within limits. A client that is still
 /// sending would otherwise be reset, and might never see the response.
 pub(super) async fn close(mut read: OwnedReadHalf, mut write: OwnedWriteHalf, is_unread: bool) {
     if poll_fn(|cx| Pin::new(&mut write).poll_shutdown(cx)).await.is_err() || !is_unread {
@@ -31,6 +31,6 @@ pub(super) async fn close(mut read: OwnedReadHalf, mut write: OwnedWriteHalf, is
         }
         Poll::Ready(())
     });
-    // Whoever sends for longer has had its time.
+    // A client that sends for longer is reset.
     let _ = timeout(LINGER, discard).await;
 }

@@ -1,4 +1,4 @@
-//! Whether a request is plain, and its head if it is.
+//! Decides whether a request is plain, and parses its head if it is.
 
 use std::mem::MaybeUninit;
 
@@ -8,26 +8,26 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use httparse::{Header, Status};
 
-/// The most headers of a plain request.
+/// The maximum number of headers in a plain request.
 const MAX_HEADERS: usize = 64;
-/// The most digits of a length: no sum of such numbers overflows.
+/// The maximum number of digits in a length, so that no sum of lengths overflows.
 const MAX_DIGITS: usize = 15;
 
 /// The head of a plain request.
 #[derive(Debug)]
 pub(super) struct PlainHead {
-    /// Without its body.
+    /// The request, without its body.
     pub(super) request: Request<()>,
-    /// How many bytes it had on the wire.
+    /// The length of the head on the wire, in bytes.
     pub(super) bytes: usize,
-    /// How many bytes of body follow.
+    /// The length of the body, in bytes.
     pub(super) body: u64,
     /// Whether the sender closes the connection after this request.
     pub(super) closes: bool,
 }
 
 impl PlainHead {
-    /// The head at the beginning of `received`, if it is there, whole, and plain.
+    /// Parses the head at the beginning of `received`, if it is complete and plain.
     pub(super) fn of(received: &Bytes) -> Option<Self> {
         let mut room = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut []);
@@ -53,7 +53,7 @@ impl PlainHead {
     }
 }
 
-/// What the headers say of the connection and the body.
+/// The facts about the connection and the body in the headers.
 #[derive(Default)]
 struct Framing {
     has_host: bool,
@@ -63,7 +63,7 @@ struct Framing {
 }
 
 impl Framing {
-    /// `None` if the request is not plain because of this header.
+    /// Adds this header. Returns `None` if the request is not plain because of it.
     fn note(&mut self, name: &HeaderName, value: &[u8]) -> Option<()> {
         match *name {
             HOST if self.has_host => return None,
@@ -93,7 +93,7 @@ fn length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// A path, with or without a query, of characters that every parser reads alike.
+/// A path, with or without a query, of characters that all parsers read in the same way.
 fn is_plain_target(target: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%?=&+:@!$'()*,;".contains(&byte);
     target.starts_with('/') && target.bytes().all(is_plain)
@@ -106,7 +106,7 @@ mod tests {
     const PLAIN: &str = "POST /hook?a=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nX-Odd: a\u{ff}\r\n\r\n{}POST";
 
     fn of(text: &str) -> Option<PlainHead> {
-        // Every character is one byte.
+        // All characters are single bytes.
         let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
         PlainHead::of(&Bytes::from(bytes))
     }

@@ -1,4 +1,4 @@
-//! A response on the wire.
+//! Writes a response in the format of HTTP/1.1.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
@@ -13,14 +13,14 @@ use hyper::ext::ReasonPhrase;
 /// How the body of a response is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// There is none, whatever its length.
+    /// The response has no body, whatever length it announces.
     None,
-    /// So many bytes are left.
+    /// This many bytes are left.
     Length(u64),
     Chunked,
 }
 
-/// The body is longer or shorter than the head says.
+/// The body is longer or shorter than its head announces.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct WrongLength;
 
@@ -64,7 +64,7 @@ impl Framing {
     }
 }
 
-/// Writes the head of a response, and says how its body is delimited. `closes` tells the client that nothing follows.
+/// Writes the head of a response, and returns how its body is delimited. `closes` announces that no response follows.
 pub(super) fn put_head<B: Body>(response: &Response<B>, closes: bool, out: &mut BytesMut) -> Framing {
     let framing = Framing::of(response);
     let reason = response.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
@@ -91,7 +91,7 @@ pub(super) fn put_head<B: Body>(response: &Response<B>, closes: bool, out: &mut 
     framing
 }
 
-/// `reason` is the backend's own.
+/// `reason` is the reason phrase of the backend.
 fn put_status(status: StatusCode, reason: Option<&[u8]>, out: &mut BytesMut) {
     out.put_slice(b"HTTP/1.1 ");
     out.put_slice(status.as_str().as_bytes());
@@ -106,7 +106,7 @@ fn put_line(name: &[u8], value: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// The date, written out once a second for each thread.
+/// The date, formatted at most once a second for each thread.
 fn put_date(out: &mut BytesMut) {
     thread_local! {
         static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };

@@ -9,11 +9,11 @@ use super::Delivery;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Framing {
     Length,
-    /// Chunks of this many bytes, each sent on its own.
+    /// Chunks of this many bytes, each sent separately.
     Chunked(usize),
 }
 
-/// One connection, and every byte on it.
+/// A connection, and access to every byte on it.
 pub(crate) struct Client(Raw);
 
 impl Client {
@@ -21,7 +21,7 @@ impl Client {
         Self(Raw::open(addr).await)
     }
 
-    /// Connects, sends all of a delivery, and does not wait.
+    /// Connects and sends a whole delivery, without waiting.
     pub(crate) async fn begin(addr: SocketAddr, delivery: &Delivery) -> Self {
         let mut client = Self::connect(addr).await;
         client.send_head(delivery, Framing::Length).await;
@@ -29,7 +29,7 @@ impl Client {
         client
     }
 
-    /// Delivers, and waits for the answer.
+    /// Delivers, and waits for the response.
     pub(crate) async fn deliver(&mut self, delivery: &Delivery, framing: Framing) -> Reply {
         self.send_head(delivery, framing).await;
         match framing {
@@ -39,14 +39,14 @@ impl Client {
                 self.send("0\r\n\r\n").await;
             }
         }
-        self.reply().await.expect("an answer")
+        self.reply().await.expect("a response")
     }
 
     /// The same, to another path.
     pub(crate) async fn deliver_to(&mut self, path: &str, delivery: &Delivery, framing: Framing) -> Reply {
         self.send_head(&delivery.clone().to(path), framing).await;
         self.send(&delivery.body).await;
-        self.reply().await.expect("an answer")
+        self.reply().await.expect("a response")
     }
 
     pub(crate) async fn send_head(&mut self, delivery: &Delivery, framing: Framing) {
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// Sends bytes as they are. A server that has responded and closed does not have to read them.
+    /// Sends bytes unchanged. A server that has responded and closed does not have to read them.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write(bytes).await;
     }
@@ -78,13 +78,13 @@ impl Client {
         Some(reply)
     }
 
-    /// Whether the server hangs up in the middle of an answer.
+    /// Whether the server disconnects in the middle of a response.
     pub(crate) async fn is_cut_off(&mut self) -> bool {
         while self.0.read_more().await.is_some() {}
         self.0.unread().starts_with(b"HTTP/1.1 200") && !self.0.unread().ends_with(b"0\r\n\r\n")
     }
 
-    /// Whether the data of the answer comes to this, whatever its framing.
+    /// Whether the data of the response equals this, in any framing.
     pub(crate) async fn reads(&mut self, expected: &str) -> bool {
         let end = |unread: &[u8]| {
             let text = String::from_utf8_lossy(unread).into_owned();

@@ -1,4 +1,4 @@
-//! A service of gRPC and a client that signs its calls, both tonic's own.
+//! A gRPC service, and a client that signs its calls. Both use tonic.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -31,13 +31,13 @@ pub(crate) fn note(text: &str) -> Note {
     Note { text: text.to_owned() }
 }
 
-/// What was said, and the verdict on it.
+/// The text of a call, and its verification.
 pub(crate) type Heard = (String, Option<Verified>);
 
-/// What the service sends next in a stream.
+/// The next message or status of a stream, sent by the test.
 pub(crate) type Tell = mpsc::UnboundedSender<Result<Note, Status>>;
 
-/// Says what it heard (`Say`, `Gather`), fails (`Fail`), or streams what it is told (`Tell`).
+/// Returns the text that it received (`Say`, `Gather`), fails (`Fail`), or streams the test's messages (`Tell`).
 #[derive(Clone, Default)]
 pub(crate) struct Notes {
     heard: Arc<Mutex<Vec<Heard>>>,
@@ -49,7 +49,7 @@ impl Notes {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The stream that is open, once it is.
+    /// Waits until the stream is open, and returns its sender.
     pub(crate) async fn told(&self) -> Tell {
         soon(async {
             loop {
@@ -93,9 +93,13 @@ where
                     let fails = request.uri().path().ends_with("Fail");
                     let say = service_fn(|request: tonic::Request<Note>| {
                         this.hear(&request.get_ref().text, request.extensions().get());
-                        let answer = note(&format!("heard {}", request.get_ref().text));
+                        let response = note(&format!("heard {}", request.get_ref().text));
                         async move {
-                            if fails { Err(Status::internal("told to fail")) } else { Ok(tonic::Response::new(answer)) }
+                            if fails {
+                                Err(Status::internal("told to fail"))
+                            } else {
+                                Ok(tonic::Response::new(response))
+                            }
                         }
                     });
                     grpc.unary(say, request).await
@@ -130,7 +134,7 @@ where
     }
 }
 
-/// A stream of what is told.
+/// A stream of the test's messages.
 pub(crate) struct Told(mpsc::UnboundedReceiver<Result<Note, Status>>);
 
 impl Stream for Told {
@@ -141,7 +145,7 @@ impl Stream for Told {
     }
 }
 
-/// A channel that signs each call over its framed body, or changes what it has signed.
+/// A channel that signs each call over its framed body, and may change it afterwards.
 #[derive(Clone)]
 pub(crate) struct Signing {
     channel: Channel,
@@ -193,7 +197,7 @@ pub(crate) async fn call(signing: &Signing, method: &str, text: &str) -> Result<
     soon(client.unary(tonic::Request::new(note(text)), path, ProstCodec::<Note, Note>::default())).await
 }
 
-/// One call as it is on the wire, to look at its answer: head, data, trailers.
+/// One call at the level of the wire, to inspect its response: head, data, trailers.
 pub(crate) async fn raw_call(
     signing: &Signing,
     content_type: &str,
@@ -202,14 +206,14 @@ pub(crate) async fn raw_call(
     let request =
         Request::post("http://test/test.Notes/Say").header("content-type", content_type).header("te", "trailers");
     let request = request.body(Body::new(Full::new(body.into()))).expect("a request");
-    let response = soon(signing.clone().oneshot(request)).await.expect("an answer");
+    let response = soon(signing.clone().oneshot(request)).await.expect("a response");
     let (head, body) = response.into_parts();
     let body = soon(body.collect()).await.expect("a whole body");
     let trailers = body.trailers().cloned();
     (head, body.to_bytes(), trailers)
 }
 
-/// A message in its frame.
+/// A framed message.
 pub(crate) fn framed(text: &str) -> Bytes {
     let message = prost::Message::encode_to_vec(&note(text));
     let length = u32::try_from(message.len()).expect("a short message").to_be_bytes();

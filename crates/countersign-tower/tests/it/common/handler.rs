@@ -14,17 +14,17 @@ use tower::Service;
 
 use super::soon;
 
-/// What the handler is to do with a delivery.
-pub(crate) enum Answer {
+/// The action of the handler for a delivery.
+pub(crate) enum Action {
     Status(u16),
-    /// Wait for the status to answer with; for ever, if nobody will say one.
+    /// Wait for the status of the response; for ever, if the sender of the status is dropped.
     Wait(oneshot::Receiver<u16>),
     Fail,
     PanicInCall,
     PanicInFuture,
 }
 
-/// What the handler saw of a delivery.
+/// The parts of a delivery that the handler saw.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) headers: HeaderMap,
@@ -33,13 +33,13 @@ pub(crate) struct Seen {
     pub(crate) verified: Option<Verified>,
 }
 
-/// A service that does what it is told to, once for each delivery, and answers 200 after that.
+/// A service with one programmed action for each delivery, and 200 after these.
 #[derive(Clone, Default)]
 pub(crate) struct Handler(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    script: Mutex<VecDeque<Answer>>,
+    script: Mutex<VecDeque<Action>>,
     seen: Mutex<Vec<Seen>>,
     calls: watch::Sender<usize>,
     dropped: watch::Sender<usize>,
@@ -57,17 +57,17 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Handler {
-    /// Does this with the next deliveries.
-    pub(crate) fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    /// Does these actions for the next deliveries.
+    pub(crate) fn with_actions(actions: impl IntoIterator<Item = Action>) -> Self {
         let handler = Self::default();
-        handler.0.script.lock().unwrap_or_else(PoisonError::into_inner).extend(answers);
+        handler.0.script.lock().unwrap_or_else(PoisonError::into_inner).extend(actions);
         handler
     }
 
-    /// Holds the next delivery until it is told a status.
+    /// Holds the next delivery until the test sends a status.
     pub(crate) fn waiting() -> (Self, oneshot::Sender<u16>) {
         let (tell, told) = oneshot::channel();
-        (Self::answering([Answer::Wait(told)]), tell)
+        (Self::with_actions([Action::Wait(told)]), tell)
     }
 
     /// How many deliveries reached it.
@@ -75,13 +75,13 @@ impl Handler {
         *self.0.calls.borrow()
     }
 
-    /// Waits until so many deliveries reached it.
+    /// Waits until this many deliveries have reached it.
     pub(crate) async fn called(&self, times: usize) {
         let mut calls = self.0.calls.subscribe();
         soon(calls.wait_for(|calls| *calls >= times)).await.expect("the handler holds the sender");
     }
 
-    /// Waits until so many of its futures were dropped before their end.
+    /// Waits until this many of its futures were dropped before their end.
     pub(crate) async fn dropped(&self, times: usize) {
         let mut dropped = self.0.dropped.subscribe();
         soon(dropped.wait_for(|dropped| *dropped >= times)).await.expect("the handler holds the sender");
@@ -108,9 +108,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.0);
-        let answer = shared.script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let action = shared.script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         shared.calls.send_modify(|calls| *calls += 1);
-        assert!(!matches!(answer, Some(Answer::PanicInCall)), "told to panic");
+        assert!(!matches!(action, Some(Action::PanicInCall)), "told to panic");
         Box::pin(async move {
             let watched = Watched(&shared.dropped);
             let (head, body) = request.into_parts();
@@ -119,15 +119,15 @@ where
             let verified = head.extensions.get::<Verified>().cloned();
             let seen = Seen { headers: head.headers, body: body.to_bytes(), trailers, verified };
             shared.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
-            let status = match answer {
+            let status = match action {
                 None => 200,
-                Some(Answer::Status(status)) => status,
-                Some(Answer::Wait(told)) => match told.await {
+                Some(Action::Status(status)) => status,
+                Some(Action::Wait(told)) => match told.await {
                     Ok(status) => status,
                     Err(_) => std::future::pending().await,
                 },
-                Some(Answer::Fail) => return Err(Failure),
-                Some(Answer::PanicInCall | Answer::PanicInFuture) => panic!("told to panic"),
+                Some(Action::Fail) => return Err(Failure),
+                Some(Action::PanicInCall | Action::PanicInFuture) => panic!("told to panic"),
             };
             std::mem::forget(watched);
             let mut response = Response::new(Full::from("handled"));
@@ -137,7 +137,7 @@ where
     }
 }
 
-/// Counts when it is dropped.
+/// Counts its drop.
 struct Watched<'a>(&'a watch::Sender<usize>);
 
 impl Drop for Watched<'_> {

@@ -1,4 +1,4 @@
-//! What all tests of the layer share: a sender, a handler that does as it is told, servers, a client.
+//! Shared by all tests of the layer: a sender, a programmable handler, servers and a client.
 
 mod client;
 pub(crate) mod grpc;
@@ -23,11 +23,11 @@ pub(crate) use client::{Client, Framing, head};
 pub(crate) use countersign_test::delivery::{Delivery, noise};
 pub(crate) use countersign_test::wait::soon;
 pub(crate) use countersign_test::wire::Reply;
-pub(crate) use handler::{Answer, Failure, Handler};
+pub(crate) use handler::{Action, Failure, Handler};
 pub(crate) use reports::{reported, reporting};
 pub(crate) use server::{Server, Stack, router, serve_axum, serve_hyper, start};
 
-/// Seconds since the epoch at which every test begins.
+/// The start time of every test, in seconds since the epoch.
 pub(crate) const NOW: u64 = 1_700_000_000;
 pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const OTHER_SECRET: &str = "whsec_NnZ2aTU5MzdqOXY2bXFwZjgzb2R2cXM1Y3B6cTlyMnM=";
@@ -56,10 +56,10 @@ pub(crate) fn verifier(source: &str) -> Verifier {
     Verifier::builder(source).secret(secret).build().expect("a sound description")
 }
 
-/// Secrets that are not each other, by number.
+/// Different secrets, by number.
 const NUMBERED: [&str; 3] = [SECRET, OTHER_SECRET, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"];
 
-/// The verifier of a source with this secret of its own.
+/// The verifier of a source with its own secret.
 pub(crate) fn verifier_for(source: &str, secret: usize) -> Verifier {
     let secret = Secret::parse(NUMBERED[secret]).expect("a good secret");
     Verifier::builder(source).secret(secret).build().expect("a sound description")
@@ -70,17 +70,17 @@ pub(crate) fn delivery_for(secret: usize, id: &str, body: impl Into<Bytes>) -> D
     sign(NUMBERED[secret], NOW, id, body.into())
 }
 
-/// A genuine delivery, signed just now.
+/// An authentic delivery, signed now.
 pub(crate) fn delivery(id: &str, body: impl Into<Bytes>) -> Delivery {
     delivery_at(NOW, id, body)
 }
 
-/// A genuine delivery, signed at this many seconds since the epoch.
+/// An authentic delivery, signed at this many seconds since the epoch.
 pub(crate) fn delivery_at(secs: u64, id: &str, body: impl Into<Bytes>) -> Delivery {
     sign(SECRET, secs, id, body.into())
 }
 
-/// A delivery of somebody who does not have the secret, and is up to date in all else.
+/// A delivery from someone without the secret, correct in everything else.
 pub(crate) fn forgery(id: &str, body: impl Into<Bytes>) -> Delivery {
     sign(OTHER_SECRET, NOW, id, body.into())
 }
@@ -89,10 +89,10 @@ fn sign(secret: &str, secs: u64, id: &str, body: Bytes) -> Delivery {
     Delivery::signed_at(&signer([secret]), UnixTime::from_secs(secs), id, body)
 }
 
-/// Names of the headers that are signed or sign.
+/// The names of the signed headers and of the signature.
 pub(crate) const WEBHOOK_HEADERS: [http::HeaderName; 3] = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
 
-/// Hands one request to the layer around the handler, without a socket.
+/// Passes one request to the layer around the handler, without a socket.
 pub(crate) async fn send<L>(layer: &L, handler: &Handler, delivery: &Delivery) -> Reply
 where
     L: Layer<Handler>,

@@ -5,7 +5,7 @@ use countersign_tower::{Report, VerifyLayer};
 
 use super::{Setup, TestLayer, setup, soon};
 
-/// What a layer reported.
+/// The reports of a layer.
 #[derive(Clone, Default)]
 pub(crate) struct Reports(Arc<Mutex<Vec<Report>>>);
 
@@ -23,7 +23,7 @@ impl Reports {
         self.all().iter().map(|report| report.outcome().as_str()).collect()
     }
 
-    /// Waits for as many as these, and compares.
+    /// Waits for this many reports, and compares their outcomes.
     pub(crate) async fn are(&self, expected: &[&str]) {
         soon(async {
             while self.so_far().len() < expected.len() {
@@ -35,7 +35,7 @@ impl Reports {
     }
 }
 
-/// The layer, and what it reports.
+/// The layer, and its reports.
 pub(crate) fn reporting<K, St: ReplayStore>(layer: VerifyLayer<K, St>) -> (VerifyLayer<K, St>, Reports) {
     let reports = Reports::default();
     let told = reports.clone();
@@ -45,7 +45,7 @@ pub(crate) fn reporting<K, St: ReplayStore>(layer: VerifyLayer<K, St>) -> (Verif
     (layer, reports)
 }
 
-/// A layer, what is inside it, and what it reports.
+/// A layer, its store and clock, and its reports.
 pub(crate) fn reported() -> (Setup, TestLayer, Reports) {
     let setup = setup();
     let (layer, reports) = reporting(setup.layer.clone());

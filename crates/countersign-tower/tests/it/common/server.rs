@@ -21,7 +21,7 @@ use tower::{Layer, Service, ServiceExt};
 use super::Handler;
 use super::reports::{Reports, reporting};
 
-/// What the layer is put into.
+/// The server around the layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stack {
     Hyper,
@@ -32,7 +32,7 @@ impl Stack {
     pub(crate) const ALL: [Self; 2] = [Self::Hyper, Self::Axum];
 }
 
-/// A server on a port of its own, until it is dropped.
+/// A server on its own port, until it is dropped.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
     observed: Arc<Mutex<Vec<Extensions>>>,
@@ -41,7 +41,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// What the layer reported of each request, and the rejection that an outer layer found in its response.
+    /// The report of each request, and the rejection that an outer layer found in the response.
     pub(crate) fn reports(&self) -> Vec<(Report, Option<Rejection>)> {
         let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         let reports = self.reports.all();
@@ -75,7 +75,7 @@ where
     Server { addr, observed, reports, task }
 }
 
-/// An application of one route, with the handler behind it.
+/// An application with one route to the handler.
 pub(crate) fn router(handler: &Handler) -> Router {
     let infallible = |_| -> Infallible { panic!("services in axum do not fail") };
     Router::new().route_service("/hook", ServiceExt::<axum::extract::Request>::map_err(handler.clone(), infallible))
@@ -91,7 +91,7 @@ fn observer<B>(
     })
 }
 
-/// Serves HTTP/1.1 with hyper and nothing else.
+/// Serves HTTP/1.1 with hyper only.
 pub(crate) async fn serve_hyper<S, B>(service: S) -> (SocketAddr, JoinHandle<()>)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -105,7 +105,7 @@ where
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let service = TowerToHyperService::new(service.clone());
-            // A connection ends as its client or its handler likes; what was answered is what is tested.
+            // The end of a connection does not matter. The tests check the responses.
             connections
                 .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
@@ -113,7 +113,7 @@ where
     (addr, task)
 }
 
-/// Serves a router as its users do.
+/// Serves a router as an application does.
 pub(crate) async fn serve_axum(app: Router) -> (SocketAddr, JoinHandle<()>) {
     let (listener, addr) = listen().await;
     let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("it serves until it is aborted") });
