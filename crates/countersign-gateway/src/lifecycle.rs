@@ -1,7 +1,9 @@
 //! Whether the gateway accepts connections yet, and whether it is about to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
 
 /// How many listeners have yet to begin to accept, and whether the process was asked to stop. Clones share both.
 #[derive(Clone, Debug, Default)]
@@ -9,14 +11,20 @@ pub struct Lifecycle(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    to_start: AtomicUsize,
+    to_start: watch::Sender<usize>,
     is_stopping: AtomicBool,
 }
 
 impl Lifecycle {
     /// Whether all listeners accept connections.
     pub fn has_started(&self) -> bool {
-        self.0.to_start.load(Ordering::Acquire) == 0
+        *self.0.to_start.borrow() == 0
+    }
+
+    /// Waits until all listeners accept connections.
+    pub(crate) async fn started(&self) {
+        // `self` keeps the sender alive.
+        let _ = self.0.to_start.subscribe().wait_for(|to_start| *to_start == 0).await;
     }
 
     /// Whether the process was asked to stop.
@@ -26,12 +34,12 @@ impl Lifecycle {
 
     /// One more listener is about to start.
     pub(crate) fn add_listener(&self) {
-        self.0.to_start.fetch_add(1, Ordering::AcqRel);
+        self.0.to_start.send_modify(|to_start| *to_start += 1);
     }
 
     /// A listener accepts connections.
     pub(crate) fn listener_started(&self) {
-        self.0.to_start.fetch_sub(1, Ordering::AcqRel);
+        self.0.to_start.send_modify(|to_start| *to_start = to_start.saturating_sub(1));
     }
 
     /// The process was asked to stop.

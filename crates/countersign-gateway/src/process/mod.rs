@@ -6,6 +6,7 @@ mod follow;
 mod key_sets;
 mod listener;
 mod reloader;
+mod service_manager;
 mod signals;
 mod stop;
 
@@ -36,6 +37,7 @@ use files::Allowed;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
+use service_manager::ServiceManager;
 use stop::{AdminEnd, Stop};
 
 pub use signals::survive_file_size_limit;
@@ -59,19 +61,34 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         tracing::warn!("{warning}");
     }
     let (lifecycle, tasks) = (Lifecycle::default(), TaskTracker::new());
-    let stop = Stop::new(&config.server, lifecycle.clone());
+    let manager = ServiceManager::from_env();
+    let stop = Stop::new(&config.server, lifecycle.clone(), manager.clone());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
     // Before anything starts: without a handler, the signal would end the process.
     let hangups = runtime.block_on(async { signal(SignalKind::hangup()) }).map_err(ServerError::Thread)?;
     let (reload, requests) = reload::channel();
     runtime.block_on(async { signals::ignore_user_signals() }).map_err(ServerError::Thread)?;
-    let parts = Parts { state, balancers, slots, allowed, reload, lifecycle, admin: stop.admin.clone() };
+    let parts = Parts {
+        state,
+        balancers,
+        slots,
+        allowed,
+        reload,
+        lifecycle: lifecycle.clone(),
+        admin: stop.admin.clone(),
+        manager: manager.clone(),
+    };
     let (server, mut reloader) = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let signals = stop.signals();
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
+    runtime.spawn(manager.clone().ping_regularly());
+    runtime.spawn(async move {
+        lifecycle.started().await;
+        manager.ready();
+    });
     // Pingora would wait for its whole grace period. The process exits earlier, as soon as all work is done.
     runtime.block_on(async {
         tokio::select! {
@@ -93,6 +110,7 @@ struct Parts {
     reload: Reload,
     lifecycle: Lifecycle,
     admin: AdminEnd,
+    manager: ServiceManager,
 }
 
 fn build(
@@ -102,7 +120,7 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<(PingoraServer, Reloader), ServerError> {
-    let Parts { state, balancers, slots, allowed, reload, lifecycle, admin: admin_end } = parts;
+    let Parts { state, balancers, slots, allowed, reload, lifecycle, admin: admin_end, manager } = parts;
     let started = config;
     let config = &started.server;
     let (threads, timeouts) = (config.threads(), config.timeouts());
@@ -179,7 +197,8 @@ fn build(
     refresh.threads = Some(1);
     server.add_service(refresh);
     server.bootstrap();
-    let reloader = Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets };
+    let reloader =
+        Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets, manager };
     Ok((server, reloader))
 }
 

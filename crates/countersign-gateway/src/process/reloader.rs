@@ -7,6 +7,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use super::balancer::{self, Balancer};
+use super::service_manager::ServiceManager;
 use crate::config::{Config, ConfigError, UpstreamSpec};
 use crate::log::Log;
 use crate::reload::{Outcome, Requests};
@@ -32,6 +33,7 @@ pub(super) struct Reloader {
     pub(super) balancers: watch::Sender<Vec<Arc<Balancer>>>,
     /// The key sets that have background tasks.
     pub(super) key_sets: watch::Sender<Vec<RemoteSet>>,
+    pub(super) manager: ServiceManager,
 }
 
 impl Reloader {
@@ -50,7 +52,10 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Outcome {
+        self.manager.reloading();
         let outcome = self.try_reload().await;
+        // Also after an error: the previous configuration is served.
+        self.manager.ready();
         self.state.metrics.counts().reloaded(outcome.is_ok());
         match outcome {
             Ok(warnings) => {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ServerError;
+use super::service_manager::ServiceManager;
 use crate::config;
 use crate::lifecycle::Lifecycle;
 
@@ -20,6 +21,7 @@ const LAST_SCRAPE: Duration = Duration::from_secs(1);
 /// Carries out the end of the process.
 pub(super) struct Stop {
     lifecycle: Lifecycle,
+    manager: ServiceManager,
     drain_delay: Duration,
     timeout: Duration,
     /// Cancelled by a second signal during the drain delay.
@@ -38,17 +40,18 @@ pub(super) struct AdminEnd {
 }
 
 impl Stop {
-    /// Stops as configured. `lifecycle` is told first.
-    pub(super) fn new(config: &config::Server, lifecycle: Lifecycle) -> Self {
+    /// Stops as configured. `lifecycle` and the service manager are told first.
+    pub(super) fn new(config: &config::Server, lifecycle: Lifecycle, manager: ServiceManager) -> Self {
         let admin = AdminEnd { token: CancellationToken::new(), tasks: TaskTracker::new() };
         let (drain_delay, timeout) = (config.drain_delay.unwrap_or_default(), config.shutdown_timeout);
-        Self { lifecycle, drain_delay, timeout, at_once: CancellationToken::new(), admin }
+        Self { lifecycle, manager, drain_delay, timeout, at_once: CancellationToken::new(), admin }
     }
 
     /// The signals that stop the process.
     pub(super) fn signals(&self) -> Signals {
-        let Self { lifecycle, drain_delay, at_once, .. } = self;
-        Signals { lifecycle: lifecycle.clone(), drain_delay: *drain_delay, at_once: at_once.clone() }
+        let Self { lifecycle, manager, drain_delay, at_once, .. } = self;
+        let (lifecycle, manager) = (lifecycle.clone(), manager.clone());
+        Signals { lifecycle, manager, drain_delay: *drain_delay, at_once: at_once.clone() }
     }
 
     /// Waits for connections and requests to finish, for at most the timeout, or until a second signal.
@@ -91,6 +94,7 @@ pub(super) async fn listeners_closed(mut phases: broadcast::Receiver<ExecutionPh
 /// What stops the gateway, in place of Pingora's own choice.
 pub(super) struct Signals {
     lifecycle: Lifecycle,
+    manager: ServiceManager,
     drain_delay: Duration,
     at_once: CancellationToken,
 }
@@ -100,6 +104,7 @@ impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
         asked_to_stop().await;
         self.lifecycle.stop();
+        self.manager.stopping();
         if !self.drain_delay.is_zero() {
             tracing::info!(drain_delay = ?self.drain_delay, "about to stop; connections are still accepted");
             tokio::select! {

@@ -27,6 +27,7 @@ mod reload;
 mod retries;
 mod routes;
 mod schema;
+mod service_manager;
 mod shutdown;
 mod state;
 mod trust;
