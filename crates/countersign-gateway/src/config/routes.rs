@@ -50,6 +50,9 @@ pub struct Route {
     /// Whether gRPC calls are rejected with `grpc-status` in place of an HTTP status. Default: false.
     #[serde(default)]
     pub grpc: bool,
+    /// "204": `GET`, `HEAD` and `OPTIONS` get 204 and are not forwarded, for senders and monitors that check a URL in this
+    /// way. Default: they get 405.
+    pub probe: Option<ProbeSpec>,
     /// Client headers that are forwarded although they steer a backend. Something in front of the gateway has to set them.
     /// Default: none.
     #[serde(default, deserialize_with = "targets::opened")]
@@ -78,6 +81,24 @@ pub struct Route {
     #[serde(default, deserialize_with = "duration::optional::deserialize")]
     #[schemars(schema_with = "duration::schema")]
     pub connect_timeout: Option<Duration>,
+}
+
+/// How a request that only checks whether the URL exists is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "Probe")]
+pub enum ProbeSpec {
+    /// With 204.
+    #[serde(rename = "204")]
+    NoContent,
+}
+
+impl<'de> Deserialize<'de> for ProbeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "\"204\"", |text| match text {
+            "204" => Ok(Self::NoContent),
+            _ => Err("the only response is \"204\""),
+        })
+    }
 }
 
 /// What is done with a verified request whose event type cannot be read, on a route with `events`.

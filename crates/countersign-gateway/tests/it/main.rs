@@ -20,6 +20,7 @@ mod model;
 mod other_clients;
 mod outages;
 mod presets;
+mod probes;
 mod proxies;
 mod rejections;
 mod retries;
