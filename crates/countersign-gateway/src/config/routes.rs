@@ -14,7 +14,7 @@ use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
 use super::source::SourceConfig;
 use super::targets::PATH_LIKE_A_SECRET;
-use super::values::text;
+use super::values::{count, text};
 use super::{duration, limits, size, targets};
 use crate::path::PathPattern;
 use crate::route::Host;
@@ -71,6 +71,11 @@ pub struct Route {
     #[serde(default = "default_upstream_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub upstream_timeout: Duration,
+    /// How many requests may be at the backends of the route at once, until the end of their responses. Further ones get 503
+    /// (`over_capacity`) with `Retry-After`, and are not forwarded. Default: no limit.
+    #[serde(default, deserialize_with = "in_flight")]
+    #[schemars(range(min = 1))]
+    pub max_in_flight: Option<usize>,
     /// How long a connection to a backend may be idle before it is not used again. Keep it below the backend's own
     /// keep-alive timeout. Default: 1.5 s.
     #[serde(default = "default_upstream_idle_timeout", with = "duration")]
@@ -129,6 +134,10 @@ impl From<UntypedSpec> for Untyped {
             UntypedSpec::Reject => Self::Reject,
         }
     }
+}
+
+fn in_flight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    count(deserializer, 1..=usize::MAX, "no request would be forwarded: allow one at least").map(Some)
 }
 
 fn default_body_limit() -> usize {

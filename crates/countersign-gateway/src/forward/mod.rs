@@ -15,6 +15,7 @@ mod body;
 mod connection;
 mod failure;
 mod headers;
+mod in_flight;
 mod places;
 mod pool;
 mod report;
@@ -45,6 +46,7 @@ pub use body::{BodyError, UpstreamBody};
 use connection::{Connection, ExchangeError};
 pub use failure::Failure;
 use headers::headers_for_upstream;
+pub use in_flight::InFlight;
 pub use places::Places;
 
 use crate::trust::Opened;
@@ -76,20 +78,22 @@ struct Target {
     timeouts: Timeouts,
     opened: Opened,
     places: Places,
+    in_flight: InFlight,
     latency: Histogram,
 }
 
 impl Forward {
     /// Forwards to `upstreams`, over at most as many connections as there are `places`. Trusted headers and those in
-    /// `opened` are passed on. The time until the head of each response is recorded in `latency`.
+    /// `opened` are passed on. Requests beyond the limit of `in_flight` are not sent. The time until the head of each response is recorded in `latency`.
     pub fn new(
         upstreams: Arc<dyn Upstreams>,
         timeouts: Timeouts,
         opened: Opened,
         places: Places,
+        in_flight: InFlight,
         latency: Histogram,
     ) -> Self {
-        Self { route: Arc::new(Target { upstreams, timeouts, opened, places, latency }) }
+        Self { route: Arc::new(Target { upstreams, timeouts, opened, places, in_flight, latency }) }
     }
 }
 
@@ -115,6 +119,7 @@ impl Service<Request<DeliveryBody>> for Forward {
 
 impl Target {
     async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<UpstreamBody>, Failure> {
+        let slot = self.in_flight.enter().ok_or(Failure::OverCapacity)?;
         let (head, body) = request.into_parts();
         #[expect(
             clippy::expect_used,
@@ -139,7 +144,7 @@ impl Target {
             report::no_response(&upstream, &unusable);
             return Err(unusable.failure());
         }
-        let body = UpstreamBody::new(incoming, connection, upstream, self.timeouts.response, self.timeouts.idle);
+        let body = UpstreamBody::new(incoming, connection, upstream, self.timeouts.response, self.timeouts.idle, slot);
         Ok(Response::from_parts(head, body))
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Peer, Upstream, soon};
-use countersign_gateway::forward::{Forward, Places, Timeouts};
+use countersign_gateway::forward::{Forward, InFlight, Places, Timeouts};
 use countersign_gateway::trust::Opened;
 use countersign_gateway::upstream;
 use countersign_tower::DeliveryBody;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
@@ -49,6 +50,7 @@ fn forward_to(upstream: &Upstream) -> Forward {
         Timeouts { connect, response, idle },
         Opened::default(),
         Places::new(1000),
+        InFlight::new(None, Gauge::default()),
         Histogram::new([1.0]),
     )
 }

@@ -24,6 +24,7 @@ pub(crate) fn accepted() -> Vec<String> {
         change("tolerance = \"5m\"", "preset = \"standard\""),
         change("{ env = \"TEST_SECRET\" }", "{ env = \"TEST_SECRET\", encoding = \"prefix\" }"),
         change("events =", "probe = \"204\"\nevents ="),
+        change("events =", "max_in_flight = 1\nevents ="),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),

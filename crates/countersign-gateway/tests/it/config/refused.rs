@@ -53,6 +53,7 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("tolerance =", "duplicates = \"drop\"\ntolerance =", 7, &["\"acknowledge\" or \"forward\""]),
         ("{ env =", "{ encoding = \"hex\", env =", 6, &["\"base64\", \"raw\""]),
         ("events =", "probe = \"200\"\nevents =", 18, &["`probe`", "the only response is \"204\""]),
+        ("events =", "max_in_flight = 0\nevents =", 18, &["`max_in_flight`", "allow one at least"]),
         ("events =", "grpc = \"yes\"\nevents =", 18, &["`grpc` is a string; it must be a boolean"]),
         ("events =", "untyped = \"drop\"\nevents =", 18, &["\"forward\" or \"reject\""]),
         ("events = [\"batch.*\"]", "untyped = \"reject\"", 18, &["a route with `events`"]),
