@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::config::ProbeSpec;
 use crate::connection::Connection;
-use crate::forward::{self, Forward, InFlight, Places, Timeouts};
+use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
 use crate::ledger::{Entry, Ledger, RouteLedger, Unrouted};
 use crate::proxies::TrustedProxies;
 use crate::route::{Table, host_of};
@@ -182,10 +182,13 @@ impl Route {
             response: route.upstream_timeout,
             idle: route.upstream_idle_timeout,
         };
-        let opened = route.forward_headers.clone();
+        let changes = Changes {
+            opened: route.forward_headers.clone(),
+            path: PathChange::new(route.strip_prefix(), route.upstream_path()),
+        };
         let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
         let latency = ledger.metrics().upstream.clone();
-        let forward = Forward::new(Arc::clone(upstreams), timeouts, opened, places.clone(), in_flight, latency);
+        let forward = Forward::new(Arc::clone(upstreams), timeouts, changes, places.clone(), in_flight, latency);
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_request(move |head| {

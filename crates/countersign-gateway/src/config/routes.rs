@@ -39,10 +39,16 @@ pub struct Route {
     pub host: Option<Host>,
     /// The name of the source that verifies requests.
     pub source: String,
-    /// The backends, at least one. Requests go to each in turn. With two or more, backends that do not accept connections
+    /// The backends, at least one. If they have a path, like `http://127.0.0.1:3000/hooks`, it stands before that of each
+    /// request, and must be the same for all. Requests go to each in turn. With two or more, backends that do not accept connections
     /// are skipped.
     #[schemars(length(min = 1))]
     pub upstream: Vec<UpstreamSpec>,
+    /// The beginning of the route's path that is left out in requests to the backends, like "/hooks". If an upstream has a
+    /// path, that stands in its place. Default: nothing is left out.
+    #[serde(default, deserialize_with = "targets::strip_prefix")]
+    #[schemars(schema_with = "targets::strip_prefix_schema")]
+    pub strip_prefix: Option<String>,
     /// The event types that are forwarded: exact types, prefixes like `batch.*`, or `*`. Others get 204. Default: all.
     pub events: Option<Events>,
     /// What is done with a verified request whose event type cannot be read. Only with `events`. Default: "forward".
@@ -162,6 +168,16 @@ impl Route {
         self.connect_timeout.unwrap_or(CONNECT_TIMEOUT.min(self.upstream_timeout))
     }
 
+    /// The beginning of paths that is left out, without a slash at the end. Often empty.
+    pub fn strip_prefix(&self) -> &str {
+        self.strip_prefix.as_deref().unwrap_or_default()
+    }
+
+    /// The path of the upstreams, without a slash at the end. Often empty.
+    pub fn upstream_path(&self) -> &str {
+        self.upstream.first().map_or("", |upstream| upstream.path.as_str())
+    }
+
     /// What is done with a verified request whose event type cannot be read.
     pub fn untyped(&self) -> Untyped {
         self.untyped.map_or(Untyped::Forward, Untyped::from)
@@ -180,6 +196,7 @@ impl Route {
             let message = "name one upstream at least, like \"http://127.0.0.1:3000\"";
             return Err(Problem::at(&at.key("upstream"), message));
         }
+        self.check_paths(at)?;
         self.check_events(at, warnings)?;
         for (position, name) in self.forward_headers.needless() {
             let message =
@@ -193,6 +210,23 @@ impl Route {
             warnings.push(Problem::at(&at.key("path"), PATH_LIKE_A_SECRET));
         }
         Ok(())
+    }
+
+    /// All paths of the route begin with what is left out, and all its upstreams have the same path.
+    fn check_paths(&self, at: &KeyPath) -> Result<(), Problem> {
+        let rest = self.path.text().strip_prefix(self.strip_prefix());
+        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let message =
+                format!("not every path of the route {} begins with this: write the beginning of it", self.path);
+            return Err(Problem::at(&at.key("strip_prefix"), message));
+        }
+        match self.upstream.iter().position(|upstream| upstream.path != self.upstream_path()) {
+            Some(position) => {
+                let message = "the upstreams of a route are replicas: give all of them the same path";
+                Err(Problem::at(&at.key("upstream").entry(position), message))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_source<'s>(

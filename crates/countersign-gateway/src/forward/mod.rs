@@ -20,6 +20,7 @@ mod places;
 mod pool;
 mod report;
 mod response;
+mod target;
 mod transport;
 
 use std::convert::Infallible;
@@ -48,6 +49,7 @@ pub use failure::Failure;
 use headers::headers_for_upstream;
 pub use in_flight::InFlight;
 pub use places::Places;
+pub use target::PathChange;
 
 use crate::trust::Opened;
 use crate::upstream::{Upstream, Upstreams};
@@ -67,6 +69,15 @@ pub struct Timeouts {
     pub idle: Duration,
 }
 
+/// How a request is changed on its way to the backends of a route.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The client headers that are forwarded although they steer a backend.
+    pub opened: Opened,
+    /// The change of its path.
+    pub path: PathChange,
+}
+
 /// Forwards verified requests to the backends of one route.
 #[derive(Clone)]
 pub struct Forward {
@@ -76,24 +87,24 @@ pub struct Forward {
 struct Target {
     upstreams: Arc<dyn Upstreams>,
     timeouts: Timeouts,
-    opened: Opened,
+    changes: Changes,
     places: Places,
     in_flight: InFlight,
     latency: Histogram,
 }
 
 impl Forward {
-    /// Forwards to `upstreams`, over at most as many connections as there are `places`. Trusted headers and those in
-    /// `opened` are passed on. Requests beyond the limit of `in_flight` are not sent. The time until the head of each response is recorded in `latency`.
+    /// Forwards to `upstreams`, over at most as many connections as there are `places`. Requests are sent with
+    /// these `changes`. Requests beyond the limit of `in_flight` are not sent. The time until the head of each response is recorded in `latency`.
     pub fn new(
         upstreams: Arc<dyn Upstreams>,
         timeouts: Timeouts,
-        opened: Opened,
+        changes: Changes,
         places: Places,
         in_flight: InFlight,
         latency: Histogram,
     ) -> Self {
-        Self { route: Arc::new(Target { upstreams, timeouts, opened, places, in_flight, latency }) }
+        Self { route: Arc::new(Target { upstreams, timeouts, changes, places, in_flight, latency }) }
     }
 }
 
@@ -127,7 +138,8 @@ impl Target {
         )]
         let body = body.into_bytes().expect("the body of a verified delivery");
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.opened), body };
+        let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
+        let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.changes.opened), body };
         let mut tries = Tries::default();
         let started = SystemClock.instant();
         let outcome = tokio::time::timeout(self.timeouts.response, self.send(&outgoing, &mut tries)).await;

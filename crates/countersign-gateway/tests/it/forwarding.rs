@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Peer, Upstream, soon};
-use countersign_gateway::forward::{Forward, InFlight, Places, Timeouts};
-use countersign_gateway::trust::Opened;
+use countersign_gateway::forward::{Changes, Forward, InFlight, Places, Timeouts};
 use countersign_gateway::upstream;
 use countersign_tower::DeliveryBody;
 use http::{Request, StatusCode};
@@ -48,7 +47,7 @@ fn forward_to(upstream: &Upstream) -> Forward {
     Forward::new(
         upstreams,
         Timeouts { connect, response, idle },
-        Opened::default(),
+        Changes::default(),
         Places::new(1000),
         InFlight::new(None, Gauge::default()),
         Histogram::new([1.0]),

@@ -19,6 +19,7 @@ mod logging;
 mod model;
 mod other_clients;
 mod outages;
+mod paths;
 mod presets;
 mod probes;
 mod proxies;
