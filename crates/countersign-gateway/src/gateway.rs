@@ -13,17 +13,18 @@ use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
 use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, verify};
 use http::header::ALLOW;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::config::ProbeSpec;
 use crate::connection::Connection;
-use crate::forward::{self, Forward, Places, Timeouts};
-use crate::ledger::{Entry, Ledger, RouteLedger};
+use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
+use crate::ledger::{Entry, Ledger, RouteLedger, Unrouted};
 use crate::proxies::TrustedProxies;
-use crate::route::Table;
+use crate::route::{Table, host_of};
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
@@ -54,6 +55,7 @@ struct Served {
 
 struct Route {
     ledger: RouteLedger,
+    probe: Option<ProbeSpec>,
     /// head → body → verify → filter → claim → forward → settle
     verify: Verify<Forward, Keys>,
 }
@@ -106,22 +108,34 @@ impl Routes {
         let well_formed = head::check(&head, head.extensions.get::<TwoFramings>().is_some());
         let route = well_formed.ok().and_then(|()| served.table.find(&head));
         let (reason, response) = match (well_formed, route) {
-            (Err(malformed), _) => (malformed.code(), bad_request(malformed)),
-            (Ok(()), None) => ("no_route", no_route()),
-            (Ok(()), Some(_)) if head.method != Method::POST => ("method_not_allowed", method_not_allowed()),
+            (Err(malformed), _) => (Some(malformed.code()), bad_request(malformed)),
+            (Ok(()), None) => (Some("no_route"), no_route()),
+            (Ok(()), Some(route)) if route.probe.is_some() && is_probe(&head.method) => (None, probed(&head.method)),
+            (Ok(()), Some(_)) if head.method != Method::POST => (Some("method_not_allowed"), method_not_allowed()),
             // The layer of the route records it. A clone is ready at once, because its inner service is always ready.
             (Ok(()), Some(route)) => {
                 return ResponseFuture::of(route.verify.clone().call(Request::from_parts(head, body)));
             }
         };
         let latency = self.clock.instant().saturating_duration_since(arrived);
-        let peer = head.extensions.get().map(Connection::peer);
-        let entry = Entry::rejected(reason, response.status(), peer, latency);
+        let (status, peer) = (response.status(), head.extensions.get().map(Connection::peer));
+        let entry = match reason {
+            Some(reason) => Entry::rejected(reason, status, peer, latency),
+            None => Entry::probed(status, peer, latency),
+        };
         match route {
             Some(route) => route.ledger.record(&entry),
-            None => self.ledger.record(&entry),
+            None => self.ledger.record(&entry, || self.unrouted(&head)),
         }
         ResponseFuture::ready(response)
+    }
+
+    /// What a request without a route asked for, and the route that it just misses.
+    fn unrouted(&self, head: &request::Parts) -> Unrouted {
+        let hint = self.served.load().table.near(head).map(|(path, difference)| {
+            format!("only {} differs from the route {path}: correct the sender's URL or the route", difference.as_str())
+        });
+        Unrouted::new(head.method.as_str(), host_of(head), head.uri.path(), hint)
     }
 }
 
@@ -189,9 +203,13 @@ impl Route {
             response: route.upstream_timeout,
             idle: route.upstream_idle_timeout,
         };
-        let opened = route.forward_headers.clone();
+        let changes = Changes {
+            opened: route.forward_headers.clone(),
+            path: PathChange::new(route.strip_prefix(), route.upstream_path()),
+        };
+        let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
         let latency = ledger.metrics().upstream.clone();
-        let forward = Forward::new(Arc::clone(upstreams), timeouts, opened, places.clone(), latency);
+        let forward = Forward::new(Arc::clone(upstreams), timeouts, changes, places.clone(), in_flight, latency);
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_request(move |head| {
@@ -214,7 +232,7 @@ impl Route {
         if let Some(events) = &route.events {
             layer = layer.events(events.filter().clone());
         }
-        Self { ledger, verify: layer.layer(forward) }
+        Self { ledger, probe: route.probe, verify: layer.layer(forward) }
     }
 }
 
@@ -224,6 +242,20 @@ fn bad_request(malformed: Malformed) -> Response<Body> {
 
 fn no_route() -> Response<Body> {
     own(problem::response(StatusCode::NOT_FOUND, "no_route", "no route is configured for this host and path"))
+}
+
+/// Whether a sender or a monitor asks in this way if the URL exists.
+fn is_probe(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+fn probed(method: &Method) -> Response<Body> {
+    let mut response = Response::new(Either::Right(Full::default()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if *method == Method::OPTIONS {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS, POST"));
+    }
+    response
 }
 
 fn method_not_allowed() -> Response<Body> {

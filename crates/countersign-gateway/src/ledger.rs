@@ -8,6 +8,7 @@ use countersign::clock::Clock;
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
+use crate::config::shown;
 use crate::connection::Peer;
 use crate::log::Log;
 use crate::metrics::{Counts, RouteMetrics};
@@ -15,6 +16,8 @@ use crate::serve::Ending;
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
+/// The most bytes of a method, host or path in a log line.
+const MAX_SHOWN: usize = 200;
 
 /// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,33 @@ pub struct Entry<'a> {
     pub verification_time: Option<Duration>,
     /// Whether an expired secret of the source matches the signature.
     pub fits_expired_secret: bool,
+}
+
+/// What a request without a route asked for, for its log line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unrouted {
+    /// The method.
+    pub method: String,
+    /// The host, if there is exactly one.
+    pub host: Option<String>,
+    /// The path without the query.
+    pub path: String,
+    /// The route that it was probably meant for.
+    pub hint: Option<String>,
+}
+
+impl Unrouted {
+    /// Shortens what a client wrote, and hides what could be a secret.
+    pub fn new(method: &str, host: Option<&str>, path: &str, hint: Option<String>) -> Self {
+        Self { method: shortened(method), host: host.map(shortened), path: shortened(path), hint }
+    }
+}
+
+/// At most [`MAX_SHOWN`] bytes of what a client wrote.
+fn shortened(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_SHOWN);
+    let (shown, dots) = (shown(&text[..end]), if end < text.len() { "…" } else { "" });
+    format!("{shown}{dots}")
 }
 
 /// Records the outcome of each request, once.
@@ -67,6 +97,11 @@ impl<'a> Entry<'a> {
             verification_time: None,
             fits_expired_secret: false,
         }
+    }
+
+    /// A probe that was answered without a backend.
+    pub fn probed(status: StatusCode, peer: Option<&'a Peer>, latency: Duration) -> Self {
+        Self { outcome: "probed", reason: None, ..Self::rejected("", status, peer, latency) }
     }
 
     /// A request that the layer of a route reports.
@@ -108,10 +143,10 @@ impl Ledger {
         RouteLedger { ledger: self.clone(), metrics: self.counts.of_route(&name), name }
     }
 
-    /// Records the outcome of a request without a route.
-    pub fn record(&self, entry: &Entry<'_>) {
+    /// Records the outcome of a request without a route. What it asked for is only read if there is a line for it.
+    pub fn record(&self, entry: &Entry<'_>, unrouted: impl FnOnce() -> Unrouted) {
         self.count(&self.no_route, entry);
-        self.log(&self.no_route, entry);
+        self.log(&self.no_route, entry, || Some(unrouted()));
     }
 
     /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to.
@@ -127,18 +162,24 @@ impl Ledger {
         self.counts.count(route, entry.outcome, entry.reason.unwrap_or_default());
     }
 
-    fn log(&self, route: &str, entry: &Entry<'_>) {
+    fn log(&self, route: &str, entry: &Entry<'_>, unrouted: impl FnOnce() -> Option<Unrouted>) {
         let Entry { outcome, reason, verified, .. } = *entry;
         // Anyone can send unverified requests, so the rate of their lines is limited.
         if verified.is_none() && !self.log.admits_unverified(reason.unwrap_or_default(), self.clock.instant()) {
             return;
         }
+        let unrouted = unrouted();
+        let unrouted = unrouted.as_ref();
         tracing::info!(
             route,
             outcome,
             reason,
             expired_secret = entry.fits_expired_secret.then_some(true),
             status = entry.status.map(|status| status.as_u16()),
+            method = unrouted.map(|unrouted| unrouted.method.as_str()),
+            host = unrouted.and_then(|unrouted| unrouted.host.as_deref()),
+            path = unrouted.map(|unrouted| unrouted.path.as_str()),
+            hint = unrouted.and_then(|unrouted| unrouted.hint.as_deref()),
             peer = entry.peer.map(tracing::field::display),
             message_id = verified.map(|verified| verified.message_id().as_str()),
             key = verified.map(Verified::key_label),
@@ -164,7 +205,7 @@ impl RouteLedger {
         if entry.fits_expired_secret {
             self.metrics.expired_secret.inc();
         }
-        self.ledger.log(&self.name, entry);
+        self.ledger.log(&self.name, entry, || None);
     }
 
     /// The metrics of the route.

@@ -5,13 +5,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use http::Uri;
-use http::uri::{Authority, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::values::text;
+use crate::path::PathPattern;
 use crate::serve::head::is_host_name;
 
 const A_URL: &str = "an upstream is a URL, like \"http://127.0.0.1:3000\"";
@@ -106,18 +107,20 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 pub struct UpstreamSpec {
     /// The host and port. Without a port: 80.
     pub authority: Authority,
+    /// The path before that of the request, without a slash at the end. Often empty.
+    pub path: String,
 }
 
 impl fmt::Display for UpstreamSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.authority.fmt(f)
+        write!(f, "{}{}", self.authority, self.path)
     }
 }
 
 impl<'de> Deserialize<'de> for UpstreamSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text(deserializer, "a URL like \"http://127.0.0.1:3000\"", |text| {
-            upstream(text).map(|authority| Self { authority })
+            upstream(text).map(|(authority, path)| Self { authority, path })
         })
     }
 }
@@ -129,28 +132,40 @@ impl JsonSchema for UpstreamSpec {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "The URL of a backend: `http`, a host and a port, without a path. Default port: 80.",
+            "description": "The URL of a backend: `http`, a host and a port. Default port: 80. A path is put before that of each request.",
             "type": "string",
-            "pattern": "^[Hh][Tt][Tt][Pp]://[^/?#@]+/?$",
-            "examples": ["http://127.0.0.1:3000"],
+            "pattern": "^[Hh][Tt][Tt][Pp]://[^/?#@]+(/[^?#]*)?$",
+            "examples": ["http://127.0.0.1:3000", "http://127.0.0.1:3000/hooks"],
         })
     }
 }
 
-fn upstream(text: &str) -> Result<Authority, &'static str> {
+/// The authority of a URL, and its path without a slash at the end.
+fn upstream(text: &str) -> Result<(Authority, String), &'static str> {
     let uri: Uri = text.parse().map_err(|_| A_URL)?;
     let parts = uri.into_parts();
     match (parts.scheme, parts.authority, parts.path_and_query) {
         (Some(scheme), _, _) if scheme == Scheme::HTTPS => {
             Err("https to an upstream is not supported yet: put the gateway beside the backend and use http")
         }
-        (Some(scheme), Some(authority), path)
-            if scheme == Scheme::HTTP && path.as_ref().is_none_or(|path| path == "/") && !text.contains('#') =>
-        {
-            check_authority(&authority).map(|()| authority)
+        (Some(scheme), Some(authority), target) if scheme == Scheme::HTTP && !text.contains(['#', '?']) => {
+            let path = target.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/');
+            check_authority(&authority)?;
+            check_path(path).map(|()| (authority, path.to_owned()))
         }
-        (Some(_), Some(_), _) => Err("an upstream has no path: a request keeps the path that it came with"),
+        (Some(_), Some(_), _) => Err("an upstream has no query and no fragment: a request keeps its own query"),
         _ => Err(A_URL),
+    }
+}
+
+/// Checks a path that replaces the beginning of others. It has no slash at the end.
+pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
+    match PathPattern::parse(path) {
+        _ if path.is_empty() => Ok(()),
+        _ if path.starts_with("//") => Err("a path begins with one slash, like \"/hooks\""),
+        Ok(PathPattern::Exact(_)) => Ok(()),
+        Ok(PathPattern::Below(_)) => Err("leave out `*`: the path is the beginning of others, like \"/hooks\""),
+        Err(error) => Err(error),
     }
 }
 

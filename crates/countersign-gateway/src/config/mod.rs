@@ -55,7 +55,7 @@ pub use presets::PresetSpec;
 pub use proxies::ProxySpec;
 pub use public_keys::PublicKeySpec;
 pub use replay::{ReplaySpec, StoreSpec};
-pub use routes::{Route, UntypedSpec};
+pub use routes::{ProbeSpec, Route, UntypedSpec};
 pub use secrets::{EncodingSpec, SecretOrigin, SecretRef};
 pub use sender::{DuplicatesSpec, HeadersSpec};
 pub use server::Server;

@@ -26,7 +26,7 @@ pub enum PresetSpec {
     Standard,
     /// The Gemini API. It retries for 24 h.
     Gemini,
-    /// OpenAI. It retries for 72 h. A secret without `whsec_` is the key itself.
+    /// `OpenAI`. It retries for 72 h. A secret without `whsec_` is the key itself.
     OpenAi,
     /// Anthropic.
     Anthropic,

@@ -14,7 +14,7 @@ use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
 use super::source::SourceConfig;
 use super::targets::PATH_LIKE_A_SECRET;
-use super::values::text;
+use super::values::{count, text};
 use super::{duration, limits, size, targets};
 use crate::path::PathPattern;
 use crate::route::Host;
@@ -39,10 +39,16 @@ pub struct Route {
     pub host: Option<Host>,
     /// The name of the source that verifies requests.
     pub source: String,
-    /// The backends, at least one. Requests go to each in turn. With two or more, backends that do not accept connections
+    /// The backends, at least one. If they have a path, like `http://127.0.0.1:3000/hooks`, it stands before that of each
+    /// request, and must be the same for all. Requests go to each in turn. With two or more, backends that do not accept connections
     /// are skipped.
     #[schemars(length(min = 1))]
     pub upstream: Vec<UpstreamSpec>,
+    /// The beginning of the route's path that is left out in requests to the backends, like "/hooks". If an upstream has a
+    /// path, that stands in its place. Default: nothing is left out.
+    #[serde(default, deserialize_with = "targets::strip_prefix")]
+    #[schemars(schema_with = "targets::strip_prefix_schema")]
+    pub strip_prefix: Option<String>,
     /// The event types that are forwarded: exact types, prefixes like `batch.*`, or `*`. Others get 204. Default: all.
     pub events: Option<Events>,
     /// What is done with a verified request whose event type cannot be read. Only with `events`. Default: "forward".
@@ -50,6 +56,9 @@ pub struct Route {
     /// Whether gRPC calls are rejected with `grpc-status` in place of an HTTP status. Default: false.
     #[serde(default)]
     pub grpc: bool,
+    /// "204": `GET`, `HEAD` and `OPTIONS` get 204 and are not forwarded, for senders and monitors that check a URL in this
+    /// way. Default: they get 405.
+    pub probe: Option<ProbeSpec>,
     /// Client headers that are forwarded although they steer a backend. Something in front of the gateway has to set them.
     /// Default: none.
     #[serde(default, deserialize_with = "targets::opened")]
@@ -68,6 +77,11 @@ pub struct Route {
     #[serde(default = "default_upstream_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub upstream_timeout: Duration,
+    /// How many requests may be at the backends of the route at once, until the end of their responses. Further ones get 503
+    /// (`over_capacity`) with `Retry-After`, and are not forwarded. Default: no limit.
+    #[serde(default, deserialize_with = "in_flight")]
+    #[schemars(range(min = 1))]
+    pub max_in_flight: Option<usize>,
     /// How long a connection to a backend may be idle before it is not used again. Keep it below the backend's own
     /// keep-alive timeout. Default: 1.5 s.
     #[serde(default = "default_upstream_idle_timeout", with = "duration")]
@@ -78,6 +92,24 @@ pub struct Route {
     #[serde(default, deserialize_with = "duration::optional::deserialize")]
     #[schemars(schema_with = "duration::schema")]
     pub connect_timeout: Option<Duration>,
+}
+
+/// How a request that only checks whether the URL exists is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "Probe")]
+pub enum ProbeSpec {
+    /// With 204.
+    #[serde(rename = "204")]
+    NoContent,
+}
+
+impl<'de> Deserialize<'de> for ProbeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "\"204\"", |text| match text {
+            "204" => Ok(Self::NoContent),
+            _ => Err("the only response is \"204\""),
+        })
+    }
 }
 
 /// What is done with a verified request whose event type cannot be read, on a route with `events`.
@@ -110,6 +142,10 @@ impl From<UntypedSpec> for Untyped {
     }
 }
 
+fn in_flight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    count(deserializer, 1..=usize::MAX, "no request would be forwarded: allow one at least").map(Some)
+}
+
 fn default_body_limit() -> usize {
     VerifyLayer::DEFAULT_BODY_LIMIT
 }
@@ -132,6 +168,16 @@ impl Route {
         self.connect_timeout.unwrap_or(CONNECT_TIMEOUT.min(self.upstream_timeout))
     }
 
+    /// The beginning of paths that is left out, without a slash at the end. Often empty.
+    pub fn strip_prefix(&self) -> &str {
+        self.strip_prefix.as_deref().unwrap_or_default()
+    }
+
+    /// The path of the upstreams, without a slash at the end. Often empty.
+    pub fn upstream_path(&self) -> &str {
+        self.upstream.first().map_or("", |upstream| upstream.path.as_str())
+    }
+
     /// What is done with a verified request whose event type cannot be read.
     pub fn untyped(&self) -> Untyped {
         self.untyped.map_or(Untyped::Forward, Untyped::from)
@@ -150,6 +196,7 @@ impl Route {
             let message = "name one upstream at least, like \"http://127.0.0.1:3000\"";
             return Err(Problem::at(&at.key("upstream"), message));
         }
+        self.check_paths(at)?;
         self.check_events(at, warnings)?;
         for (position, name) in self.forward_headers.needless() {
             let message =
@@ -163,6 +210,23 @@ impl Route {
             warnings.push(Problem::at(&at.key("path"), PATH_LIKE_A_SECRET));
         }
         Ok(())
+    }
+
+    /// All paths of the route begin with what is left out, and all its upstreams have the same path.
+    fn check_paths(&self, at: &KeyPath) -> Result<(), Problem> {
+        let rest = self.path.text().strip_prefix(self.strip_prefix());
+        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let message =
+                format!("not every path of the route {} begins with this: write the beginning of it", self.path);
+            return Err(Problem::at(&at.key("strip_prefix"), message));
+        }
+        match self.upstream.iter().position(|upstream| upstream.path != self.upstream_path()) {
+            Some(position) => {
+                let message = "the upstreams of a route are replicas: give all of them the same path";
+                Err(Problem::at(&at.key("upstream").entry(position), message))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_source<'s>(

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
-use super::addresses::is_host;
+use super::addresses::{check_path, is_host};
 use super::hide::{is_like_a_secret, is_marked};
 use super::values::text;
 use crate::path::PathPattern;
@@ -25,6 +25,22 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathPat
 
 pub(super) fn path_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": "^/", "maxLength": 4097, "examples": ["/gemini", "/hooks/*"] })
+}
+
+/// Reads the beginning of paths that is left out, without slashes at the end.
+pub(super) fn strip_prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let prefix = text(deserializer, "the beginning of a path, like \"/hooks\"", |text| {
+        let prefix = text.trim_end_matches('/');
+        if prefix.is_empty() {
+            return Err("nothing would be left out: write the beginning of the route's path, like \"/hooks\"");
+        }
+        check_path(prefix).map(|()| prefix.to_owned())
+    });
+    prefix.map(Some)
+}
+
+pub(super) fn strip_prefix_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^/", "maxLength": 4097, "examples": ["/hooks"] })
 }
 
 /// Reads the host that a route is for.

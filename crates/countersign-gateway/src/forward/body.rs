@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::Connection;
+use super::in_flight::Slot;
 use super::{pool, report, response};
 use crate::upstream::Upstream;
 
@@ -35,6 +36,8 @@ struct Open {
     upstream: Arc<Upstream>,
     max_idle: Duration,
     stall_timeout: Duration,
+    /// Until the end of the body, the request is at the backend.
+    _slot: Slot,
     /// The timer of the stall timeout, once one was needed. Reused from one wait to the next.
     stalled: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
@@ -43,15 +46,18 @@ struct Open {
 impl UpstreamBody {
     /// The body that arrives on this connection.
     ///
-    /// `stall_timeout` is the maximum time between two pieces. Afterwards the connection may be idle for `max_idle`.
+    /// `stall_timeout` is the maximum time between two pieces. Afterwards the connection may be idle for `max_idle`. The
+    /// request keeps its `slot` until then.
     pub(super) fn new(
         incoming: Incoming,
         connection: Connection,
         upstream: Arc<Upstream>,
         stall_timeout: Duration,
         max_idle: Duration,
+        slot: Slot,
     ) -> Self {
-        let open = Open { connection, upstream, max_idle, stall_timeout, stalled: None, is_waiting: false };
+        let open =
+            Open { connection, upstream, max_idle, stall_timeout, _slot: slot, stalled: None, is_waiting: false };
         if incoming.is_end_stream() {
             open.finish();
             return Self { incoming, open: None, has_failed: false };

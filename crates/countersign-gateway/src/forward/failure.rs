@@ -12,6 +12,10 @@ pub enum Failure {
     Unreachable,
     /// The maximum number of connections to upstreams is in use.
     Busy,
+    /// As many requests of the route as `max_in_flight` allows are at its backends.
+    OverCapacity,
+    /// With the path of the upstream in front, the path of the request is too long.
+    PathTooLong,
     /// The head of the response did not arrive in time.
     Timeout,
     /// The backend sent something that is not an HTTP/1 response, or only a part of one. It may have
@@ -27,6 +31,8 @@ impl Failure {
         match self {
             Self::Unreachable => "upstream_unreachable",
             Self::Busy => "upstream_busy",
+            Self::OverCapacity => "over_capacity",
+            Self::PathTooLong => "path_too_long",
             Self::Timeout => "upstream_timeout",
             Self::Malformed => "upstream_malformed",
             Self::Status(_) => "upstream_status",
@@ -44,6 +50,11 @@ impl Failure {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many requests to backends are in progress: retry later".to_owned(),
             ),
+            Self::OverCapacity => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "as many deliveries as the route allows are being handled: retry later".to_owned(),
+            ),
+            Self::PathTooLong => (StatusCode::URI_TOO_LONG, "the path is too long for the backend".to_owned()),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "the backend took too long to respond".to_owned()),
             Self::Malformed => {
                 (StatusCode::BAD_GATEWAY, "the backend's response is not valid HTTP, or is incomplete".to_owned())
@@ -53,7 +64,7 @@ impl Failure {
             }
         };
         let mut response = problem::response(status, self.code(), &detail);
-        if self == Self::Busy {
+        if matches!(self, Self::Busy | Self::OverCapacity) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response.extensions_mut().insert(FailureCode(self.code()));

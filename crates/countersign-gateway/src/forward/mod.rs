@@ -15,10 +15,12 @@ mod body;
 mod connection;
 mod failure;
 mod headers;
+mod in_flight;
 mod places;
 mod pool;
 mod report;
 mod response;
+mod target;
 mod transport;
 
 use std::convert::Infallible;
@@ -45,7 +47,9 @@ pub use body::{BodyError, UpstreamBody};
 use connection::{Connection, ExchangeError};
 pub use failure::Failure;
 use headers::headers_for_upstream;
+pub use in_flight::InFlight;
 pub use places::Places;
+pub use target::PathChange;
 
 use crate::trust::Opened;
 use crate::upstream::{Upstream, Upstreams};
@@ -65,6 +69,15 @@ pub struct Timeouts {
     pub idle: Duration,
 }
 
+/// How a request is changed on its way to the backends of a route.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The client headers that are forwarded although they steer a backend.
+    pub opened: Opened,
+    /// The change of its path.
+    pub path: PathChange,
+}
+
 /// Forwards verified requests to the backends of one route.
 #[derive(Clone)]
 pub struct Forward {
@@ -74,22 +87,24 @@ pub struct Forward {
 struct Target {
     upstreams: Arc<dyn Upstreams>,
     timeouts: Timeouts,
-    opened: Opened,
+    changes: Changes,
     places: Places,
+    in_flight: InFlight,
     latency: Histogram,
 }
 
 impl Forward {
-    /// Forwards to `upstreams`, over at most as many connections as there are `places`. Trusted headers and those in
-    /// `opened` are passed on. The time until the head of each response is recorded in `latency`.
+    /// Forwards to `upstreams`, over at most as many connections as there are `places`. Requests are sent with
+    /// these `changes`. Requests beyond the limit of `in_flight` are not sent. The time until the head of each response is recorded in `latency`.
     pub fn new(
         upstreams: Arc<dyn Upstreams>,
         timeouts: Timeouts,
-        opened: Opened,
+        changes: Changes,
         places: Places,
+        in_flight: InFlight,
         latency: Histogram,
     ) -> Self {
-        Self { route: Arc::new(Target { upstreams, timeouts, opened, places, latency }) }
+        Self { route: Arc::new(Target { upstreams, timeouts, changes, places, in_flight, latency }) }
     }
 }
 
@@ -115,6 +130,7 @@ impl Service<Request<DeliveryBody>> for Forward {
 
 impl Target {
     async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<UpstreamBody>, Failure> {
+        let slot = self.in_flight.enter().ok_or(Failure::OverCapacity)?;
         let (head, body) = request.into_parts();
         #[expect(
             clippy::expect_used,
@@ -122,7 +138,8 @@ impl Target {
         )]
         let body = body.into_bytes().expect("the body of a verified delivery");
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.opened), body };
+        let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
+        let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.changes.opened), body };
         let mut tries = Tries::default();
         let started = SystemClock.instant();
         let outcome = tokio::time::timeout(self.timeouts.response, self.send(&outgoing, &mut tries)).await;
@@ -139,7 +156,7 @@ impl Target {
             report::no_response(&upstream, &unusable);
             return Err(unusable.failure());
         }
-        let body = UpstreamBody::new(incoming, connection, upstream, self.timeouts.response, self.timeouts.idle);
+        let body = UpstreamBody::new(incoming, connection, upstream, self.timeouts.response, self.timeouts.idle, slot);
         Ok(Response::from_parts(head, body))
     }
 

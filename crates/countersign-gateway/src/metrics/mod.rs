@@ -49,6 +49,7 @@ pub struct Counts {
     verification: Family<RouteLabels, Histogram, Buckets>,
     upstream: Family<RouteLabels, Histogram, Buckets>,
     expired_secret: Family<RouteLabels, Counter>,
+    in_flight: Family<RouteLabels, Gauge<i64, AtomicI64>>,
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
     accelerated: Counter,
@@ -70,6 +71,7 @@ impl Default for Counts {
             verification: Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 }),
             upstream: Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 }),
             expired_secret: Family::default(),
+            in_flight: Family::default(),
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
             accelerated: Counter::default(),
@@ -188,6 +190,8 @@ impl Metrics {
             "Deliveries rejected as signature_mismatch whose signature fits a secret that has expired",
             self.counts.expired_secret.clone(),
         );
+        let in_flight = "Requests of the route that are at its backends, until the end of the response";
+        registry.register("in_flight", in_flight, self.counts.in_flight.clone());
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
         registry.register("store_capacity", "Ids that the replay store has room for", self.store_capacity.clone());
@@ -273,6 +277,7 @@ impl Counts {
             verification: self.verification.get_or_create_owned(&labels),
             upstream: self.upstream.get_or_create_owned(&labels),
             expired_secret: self.expired_secret.get_or_create_owned(&labels),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
         }
     }
 
@@ -319,4 +324,6 @@ pub struct RouteMetrics {
     pub upstream: Histogram,
     /// Deliveries that were signed with a secret that has expired.
     pub expired_secret: Counter,
+    /// Requests that are at a backend.
+    pub in_flight: Gauge<i64, AtomicI64>,
 }

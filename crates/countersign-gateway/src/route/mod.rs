@@ -1,5 +1,7 @@
 //! Finds the route of a request: by its exact host, and by its exact path or a prefix of it.
 
+mod near;
+
 use std::net::Ipv6Addr;
 
 use http::header::HOST;
@@ -7,6 +9,8 @@ use http::request;
 
 use crate::connection::Connection;
 use crate::path::{PathPattern, continues, readings};
+
+pub use near::Difference;
 
 /// The host of a route, without port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +119,13 @@ impl<T> Table<T> {
             }
         }
         Some(&entry.route)
+    }
+
+    /// The route that a request without a route just misses: only a slash or the letter case of its path differs.
+    pub fn near(&self, head: &request::Parts) -> Option<(&PathPattern, Difference)> {
+        let (path, host) = (head.uri.path(), host_of(head));
+        let of_host = self.entries.iter().filter(|entry| entry.is_for(host));
+        of_host.into_iter().find_map(|entry| Some((&entry.path, near::difference(&entry.path, path)?)))
     }
 }
 

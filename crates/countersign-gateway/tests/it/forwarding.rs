@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Peer, Upstream, soon};
-use countersign_gateway::forward::{Forward, Places, Timeouts};
-use countersign_gateway::trust::Opened;
+use countersign_gateway::forward::{Changes, Forward, InFlight, Places, Timeouts};
 use countersign_gateway::upstream;
 use countersign_tower::DeliveryBody;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
@@ -47,8 +47,9 @@ fn forward_to(upstream: &Upstream) -> Forward {
     Forward::new(
         upstreams,
         Timeouts { connect, response, idle },
-        Opened::default(),
+        Changes::default(),
         Places::new(1000),
+        InFlight::new(None, Gauge::default()),
         Histogram::new([1.0]),
     )
 }

@@ -47,6 +47,40 @@ async fn deliveries_that_would_need_too_many_files_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn deliveries_beyond_the_capacity_of_a_route_are_told_to_come_back() {
+    let (backend, tell) = Backend::holding().await;
+    let gateway = before(&[backend.address()], "max_in_flight = 1").await;
+    let in_flight = "countersign_in_flight{route=\"/hook\"}";
+    let mut held = Raw::open(gateway.address).await;
+    held.write(delivery("msg_1", "{}").bytes()).await;
+    backend.has_seen(1).await;
+    assert_eq!(gateway.metric(in_flight).await, Some(1.0));
+    let reply = deliver(&gateway, "msg_2").await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (503, "over_capacity"));
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    assert_eq!(gateway.count("released", "over_capacity").await.to_string(), "1");
+    assert_eq!(backend.seen().len(), 1);
+    tell.send(200).expect("the backend waits");
+    assert_eq!(held.answer().await.expect("a response").status, StatusCode::OK);
+    until("the slot is free", async || gateway.metric(in_flight).await == Some(0.0)).await;
+    // The claim was released, so the retry is handled.
+    for id in ["msg_2", "msg_3"] {
+        assert_eq!(deliver(&gateway, id).await.status, StatusCode::OK);
+        until("the slot is free", async || gateway.metric(in_flight).await == Some(0.0)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_timed_out_is_not_at_the_backend_any_more() {
+    let (upstream, _tell) = Backend::holding().await;
+    let gateway = before(&[upstream.address()], "max_in_flight = 1\nupstream_timeout = \"300ms\"").await;
+    assert_eq!(deliver(&gateway, "msg_1").await.status, StatusCode::GATEWAY_TIMEOUT);
+    let in_flight = "countersign_in_flight{route=\"/hook\"}";
+    until("the slot is free", async || gateway.metric(in_flight).await == Some(0.0)).await;
+    assert_eq!(deliver(&gateway, "msg_2").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_upstream_that_accepts_nothing_is_passed_over_after_the_connect_timeout() {
     // Its accept queue is full, so that new connections get no reply.
     let socket = TcpSocket::new_v4().expect("a socket");

@@ -25,6 +25,10 @@ pub(crate) fn accepted() -> Vec<String> {
         change("{ env = \"TEST_SECRET\" }", "{ env = \"TEST_SECRET\", encoding = \"prefix\" }"),
         change("[\"127.0.0.1:18080\"]", "[\"127.0.0.1:18080\", { address = \"[::1]:18080\", proxy_protocol = true }]"),
         change("[\"127.0.0.1:18080\"]", "[{ address = \"127.0.0.1:18080\", proxy_protocol = false }]"),
+        change("events =", "probe = \"204\"\nevents ="),
+        change("events =", "max_in_flight = 1\nevents ="),
+        change("events =", "strip_prefix = \"/gemini/\"\nevents ="),
+        change("http://127.0.0.1:3000", "http://127.0.0.1:3000/hooks/"),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
