@@ -150,7 +150,7 @@ async fn a_payload_is_an_event_or_json_or_bytes() {
         assert_eq!(setup.store.in_flight(), 0);
     }
     let (status, body) = deliver_to(app(), "/bytes", &delivery("msg_3", "{}")).await;
-    assert_eq!((status, &*body), (StatusCode::OK, "{}"), "so another handler may have it");
+    assert_eq!((status, &*body), (StatusCode::OK, "{}"), "so another attempt may be handled");
 }
 
 #[tokio::test]
@@ -190,7 +190,11 @@ async fn the_extractors_reject_a_forgery_while_the_layer_observes() {
     let (status, body) = deliver_to(app(), "/hook", &event("msg_1")).await;
     assert_eq!((status, &*body), (StatusCode::OK, "msg_1 batch.succeeded batch_1"));
     let (status, body) = deliver_to(app(), "/hook", &event("msg_1")).await;
-    assert_eq!((status, &*body), (StatusCode::OK, "msg_1 batch.succeeded batch_1"), "genuine, so there is proof");
+    assert_eq!(
+        (status, &*body),
+        (StatusCode::OK, "msg_1 batch.succeeded batch_1"),
+        "it is authentic, so it is extracted"
+    );
     let (status, body) = deliver_to(app(), "/hook", &forgery("msg_2", EVENT)).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(body.contains(r#""code":"signature_mismatch""#), "{body}");

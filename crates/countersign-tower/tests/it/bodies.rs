@@ -188,7 +188,7 @@ async fn a_body_that_is_always_ready_does_not_escape_its_timeout() {
     let others = tokio::spawn(async { tokio::task::yield_now().await });
     let reply = reply(layer.layer(handler.clone()).oneshot(request).await.expect("no failure")).await;
     assert_eq!((reply.status.as_u16(), handler.calls()), (408, 0));
-    others.await.expect("others get their turn");
+    others.await.expect("other tasks run");
 }
 
 /// Endless empty frames, without a pause.
@@ -250,7 +250,7 @@ async fn a_body_that_fails_is_unreadable() {
     let request =
         delivery("msg_1", noise(10)).request_with(Frames { fail: true, ..Frames::every(Duration::ZERO, [noise(10)]) });
     let answer = setup.layer.layer(handler.clone()).oneshot(request).await;
-    let reply = reply(answer.expect("the layer answers")).await;
+    let reply = reply(answer.expect("the layer responds")).await;
     assert_eq!((reply.status.as_u16(), &*reply.code()), (400, "body_unreadable"));
     assert_eq!(reply.extensions.get(), Some(&Rejection::BodyUnreadable));
     assert_eq!(handler.calls(), 0);
@@ -290,7 +290,7 @@ async fn an_unread_body_is_never_parsed_as_the_next_request() {
             let reply = client.deliver(&outer, Framing::Length).await;
             assert!(reply.status.is_client_error());
             client.end().await;
-            assert!(client.reply().await.is_none(), "one request, one answer");
+            assert!(client.reply().await.is_none(), "one response for each request");
             assert_eq!(handler.calls(), 0);
         }
     }

@@ -56,7 +56,7 @@ async fn a_delivery_settles_by_its_outcome_after_its_sender_has_disconnected() {
         let meanwhile = Client::connect(addr).await.deliver(&retry, Framing::Length).await;
         assert_eq!(&*meanwhile.code(), "in_flight");
         soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
-        tell.send(status).expect("it is still at it");
+        tell.send(status).expect("it is still working");
         soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
         assert_eq!(reports.so_far(), ["refused", outcome]);
         assert_eq!((setup.store.len(), setup.store.in_flight()), (kept, 0));
@@ -76,7 +76,7 @@ async fn a_body_whose_end_settles_is_read_to_its_end() {
         handler.called(1).await;
         drop(client);
         soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
-        tell.send(status).expect("it is still at it");
+        tell.send(status).expect("it is still working");
         soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
         assert_eq!((reports.so_far(), setup.store.len(), setup.store.in_flight()), (vec![outcome], kept, 0));
     }
@@ -107,7 +107,7 @@ async fn a_call_whose_client_has_disconnected_is_settled_by_its_trailers() {
         let mut future = Box::pin(layer.grpc(true).detach(spawn).layer(handler).oneshot(request));
         assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         drop(future);
-        tell.send(()).expect("it is still at it");
+        tell.send(()).expect("it is still working");
         soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
         assert_eq!((reports.so_far(), setup.store.len(), setup.store.in_flight()), (vec![outcome], kept, 0));
     }
@@ -161,7 +161,7 @@ async fn a_panic_after_the_sender_has_disconnected_releases_the_delivery() {
     calls.wait_for(|called| *called).await.expect("the service holds it");
     drop(client);
     soon(left_alone.wait_for(|left| left.begun == 1)).await.expect("the test holds it");
-    tell.send(()).expect("it is still at it");
+    tell.send(()).expect("it is still working");
     soon(left_alone.wait_for(|left| left.ended == 1)).await.expect("the test holds it");
     assert_eq!((reports.so_far(), setup.store.is_empty()), (vec!["abandoned"], true));
 }

@@ -265,7 +265,7 @@ async fn a_call_is_settled_by_its_final_status() {
         let response = client.server_streaming(tonic::Request::new(note("go")), path, codec).await.expect("it begins");
         let (mut stream, tell) = (response.into_inner(), notes.told().await);
         for text in ["one", "two"] {
-            tell.send(Ok(note(text))).expect("somebody reads");
+            tell.send(Ok(note(text))).expect("a client reads");
             assert_eq!(soon(stream.next()).await.expect("a message").expect("no failure"), note(text));
             assert_eq!(setup.store.in_flight(), 1, "it is not over");
         }
@@ -275,7 +275,7 @@ async fn a_call_is_settled_by_its_final_status() {
                 assert!(soon(stream.next()).await.is_none());
             }
             Err(true) => {
-                tell.send(Err(Status::aborted("half-way"))).expect("somebody reads");
+                tell.send(Err(Status::aborted("half-way"))).expect("a client reads");
                 let failed = soon(stream.next()).await.expect("a word").expect_err("the failure");
                 assert_eq!(failed.code(), Code::Aborted);
             }

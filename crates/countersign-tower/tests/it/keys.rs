@@ -51,7 +51,7 @@ fn changing(first: Verifier, then: Refreshed) -> Changing {
 
 fn pinned(keys: &[&PrivateKey]) -> Verifier {
     let keys = keys.iter().map(|key| PublicKey::parse(&key.public()).expect("a public key"));
-    Verifier::builder("test").public_keys(keys).key_set(KeySet::default()).build().expect("a sound description")
+    Verifier::builder("test").public_keys(keys).key_set(KeySet::default()).build().expect("a valid description")
 }
 
 fn signed(key: &PrivateKey, body: &'static str) -> Delivery {
@@ -261,7 +261,7 @@ fn described(verifier: &Value) -> Verifier {
         (false, None) => builder.token(policy),
         (false, Some(_)) => builder.token(policy.danger_accept_unbound_bodies()),
     };
-    builder.build().expect("a sound description")
+    builder.build().expect("a valid description")
 }
 
 fn captured(request: &Value) -> Delivery {

@@ -52,7 +52,7 @@ fn noting(
 
 fn unclaimed(marks: &Marks) -> Vec<Option<Unclaimed>> {
     let marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
-    assert!(marks.iter().all(|(_, verified)| verified.is_some()), "whatever reaches the service is verified");
+    assert!(marks.iter().all(|(_, verified)| verified.is_some()), "every request that reaches the service is verified");
     marks.iter().map(|(unclaimed, _)| *unclaimed).collect()
 }
 
@@ -83,7 +83,7 @@ async fn a_duplicate_may_be_passed_on_with_a_mark_and_settles_nothing() {
         let reply = Client::connect(addr).await.deliver(&message, Framing::Length).await;
         assert_eq!((reply.status.as_u16(), &*reply.body, reply.outcome()), (status, &b"handled"[..], None));
         assert_eq!((unclaimed(&marks), told.all()), (vec![Some(Unclaimed::Duplicate)], vec!["duplicate"]));
-        assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0), "it is as done as it was");
+        assert_eq!((setup.store.len(), setup.store.in_flight()), (1, 0), "it is still a duplicate");
         // A new message has no mark, and a forged one is not passed on.
         let mut client = Client::connect(addr).await;
         client.deliver(&delivery("msg_2", "body"), Framing::Length).await;
@@ -315,7 +315,7 @@ async fn filtered(layer: &crate::common::TestLayer, delivery: &Delivery) -> (u16
     let (layer, reports) = reporting(layer.clone());
     let reply = crate::common::send(&layer, &crate::common::Handler::default(), delivery).await;
     let report = reports.last();
-    assert!(report.verified().is_some(), "the filter judges what was verified");
+    assert!(report.verified().is_some(), "the filter reads the verified body");
     let word = report.rejection().map_or(report.outcome().as_str(), Rejection::code).to_owned();
     (reply.status.as_u16(), word, report.is_untyped())
 }

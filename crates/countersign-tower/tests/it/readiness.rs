@@ -178,7 +178,7 @@ async fn a_service_that_is_not_ready_is_awaited_and_one_that_fails_is_not_called
         let answer = service.oneshot(delivery("msg_1", "body").request()).await;
         assert_eq!(answer.is_err(), fails);
         assert_eq!(asked.load(Ordering::Relaxed), 3);
-        assert_eq!(setup.store.in_flight(), 0, "nothing stays claimed for a service that is gone");
+        assert_eq!(setup.store.in_flight(), 0, "the claim is released if the service is gone");
     }
 }
 

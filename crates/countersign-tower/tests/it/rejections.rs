@@ -101,7 +101,7 @@ async fn every_reason_has_its_status_and_its_headers() {
             assert_eq!(report.verification_time().is_some(), reason == Reason::SignatureMismatch, "{why}");
         }
         assert_eq!(handler.calls(), 0);
-        assert!(setup.store.is_empty(), "who has no key takes no room");
+        assert!(setup.store.is_empty(), "an unverified request is not in the store");
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_delivery_in_flight_is_rejected_with_retry_after() {
         is_rejection("in flight", &reply, 409, "in_flight");
         let (report, rejection) = server.reports().pop().expect("it was reported");
         is_reported("in flight", &report, rejection.as_ref(), "in_flight");
-        assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"), "it was genuine");
+        assert_eq!(report.verified().map(|verified| verified.message_id().as_str()), Some("msg_1"), "it was authentic");
 
         tell.send(200).expect("the handler waits for it");
         assert_eq!(first.reply().await.expect("a response").status, StatusCode::OK);
@@ -212,7 +212,7 @@ async fn unwanted_events_are_acknowledged_without_the_handler() {
             assert!(!report.is_untyped(), "{body}");
         }
         assert_eq!(handler.calls(), 0);
-        assert!(setup.store.is_empty(), "what is not handled takes no room");
+        assert!(setup.store.is_empty(), "an unhandled request is not in the store");
 
         let wanted = delivery("msg_1", r#"{"type":"batch.succeeded"}"#);
         let reply = client.deliver(&wanted, Framing::Length).await;

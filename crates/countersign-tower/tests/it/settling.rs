@@ -111,7 +111,7 @@ async fn an_error_of_the_service_releases_the_delivery() {
     let mut client = Client::connect(server.addr).await;
     client.send_head(&message(), Framing::Length).await;
     client.send("body").await;
-    assert!(client.reply().await.is_none(), "hyper hangs up");
+    assert!(client.reply().await.is_none(), "hyper disconnects");
     assert_eq!(handler.calls(), 2);
     is_welcome(&setup.layer, &handler).await;
 }
@@ -134,7 +134,7 @@ async fn a_panic_that_is_not_caught_releases_the_delivery() {
             let mut client = Client::connect(server.addr).await;
             client.send_head(&message(), Framing::Length).await;
             client.send("body").await;
-            assert!(client.reply().await.is_none(), "the connection dies of it");
+            assert!(client.reply().await.is_none(), "the connection is closed");
             assert_eq!(handler.calls(), 1);
             assert!(setup.store.is_empty());
             let reply = Client::connect(server.addr).await.deliver(&retry(), Framing::Length).await;
@@ -215,7 +215,7 @@ async fn a_claim_lasts_until_the_future_of_the_handler_is_dropped() {
     struct LastWords(std::sync::Arc<MemoryStore>, std::sync::mpsc::Sender<usize>);
     impl Drop for LastWords {
         fn drop(&mut self) {
-            self.1.send(self.0.in_flight()).expect("somebody listens");
+            self.1.send(self.0.in_flight()).expect("a receiver listens");
         }
     }
     let setup = setup();
@@ -263,7 +263,7 @@ async fn a_handler_that_outlives_its_lease_settles_nothing() {
 
         quick.send(500).expect("it waits");
         assert_eq!(second.reply().await.expect("a response").status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(second.deliver(&retry(), Framing::Length).await.outcome(), None, "so the delivery is still welcome");
+        assert_eq!(second.deliver(&retry(), Framing::Length).await.outcome(), None, "so a retry is still handled");
         assert_eq!(handler.calls(), 3);
     }
 }

@@ -90,7 +90,7 @@ async fn a_span_has_the_request_and_its_outcome() {
         "error.type": "signature_mismatch",
         "countersign.outcome": "refused",
     });
-    assert_eq!(spans[1], expected, "nothing is said of what is not verified");
+    assert_eq!(spans[1], expected, "nothing unverified is recorded");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn the_cause_of_a_failed_store_is_logged_in_the_span() {
     let (addr, _server) = serve_hyper(layer.layer(Handler::default())).await;
     let reply = Client::connect(addr).await.deliver(&delivery("msg_1", "body"), Framing::Length).await;
     assert_eq!(reply.code(), "store_unavailable");
-    assert!(!String::from_utf8_lossy(&reply.body).contains("cable"), "the sender is not told");
+    assert!(!String::from_utf8_lossy(&reply.body).contains("cable"), "the sender does not see it");
     let line = log.lines().into_iter().find(|line| line["level"] == "WARN").expect("it was logged");
     assert_eq!(line["fields"]["error"], "the cable is out");
     assert_eq!(line["span"]["url.path"], "/hook");

@@ -167,7 +167,7 @@ async fn a_slow_store_is_awaited_before_the_handler_and_before_the_response() {
     timeout(SLOW / 2, sending.as_mut()).await.expect_err("the claim takes its time");
     assert_eq!(handler.calls(), 0, "it is not known yet whether it is new");
     timeout(SLOW, sending.as_mut()).await.expect_err("the confirmation takes its time");
-    assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1), "the response does not overtake it");
+    assert_eq!((handler.calls(), store.inner.in_flight()), (1, 1), "the response is not sent before it");
     sending.await;
     assert_eq!(reports.last().outcome(), &Outcome::Confirmed);
     assert_eq!(send(&layer, &handler, &message).await.outcome(), Some("duplicate"));
@@ -312,7 +312,7 @@ async fn a_store_that_never_responds_accumulates_no_calls() {
     // Each call has a clone of the store, and so does a task that completes one.
     let before = Arc::strong_count(&store.asked);
     sleep(LEASE * 2).await;
-    assert_eq!(Arc::strong_count(&store.asked), before - 2, "they are given up with their lease");
+    assert_eq!(Arc::strong_count(&store.asked), before - 2, "they end with their lease");
 }
 
 /// The sender may disconnect at any step of the store's work. Its retry is handled at once if the first attempt

@@ -97,7 +97,7 @@ fn a_signature_covers_its_id_its_timestamp_and_its_body() {
             let mut mixed = one.clone();
             for (n, part) in [Part::Header(0), Part::Header(1), Part::Header(2), Part::Body].into_iter().enumerate() {
                 if bits & 1 << n != 0 {
-                    mixed = mixed.with_part(part, other.part(part)).expect("it stood there before");
+                    mixed = mixed.with_part(part, other.part(part)).expect("it was recorded before");
                 }
             }
             assert!(!is_accepted(&mixed).await, "{bits:04b}");

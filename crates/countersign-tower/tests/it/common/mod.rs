@@ -53,7 +53,7 @@ pub(crate) fn setup_with(store: MemoryStore) -> Setup {
 
 pub(crate) fn verifier(source: &str) -> Verifier {
     let secret = Secret::parse(SECRET).expect("a good secret");
-    Verifier::builder(source).secret(secret).build().expect("a sound description")
+    Verifier::builder(source).secret(secret).build().expect("a valid description")
 }
 
 /// Different secrets, by number.
@@ -62,7 +62,7 @@ const NUMBERED: [&str; 3] = [SECRET, OTHER_SECRET, "whsec_AAECAwQFBgcICQoLDA0ODx
 /// The verifier of a source with its own secret.
 pub(crate) fn verifier_for(source: &str, secret: usize) -> Verifier {
     let secret = Secret::parse(NUMBERED[secret]).expect("a good secret");
-    Verifier::builder(source).secret(secret).build().expect("a sound description")
+    Verifier::builder(source).secret(secret).build().expect("a valid description")
 }
 
 /// A delivery that is signed with this secret.
