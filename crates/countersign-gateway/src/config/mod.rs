@@ -25,6 +25,7 @@ mod server;
 mod size;
 mod source;
 mod targets;
+mod tls;
 mod token;
 mod unknown;
 mod values;
@@ -53,6 +54,7 @@ pub use routes::{Route, UntypedSpec};
 pub use secrets::{SecretOrigin, SecretRef};
 pub use server::Server;
 pub use source::SourceConfig;
+pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;
 
 /// The configuration of countersign-gateway.

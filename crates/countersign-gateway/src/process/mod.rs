@@ -108,14 +108,14 @@ fn build(
         upstream_connections: allowed.upstream_connections,
     };
     let Services { gateway, admin: admin_service, ledger } = Services::build(&state, environment);
-    let State { key_sets, budget, metrics, .. } = state;
+    let State { key_sets, budget, metrics, tls, .. } = state;
 
     // Bound before anything starts: an address in use ends the process, and no connection is lost while
     // some threads listen and others do not yet.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for ListenSpec { address, proxy_protocol } in &config.listen {
+    for (ListenSpec { address, proxy_protocol, .. }, tls) in config.listen.iter().zip(tls) {
         let bound = listener::bind(*address, threads)?;
-        let preamble = Preamble { proxy_header: *proxy_protocol };
+        let preamble = Preamble { proxy_header: *proxy_protocol, tls };
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push((socket, preamble.clone())));
     }
     let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;

@@ -1,6 +1,7 @@
 //! The running parts of the gateway, built by name from its configuration: sources with their keys and stores, upstreams,
 //! budget and metrics.
 
+mod certificates;
 mod key_sets;
 mod secrets;
 pub mod source;
@@ -14,7 +15,7 @@ use countersign_tower::BodyBudget;
 use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, Warning};
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::serve::Slots;
+use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
 use crate::upstream::Upstreams;
 use key_sets::KeySets;
@@ -33,6 +34,8 @@ pub struct State {
     pub budget: BodyBudget,
     /// Everything that `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// TLS of the listeners for webhooks, in the order of the configuration. `None` for those in plain text.
+    pub tls: Vec<Option<Arc<Tls>>>,
     /// Doubts about secrets and certificates.
     pub warnings: Vec<Warning>,
     sets: KeySets,
@@ -83,7 +86,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { sources, sets, warnings } = Parts::build(config, previous)?;
+        let Parts { sources, sets, tls, warnings } = Parts::build(config, previous)?;
         let Surroundings { slots, log, balance } = surroundings;
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
         for (position, route) in config.routes.iter().enumerate() {
@@ -106,7 +109,8 @@ impl State {
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counted);
         metrics.show_log(log);
         let key_sets = sets.all();
-        Ok(Self { sources, routes, key_sets, budget, metrics: Arc::new(metrics), warnings, sets, balanced })
+        let metrics = Arc::new(metrics);
+        Ok(Self { sources, routes, key_sets, budget, metrics, tls, warnings, sets, balanced })
     }
 
     /// Reads the secrets and certificates that `config` names, as [`build`](Self::build) does, and returns what is doubtful.
@@ -119,10 +123,11 @@ impl State {
     }
 }
 
-/// The parts that verify.
+/// The parts that are read from files.
 struct Parts {
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
+    tls: Vec<Option<Arc<Tls>>>,
     warnings: Vec<Warning>,
 }
 
@@ -141,6 +146,8 @@ impl Parts {
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
-        Ok(Self { sources, sets, warnings })
+        let tls = certificates::read(&config.server.listen, document.folder());
+        let tls = tls.map_err(|problem| document.error(problem))?;
+        Ok(Self { sources, sets, tls, warnings })
     }
 }

@@ -26,6 +26,7 @@ mod routes;
 mod schema;
 mod shutdown;
 mod state;
+mod tls;
 mod trust;
 mod upstream_connections;
 mod upstream_limits;

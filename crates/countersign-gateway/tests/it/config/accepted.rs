@@ -21,6 +21,11 @@ pub(crate) fn accepted() -> Vec<String> {
         change("upstream_timeout =", "connect_timeout = \"30s\"\nupstream_idle_timeout = \"50ms\"\nupstream_timeout ="),
         change("[\"127.0.0.1:18080\"]", "[\"127.0.0.1:18080\", { address = \"[::1]:18080\", proxy_protocol = true }]"),
         change("[\"127.0.0.1:18080\"]", "[{ address = \"127.0.0.1:18080\", proxy_protocol = false }]"),
+        change(
+            "[\"127.0.0.1:18080\"]",
+            "[{ address = \"127.0.0.1:18080\", tls = { client_ca = \"tls.chain.pem\", certificates = [{ chain = \
+             \"tls.chain.pem\", key = \"tls.key.pem\" }] } }]",
+        ),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),

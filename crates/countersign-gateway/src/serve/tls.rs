@@ -1,0 +1,70 @@
+//! TLS on the connections of a listener.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::sni::ByName;
+
+/// The protocols that are offered, the preferred one first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// The most bytes of a response that wait to be encrypted and sent.
+const MAX_BUFFERED: usize = 16 * 1024;
+
+/// TLS 1.2 and 1.3 on the connections of a listener.
+#[derive(Debug)]
+pub struct Tls(ArcSwap<ServerConfig>);
+
+impl Tls {
+    /// TLS with these certificates, of which the first one is the default. With `clients`, each client must have a
+    /// certificate that one of these authorities has issued.
+    ///
+    /// # Errors
+    ///
+    /// The authorities cannot be used. The error says why.
+    pub fn new(certificates: Vec<Arc<CertifiedKey>>, clients: Option<RootCertStore>) -> Result<Self, String> {
+        config(certificates, clients).map(|config| Self(ArcSwap::from_pointee(config)))
+    }
+
+    /// Uses the certificates and authorities of `other` for new connections.
+    pub fn replace(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+
+    /// Does the handshake.
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let acceptor = TlsAcceptor::from(self.0.load_full());
+        acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(MAX_BUFFERED))).await
+    }
+}
+
+fn config(certificates: Vec<Arc<CertifiedKey>>, clients: Option<RootCertStore>) -> Result<ServerConfig, String> {
+    // Set explicitly, because a provider that is chosen by features depends on the other crates of the program.
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = match clients {
+        Some(roots) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| error.to_string())?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(ByName::new(certificates)));
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    Ok(config)
+}
+
+/// Whether the first byte of a connection begins a request in plain text: a method, or the preface of HTTP/2.
+pub(super) fn is_plain(first: u8) -> bool {
+    first.is_ascii_uppercase()
+}
