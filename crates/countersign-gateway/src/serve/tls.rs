@@ -68,3 +68,51 @@ fn config(certificates: Vec<Arc<CertifiedKey>>, clients: Option<RootCertStore>) 
 pub(super) fn is_plain(first: u8) -> bool {
     first.is_ascii_uppercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_test::tls::Authority;
+    use rustls::ClientConfig;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    fn tls(authority: &Authority) -> Tls {
+        let (chain, key) = authority.issue(&["hooks.example.com"]);
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).unwrap();
+        Tls::new(vec![Arc::new(CertifiedKey::new(chain, key))], None).unwrap()
+    }
+
+    /// Whether a client that trusts only this authority can connect.
+    async fn is_trusted(tls: &Tls, authority: &Authority) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let connector = TlsConnector::from(Arc::new(client));
+        let name = ServerName::try_from("hooks.example.com").unwrap();
+        let (client, server) = tokio::join!(connector.connect(name, stream), tls.accept(accepted));
+        assert_eq!(client.is_ok(), server.is_ok());
+        client.is_ok()
+    }
+
+    #[tokio::test]
+    async fn replaced_certificates_are_used_from_the_next_connection_on() {
+        let (old, new) = (Authority::new(), Authority::new());
+        let live = tls(&old);
+        assert!(is_trusted(&live, &old).await && !is_trusted(&live, &new).await);
+        live.replace(&tls(&new));
+        assert!(is_trusted(&live, &new).await && !is_trusted(&live, &old).await);
+    }
+}
