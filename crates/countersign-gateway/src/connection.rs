@@ -14,6 +14,7 @@ pub struct Connection(Arc<Facts>);
 struct Facts {
     peer: Peer,
     scheme: Scheme,
+    client: Option<HeaderValue>,
 }
 
 /// The address of the client, written out once for a connection.
@@ -32,7 +33,17 @@ pub enum Scheme {
 impl Connection {
     /// A connection from this address. An IPv4 address that is written as an IPv6 address becomes IPv4 again.
     pub fn new(peer: IpAddr, scheme: Scheme) -> Self {
-        Self(Arc::new(Facts { peer: Peer::new(peer.to_canonical()), scheme }))
+        Self::from_client(peer, scheme, None)
+    }
+
+    /// The same, with the name in the certificate of the client if TLS has verified one.
+    pub fn from_client(peer: IpAddr, scheme: Scheme, client: Option<HeaderValue>) -> Self {
+        Self(Arc::new(Facts { peer: Peer::new(peer.to_canonical()), scheme, client }))
+    }
+
+    /// The name in the verified certificate of the client, if it has one.
+    pub fn client(&self) -> Option<&HeaderValue> {
+        self.0.client.as_ref()
     }
 
     /// The address of the client.

@@ -96,7 +96,7 @@ impl<S: Responds> Server<S> {
             passed
         };
         let Some(received) = self.first_bytes(&mut stream, accepted, &mut phase).await else { return };
-        let connection = Connection::new(peer, stream.scheme());
+        let connection = Connection::from_client(peer, stream.scheme(), stream.client());
         // Boxed, so that a connection without a request uses less memory.
         let next = match stream {
             Stream::Plain(stream) => {

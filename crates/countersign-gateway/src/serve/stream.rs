@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
+use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::tls::client_name;
 use crate::connection::Scheme;
 
 /// A stream of bytes, in plain text or through TLS.
@@ -25,6 +27,14 @@ impl Stream {
         match self {
             Self::Plain(_) => Scheme::Http,
             Self::Tls(_) => Scheme::Https,
+        }
+    }
+
+    /// The name in the certificate of the client, if TLS has verified one.
+    pub(super) fn client(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => client_name(stream.get_ref().1.peer_certificates()?.first()?),
         }
     }
 

@@ -4,13 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use webpki::EndEntityCert;
 
 use super::sni::ByName;
 
@@ -18,6 +21,8 @@ use super::sni::ByName;
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The most bytes of a response that wait to be encrypted and sent.
 const MAX_BUFFERED: usize = 16 * 1024;
+/// The longest name of a client that is used, in bytes.
+const MAX_NAME: usize = 253;
 
 /// TLS 1.2 and 1.3 on the connections of a listener.
 #[derive(Debug)]
@@ -64,6 +69,14 @@ fn config(certificates: Vec<Arc<CertifiedKey>>, clients: Option<RootCertStore>) 
     Ok(config)
 }
 
+/// The first DNS name in a certificate that was verified, if it has one of at most [`MAX_NAME`] visible ASCII characters.
+pub(super) fn client_name(certificate: &CertificateDer<'_>) -> Option<HeaderValue> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let name = certificate.valid_dns_names().next()?;
+    let is_name = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    HeaderValue::from_str(name).ok().filter(|_| is_name)
+}
+
 /// Whether the first byte of a connection begins a request in plain text: a method, or the preface of HTTP/2.
 pub(super) fn is_plain(first: u8) -> bool {
     first.is_ascii_uppercase()
@@ -74,7 +87,7 @@ mod tests {
     use countersign_test::tls::Authority;
     use rustls::ClientConfig;
     use rustls::pki_types::pem::PemObject as _;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsConnector;
 
@@ -105,6 +118,21 @@ mod tests {
         let (client, server) = tokio::join!(connector.connect(name, stream), tls.accept(accepted));
         assert_eq!(client.is_ok(), server.is_ok());
         client.is_ok()
+    }
+
+    #[test]
+    fn the_name_of_a_client_is_the_first_dns_name_of_its_certificate() {
+        let long = format!("{0}.{0}.{0}.{0}.example", "a".repeat(61));
+        for (names, name) in [
+            (&["client.example.com", "other.example.com"][..], Some("client.example.com")),
+            (&["192.0.2.1", "other.example.com"], Some("other.example.com")),
+            (&["192.0.2.1"], None),
+            (&[long.as_str()], None),
+        ] {
+            let (chain, _) = Authority::new().issue(names);
+            let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+            assert_eq!(client_name(&certificate), name.map(HeaderValue::from_static), "{names:?}");
+        }
     }
 
     #[tokio::test]

@@ -17,8 +17,8 @@ use crate::connection::{Connection, Peer, Scheme};
 use folded::Folded;
 use known::{is_untrusted, is_vouching};
 use names::{
-    EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PROTO,
+    CLIENT, EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT,
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
 };
 pub use opened::Opened;
 
@@ -100,6 +100,9 @@ pub fn insert_forwarded(headers: &mut HeaderMap, connection: Option<&Connection>
     if let Some(connection) = connection {
         let chain = continued(headers, connection.peer());
         headers.insert(X_FORWARDED_FOR, chain);
+        if let Some(client) = connection.client() {
+            headers.insert(CLIENT, client.clone());
+        }
     }
     insert_last(headers, &X_FORWARDED_HOST, host);
     let scheme = connection.map_or(Scheme::Http, Connection::scheme);

@@ -14,8 +14,9 @@ pub(super) const KEY: HeaderName = HeaderName::from_static("countersign-key");
 pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-message-id");
 pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
 pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
+pub(super) const CLIENT: HeaderName = HeaderName::from_static("countersign-client");
 /// All of the gateway's own. The prefix covers them, but not a spelling without separators.
-pub(super) static VOUCHING: [HeaderName; 7] = [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE];
+pub(super) static VOUCHING: [HeaderName; 8] = [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, CLIENT];
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
