@@ -18,6 +18,7 @@ struct Facts {
     address: IpAddr,
     /// The proxy that reported the other facts, if one did.
     proxy: Option<Peer>,
+    client: Option<HeaderValue>,
     host: Option<HeaderValue>,
     port: Option<u16>,
 }
@@ -51,9 +52,19 @@ pub enum Scheme {
 impl Connection {
     /// A connection from this address. An IPv4 address that is written as an IPv6 address becomes IPv4 again.
     pub fn new(peer: IpAddr, scheme: Scheme) -> Self {
+        Self::from_client(peer, scheme, None)
+    }
+
+    /// The same, with the name in the certificate of the client if TLS has verified one.
+    pub fn from_client(peer: IpAddr, scheme: Scheme, client: Option<HeaderValue>) -> Self {
         let address = peer.to_canonical();
         let (proxy, host, port) = (None, None, None);
-        Self(Arc::new(Facts { peer: Peer::new(address), scheme, address, proxy, host, port }))
+        Self(Arc::new(Facts { peer: Peer::new(address), scheme, address, proxy, client, host, port }))
+    }
+
+    /// The name in the verified certificate of the client, if it has one.
+    pub fn client(&self) -> Option<&HeaderValue> {
+        self.0.client.as_ref()
     }
 
     /// The same connection, from a proxy that reports these facts about the client.
@@ -65,6 +76,7 @@ impl Connection {
             scheme: scheme.unwrap_or(self.0.scheme),
             address: self.0.address,
             proxy: Some(Peer::new(self.0.address)),
+            client: self.0.client.clone(),
             host,
             port,
         }))

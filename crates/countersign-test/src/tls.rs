@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
@@ -28,6 +28,17 @@ impl Authority {
     /// Its certificate in PEM, for clients to trust.
     pub fn pem(&self) -> String {
         self.0.pem()
+    }
+
+    /// A certificate for these names and its key, both in PEM. Servers and clients can use it.
+    pub fn issue(&self, names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params =
+            CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>()).expect("valid names");
+        // Other than the authority's: OpenSSL takes a certificate with the name of its issuer for a self-signed one.
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, names[0]);
+        (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
     }
 
     /// TLS with a certificate for this name.

@@ -19,6 +19,11 @@ impl KeyPath {
         Self::default().key("server")
     }
 
+    /// The listener for webhooks at this position, counted from zero.
+    pub(crate) fn listener(position: usize) -> Self {
+        Self::server().key("listen").entry(position)
+    }
+
     /// The table of this source.
     pub(crate) fn source(name: &str) -> Self {
         Self::default().key("sources").key(name)

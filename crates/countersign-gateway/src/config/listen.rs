@@ -10,6 +10,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::AddressSpec;
+use super::tls::TlsSpec;
 
 /// A listener for webhooks: an address, or a table with an address and what precedes HTTP on its connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ListenSpec {
     pub address: SocketAddr,
     /// Whether each connection begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// TLS, if connections begin with it.
+    pub tls: Option<TlsSpec>,
 }
 
 /// A listener in its long form.
@@ -32,11 +35,14 @@ struct ListenTable {
     /// proxy connect. Default: false.
     #[serde(default)]
     proxy_protocol: bool,
+    /// TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1. The handshake must be complete within `head_timeout`. Default: plain
+    /// text.
+    tls: Option<TlsSpec>,
 }
 
 impl From<ListenTable> for ListenSpec {
-    fn from(ListenTable { address: AddressSpec { address }, proxy_protocol }: ListenTable) -> Self {
-        Self { address, proxy_protocol }
+    fn from(ListenTable { address: AddressSpec { address }, proxy_protocol, tls }: ListenTable) -> Self {
+        Self { address, proxy_protocol, tls }
     }
 }
 
@@ -57,7 +63,7 @@ impl<'de> Visitor<'de> for TextOrTable {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<ListenSpec, E> {
         let AddressSpec { address } = AddressSpec::deserialize(StrDeserializer::new(text))?;
-        Ok(ListenSpec { address, proxy_protocol: false })
+        Ok(ListenSpec { address, proxy_protocol: false, tls: None })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ListenSpec, A::Error> {

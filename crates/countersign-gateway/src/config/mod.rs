@@ -29,6 +29,7 @@ mod server;
 mod size;
 mod source;
 mod targets;
+mod tls;
 mod token;
 mod unknown;
 mod values;
@@ -60,6 +61,7 @@ pub use secrets::{EncodingSpec, SecretOrigin, SecretRef};
 pub use sender::{DuplicatesSpec, HeadersSpec};
 pub use server::Server;
 pub use source::SourceConfig;
+pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;
 
 /// The configuration of countersign-gateway.

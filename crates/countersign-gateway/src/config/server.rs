@@ -122,6 +122,10 @@ impl Server {
             let message = "listen on one address at least, like \"127.0.0.1:8080\"";
             return Err(Problem::at(&at.key("listen"), message));
         }
+        for (position, spec) in self.listen.iter().enumerate() {
+            let at = KeyPath::listener(position).key("tls");
+            spec.tls.as_ref().map_or(Ok(()), |tls| tls.check(&at))?;
+        }
         let listen: Vec<_> = self.listen.iter().map(|spec| spec.address).collect();
         check_listeners(&listen, self.admin.map(|spec| spec.address), warnings)?;
         proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);

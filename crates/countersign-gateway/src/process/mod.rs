@@ -142,14 +142,14 @@ fn build(
         reload: config.admin.filter(|admin| admin.address.ip().is_loopback()).map(|_| reload),
     };
     let Services { gateway, admin: admin_service, ledger, exchange } = Services::build(started, &state, environment);
-    let counts = state.metrics.counts().clone();
+    let (counts, tls) = (state.metrics.counts().clone(), state.tls.clone());
 
     // Bind before anything starts. An address in use then ends the process, and no connection is lost while
     // some threads already listen and others do not.
     let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for ListenSpec { address, proxy_protocol } in &config.listen {
+    for (ListenSpec { address, proxy_protocol, .. }, tls) in config.listen.iter().zip(tls) {
         let bound = listener::bind(*address, threads)?;
-        let preamble = Preamble { proxy_header: *proxy_protocol };
+        let preamble = Preamble { proxy_header: *proxy_protocol, tls };
         sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push((socket, preamble.clone())));
     }
     let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;

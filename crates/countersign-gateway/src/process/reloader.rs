@@ -83,12 +83,13 @@ impl Reloader {
             balancer as Arc<dyn Upstreams>
         };
         let surroundings = Surroundings { slots: &self.slots, log: &self.log, balance };
-        let next = State::build(&config, Some(&self.state), surroundings)?;
+        let mut next = State::build(&config, Some(&self.state), surroundings)?;
         // Before the first request needs them.
         tokio::join!(balancer::resolve(&added), fetch(new_sets(&self.state.key_sets, &next.key_sets)));
         let mut warnings: Vec<_> = config.warnings.iter().chain(&next.warnings).map(ToString::to_string).collect();
         warnings.extend(forgetful(&self.state, &next));
         self.exchange.put(&next);
+        next.keep_listeners(&self.state);
         self.balancers.send_modify(|known| {
             added.splice(0..0, known.drain(..));
             *known = balancer::in_use(added, &next.routes);

@@ -21,13 +21,14 @@ use tokio_util::task::TaskTracker;
 use super::activity::{Activity, LINGER, Timeouts};
 use super::link::Link;
 use super::plain::{Handover, Plain};
-use super::preamble::{Failure, Preamble, read_proxy_header};
+use super::preamble::{Failure, Preamble, Progress};
 use super::service::Requests;
 use super::slots::{Phase, Slot};
+use super::stream::Stream;
 use super::streams::Streams;
 use super::watch::{Ended, Watch};
 use super::{Ending, MAX_HEAD, OnEnding, Responds};
-use crate::connection::{Connection, Scheme};
+use crate::connection::Connection;
 
 /// The first bytes of every HTTP/2 connection.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -86,36 +87,51 @@ impl<S: Responds> Server<S> {
     pub async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, preamble: Preamble, slot: Slot) {
         let accepted = SystemClock.instant();
         let mut phase = slot.watch();
-        let mut peer = address.ip();
-        if preamble.proxy_header {
-            // Boxed, so that a connection without it uses less memory.
-            let Some(announced) = Box::pin(self.proxy_header(&stream, accepted, &mut phase)).await else { return };
-            peer = announced.unwrap_or(peer);
-        }
-        let Some(early) = self.first_bytes(&stream, accepted, &mut phase).await else { return };
+        let (mut stream, peer) = if preamble.is_empty() {
+            (Stream::Plain(stream), address.ip())
+        } else {
+            // Boxed, so that a connection without a preamble uses less memory.
+            let passing = Box::pin(self.pass(&preamble, stream, address.ip(), accepted, &mut phase));
+            let Some(passed) = passing.await else { return };
+            passed
+        };
+        let Some(received) = self.first_bytes(&mut stream, accepted, &mut phase).await else { return };
+        let connection = Connection::from_client(peer, stream.scheme(), stream.client());
         // Boxed, so that a connection without a request uses less memory.
-        let connection = Connection::new(peer, Scheme::Http);
-        let handover = Handover { stream, received: early, is_used: false };
-        let handover = Box::pin(self.serve_plain(handover, &connection, &mut phase)).await;
-        if let Some(handover) = handover {
-            Box::pin(self.serve_http(handover, connection, accepted, phase)).await;
+        let next = match stream {
+            Stream::Plain(stream) => {
+                let handover = Handover { stream, received, is_used: false };
+                let handover = Box::pin(self.serve_plain(handover, &connection, &mut phase)).await;
+                handover.map(|Handover { stream, received, is_used }| (Stream::Plain(stream), received, is_used))
+            }
+            Stream::Tls(_) => Some((stream, received, false)),
+        };
+        if let Some((stream, received, is_used)) = next {
+            let since = if is_used { SystemClock.instant() } else { accepted };
+            let activity = Activity::new(since);
+            if is_used {
+                activity.set_begun();
+            }
+            Box::pin(self.serve_http(stream, received, activity, connection, phase)).await;
         }
         drop(slot);
     }
 
-    /// The address in the header of the PROXY protocol, if it has one. `None` if the connection has ended.
-    async fn proxy_header(
+    /// The stream and the address of the client after what precedes HTTP. `None` if the connection has ended.
+    async fn pass(
         &self,
-        stream: &TcpStream,
+        preamble: &Preamble,
+        stream: TcpStream,
+        peer: IpAddr,
         accepted: Instant,
         phase: &mut watch::Receiver<Phase>,
-    ) -> Option<Option<IpAddr>> {
-        let mut has_begun = false;
-        let reading = read_proxy_header(stream, &mut has_begun);
+    ) -> Option<(Stream, IpAddr)> {
+        let mut progress = Progress::default();
+        let reading = preamble.read(stream, peer, &mut progress);
         match self.until_head_timeout(accepted, phase, reading).await {
-            Ok(Ok(source)) => return Some(source),
+            Ok(Ok(passed)) => return Some(passed),
             Ok(Err(Failure::Counted(ending))) => (self.on_ending)(ending),
-            Err(Cut::Late) => (self.on_ending)(late(has_begun)),
+            Err(Cut::Late) => (self.on_ending)(progress.late()),
             Ok(Err(Failure::Gone)) | Err(Cut::Stopping) => {}
         }
         None
@@ -124,7 +140,7 @@ impl<S: Responds> Server<S> {
     /// The first bytes of a connection, as many as are needed to detect its protocol.
     async fn first_bytes(
         &self,
-        stream: &TcpStream,
+        stream: &mut Stream,
         accepted: Instant,
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Bytes> {
@@ -133,7 +149,7 @@ impl<S: Responds> Server<S> {
             Ok(is_known) => is_known.then(|| early.freeze()),
             Err(Cut::Stopping) => None,
             Err(Cut::Late) => {
-                (self.on_ending)(late(!early.is_empty()));
+                (self.on_ending)(if early.is_empty() { Ending::IdleTimeout } else { Ending::HeadTimeout });
                 None
             }
         }
@@ -187,16 +203,12 @@ impl<S: Responds> Server<S> {
 
     async fn serve_http(
         &self,
-        handover: Handover,
+        stream: Stream,
+        received: Bytes,
+        activity: Arc<Activity>,
         connection: Connection,
-        accepted: Instant,
         mut phase: watch::Receiver<Phase>,
     ) {
-        let Handover { stream, received, is_used } = handover;
-        let activity = Activity::new(if is_used { SystemClock.instant() } else { accepted });
-        if is_used {
-            activity.set_begun();
-        }
         let requests = Requests {
             service: self.service.clone(),
             on_ending: Arc::clone(&self.on_ending),
@@ -269,27 +281,13 @@ enum Cut {
     Late,
 }
 
-/// The ending of a connection whose head took too long.
-fn late(has_begun: bool) -> Ending {
-    if has_begun { Ending::HeadTimeout } else { Ending::IdleTimeout }
-}
-
 /// Reads until the protocol is known. Returns false at the end of the stream.
-async fn read_first(stream: &TcpStream, early: &mut BytesMut) -> bool {
-    loop {
-        if stream.readable().await.is_err() {
-            return false;
-        }
-        early.reserve(FIRST_READ);
-        match stream.try_read_buf(early) {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(_) => return false,
-        }
+async fn read_first(stream: &mut Stream, early: &mut BytesMut) -> bool {
+    while matches!(stream.read_some::<FIRST_READ>(early).await, Ok(1..)) {
         let known = early.len().min(PREFACE.len());
         if known == PREFACE.len() || early[..known] != PREFACE[..known] {
             return true;
         }
     }
+    false
 }

@@ -22,6 +22,12 @@ pub enum Ending {
     WriteTimeout,
     /// The connection did not begin with a valid header of the PROXY protocol, on a listener that requires one.
     MalformedProxyHeader,
+    /// A request in plain text arrived on a listener with TLS.
+    PlainOnTls,
+    /// The TLS handshake failed, or the client ended it.
+    TlsHandshake,
+    /// The TLS handshake was not complete in time.
+    TlsHandshakeTimeout,
 }
 
 impl Ending {
@@ -35,12 +41,15 @@ impl Ending {
             Self::IdleTimeout => "idle_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::MalformedProxyHeader => "malformed_proxy_header",
+            Self::PlainOnTls => "plain_on_tls",
+            Self::TlsHandshake => "tls_handshake",
+            Self::TlsHandshakeTimeout => "tls_handshake_timeout",
         }
     }
 
     /// Whether a request was rejected, rather than a connection closed.
     pub const fn is_rejection(self) -> bool {
-        !matches!(self, Self::IdleTimeout | Self::WriteTimeout)
+        !matches!(self, Self::IdleTimeout | Self::WriteTimeout | Self::TlsHandshake | Self::TlsHandshakeTimeout)
     }
 
     /// The response, for endings that have one.
@@ -51,9 +60,14 @@ impl Ending {
             }
             Self::OverBudget => (StatusCode::SERVICE_UNAVAILABLE, "too much data is being received; try again later"),
             Self::HeadTimeout => (StatusCode::REQUEST_TIMEOUT, "the request line and headers did not arrive in time"),
-            Self::Malformed | Self::IdleTimeout | Self::WriteTimeout | Self::MalformedProxyHeader => {
-                (StatusCode::BAD_REQUEST, "the request is not valid HTTP")
-            }
+            // All but the first are closed without a response.
+            Self::Malformed
+            | Self::IdleTimeout
+            | Self::WriteTimeout
+            | Self::MalformedProxyHeader
+            | Self::PlainOnTls
+            | Self::TlsHandshake
+            | Self::TlsHandshakeTimeout => (StatusCode::BAD_REQUEST, "the request is not valid HTTP"),
         };
         let mut response = problem::response(status, self.code(), detail);
         if status == StatusCode::SERVICE_UNAVAILABLE {

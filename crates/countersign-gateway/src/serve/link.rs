@@ -14,10 +14,10 @@ use countersign_tower::{
     read::{OverBudget, Reservation},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::MAX_HEAD;
 use super::scan::{Head, Scan};
+use super::stream::Stream;
 
 /// The limits for discarding the rest of a rejected request: bytes per read, and in total.
 pub(super) const DISCARD: usize = 16 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct Link(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    stream: TcpStream,
+    stream: Stream,
     /// The bytes that were read to detect the protocol.
     early: Bytes,
     /// For HTTP/1.1 only.
@@ -80,7 +80,7 @@ struct Lingering {
 
 impl Link {
     /// With a `budget`, the heads of HTTP/1.1 requests are parsed and counted against it.
-    pub(super) fn new(stream: TcpStream, early: Bytes, budget: Option<&BodyBudget>) -> Result<Self, OverBudget> {
+    pub(super) fn new(stream: Stream, early: Bytes, budget: Option<&BodyBudget>) -> Result<Self, OverBudget> {
         let heads = match budget {
             Some(budget) => Some(Heads { scan: Scan::new(), held: budget.reserve(0)?, over: false, since: None }),
             None => None,
@@ -127,17 +127,17 @@ impl Link {
 
     /// Whether the other side has reset the connection.
     pub(super) fn is_reset(&self) -> bool {
-        !matches!(self.lock().stream.take_error(), Ok(None))
+        !matches!(self.lock().stream.tcp().take_error(), Ok(None))
     }
 
-    /// Writes as many bytes as fit into the socket's buffer. Must only be called while hyper has nothing to write.
+    /// Writes as many bytes as fit into the buffers. Must only be called while hyper has nothing to write.
     pub(super) fn write_now(&self, bytes: &[u8]) {
-        let _ = self.lock().stream.try_write(bytes);
+        self.lock().stream.write_now(bytes);
     }
 
     /// Makes the connection end with a reset, so that the kernel drops unsent bytes, too.
     pub(super) fn reset(&self) {
-        let _ = self.lock().stream.set_zero_linger();
+        let _ = self.lock().stream.tcp().set_zero_linger();
     }
 
     /// Whether closing has begun.
@@ -158,7 +158,8 @@ impl Link {
 impl State {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            let poll = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.note_write(poll))?;
             let waits = self.heads.as_ref().is_some_and(|heads| !heads.scan.is_between_requests());
             self.lingering = Some(Lingering { since: SystemClock.instant(), discarded: 0, waits });
         }
@@ -187,7 +188,7 @@ impl State {
         }
     }
 
-    fn note_write(&mut self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note_write<T>(&mut self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match (&poll, self.blocked) {
             (Poll::Pending, None) => self.blocked = Some(SystemClock.instant()),
             (Poll::Ready(_), Some(_)) => self.blocked = None,
@@ -239,8 +240,14 @@ impl AsyncWrite for Link {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let state = &mut *self.lock();
+        // A socket has nothing to flush, and is as blocked as its last write was.
+        if matches!(state.stream, Stream::Plain(_)) {
+            return Poll::Ready(Ok(()));
+        }
+        let poll = Pin::new(&mut state.stream).poll_flush(cx);
+        state.note_write(poll)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,10 +2,10 @@
 //!
 //! It is independent of webhooks, and of how streams are accepted.
 //!
-//! `connection.rs` serves a connection, first without a request and then as HTTP/1.1 or HTTP/2. `preamble.rs` reads what
-//! the listener requires before that. `activity.rs` decides
-//! when it must end. `link.rs` is the stream below hyper. It counts heads (`scan/`), and closes the stream so that a
-//! response still arrives if the rest of its request is not read.
+//! `connection.rs` serves a connection, first without a request and then as HTTP/1.1 or HTTP/2. `preamble.rs` does
+//! what a listener requires before that: the PROXY protocol and TLS. `activity.rs` decides when a connection must end.
+//! `link.rs` is the stream below hyper. It counts heads (`scan/`), and closes the stream so that a response still
+//! arrives if the rest of its request is not read.
 
 mod activity;
 mod body;
@@ -19,7 +19,10 @@ mod proxy_header;
 mod scan;
 mod service;
 mod slots;
+mod sni;
+mod stream;
 mod streams;
+mod tls;
 mod watch;
 
 use std::convert::Infallible;
@@ -37,6 +40,7 @@ pub use connection::Server;
 pub use ending::Ending;
 pub use preamble::Preamble;
 pub use slots::{Phase, Slot, Slots};
+pub use tls::Tls;
 
 /// The maximum size of a request head, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;

@@ -2,17 +2,22 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
 use super::Ending;
 use super::proxy_header::{MAX_HEADER, MalformedProxyHeader, ProxyHeader};
+use super::stream::Stream;
+use super::tls::{Tls, is_plain};
 
 /// What precedes HTTP on the connections of a listener. Default: nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Preamble {
     /// Whether each connection begins with a header of the PROXY protocol, version 1 or 2.
     pub proxy_header: bool,
+    /// TLS, after the header of the PROXY protocol if there is one.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Why HTTP does not begin on a connection.
@@ -22,6 +27,29 @@ pub(super) enum Failure {
     Counted(Ending),
     /// The client has disconnected.
     Gone,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Progress {
+    /// Nothing has arrived.
+    #[default]
+    Nothing,
+    /// A part of the header of the PROXY protocol has arrived.
+    ProxyHeader,
+    /// A part of the TLS handshake has arrived.
+    Handshake,
+}
+
+impl Progress {
+    /// How a connection ends that comes no further in time.
+    pub(super) fn late(self) -> Ending {
+        match self {
+            Self::Nothing => Ending::IdleTimeout,
+            Self::ProxyHeader => Ending::HeadTimeout,
+            Self::Handshake => Ending::TlsHandshakeTimeout,
+        }
+    }
 }
 
 impl From<MalformedProxyHeader> for Failure {
@@ -36,9 +64,33 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl Preamble {
+    /// Whether HTTP begins at once.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.proxy_header && self.tls.is_none()
+    }
+
+    /// Reads what precedes HTTP. Returns the stream of HTTP and the address of the client, which is `peer` if none is
+    /// announced.
+    pub(super) async fn read(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        progress: &mut Progress,
+    ) -> Result<(Stream, IpAddr), Failure> {
+        let announced = if self.proxy_header { read_proxy_header(&stream, progress).await? } else { None };
+        let peer = announced.unwrap_or(peer);
+        let stream = match &self.tls {
+            Some(tls) => Stream::Tls(Box::new(handshake(tls, stream, peer, progress).await?)),
+            None => Stream::Plain(stream),
+        };
+        Ok((stream, peer))
+    }
+}
+
 /// Reads the header of the PROXY protocol and not a byte more. Returns the announced address of the client, if there is
-/// one. `has_begun` becomes true with the first byte.
-pub(super) async fn read_proxy_header(stream: &TcpStream, has_begun: &mut bool) -> Result<Option<IpAddr>, Failure> {
+/// one.
+async fn read_proxy_header(stream: &TcpStream, progress: &mut Progress) -> Result<Option<IpAddr>, Failure> {
     let (mut bytes, mut known) = ([0; MAX_HEADER], 0);
     loop {
         // A header that is incomplete has fewer than `MAX_HEADER` bytes, so that there is room for more.
@@ -46,7 +98,7 @@ pub(super) async fn read_proxy_header(stream: &TcpStream, has_begun: &mut bool) 
         if arrived == 0 {
             return Err(if known == 0 { Failure::Gone } else { MalformedProxyHeader.into() });
         }
-        *has_begun = true;
+        *progress = Progress::ProxyHeader;
         let header = ProxyHeader::parse(&bytes[..known + arrived])?;
         let end = header.map_or(known + arrived, |header| header.length);
         known += take(stream, &mut bytes[known..end])?;
@@ -62,4 +114,22 @@ fn take(stream: &TcpStream, seen: &mut [u8]) -> io::Result<usize> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         read => read,
     }
+}
+
+async fn handshake(
+    tls: &Tls,
+    stream: TcpStream,
+    peer: IpAddr,
+    progress: &mut Progress,
+) -> Result<tokio_rustls::server::TlsStream<TcpStream>, Failure> {
+    let mut first = [0];
+    match stream.peek(&mut first).await? {
+        0 => return Err(Failure::Gone),
+        _ if is_plain(first[0]) => return Err(Failure::Counted(Ending::PlainOnTls)),
+        _ => *progress = Progress::Handshake,
+    }
+    tls.accept(stream).await.map_err(|error| {
+        tracing::debug!(%peer, %error, "the TLS handshake failed");
+        Failure::Counted(Ending::TlsHandshake)
+    })
 }

@@ -1,6 +1,7 @@
 //! The running parts of the gateway, built by name from its configuration: sources with their keys and stores, upstreams,
 //! budget and metrics.
 
+mod certificates;
 mod key_sets;
 mod secrets;
 pub mod source;
@@ -15,7 +16,7 @@ use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, 
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
-use crate::serve::Slots;
+use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
 use crate::upstream::Upstreams;
 use key_sets::KeySets;
@@ -36,6 +37,8 @@ pub struct State {
     pub budget: BodyBudget,
     /// Everything that `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// TLS of the listeners for webhooks, in the order of the configuration. `None` for those in plain text.
+    pub tls: Vec<Option<Arc<Tls>>>,
     /// Warnings about secrets and certificates.
     pub warnings: Vec<Warning>,
     sets: KeySets,
@@ -86,7 +89,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { sources, sets, warnings } = Parts::build(config, previous)?;
+        let Parts { sources, sets, tls, warnings } = Parts::build(config, previous)?;
         let Surroundings { slots, log, balance } = surroundings;
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
         for (position, route) in config.routes.iter().enumerate() {
@@ -111,7 +114,17 @@ impl State {
         let key_sets = sets.all();
         let trusted_proxies = TrustedProxies::new(config.server.trusted_proxies.iter().map(|spec| spec.network));
         let metrics = Arc::new(metrics);
-        Ok(Self { sources, routes, key_sets, trusted_proxies, budget, metrics, warnings, sets, balanced })
+        Ok(Self { sources, routes, key_sets, trusted_proxies, budget, metrics, tls, warnings, sets, balanced })
+    }
+
+    /// Gives the certificates that this state has read to the listeners of the `previous` one, which go on.
+    pub fn keep_listeners(&mut self, previous: &Self) {
+        for (listening, read) in previous.tls.iter().zip(&self.tls) {
+            if let (Some(listening), Some(read)) = (listening, read) {
+                listening.replace(read);
+            }
+        }
+        self.tls.clone_from(&previous.tls);
     }
 
     /// Reads the secrets and certificates that `config` names, like [`build`](Self::build), and returns the warnings.
@@ -124,10 +137,11 @@ impl State {
     }
 }
 
-/// The parts that verify.
+/// The parts that are read from files.
 struct Parts {
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
+    tls: Vec<Option<Arc<Tls>>>,
     warnings: Vec<Warning>,
 }
 
@@ -146,6 +160,8 @@ impl Parts {
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
-        Ok(Self { sources, sets, warnings })
+        let tls = certificates::read(&config.server.listen, document.folder());
+        let tls = tls.map_err(|problem| document.error(problem))?;
+        Ok(Self { sources, sets, tls, warnings })
     }
 }

@@ -18,7 +18,7 @@ use crate::list::elements;
 use folded::Folded;
 use known::{is_untrusted, is_vouching};
 use names::{
-    DUPLICATE, EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT,
+    CLIENT, DUPLICATE, EVENT_TYPE, FRAMING, HOP_BY_HOP, KEY, MESSAGE_ID, SCHEME, SIGNED, SOURCE, TIMESTAMP, VERDICT,
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
 pub use opened::Opened;
@@ -101,6 +101,9 @@ pub fn insert_forwarded(headers: &mut HeaderMap, connection: Option<&Connection>
     if let Some(connection) = connection {
         let chain = continued(headers, connection);
         headers.insert(X_FORWARDED_FOR, chain);
+        if let Some(client) = connection.client() {
+            headers.insert(CLIENT, client.clone());
+        }
     }
     insert_last(headers, &X_FORWARDED_HOST, host);
     insert_last(headers, &X_FORWARDED_PORT, connection.and_then(Connection::port).map(HeaderValue::from));

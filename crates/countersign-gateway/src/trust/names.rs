@@ -15,9 +15,10 @@ pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-m
 pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
 pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
 pub(super) const DUPLICATE: HeaderName = HeaderName::from_static("countersign-duplicate");
+pub(super) const CLIENT: HeaderName = HeaderName::from_static("countersign-client");
 /// All headers of the gateway. The prefix covers them, but not a spelling without separators.
-pub(super) static VOUCHING: [HeaderName; 8] =
-    [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, DUPLICATE];
+pub(super) static VOUCHING: [HeaderName; 9] =
+    [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, DUPLICATE, CLIENT];
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -32,6 +32,7 @@ mod schema;
 mod service_manager;
 mod shutdown;
 mod state;
+mod tls;
 mod trust;
 mod upstream_connections;
 mod upstream_limits;

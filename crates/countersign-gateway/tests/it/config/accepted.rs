@@ -29,6 +29,11 @@ pub(crate) fn accepted() -> Vec<String> {
         change("events =", "max_in_flight = 1\nevents ="),
         change("events =", "strip_prefix = \"/gemini/\"\nevents ="),
         change("http://127.0.0.1:3000", "http://127.0.0.1:3000/hooks/"),
+        change(
+            "[\"127.0.0.1:18080\"]",
+            "[{ address = \"127.0.0.1:18080\", tls = { client_ca = \"tls.chain.pem\", certificates = [{ chain = \
+             \"tls.chain.pem\", key = \"tls.key.pem\" }] } }]",
+        ),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),

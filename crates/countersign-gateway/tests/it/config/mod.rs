@@ -15,7 +15,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
-use crate::common::{OTHER_SECRET, SECRET, run, secret_of};
+use crate::common::{Authority, OTHER_SECRET, SECRET, run, secret_of};
 use tempfile::TempDir;
 
 /// A good configuration; every bad one below differs from it in one place.
@@ -70,6 +70,9 @@ pub(crate) fn folder() -> TempDir {
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
+    let (chain, key) = Authority::new().issue(&["hooks.example.com"]);
+    std::fs::write(folder.path().join("tls.chain.pem"), chain).expect("a file");
+    std::fs::write(folder.path().join("tls.key.pem"), key).expect("a file");
     let utf16: Vec<u8> = OTHER_SECRET.encode_utf16().flat_map(u16::to_le_bytes).collect();
     std::fs::write(folder.path().join("utf16.secret"), [&[0xff, 0xfe], &utf16[..]].concat()).expect("a file");
     std::fs::write(folder.path().join("utf16le.secret"), utf16).expect("a file");
