@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{ListenSpec, check_listeners};
+use super::admin_token::AdminTokenSpec;
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
@@ -21,9 +22,12 @@ pub struct Server {
     /// The addresses for webhooks, at least one. No two may overlap.
     #[schemars(length(min = 1))]
     pub listen: Vec<ListenSpec>,
-    /// The address for `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`. It serves at most 64 connections.
+    /// The address for `/healthz`, `/readyz`, `/metrics` and the commands under `/-/`. It serves at most 64 connections.
     /// Default: none.
     pub admin: Option<ListenSpec>,
+    /// The bearer token of the commands under `/-/` of the admin listener. Default: none, and then only an admin listener on
+    /// a loopback address accepts commands.
+    pub admin_token: Option<AdminTokenSpec>,
     /// How many threads accept and serve connections, from 1 to 4096. Default: one for each processor.
     #[serde(default, deserialize_with = "threads")]
     #[schemars(range(min = 1, max = 4096))]
@@ -114,6 +118,10 @@ impl Server {
             return Err(Problem::at(&at.key("listen"), message));
         }
         check_listeners(&self.listen, self.admin, warnings)?;
+        if self.admin_token.is_some() && self.admin.is_none() {
+            let message = "`admin_token` has no effect without an `admin` address";
+            warnings.push(Problem::at(&at.key("admin_token"), message));
+        }
         if let Some(threads) = self.threads {
             limits::warn_of_threads(&at.key("threads"), threads, warnings);
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use countersign_tower::BodyBudget;
 
+use crate::admin_token::AdminToken;
 use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, Warning};
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct State {
     pub budget: BodyBudget,
     /// Everything that `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// What a client has to know to send commands.
+    pub admin_token: Option<AdminToken>,
     /// Doubts about secrets and certificates.
     pub warnings: Vec<Warning>,
     sets: KeySets,
@@ -83,7 +86,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { sources, sets, warnings } = Parts::build(config, previous)?;
+        let Parts { sources, sets, admin_token, warnings } = Parts::build(config, previous)?;
         let Surroundings { slots, log, balance } = surroundings;
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
         for (position, route) in config.routes.iter().enumerate() {
@@ -106,7 +109,17 @@ impl State {
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counted);
         metrics.show_log(log);
         let key_sets = sets.all();
-        Ok(Self { sources, routes, key_sets, budget, metrics: Arc::new(metrics), warnings, sets, balanced })
+        Ok(Self {
+            sources,
+            routes,
+            key_sets,
+            budget,
+            metrics: Arc::new(metrics),
+            admin_token,
+            warnings,
+            sets,
+            balanced,
+        })
     }
 
     /// Reads the secrets and certificates that `config` names, as [`build`](Self::build) does, and returns what is doubtful.
@@ -123,6 +136,7 @@ impl State {
 struct Parts {
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
+    admin_token: Option<AdminToken>,
     warnings: Vec<Warning>,
 }
 
@@ -140,7 +154,9 @@ impl Parts {
             let built = Source::build(name, source, kept, &mut secrets, &mut sets, &mut problems);
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
+        let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
+        let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
-        Ok(Self { sources, sets, warnings })
+        Ok(Self { sources, sets, admin_token, warnings })
     }
 }
