@@ -1,4 +1,4 @@
-//! Health, readiness, metrics and the reload of the configuration, as a Tower service.
+//! Health, readiness, metrics and commands, as a Tower service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,18 +7,15 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use countersign::clock::Clock;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 
+use crate::commands::{self, Commands};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::reload::{Reload, ReloadError};
 use crate::source_keys::Awaited;
-
-/// Where the configuration is reloaded.
-const RELOAD: &str = "/-/reload";
 
 /// The admin listener.
 pub struct Admin {
@@ -27,7 +24,6 @@ pub struct Admin {
     /// Whether all key sets had arrived once. A source that is added later must not take the others out of service.
     has_been_ready: AtomicBool,
     clock: Arc<dyn Clock>,
-    reload: Option<Reload>,
 }
 
 /// The parts of the running state that the admin listener shows.
@@ -40,26 +36,21 @@ pub struct Shown {
 
 impl Admin {
     /// Shows whether all listeners accept connections and none is about to stop (`lifecycle`) and what `shown` holds. Secrets expire by the time of
-    /// `clock`. Without `reload`, reloads are forbidden.
-    pub fn new(
-        shown: Arc<ArcSwap<Shown>>,
-        lifecycle: Lifecycle,
-        clock: Arc<dyn Clock>,
-        reload: Option<Reload>,
-    ) -> Self {
-        Self { shown, lifecycle, has_been_ready: AtomicBool::new(false), clock, reload }
+    /// `clock`.
+    pub fn new(shown: Arc<ArcSwap<Shown>>, lifecycle: Lifecycle, clock: Arc<dyn Clock>) -> Self {
+        Self { shown, lifecycle, has_been_ready: AtomicBool::new(false), clock }
     }
 
-    /// The service that responds to `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`.
-    pub fn into_service(self) -> Router {
+    /// The service that responds to `/healthz`, `/readyz`, `/metrics` and these commands.
+    pub fn into_service(self, commands: Commands) -> Router {
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(async |State(admin): State<Arc<Self>>| admin.readiness()))
             .route("/metrics", get(async |State(admin): State<Arc<Self>>| admin.metrics()))
-            .route(RELOAD, post(async |State(admin): State<Arc<Self>>| admin.reload().await))
+            .with_state(Arc::new(self))
+            .merge(commands.into_router())
             .fallback(unknown)
             .method_not_allowed_fallback(unknown)
-            .with_state(Arc::new(self))
     }
 
     fn readiness(&self) -> Response {
@@ -79,23 +70,6 @@ impl Admin {
         (StatusCode::SERVICE_UNAVAILABLE, format!("no key set yet for {}\n", sources.join(", "))).into_response()
     }
 
-    async fn reload(&self) -> Response {
-        let Some(reload) = &self.reload else {
-            let why = "only an admin listener on a loopback address reloads: send SIGHUP instead\n";
-            return (StatusCode::FORBIDDEN, why).into_response();
-        };
-        match reload.request().await {
-            Ok(warnings) => {
-                let lines = std::iter::once("reloaded".to_owned()).chain(warnings);
-                lines.map(|line| line + "\n").collect::<String>().into_response()
-            }
-            Err(error @ ReloadError::Rejected(_)) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n")).into_response()
-            }
-            Err(error @ ReloadError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-        }
-    }
-
     fn metrics(&self) -> Response {
         match self.shown.load().metrics.to_text(self.clock.now()) {
             Ok(text) => {
@@ -109,7 +83,9 @@ impl Admin {
 /// The response to a wrong path, and to a webhook that was sent to the wrong listener.
 async fn unknown(method: Method, uri: Uri) -> (StatusCode, &'static str) {
     match method {
-        _ if uri.path() == RELOAD => (StatusCode::METHOD_NOT_ALLOWED, "POST only\n"),
+        _ if uri.path().starts_with(commands::PREFIX) => {
+            (StatusCode::METHOD_NOT_ALLOWED, "there is POST /-/reload and DELETE /-/sources/SOURCE/ids/ID\n")
+        }
         Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
         _ => (StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
     }

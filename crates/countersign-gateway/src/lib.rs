@@ -32,7 +32,11 @@ pub mod log;
 #[doc(hidden)]
 pub mod admin;
 #[doc(hidden)]
+pub mod admin_token;
+#[doc(hidden)]
 pub mod check;
+#[doc(hidden)]
+pub mod commands;
 #[doc(hidden)]
 pub mod connection;
 mod detached;

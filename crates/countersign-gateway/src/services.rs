@@ -8,6 +8,7 @@ use axum::Router;
 use countersign::clock::Clock;
 
 use crate::admin::{Admin, Shown};
+use crate::commands::{Commands, Scope};
 use crate::config::Config;
 use crate::forward::Places;
 use crate::gateway::Gateway;
@@ -34,6 +35,7 @@ pub struct Services {
 pub struct Exchange {
     gateway: Gateway,
     shown: Arc<ArcSwap<Shown>>,
+    scope: Arc<ArcSwap<Scope>>,
 }
 
 /// The parts of the process that the services use.
@@ -46,22 +48,26 @@ pub struct Environment<'a> {
     pub lifecycle: &'a Lifecycle,
     /// The maximum number of connections to upstreams.
     pub upstream_connections: usize,
-    /// Carries out `POST /-/reload`. `None` forbids it.
-    pub reload: Option<Reload>,
+    /// Carries out `POST /-/reload`.
+    pub reload: Reload,
+    /// Whether the admin listener has a loopback address.
+    pub is_admin_local: bool,
 }
 
 impl Services {
     /// Builds the services around the running parts in `state`, and logs the warnings of both.
     pub fn build(config: &Config, state: &State, environment: Environment<'_>) -> Self {
-        let Environment { log, clock, lifecycle, upstream_connections, reload } = environment;
+        let Environment { log, clock, lifecycle, upstream_connections, reload, is_admin_local } = environment;
         for warning in config.warnings.iter().chain(&state.warnings) {
             tracing::warn!("{warning}");
         }
         let ledger = Ledger::new(state.metrics.counts().clone(), log.clone(), Arc::clone(&clock));
         let gateway = Gateway::new(state, &ledger, &Places::new(upstream_connections), Arc::clone(&clock));
         let shown = Arc::new(ArcSwap::from_pointee(shown(state)));
-        let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown) };
-        let admin = Admin::new(shown, lifecycle.clone(), clock, reload).into_service();
+        let scope = Arc::new(ArcSwap::from_pointee(scope(state)));
+        let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown), scope: Arc::clone(&scope) };
+        let commands = Commands::new(reload, is_admin_local, scope);
+        let admin = Admin::new(shown, lifecycle.clone(), clock).into_service(commands);
         Self { gateway, admin, ledger, exchange }
     }
 }
@@ -71,6 +77,7 @@ impl Exchange {
     pub fn put(&self, state: &State) {
         self.gateway.replace(state);
         self.shown.store(Arc::new(shown(state)));
+        self.scope.store(Arc::new(scope(state)));
     }
 }
 
@@ -78,4 +85,9 @@ fn shown(state: &State) -> Shown {
     let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     Shown { metrics: Arc::clone(&state.metrics), awaited: awaited.collect() }
+}
+
+fn scope(state: &State) -> Scope {
+    let stores = state.sources.iter().map(|(name, source)| (name.clone(), Arc::clone(&source.store)));
+    Scope { stores: stores.collect(), token: state.admin_token.clone() }
 }

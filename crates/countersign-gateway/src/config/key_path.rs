@@ -15,7 +15,7 @@ pub(super) enum Step {
 
 impl KeyPath {
     /// The table `[server]`.
-    pub(super) fn server() -> Self {
+    pub(crate) fn server() -> Self {
         Self::default().key("server")
     }
 

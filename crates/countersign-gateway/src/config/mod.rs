@@ -5,6 +5,7 @@
 //! repeats a value that could be a secret.
 
 mod addresses;
+mod admin_token;
 mod capacity;
 mod document;
 mod duration;
@@ -43,6 +44,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use addresses::{AddressSpec, UpstreamSpec};
+pub use admin_token::AdminTokenSpec;
 pub use capacity::Capacity;
 pub(crate) use document::Document;
 pub(crate) use error::Problem;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{AddressSpec, check_listeners};
+use super::admin_token::AdminTokenSpec;
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
@@ -23,9 +24,12 @@ pub struct Server {
     /// The listeners for webhooks, at least one. No two addresses may overlap.
     #[schemars(length(min = 1))]
     pub listen: Vec<ListenSpec>,
-    /// The address for `/healthz`, `/readyz`, `/metrics` and `POST /-/reload`. It serves at most 64 connections.
+    /// The address for `/healthz`, `/readyz`, `/metrics` and the commands under `/-/`. It serves at most 64 connections.
     /// Default: none.
     pub admin: Option<AddressSpec>,
+    /// The bearer token of the commands under `/-/` of the admin listener. Default: none, and then only an admin listener on
+    /// a loopback address accepts commands.
+    pub admin_token: Option<AdminTokenSpec>,
     /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8". If a connection comes from one of
     /// them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
     /// host it named, and how. The chain is read from its end, past trusted proxies. These facts are in the log, in the
@@ -129,6 +133,10 @@ impl Server {
         let listen: Vec<_> = self.listen.iter().map(|spec| spec.address).collect();
         check_listeners(&listen, self.admin.map(|spec| spec.address), warnings)?;
         proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);
+        if self.admin_token.is_some() && self.admin.is_none() {
+            let message = "`admin_token` has no effect without an `admin` address";
+            warnings.push(Problem::at(&at.key("admin_token"), message));
+        }
         if let Some(threads) = self.threads {
             limits::warn_of_threads(&at.key("threads"), threads, warnings);
         }

@@ -138,8 +138,8 @@ fn build(
         clock: Arc::new(SystemClock),
         lifecycle: &lifecycle,
         upstream_connections: allowed.upstream_connections,
-        // Anyone who reaches the listener may ask.
-        reload: config.admin.filter(|admin| admin.address.ip().is_loopback()).map(|_| reload),
+        reload,
+        is_admin_local: config.admin.is_some_and(|admin| admin.address.ip().is_loopback()),
     };
     let Services { gateway, admin: admin_service, ledger, exchange } = Services::build(started, &state, environment);
     let (counts, tls) = (state.metrics.counts().clone(), state.tls.clone());

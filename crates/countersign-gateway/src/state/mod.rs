@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use countersign_tower::BodyBudget;
 
+use crate::admin_token::AdminToken;
 use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, Warning};
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -39,6 +40,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// TLS of the listeners for webhooks, in the order of the configuration. `None` for those in plain text.
     pub tls: Vec<Option<Arc<Tls>>>,
+    /// What a client has to know to send commands.
+    pub admin_token: Option<AdminToken>,
     /// Warnings about secrets and certificates.
     pub warnings: Vec<Warning>,
     sets: KeySets,
@@ -89,7 +92,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { sources, sets, tls, warnings } = Parts::build(config, previous)?;
+        let Parts { sources, sets, tls, admin_token, warnings } = Parts::build(config, previous)?;
         let Surroundings { slots, log, balance } = surroundings;
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
         for (position, route) in config.routes.iter().enumerate() {
@@ -113,8 +116,19 @@ impl State {
         metrics.show_log(log);
         let key_sets = sets.all();
         let trusted_proxies = TrustedProxies::new(config.server.trusted_proxies.iter().map(|spec| spec.network));
-        let metrics = Arc::new(metrics);
-        Ok(Self { sources, routes, key_sets, trusted_proxies, budget, metrics, tls, warnings, sets, balanced })
+        Ok(Self {
+            sources,
+            routes,
+            key_sets,
+            trusted_proxies,
+            budget,
+            metrics: Arc::new(metrics),
+            tls,
+            admin_token,
+            warnings,
+            sets,
+            balanced,
+        })
     }
 
     /// Gives the certificates that this state has read to the listeners of the `previous` one, which go on.
@@ -142,6 +156,7 @@ struct Parts {
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
+    admin_token: Option<AdminToken>,
     warnings: Vec<Warning>,
 }
 
@@ -159,9 +174,11 @@ impl Parts {
             let built = Source::build(name, source, kept, &mut secrets, &mut sets, &mut problems);
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
+        let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
+        let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         let tls = certificates::read(&config.server.listen, document.folder());
         let tls = tls.map_err(|problem| document.error(problem))?;
-        Ok(Self { sources, sets, tls, warnings })
+        Ok(Self { sources, sets, tls, admin_token, warnings })
     }
 }

@@ -9,7 +9,8 @@ use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::config::{EncodingSpec, KeyPath, Problem, SecretOrigin, SecretRef, hide};
+use crate::admin_token::AdminToken;
+use crate::config::{AdminTokenSpec, EncodingSpec, KeyPath, Problem, SecretOrigin, SecretRef, hide};
 
 /// The maximum length of a secret file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
@@ -128,9 +129,7 @@ fn read(origin: &SecretOrigin, encoding: EncodingSpec, folder: &Path, shown: &st
             (format!("in {shown}"), text, shown.rsplit('/').next().unwrap_or_default())
         }
     };
-    // Editors end a file with a newline. Anything else around a secret is an error.
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    let secret = parse(line, encoding).map_err(|error| format!("{found}: {error}"))?;
+    let secret = parse(line_of(&text), encoding).map_err(|error| format!("{found}: {error}"))?;
     let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
     Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
 }
@@ -146,6 +145,25 @@ fn parse(text: &str, encoding: EncodingSpec) -> Result<Secret, SecretError> {
         EncodingSpec::Versioned => Secret::parse(text.strip_prefix("v1,").unwrap_or(text)),
         EncodingSpec::Base64 | EncodingSpec::Prefix => Secret::parse(text),
     }
+}
+
+/// Editors end a file with a newline. Anything else around a secret is an error.
+fn line_of(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
+}
+
+/// The token that this entry of `[server]` names.
+pub(super) fn read_token(spec: &AdminTokenSpec, folder: &Path) -> Result<AdminToken, Problem> {
+    let shown = folder.join(hide::path(spec.file(), folder)).display().to_string();
+    let token = read_file(&folder.join(spec.file())).and_then(|text| {
+        AdminToken::new(line_of(&text)).ok_or_else(|| {
+            "does not hold a token: write 16 to 4096 visible ASCII characters, for example from `openssl rand -hex 32`".into()
+        })
+    });
+    token.map_err(|why| {
+        let at = KeyPath::server().key("admin_token");
+        Problem::at_first([at.key("file"), at], format!("{shown} {why}")).showing(shown)
+    })
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {

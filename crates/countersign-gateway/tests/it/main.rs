@@ -5,6 +5,7 @@
 mod accelerator;
 mod admin;
 mod bodies;
+mod commands;
 mod common;
 mod config;
 mod connections;

@@ -284,3 +284,34 @@ fn answer<F: Future>(future: F) -> F::Output {
         Poll::Pending => panic!("a store within the process answers at once"),
     }
 }
+
+#[test]
+fn a_forgotten_id_is_new_again_and_its_room_is_freed_once() {
+    let store = MemoryStore::builder().capacity(2).retain(RETAIN).build();
+    let clock = ManualClock::new(UnixTime::from_secs(1));
+    let claim = || answer(store.claim(key(1), LEASE, clock.read())).expect("room");
+    let confirm = || {
+        let Claim::Fresh(token) = claim() else { panic!("it is not new") };
+        assert_eq!(answer(store.confirm(token, clock.read())), Ok(Settled::Recorded));
+    };
+    assert!(!store.forget(&key(1)));
+    confirm();
+    assert!(!store.forget(&key(2)));
+    assert!(store.forget(&key(1)) && !store.forget(&key(1)));
+    assert_eq!(store.len(), 1);
+
+    clock.advance(Duration::from_secs(1));
+    let Claim::Fresh(token) = claim() else { panic!("it is not new") };
+    // It is being handled.
+    assert!(!store.forget(&key(1)));
+    assert_eq!(claim(), Claim::InFlight);
+    assert_eq!(answer(store.confirm(token, clock.read())), Ok(Settled::Recorded));
+    assert_eq!((claim(), store.len()), (Claim::Done, 2));
+
+    // The first confirmation expires, and the second one does not.
+    clock.advance(RETAIN.saturating_sub(Duration::from_millis(500)));
+    assert_eq!((claim(), store.len()), (Claim::Done, 1));
+    clock.advance(Duration::from_secs(2));
+    confirm();
+    assert_eq!(store.len(), 1);
+}

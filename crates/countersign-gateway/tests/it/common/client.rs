@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Frame};
@@ -155,9 +155,12 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<Reply> {
     soon(connection.request(request.expect("a good request"))).await
 }
 
-/// Sends a request without a body to the admin listener.
-pub(crate) async fn command(address: SocketAddr, method: Method, path: &str) -> Reply {
-    let request = Request::builder().method(method).uri(path).header(HOST, "admin");
+/// Sends a request without a body to the admin listener, with a bearer token if there is one.
+pub(crate) async fn command(address: SocketAddr, method: Method, path: &str, token: Option<&str>) -> Reply {
+    let mut request = Request::builder().method(method).uri(path).header(HOST, "admin");
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
     let request = request.body(Either::Left(Full::default())).expect("a request");
     let answer = async { Connection::open(address, Wire::Http1Length).await?.request(request).await };
     soon(answer).await.expect("an answer")

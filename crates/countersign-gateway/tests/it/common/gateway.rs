@@ -156,7 +156,7 @@ impl Gateway {
 
     /// Asks it to reload its configuration, and returns the response.
     pub(crate) async fn reload(&self) -> Reply {
-        command(self.admin, Method::POST, "/-/reload").await
+        command(self.admin, Method::POST, "/-/reload", None).await
     }
 
     /// Sends a signal, for example `TERM`.

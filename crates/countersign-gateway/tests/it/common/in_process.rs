@@ -92,7 +92,8 @@ impl InProcess {
             clock: Arc::<ManualClock>::clone(&clock),
             lifecycle: &Lifecycle::default(),
             upstream_connections: 1000,
-            reload: None,
+            reload: countersign_gateway::reload::channel().0,
+            is_admin_local: false,
         };
         let Services { gateway, admin, .. } = Services::build(&config, &state, environment);
         let key_sets = state.key_sets.iter().map(countersign_gateway::source_keys::RemoteSet::run).collect();
@@ -154,6 +155,11 @@ impl InProcess {
     /// The response of the admin service to a request without a body.
     pub(crate) async fn admin(&self, method: Method, path: &str) -> Reply {
         let request = Request::builder().method(method).uri(path).body(Full::<Bytes>::default()).expect("a request");
+        self.command(request).await
+    }
+
+    /// The response of the admin service to this request.
+    pub(crate) async fn command(&self, request: Request<Full<Bytes>>) -> Reply {
         let response = self.admin.clone().oneshot(request).await.unwrap_or_else(|infallible| match infallible {});
         read(response).await.expect("a whole response")
     }

@@ -58,6 +58,13 @@ impl Done {
         self.table.insert_unique(entry.hash.spread(), entry, |entry| entry.hash.spread());
     }
 
+    /// Forgets an id. Its room is freed when it would have expired. Returns whether it was there.
+    pub(super) fn forget(&mut self, id: &Id) -> bool {
+        let hash = id.short_hash();
+        let is_this = |entry: &Entry| entry.hash == hash && self.ids.get(entry.place) == id.bytes();
+        self.table.find_entry(hash.spread(), is_this).map(hashbrown::hash_table::OccupiedEntry::remove).is_ok()
+    }
+
     /// Frees the room of what expired. Returns how many.
     pub(super) fn expire(&mut self, now: Duration) -> usize {
         let mut expired = 0;

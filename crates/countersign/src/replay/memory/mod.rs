@@ -79,6 +79,14 @@ impl MemoryStore {
         self.retain
     }
 
+    /// Forgets a confirmed id, so that the next delivery of the message is new. Returns whether it was remembered.
+    ///
+    /// A claim in flight stays: its handler is still at work. The id takes up room until it would have expired.
+    pub fn forget(&self, key: &ReplayKey) -> bool {
+        let id = Id::new(key);
+        lock(self.shard(&id)).done.forget(&id)
+    }
+
     /// The store's own time. A reading from before the first one, by a thread that was slower, is at its
     /// beginning.
     fn elapsed(&self, now: ClockReading) -> Duration {
