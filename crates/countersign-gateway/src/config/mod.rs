@@ -24,6 +24,7 @@ mod schema;
 mod secrets;
 mod sender;
 mod server;
+mod set_headers;
 mod size;
 mod source;
 mod targets;
@@ -56,6 +57,7 @@ pub use routes::{ProbeSpec, Route, UntypedSpec};
 pub use secrets::{EncodingSpec, SecretOrigin, SecretRef};
 pub use sender::{DuplicatesSpec, HeadersSpec};
 pub use server::Server;
+pub use set_headers::{HeaderValueSpec, SetHeaderSpec};
 pub use source::SourceConfig;
 pub use token::TokenSpec;
 

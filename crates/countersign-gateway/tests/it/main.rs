@@ -27,6 +27,7 @@ mod rejections;
 mod retries;
 mod routes;
 mod schema;
+mod set_headers;
 mod shutdown;
 mod state;
 mod trust;

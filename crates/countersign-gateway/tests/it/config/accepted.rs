@@ -27,6 +27,7 @@ pub(crate) fn accepted() -> Vec<String> {
         change("events =", "max_in_flight = 1\nevents ="),
         change("events =", "strip_prefix = \"/gemini/\"\nevents ="),
         change("http://127.0.0.1:3000", "http://127.0.0.1:3000/hooks/"),
+        change("events =", "set_headers = { x-a = \"b c\", x-key = { env = \"TEST_SECRET\" } }\nevents ="),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
