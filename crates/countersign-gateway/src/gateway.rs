@@ -193,7 +193,7 @@ impl Served {
 
 impl Route {
     fn new(route: &LiveRoute, budget: &BodyBudget, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
-        let LiveRoute { config: route, source, upstreams } = route;
+        let LiveRoute { config: route, source, upstreams, set_headers } = route;
         let ledger = ledger.route(match &route.host {
             Some(host) => format!("{host}{}", route.path),
             None => route.path.to_string(),
@@ -205,6 +205,7 @@ impl Route {
         };
         let changes = Changes {
             opened: route.forward_headers.clone(),
+            set: set_headers.clone(),
             path: PathChange::new(route.strip_prefix(), route.upstream_path()),
         };
         let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());

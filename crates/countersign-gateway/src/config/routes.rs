@@ -12,6 +12,7 @@ use super::error::Problem;
 use super::events::Events;
 use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
+use super::set_headers::{self, SetHeaderSpec};
 use super::source::SourceConfig;
 use super::targets::PATH_LIKE_A_SECRET;
 use super::values::{count, text};
@@ -64,6 +65,11 @@ pub struct Route {
     #[serde(default, deserialize_with = "targets::opened")]
     #[schemars(schema_with = "targets::opened_schema")]
     pub forward_headers: Opened,
+    /// Headers that are sent to the backends, by name: a text, or a secret like `{ env = "BACKEND_KEY" }`. A client's headers
+    /// of these names are removed. Default: none.
+    #[serde(default, deserialize_with = "set_headers::deserialize")]
+    #[schemars(schema_with = "set_headers::schema")]
+    pub set_headers: Vec<SetHeaderSpec>,
     /// The largest accepted body. Default: 1 MiB.
     #[serde(default = "default_body_limit", with = "size")]
     #[schemars(schema_with = "size::schema")]

@@ -51,7 +51,7 @@ pub use in_flight::InFlight;
 pub use places::Places;
 pub use target::PathChange;
 
-use crate::trust::Opened;
+use crate::trust::{Opened, SetHeaders};
 use crate::upstream::{Upstream, Upstreams};
 
 /// The body of a response: the backend's, or a problem document.
@@ -74,6 +74,8 @@ pub struct Timeouts {
 pub struct Changes {
     /// The client headers that are forwarded although they steer a backend.
     pub opened: Opened,
+    /// The headers that it gets.
+    pub set: SetHeaders,
     /// The change of its path.
     pub path: PathChange,
 }
@@ -139,7 +141,8 @@ impl Target {
         let body = body.into_bytes().expect("the body of a verified delivery");
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
-        let outgoing = Outgoing { path, headers: headers_for_upstream(head, &self.changes.opened), body };
+        let outgoing =
+            Outgoing { path, headers: headers_for_upstream(head, &self.changes.opened, &self.changes.set), body };
         let mut tries = Tries::default();
         let started = SystemClock.instant();
         let outcome = tokio::time::timeout(self.timeouts.response, self.send(&outgoing, &mut tries)).await;

@@ -13,12 +13,15 @@ use std::sync::Arc;
 use countersign_tower::BodyBudget;
 
 use crate::admin_token::AdminToken;
-use crate::config::{Config, ConfigError, KeyPath, Problem, Route, UpstreamSpec, Warning};
+use crate::config::{
+    Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, UpstreamSpec, Warning,
+};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
 use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
+use crate::trust::SetHeaders;
 use crate::upstream::Upstreams;
 use key_sets::KeySets;
 use secrets::Secrets;
@@ -57,6 +60,8 @@ pub struct LiveRoute {
     pub source: Arc<Source>,
     /// Its backends.
     pub upstreams: Arc<dyn Upstreams>,
+    /// The headers that its backends get.
+    pub set_headers: SetHeaders,
 }
 
 impl fmt::Debug for LiveRoute {
@@ -92,10 +97,10 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { sources, sets, tls, admin_token, warnings } = Parts::build(config, previous)?;
+        let Parts { headers, sources, sets, tls, admin_token, warnings } = Parts::build(config, previous)?;
         let Surroundings { slots, log, balance } = surroundings;
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
-        for (position, route) in config.routes.iter().enumerate() {
+        for ((position, route), set_headers) in config.routes.iter().enumerate().zip(headers) {
             let source = sources.get(&route.source).ok_or_else(|| {
                 let message = format!("there is no source `{}`", route.source);
                 config.document().error(Problem::at(&KeyPath::route(position).key("source"), message))
@@ -106,7 +111,7 @@ impl State {
             if !balanced.iter().any(|(specs, _)| *specs == route.upstream) {
                 balanced.push((route.upstream.clone(), Arc::clone(&upstreams)));
             }
-            routes.push(LiveRoute { config: route.clone(), source: Arc::clone(source), upstreams });
+            routes.push(LiveRoute { config: route.clone(), source: Arc::clone(source), upstreams, set_headers });
         }
         let limit = config.body_budget();
         let budget = previous.map(|state| state.budget.clone()).filter(|budget| budget.capacity() == limit);
@@ -153,6 +158,8 @@ impl State {
 
 /// The parts that are read from files.
 struct Parts {
+    /// The headers that each route sets, in the order of the routes.
+    headers: Vec<SetHeaders>,
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
@@ -174,11 +181,28 @@ impl Parts {
             let built = Source::build(name, source, kept, &mut secrets, &mut sets, &mut problems);
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
+        let headers = config.routes.iter().enumerate().map(|(position, route)| {
+            set_headers(route, &KeyPath::route(position), &secrets).map_err(|problem| document.error(problem))
+        });
+        let headers = headers.collect::<Result<_, _>>()?;
         let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         let tls = certificates::read(&config.server.listen, document.folder());
         let tls = tls.map_err(|problem| document.error(problem))?;
-        Ok(Self { sources, sets, tls, admin_token, warnings })
+        Ok(Self { headers, sources, sets, tls, admin_token, warnings })
     }
+}
+
+/// The headers that this route sets, with the values that are stored elsewhere.
+fn set_headers(route: &Route, at: &KeyPath, secrets: &Secrets<'_>) -> Result<SetHeaders, Problem> {
+    let at = at.key("set_headers");
+    let header = |SetHeaderSpec { name, value }: &SetHeaderSpec| {
+        let value = match value {
+            HeaderValueSpec::Text(value) => value.clone(),
+            HeaderValueSpec::Stored(origin) => secrets.read_value(&at.key(name.as_str()), origin)?,
+        };
+        Ok((name.clone(), value))
+    };
+    route.set_headers.iter().map(header).collect::<Result<Vec<_>, _>>().map(SetHeaders::new)
 }

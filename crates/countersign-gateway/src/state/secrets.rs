@@ -7,6 +7,7 @@ use std::path::Path;
 use countersign::secret::SecretError;
 use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime};
+use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::admin_token::AdminToken;
@@ -76,6 +77,18 @@ impl<'f> Secrets<'f> {
         Ok(secret)
     }
 
+    /// Reads the value of a header that a route sets.
+    pub(super) fn read_value(&self, at: &KeyPath, origin: &SecretOrigin) -> Result<HeaderValue, Problem> {
+        let shown = shown(origin, self.folder);
+        let problem = |message: String| Problem::at(at, message).showing(shown.clone());
+        let (found, text) = text_of(origin, self.folder, &shown).map_err(problem)?;
+        let value =
+            Some(line_of(&text)).filter(|line| !line.is_empty()).and_then(|line| HeaderValue::from_str(line).ok());
+        let mut value = value.ok_or_else(|| problem(format!("{found}: it is not one line of visible ASCII")))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
     /// Compares the secret with all others by their signatures, which do not reveal them. Returns a warning about an
     /// equal secret, and its name.
     fn remember(&mut self, source: &str, secret: &Secret, shown: &str) -> Option<(String, Option<String>)> {
@@ -112,7 +125,19 @@ fn shown(origin: &SecretOrigin, folder: &Path) -> String {
 
 /// The secret, labelled with the name of its variable or file, which is `shown`.
 fn read(origin: &SecretOrigin, encoding: EncodingSpec, folder: &Path, shown: &str) -> Result<Secret, String> {
-    let (found, text, label) = match origin {
+    let (found, text) = text_of(origin, folder, shown)?;
+    let label = match origin {
+        SecretOrigin::Env(_) => shown,
+        SecretOrigin::File(_) => shown.rsplit('/').next().unwrap_or_default(),
+    };
+    let secret = parse(line_of(&text), encoding).map_err(|error| format!("{found}: {error}"))?;
+    let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
+    Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
+}
+
+/// Where the text was found, and the text.
+fn text_of(origin: &SecretOrigin, folder: &Path, shown: &str) -> Result<(String, Zeroizing<String>), String> {
+    match origin {
         SecretOrigin::Env(name) => {
             let wrong = |why: &str| format!("the environment variable {shown} {why}");
             let text = std::env::var(name).map_err(|error| match error {
@@ -122,16 +147,18 @@ fn read(origin: &SecretOrigin, encoding: EncodingSpec, folder: &Path, shown: &st
                     wrong("is not text: a secret is base64")
                 }
             })?;
-            (format!("in the environment variable {shown}"), Zeroizing::new(text), shown)
+            Ok((format!("in the environment variable {shown}"), Zeroizing::new(text)))
         }
         SecretOrigin::File(path) => {
             let text = read_file(&folder.join(path)).map_err(|why| format!("{shown} {why}"))?;
-            (format!("in {shown}"), text, shown.rsplit('/').next().unwrap_or_default())
+            Ok((format!("in {shown}"), text))
         }
-    };
-    let secret = parse(line_of(&text), encoding).map_err(|error| format!("{found}: {error}"))?;
-    let is_label = label.len() <= 64 && label.bytes().all(|byte| byte.is_ascii_graphic());
-    Ok(if is_label && !label.contains(hide::HIDDEN) { secret.labelled(label) } else { secret })
+    }
+}
+
+/// Editors end a file with a newline. Anything else around a secret is an error.
+fn line_of(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
 }
 
 /// The key that this text stands for.
@@ -145,11 +172,6 @@ fn parse(text: &str, encoding: EncodingSpec) -> Result<Secret, SecretError> {
         EncodingSpec::Versioned => Secret::parse(text.strip_prefix("v1,").unwrap_or(text)),
         EncodingSpec::Base64 | EncodingSpec::Prefix => Secret::parse(text),
     }
-}
-
-/// Editors end a file with a newline. Anything else around a secret is an error.
-fn line_of(text: &str) -> &str {
-    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
 }
 
 /// The token that this entry of `[server]` names.

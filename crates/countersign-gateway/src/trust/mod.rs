@@ -5,6 +5,7 @@ mod folded;
 mod known;
 mod names;
 mod opened;
+mod set;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use names::{
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
 pub use opened::Opened;
+pub use set::{SetHeaders, are_alike, settable};
 
 /// A longer event type is omitted, because most servers reject long headers.
 const MAX_TEXT: usize = 256;

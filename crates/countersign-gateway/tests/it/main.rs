@@ -31,6 +31,7 @@ mod retries;
 mod routes;
 mod schema;
 mod service_manager;
+mod set_headers;
 mod shutdown;
 mod state;
 mod tls;

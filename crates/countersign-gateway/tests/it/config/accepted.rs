@@ -34,6 +34,7 @@ pub(crate) fn accepted() -> Vec<String> {
             "[{ address = \"127.0.0.1:18080\", tls = { client_ca = \"tls.chain.pem\", certificates = [{ chain = \
              \"tls.chain.pem\", key = \"tls.key.pem\" }] } }]",
         ),
+        change("events =", "set_headers = { x-a = \"b c\", x-key = { env = \"TEST_SECRET\" } }\nevents ="),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
