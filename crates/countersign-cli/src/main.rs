@@ -6,6 +6,7 @@ mod error;
 mod exit;
 mod explain;
 mod input;
+mod json;
 mod key_set;
 mod keys;
 mod network;

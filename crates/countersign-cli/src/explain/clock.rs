@@ -5,7 +5,7 @@ use countersign::header::WEBHOOK_TIMESTAMP;
 
 use super::case::Case;
 use super::finding::{Explanation, Finding};
-use super::trial::{Budget, Trial};
+use super::search::is_authentic;
 use crate::time;
 
 const MILLISECONDS: Explanation = Explanation {
@@ -67,10 +67,6 @@ fn off(explanation: &Explanation, secs: u64, case: &Case) -> Finding {
     } else {
         explanation.likely(evidence)
     }
-}
-
-fn is_authentic(case: &Case) -> bool {
-    Trial::of(case).matching_key(&Budget::default()).is_some()
 }
 
 fn timestamp(case: &Case) -> Option<u64> {

@@ -6,10 +6,9 @@ use countersign::header::{WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use countersign::{Reason, Rejection};
 use serde_json::Value;
 
-use super::body;
 use super::case::Case;
-use super::finding::{Explanation, Finding, Repairs};
-use super::trial::Change;
+use super::finding::{Explanation, Finding};
+use super::search::{Budget, restored};
 use crate::output::shown;
 use crate::time;
 
@@ -101,16 +100,8 @@ const OTHER_BODY: Explanation = Explanation {
              neither applies, somebody has combined a token that they saw with their own body.",
 };
 
-/// Repairs of the body that may restore the one that the token binds.
-const BODIES: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[
-    body::trailing_newline,
-    body::line_ends,
-    body::byte_order_mark,
-    body::wrapped,
-    body::recoded,
-    body::chunked,
-    body::reserialised,
-];
+/// How many bodies are tried with a token: each costs an RSA verification.
+const TOKEN_TRIALS: u64 = 20_000;
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 const HASHES: [&str; 2] = ["body_sha256", "request_body_sha256"];
 
@@ -254,14 +245,9 @@ fn not_bound(token: &Token, case: &Case) -> Finding {
     if claims.is_empty() {
         return BINDS_NO_BODY.certain("It has only claims about itself, and no hash of a body.");
     }
-    let repairs = BODIES.iter().flat_map(|hypothesis| hypothesis(case));
-    let mut repaired = repairs.filter_map(|repair| match &repair.change {
-        Change::Body(body) => verify(case, body).is_ok().then(|| {
-            repair.explanation.certain(format!("The token is authentic, and binds the body once {}.", repair.once))
-        }),
-        _ => None,
-    });
-    repaired.next().unwrap_or_else(|| {
+    let binds = |body: &bytes::Bytes| verify(case, body).is_ok();
+    let repaired = restored(&case.capture.body, &Budget::of(TOKEN_TRIALS), &binds);
+    repaired.and_then(|findings| findings.into_iter().next()).unwrap_or_else(|| {
         let is_hash = claims.iter().any(|name| HASHES.contains(&name.as_str()));
         OTHER_BODY.certain(if is_hash {
             "It has the SHA-256 of another body.".into()

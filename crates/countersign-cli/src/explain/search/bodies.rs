@@ -1,0 +1,214 @@
+//! The bodies that may have been signed: transformations of the captured one, alone and in combination.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::{ControlFlow, Range};
+
+use bytes::Bytes;
+
+use super::budget::Budget;
+use super::step::{Step, Transform, Variant};
+use super::{encodings, respell, rewrap, undo};
+
+/// How many unwrapped bodies are kept, to transform further.
+const MAX_BASES: usize = 400;
+/// How many transformations are undone one after another.
+const MAX_DEPTH: usize = 3;
+/// How many bytes the bodies that are transformed further may have together.
+const MAX_BYTES: usize = 48 << 20;
+
+/// How many changes of values are combined with each other spelling.
+const MAX_PAIRED: usize = 64;
+
+/// A body, and what was undone to get it.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) steps: Vec<Step>,
+    pub(super) body: Bytes,
+}
+
+/// Transformations that have few results, and are combined with each other.
+pub(super) const UNDO: &[Transform] = &[
+    undo::trailing_newline,
+    undo::byte_order_mark,
+    undo::line_ends,
+    undo::json_string,
+    undo::base64,
+    undo::inflated,
+    undo::buffer,
+    undo::python_bytes,
+    undo::names_as_body,
+    undo::members,
+    undo::fields,
+    undo::percent_decoded,
+    undo::data_url,
+    undo::hexadecimal,
+    undo::byte_list,
+    undo::hex_dump,
+    undo::quoted_text,
+    undo::slashes,
+    undo::chunked,
+    undo::head,
+    undo::multipart,
+    undo::quoted_printable,
+    undo::framed,
+    undo::surrounded,
+    undo::doubled,
+    encodings::utf16,
+    encodings::misread,
+    encodings::narrow,
+    encodings::normal_forms,
+    encodings::entities,
+    encodings::typographic,
+];
+
+/// Other spellings of JSON. They have more results.
+pub(super) const RESPELL: &[Transform] =
+    &[respell::common, respell::printed, respell::lost_fractions, respell::rewritten_numbers];
+
+/// What something else has lost, and can be guessed. They have many results.
+pub(super) const GUESS: &[Transform] = &[
+    respell::empty_values,
+    respell::dates,
+    respell::quoted_numbers,
+    respell::lost_digits,
+    encodings::question_marks,
+    respell::rare,
+    respell::shuffled,
+];
+
+/// Changes to values, which another serializer may have written besides.
+const VALUES: &[Transform] = &[
+    respell::lost_fractions,
+    respell::rewritten_numbers,
+    respell::dates,
+    respell::empty_values,
+    respell::quoted_numbers,
+];
+
+/// The other direction.
+const REWRAP: &[Transform] = &[rewrap::rewrapped];
+
+/// Calls `visit` with each different body, the most likely one first, until it breaks or the budget is used up to this
+/// percentage.
+pub(super) fn each<T>(
+    captured: &Bytes,
+    budget: &Budget,
+    percent: u64,
+    visit: &mut dyn FnMut(&Candidate) -> ControlFlow<T>,
+) -> ControlFlow<T> {
+    let captured = Candidate { steps: Vec::new(), body: captured.clone() };
+    let seen = HashSet::from([fingerprint(&captured.body)]);
+    let kept_bytes = captured.body.len();
+    Search { seen, bases: vec![captured], kept_bytes, budget, percent, visit }.stages()
+}
+
+struct Search<'v, T> {
+    seen: HashSet<u64>,
+    /// The captured body, and those that were unwrapped from it.
+    bases: Vec<Candidate>,
+    kept_bytes: usize,
+    budget: &'v Budget,
+    percent: u64,
+    visit: &'v mut dyn FnMut(&Candidate) -> ControlFlow<T>,
+}
+
+impl<T> Search<'_, T> {
+    fn stages(&mut self) -> ControlFlow<T> {
+        self.unwrap(0..1)?;
+        let near = self.bases.len();
+        self.transform(0..1, RESPELL)?;
+        let mut depth = 1..near;
+        for _ in 1..MAX_DEPTH {
+            self.unwrap(depth.clone())?;
+            depth = depth.end..self.bases.len();
+        }
+        self.transform(1..near, RESPELL)?;
+        self.transform(0..1, REWRAP)?;
+        self.transform(0..1, GUESS)?;
+        self.pairs(0..1)?;
+        self.transform(near..self.bases.len(), RESPELL)?;
+        self.transform(1..near, REWRAP)?;
+        self.transform(1..near, GUESS)?;
+        self.pairs(1..near)
+    }
+
+    /// Unwraps these bodies once more, and keeps the results.
+    fn unwrap(&mut self, bases: Range<usize>) -> ControlFlow<T> {
+        for at in bases {
+            let base = self.bases[at].clone();
+            for transform in UNDO {
+                self.apply(*transform, &base, true)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn transform(&mut self, bases: Range<usize>, transforms: &[Transform]) -> ControlFlow<T> {
+        for at in bases {
+            let base = self.bases[at].clone();
+            for transform in transforms {
+                self.apply(*transform, &base, false)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Changed values in the spelling of another serializer, and two kinds of changed values.
+    fn pairs(&mut self, bases: Range<usize>) -> ControlFlow<T> {
+        for at in bases {
+            let base = self.bases[at].clone();
+            for values in VALUES {
+                for variant in values(&base.body).take(MAX_PAIRED) {
+                    if self.is_over() {
+                        return ControlFlow::Continue(());
+                    }
+                    let changed = base.then(variant);
+                    self.apply(respell::common, &changed, false)?;
+                    for transform in VALUES {
+                        self.apply(*transform, &changed, false)?;
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn apply(&mut self, transform: Transform, base: &Candidate, keep: bool) -> ControlFlow<T> {
+        self.budget.spend(base.body.len() / 8);
+        for variant in transform(&base.body) {
+            if self.is_over() {
+                break;
+            }
+            self.budget.spend(2 * variant.body.len());
+            if !self.seen.insert(fingerprint(&variant.body)) {
+                continue;
+            }
+            let candidate = base.then(variant);
+            (self.visit)(&candidate)?;
+            let kept_bytes = self.kept_bytes.saturating_add(candidate.body.len());
+            if keep && self.bases.len() < MAX_BASES && kept_bytes < MAX_BYTES {
+                self.kept_bytes = kept_bytes;
+                self.bases.push(candidate);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.budget.is_used(self.percent)
+    }
+}
+
+impl Candidate {
+    fn then(&self, variant: Variant) -> Self {
+        let steps = self.steps.iter().cloned().chain([variant.step]).collect();
+        Self { steps, body: variant.body }
+    }
+}
+
+fn fingerprint(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,77 @@
+//! The ids and timestamps that may have been signed.
+
+mod names;
+mod values;
+
+use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
+
+use super::step::Step;
+use crate::explain::case::Case;
+
+/// How many combinations of other ids and other timestamps are tried.
+const MAX_COMBINED: usize = 64;
+
+/// An id and a timestamp, and what was undone to get them.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) id: String,
+    pub(super) timestamp: String,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Head {
+    /// As captured.
+    pub(super) fn captured(case: &Case) -> Self {
+        Self { id: case.header(&WEBHOOK_ID), timestamp: case.header(&WEBHOOK_TIMESTAMP), steps: Vec::new() }
+    }
+
+    fn with_id(&self, id: String, step: Step) -> Self {
+        Self { id, timestamp: self.timestamp.clone(), steps: self.steps.iter().cloned().chain([step]).collect() }
+    }
+
+    fn with_timestamp(&self, timestamp: String, step: Step) -> Self {
+        Self { id: self.id.clone(), timestamp, steps: self.steps.iter().cloned().chain([step]).collect() }
+    }
+}
+
+/// Other heads, most likely first: other names, decorated and duplicated values, other ids, timestamps and units.
+pub(super) fn others(case: &Case) -> Vec<Head> {
+    let captured = Head::captured(case);
+    let renamed = names::renamed(case);
+    let base = renamed.first().unwrap_or(&captured).clone();
+    let mut heads = renamed;
+    heads.extend(values::decorated(&base));
+    heads.extend(values::duplicated(case));
+    heads.extend(values::swapped(&base));
+    heads.extend(values::other_ids(case, &base));
+    heads.extend(values::other_timestamps(case, &base));
+    heads.extend(values::other_units(&base));
+    distinct(heads, &captured)
+}
+
+/// Heads with two changes, and every timestamp around the captured one.
+pub(super) fn rare(case: &Case) -> impl Iterator<Item = Head> {
+    let captured = Head::captured(case);
+    let base = names::renamed(case).into_iter().next().unwrap_or_else(|| captured.clone());
+    let ids = values::other_ids(case, &base);
+    let combined = ids.into_iter().flat_map(|head| {
+        let timestamps = values::other_timestamps(case, &head);
+        timestamps.into_iter().chain(values::other_units(&head)).collect::<Vec<_>>()
+    });
+    let units = values::decorated(&base).into_iter().flat_map(|head| values::other_units(&head));
+    let combined: Vec<_> = combined.chain(units).take(MAX_COMBINED).collect();
+    distinct(combined, &captured).into_iter().chain(values::nearby_timestamps(case, base))
+}
+
+/// Without repetitions, and without the captured head.
+fn distinct(heads: Vec<Head>, captured: &Head) -> Vec<Head> {
+    let mut kept: Vec<Head> = Vec::new();
+    for head in heads {
+        let is_same = |other: &Head| other.id == head.id && other.timestamp == head.timestamp;
+        // A renamed signature leaves id and timestamp as they are.
+        if !kept.iter().any(is_same) && (!is_same(captured) || names::is_renaming(&head)) {
+            kept.push(head);
+        }
+    }
+    kept
+}

@@ -1,0 +1,219 @@
+//! The search: undoes mistakes, alone and in combination, until a signature matches.
+//!
+//! A request has four parts that may have been changed: the secret (`secrets/`), id and timestamp (`heads/`), the body
+//! (`undo/`, `encodings/`, `respell/`, `rewrap.rs`) and what is signed of them (`conventions.rs`). Each has a list of
+//! alternatives, the most likely first. The search tries the alternatives of one part, then of two, then of three, within
+//! a budget. The spelling of the signature costs nothing: every reading of it is compared (`signatures.rs`).
+
+mod bodies;
+mod budget;
+mod conventions;
+mod encodings;
+mod heads;
+mod mac;
+mod proof;
+mod respell;
+mod rewrap;
+mod secrets;
+mod signatures;
+mod step;
+#[cfg(test)]
+mod tests;
+mod undo;
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+pub(crate) use budget::Budget;
+
+use bodies::Candidate;
+use conventions::Convention;
+use heads::Head;
+use proof::{Proof, Prover};
+use secrets::Key;
+
+use super::case::Case;
+use super::finding::Finding;
+
+/// How much of the budget the bodies may use alone, in percent; combinations have the rest.
+const BODIES_PERCENT: u64 = 70;
+/// How many bodies are combined with changes of other parts, and how many with changes of two.
+const MAX_COMBINED: usize = 600;
+const MAX_TWICE_COMBINED: usize = 60;
+/// How many bytes the bodies have that are combined.
+const MAX_COMBINED_BYTES: usize = 32 << 20;
+
+/// What a search has found.
+pub(super) enum Found {
+    /// The signature matches as it is: the cause is elsewhere.
+    Authentic,
+    /// The signature matches once these mistakes are undone.
+    Proved(Vec<Finding>),
+    Nothing,
+}
+
+/// Whether the signature matches as it is.
+pub(super) fn is_authentic(case: &Case) -> bool {
+    let budget = Budget::default();
+    as_captured(case, &prover(case, &budget)).is_some_and(|proof| proof.steps.is_empty())
+}
+
+/// Searches for the mistakes in a request.
+pub(super) fn search(case: &Case, budget: &Budget) -> Found {
+    let prover = prover(case, budget);
+    match as_captured(case, &prover).or_else(|| Search::new(case, &prover).proof()) {
+        Some(proof) if proof.steps.is_empty() => Found::Authentic,
+        Some(proof) => Found::Proved(findings(&proof)),
+        None => Found::Nothing,
+    }
+}
+
+/// What was undone in the body that a token binds, if one is found.
+pub(super) fn restored(body: &Bytes, budget: &Budget, is_bound: &dyn Fn(&Bytes) -> bool) -> Option<Vec<Finding>> {
+    let found = bodies::each(body, budget, 100, &mut |candidate| {
+        let is_found = budget.spend_trial(candidate.body.len()) && is_bound(&candidate.body);
+        if is_found { ControlFlow::Break(candidate.clone()) } else { ControlFlow::Continue(()) }
+    });
+    let steps = found.break_value()?.steps;
+    Some(distinct(&steps, &format!("The token is authentic, and binds the body once {}.", once(&steps))))
+}
+
+fn prover<'b>(case: &Case, budget: &'b Budget) -> Prover<'b> {
+    let public = case.trust.ed25519_verifier().map(|verifier| (verifier, case.trust.ed25519_len()));
+    Prover::new(signatures::readings(case), public, budget)
+}
+
+fn as_captured(case: &Case, prover: &Prover<'_>) -> Option<Proof> {
+    let body = Candidate { steps: Vec::new(), body: case.capture.body.clone() };
+    prover.prove(&secrets::configured(case), &Head::captured(case), &Convention::standard(), &body)
+}
+
+struct Search<'s> {
+    case: &'s Case,
+    prover: &'s Prover<'s>,
+    keys: Vec<Key>,
+    other_keys: Vec<Key>,
+    head: Head,
+    other_heads: Vec<Head>,
+    convention: Convention,
+    other_conventions: Vec<Convention>,
+    body: Candidate,
+}
+
+impl<'s> Search<'s> {
+    fn new(case: &'s Case, prover: &'s Prover<'s>) -> Self {
+        Self {
+            case,
+            prover,
+            keys: secrets::configured(case),
+            other_keys: secrets::others(case),
+            head: Head::captured(case),
+            other_heads: heads::others(case),
+            convention: Convention::standard(),
+            other_conventions: Convention::known(),
+            body: Candidate { steps: Vec::new(), body: case.capture.body.clone() },
+        }
+    }
+
+    fn proof(&self) -> Option<Proof> {
+        let mut combined = Vec::new();
+        self.one_part(&mut combined).or_else(|| self.two_parts(&combined)).or_else(|| self.three_parts(&combined))
+    }
+
+    /// One part is changed. Collects the bodies for the combinations.
+    fn one_part(&self, combined: &mut Vec<Candidate>) -> Option<Proof> {
+        let standard = &self.convention;
+        self.secrets(&self.head, standard, &self.body)
+            .or_else(|| self.heads(&self.keys, standard, &self.body))
+            .or_else(|| self.conventions(&self.keys, &self.head, &self.body))
+            .or_else(|| self.bodies(combined))
+            .or_else(|| heads::rare(self.case).find_map(|head| self.prove(&self.keys, &head, standard, &self.body)))
+            .or_else(|| {
+                let mut keys = secrets::mistyped(self.case);
+                keys.find_map(|key| self.prove(&[key], &self.head, standard, &self.body))
+            })
+            .or_else(|| {
+                let rare = Convention::rare();
+                let keys: Vec<_> = self.keys.iter().chain(&self.other_keys).cloned().collect();
+                rare.iter().find_map(|convention| self.prove(&keys, &self.head, convention, &self.body))
+            })
+    }
+
+    fn two_parts(&self, bodies: &[Candidate]) -> Option<Proof> {
+        let standard = &self.convention;
+        self.heads(&self.other_keys, standard, &self.body)
+            .or_else(|| self.conventions(&self.other_keys, &self.head, &self.body))
+            .or_else(|| self.other_heads.iter().find_map(|head| self.conventions(&self.keys, head, &self.body)))
+            .or_else(|| bodies.iter().find_map(|body| self.secrets(&self.head, standard, body)))
+            .or_else(|| bodies.iter().find_map(|body| self.heads(&self.keys, standard, body)))
+            .or_else(|| bodies.iter().find_map(|body| self.conventions(&self.keys, &self.head, body)))
+            .or_else(|| heads::rare(self.case).find_map(|head| self.prove(&self.other_keys, &head, standard, &self.body)))
+    }
+
+    fn three_parts(&self, bodies: &[Candidate]) -> Option<Proof> {
+        let standard = &self.convention;
+        let bodies = &bodies[..bodies.len().min(MAX_TWICE_COMBINED)];
+        let heads = || self.other_heads.iter();
+        heads()
+            .find_map(|head| self.conventions(&self.other_keys, head, &self.body))
+            .or_else(|| bodies.iter().find_map(|body| self.conventions(&self.other_keys, &self.head, body)))
+            .or_else(|| bodies.iter().find_map(|body| self.heads(&self.other_keys, standard, body)))
+    }
+
+    fn secrets(&self, head: &Head, convention: &Convention, body: &Candidate) -> Option<Proof> {
+        self.prove(&self.other_keys, head, convention, body)
+    }
+
+    fn heads(&self, keys: &[Key], convention: &Convention, body: &Candidate) -> Option<Proof> {
+        self.other_heads.iter().find_map(|head| self.prove(keys, head, convention, body))
+    }
+
+    fn conventions(&self, keys: &[Key], head: &Head, body: &Candidate) -> Option<Proof> {
+        self.other_conventions.iter().find_map(|convention| {
+            // Without id and timestamp, another head changes nothing.
+            let is_same = !convention.has_head() && !head.steps.is_empty();
+            (!is_same).then(|| self.prove(keys, head, convention, body))?
+        })
+    }
+
+    fn bodies(&self, combined: &mut Vec<Candidate>) -> Option<Proof> {
+        let mut bytes = 0;
+        let proved = bodies::each(&self.case.capture.body, self.prover.budget, BODIES_PERCENT, &mut |body| {
+            if let Some(proof) = self.prove(&self.keys, &self.head, &self.convention, body) {
+                return ControlFlow::Break(proof);
+            }
+            bytes += body.body.len();
+            if combined.len() < MAX_COMBINED && bytes < MAX_COMBINED_BYTES {
+                combined.push(body.clone());
+            }
+            ControlFlow::Continue(())
+        });
+        proved.break_value()
+    }
+
+    fn prove(&self, keys: &[Key], head: &Head, convention: &Convention, body: &Candidate) -> Option<Proof> {
+        self.prover.prove(keys, head, convention, body)
+    }
+}
+
+fn findings(proof: &Proof) -> Vec<Finding> {
+    let evidence = format!("The signature matches, with `{}`, once {}.", proof.key, once(&proof.steps));
+    distinct(&proof.steps, &evidence)
+}
+
+/// What was undone, in one sentence.
+fn once(steps: &[step::Step]) -> String {
+    steps.iter().map(|step| step.once.as_ref()).collect::<Vec<_>>().join(", and ")
+}
+
+/// One finding for each mistake, all with the same evidence.
+fn distinct(steps: &[step::Step], evidence: &str) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for step in steps {
+        if findings.iter().all(|known| known.code != step.explanation.code) {
+            findings.push(step.explanation.certain(evidence));
+        }
+    }
+    findings
+}

@@ -1,0 +1,165 @@
+//! Bodies that were parsed as JSON and serialized again: the same value, as other serializers write it.
+
+mod numbers;
+mod order;
+mod style;
+mod values;
+mod write;
+
+pub(super) use numbers::{lost_digits, lost_fractions, rewritten as rewritten_numbers};
+pub(super) use order::shuffled;
+pub(super) use values::{dates, empty_values, quoted_numbers};
+
+use order::Order;
+use style::{Escapes, Layout, SERIALIZERS, combinations, present};
+use write::{write, write_text};
+
+use super::step::{Variant, Variants, text};
+use crate::explain::finding::Explanation;
+use crate::json::{self, Node};
+
+/// Larger bodies are not written again.
+const LIMIT: usize = 4 << 20;
+
+pub(super) const RESERIALISED: Explanation = Explanation {
+    code: "body_reserialised",
+    title: "the body was parsed as JSON and serialized again",
+    advice: "Verify the bytes as received, and parse them afterwards: `request.body` or `await request.get_data()` in \
+             Python, `express.raw({type: '*/*'})` in Express, `await request.text()` in fetch handlers, `Bytes` in axum. \
+             `json.dumps(request.json())` gives other bytes.",
+};
+const PRINTED: Explanation = Explanation {
+    code: "body_stringified",
+    title: "the body was parsed, and the object was printed in the notation of a programming language",
+    advice: "Verify the bytes as received, before anything parses them. `str(request.json)`, `inspect` and \
+             `console.log` do not write JSON, and even JSON would have other bytes than the ones that were signed.",
+};
+
+/// The JSON text, as a tree.
+fn parsed(body: &[u8]) -> Option<(&str, Node)> {
+    let text = text(body).filter(|text| text.len() <= LIMIT)?;
+    Some((text, json::parse(text)?))
+}
+
+/// The common layouts, orders and serializers.
+pub(super) fn common(body: &[u8]) -> Variants<'_> {
+    let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
+    Box::new(common_spellings(text.to_owned(), node, &RESERIALISED))
+}
+
+/// An object that Python, Ruby, PHP or JavaScript has printed.
+pub(super) fn printed(body: &[u8]) -> Variants<'_> {
+    let literal = text(body).map(str::trim).filter(|text| text.len() <= LIMIT && text.starts_with(['{', '[', 'a']));
+    let literal = literal.filter(|text| json::parse(text).is_none());
+    let Some(node) = literal.and_then(json::parse_literal) else { return Box::new(std::iter::empty()) };
+    let compact = write(&node, &Layout::COMPACT, Escapes::PLAIN);
+    let Some((text, node)) = parsed(&compact).map(|(text, node)| (text.to_owned(), node)) else {
+        return Box::new(std::iter::empty());
+    };
+    Box::new(common_spellings(text, node, &PRINTED))
+}
+
+fn common_spellings(
+    text: String,
+    node: Node,
+    explanation: &'static Explanation,
+) -> impl Iterator<Item = Variant> {
+    let orders = Order::ALL.iter().filter_map(move |order| {
+        let (text, node) = match order {
+            Order::AsIs => (text.clone(), node.clone()),
+            order => order.of(&text, &node).and_then(|text| json::parse(&text).map(|node| (text, node)))?,
+        };
+        Some((order, text, node))
+    });
+    orders.flat_map(move |(order, text, node)| {
+        let as_is = [(text, "as it is".to_owned())].into_iter().filter(move |_| *order != Order::AsIs);
+        let spellings = spellings(node, Layout::COMMON, serializers);
+        as_is.chain(spellings.map(|(bytes, how)| (String::from_utf8(bytes).unwrap_or_default(), how))).flat_map(
+            move |(text, how)| {
+                let how = format!("the body is written as JSON {how}{}", order.name());
+                let ended = explanation.variant(format!("{how}, with a newline at its end"), format!("{text}\n"));
+                [explanation.variant(how, text), ended]
+            },
+        )
+    })
+}
+
+/// The other layouts, and every other combination of escapes.
+pub(super) fn rare(body: &[u8]) -> Variants<'_> {
+    let Some((_, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
+    let variant = |(bytes, how)| RESERIALISED.variant(format!("the body is written as JSON {how}"), bytes);
+    let layouts = spellings(node.clone(), Layout::RARE, serializers);
+    let ended = |(bytes, how): (Vec<u8>, String)| {
+        let with_newline = ([&bytes[..], b"\n"].concat(), format!("{how}, with a newline at its end"));
+        [(bytes, how), with_newline]
+    };
+    let escapes = spellings(node, &Layout::COMMON[..3], |present| {
+        combinations(present).map(|escapes| (", with other escapes", escapes)).collect()
+    });
+    Box::new(layouts.flat_map(ended).chain(escapes).map(variant))
+}
+
+/// The body as a string in JSON, as serializers write strings.
+pub(super) fn as_text(text: &str) -> Vec<Vec<u8>> {
+    let mut written: Vec<_> = SERIALIZERS.iter().map(|(_, escapes)| write_text(text, *escapes)).collect();
+    written.sort();
+    written.dedup();
+    written
+}
+
+/// The value without spaces.
+pub(super) fn compact(node: &Node) -> Vec<u8> {
+    write(node, &Layout::COMPACT, Escapes::PLAIN)
+}
+
+type Named = (&'static str, Escapes);
+
+/// The serializers that differ for these characters.
+fn serializers(present: u16) -> Vec<Named> {
+    let mut different: Vec<Named> = Vec::new();
+    for (name, escapes) in SERIALIZERS {
+        let escapes = escapes.within(present);
+        if different.iter().all(|(_, known)| *known != escapes) {
+            different.push((name, escapes));
+        }
+    }
+    different
+}
+
+fn spellings(
+    node: Node,
+    layouts: &'static [Layout],
+    escapes: impl Fn(u16) -> Vec<Named>,
+) -> impl Iterator<Item = (Vec<u8>, String)> {
+    let escapes = escapes(present(&node));
+    layouts.iter().flat_map(move |layout| {
+        let node = node.clone();
+        let escapes = escapes.clone();
+        escapes.into_iter().map(move |(name, escapes)| {
+            (write(&node, layout, escapes), format!("{}{name}", layout.name))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_serializer_is_imitated() {
+        let source = r#"{"b": [1.50, {}, []], "a": "é/<\"\n😀+'", "c": -1.5}"#.as_bytes();
+        let all: Vec<_> = common(source).chain(rare(source)).map(|variant| variant.body).collect();
+        for expected in [
+            "{\"b\":[1.50,{},[]],\"a\":\"é/<\\\"\\n😀+'\",\"c\":-1.5}",
+            "{\"b\": [1.50, {}, []], \"a\": \"\\u00e9/<\\\"\\n\\ud83d\\ude00+'\", \"c\": -1.5}",
+            "{\"b\":[1.50,{},[]],\"a\":\"\\u00e9\\/<\\\"\\n\\ud83d\\ude00+'\",\"c\":-1.5}",
+            "{\"a\":\"é/\\u003c\\\"\\n😀+'\",\"b\":[1.50,{},[]],\"c\":-1.5}\n",
+            "{\"b\":[1.50,{},[]],\"a\":\"\\u00E9/\\u003C\\u0022\\n\\uD83D\\uDE00\\u002B\\u0027\",\"c\":-1.5}",
+            "{\n  \"b\": [\n    1.50,\n    {},\n    []\n  ],\n  \"a\": \"é/<\\\"\\n😀+'\",\n  \"c\": -1.5\n}",
+            "{\n  \"b\" : [ 1.50, { }, [ ] ],\n  \"a\" : \"é/<\\\"\\n😀+'\",\n  \"c\" : -1.5\n}",
+            "{\n  \"b\" : [\n    1.50,\n    {\n\n    },\n    [\n\n    ]\n  ],\n  \"a\" : \"é/<\\\"\\n😀+'\",\n  \"c\" : -1.5\n}",
+        ] {
+            assert!(all.iter().any(|body| body == expected.as_bytes()), "{expected}");
+        }
+    }
+}
