@@ -15,7 +15,9 @@ const MISSING: Explanation = Explanation {
 
 /// A header that is missing under any name.
 pub(super) fn missing(case: &Case) -> Option<Finding> {
-    let names = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE].into_iter().filter(|name| !case.capture.headers.contains_key(name));
+    let names = [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE]
+        .into_iter()
+        .filter(|name| !case.capture.headers.contains_key(name));
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
     (!names.is_empty())
         .then(|| MISSING.likely(format!("There is no {}: {}.", names.join(", no "), Reason::MissingHeader)))

@@ -53,11 +53,16 @@ fn compressed(case: &Case) -> Option<Finding> {
     let is_named = !matches!(encoding.trim(), "" | "identity");
     let is_text = case.body_text().is_some();
     if magic || (is_named && !is_text) {
-        Some(COMPRESSED.likely("The body is not text, and begins like gzip or zstd, or `content-encoding` names a compression."))
+        Some(
+            COMPRESSED.likely(
+                "The body is not text, and begins like gzip or zstd, or `content-encoding` names a compression.",
+            ),
+        )
     } else {
         let encoding = crate::output::shown(&encoding);
         is_named.then(|| {
-            DECOMPRESSED.likely(format!("`content-encoding` is `{encoding}`, and the body is text, which is not compressed."))
+            DECOMPRESSED
+                .likely(format!("`content-encoding` is `{encoding}`, and the body is text, which is not compressed."))
         })
     }
 }
@@ -75,6 +80,9 @@ fn lost_characters(case: &Case) -> Option<Finding> {
     (count > 0).then(|| LOST_CHARACTERS.likely(format!("The body has {count} replacement characters (U+FFFD).")))
 }
 
+/// How many question marks are looked at.
+const MAX_MARKS: usize = 64;
+
 /// Question marks inside or behind words, where accents are usual.
 fn question_marks(case: &Case) -> Option<Finding> {
     let text = case.body_text().filter(|text| text.is_ascii())?;
@@ -85,9 +93,10 @@ fn question_marks(case: &Case) -> Option<Finding> {
         let is_query = text[at..].split(['"', ' ']).next().is_some_and(|word| word.contains('='));
         before && after && !is_query
     };
-    let count = text.match_indices('?').filter(|found| odd(*found)).count();
+    let count = text.match_indices('?').take(MAX_MARKS).filter(|found| odd(*found)).count();
     (count > 0).then(|| {
-        LOST_CHARACTERS.likely(format!("The body is ASCII, and has `?` inside words, in {count} places: perhaps accents."))
+        LOST_CHARACTERS
+            .likely(format!("The body is ASCII, and has `?` inside words, in {count} places: perhaps accents."))
     })
 }
 
@@ -196,7 +205,8 @@ fn page(case: &Case) -> Option<Finding> {
 
 /// The signs of a changed body, most telling first.
 pub(super) fn visible(case: &Case) -> Vec<Finding> {
-    let signs = [stringified, empty_body, page, compressed, lost_characters, numbers, body_length, question_marks, printed_map];
+    let signs =
+        [stringified, empty_body, page, compressed, lost_characters, numbers, body_length, question_marks, printed_map];
     signs.iter().filter_map(|sign| sign(case)).collect()
 }
 

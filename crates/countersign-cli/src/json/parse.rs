@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn every_language_prints_the_same_object() {
         let json = r#"{"a":[1.50,"it's \u00e9\n"],"b":{"c":null,"d":true}}"#;
-        let plain = |text: &str| format!("{:?}", without_spans(&parse_literal(text).unwrap_or_else(|| panic!("{text}"))));
+        let plain =
+            |text: &str| format!("{:?}", without_spans(&parse_literal(text).unwrap_or_else(|| panic!("{text}"))));
         for printed in [
             json,
             r#"{'a': [1.50, "it's é\n"], 'b': {'c': None, 'd': True}}"#,

@@ -78,5 +78,6 @@ fn utf16(text: &[u8]) -> Option<(char, usize)> {
 
 fn hex(digits: &[u8]) -> Option<u32> {
     let is_number = (1..=8).contains(&digits.len());
-    is_number.then(|| digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?)))?
+    is_number
+        .then(|| digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?)))?
 }

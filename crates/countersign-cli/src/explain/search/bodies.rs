@@ -20,6 +20,10 @@ const MAX_BYTES: usize = 48 << 20;
 /// How many changes of values are combined with each other spelling.
 const MAX_PAIRED: usize = 64;
 
+/// The costs of looking at a byte and of writing one, in units of a hashed byte. Character sets and normal forms are slow.
+const ASCII_COSTS: (usize, usize) = (4, 5);
+const OTHER_COSTS: (usize, usize) = (14, 9);
+
 /// A body, and what was undone to get it.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
@@ -175,12 +179,13 @@ impl<T> Search<'_, T> {
     }
 
     fn apply(&mut self, transform: Transform, base: &Candidate, keep: bool) -> ControlFlow<T> {
-        self.budget.spend(base.body.len() / 8);
+        let (scan_cost, write_cost) = if base.body.is_ascii() { ASCII_COSTS } else { OTHER_COSTS };
+        self.budget.spend(scan_cost * base.body.len());
         for variant in transform(&base.body) {
             if self.is_over() {
                 break;
             }
-            self.budget.spend(2 * variant.body.len());
+            self.budget.spend(write_cost * variant.body.len());
             if !self.seen.insert(fingerprint(&variant.body)) {
                 continue;
             }

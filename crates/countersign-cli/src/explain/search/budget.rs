@@ -18,12 +18,18 @@ pub(crate) struct Budget {
 impl Budget {
     /// The default limit of signatures.
     const TRIALS: u64 = 1_000_000;
-    /// The default limit of bytes, in units of a hashed byte: about two seconds.
-    const BYTES: u64 = 1 << 30;
+    /// The default limit of bytes, in units of a hashed byte: between one and two seconds.
+    const BYTES: u64 = 1 << 31;
 
     /// A budget of this many signatures.
     pub(crate) fn of(trial_limit: u64) -> Self {
-        Self { trials: Cell::new(0), bytes: Cell::new(0), trial_limit, byte_limit: Self::BYTES, is_cut: Cell::new(false) }
+        Self {
+            trials: Cell::new(0),
+            bytes: Cell::new(0),
+            trial_limit,
+            byte_limit: Self::BYTES,
+            is_cut: Cell::new(false),
+        }
     }
 
     /// Spends the cost of a signature over `len` bytes; `false` if the limit is reached.

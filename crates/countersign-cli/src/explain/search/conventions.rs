@@ -98,14 +98,18 @@ impl Convention {
         const SEPARATORS: [&str; 8] = [".", "", ":", "\n", "|", ",", "-", "&"];
         let conventions = ORDERS.iter().flat_map(|(parts, what)| {
             SEPARATORS.iter().map(move |separator| Self {
-                step: Some(OTHER_PARTS.step(format!("what is signed is {what} with `{}` between", separator.escape_debug()))),
+                step: Some(
+                    OTHER_PARTS.step(format!("what is signed is {what} with `{}` between", separator.escape_debug())),
+                ),
                 parts,
                 separator,
                 prefix: "",
                 keyed: Keyed::Hmac,
             })
         });
-        conventions.filter(|convention| convention.separator != "." || convention.parts != Self::standard().parts).collect()
+        conventions
+            .filter(|convention| convention.separator != "." || convention.parts != Self::standard().parts)
+            .collect()
     }
 
     /// Whether the id and the timestamp are signed.

@@ -32,8 +32,7 @@ pub(super) enum Keyed {
 }
 
 impl Hash {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Sha256, Self::Sha1, Self::Sha512, Self::Sha384, Self::Md5, Self::Sha224];
+    pub(super) const ALL: [Self; 6] = [Self::Sha256, Self::Sha1, Self::Sha512, Self::Sha384, Self::Md5, Self::Sha224];
 
     /// The length of its code, in bytes.
     pub(super) const fn len(self) -> usize {

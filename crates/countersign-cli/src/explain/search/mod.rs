@@ -148,7 +148,9 @@ impl<'s> Search<'s> {
             .or_else(|| bodies.iter().find_map(|body| self.secrets(&self.head, standard, body)))
             .or_else(|| bodies.iter().find_map(|body| self.heads(&self.keys, standard, body)))
             .or_else(|| bodies.iter().find_map(|body| self.conventions(&self.keys, &self.head, body)))
-            .or_else(|| heads::rare(self.case).find_map(|head| self.prove(&self.other_keys, &head, standard, &self.body)))
+            .or_else(|| {
+                heads::rare(self.case).find_map(|head| self.prove(&self.other_keys, &head, standard, &self.body))
+            })
     }
 
     fn three_parts(&self, bodies: &[Candidate]) -> Option<Proof> {

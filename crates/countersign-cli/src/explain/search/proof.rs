@@ -63,13 +63,7 @@ impl<'b> Prover<'b> {
     }
 
     /// Tries each key on this head and body, under this convention.
-    pub(super) fn prove(
-        &self,
-        keys: &[Key],
-        head: &Head,
-        convention: &Convention,
-        body: &Candidate,
-    ) -> Option<Proof> {
+    pub(super) fn prove(&self, keys: &[Key], head: &Head, convention: &Convention, body: &Candidate) -> Option<Proof> {
         let secret = keys.iter().find_map(|key| self.with_secret(key, head, convention, body));
         secret.or_else(|| {
             // Every key is tried at once, so that a changed secret is not this one's matter.
@@ -86,9 +80,8 @@ impl<'b> Prover<'b> {
             let text = convention.text(&head.id, &head.timestamp, &body.body);
             let code = hash.code(convention.keyed, &key.bytes, &text);
             let reading = self.readings.iter().find(|reading| matches(&reading.form, &code))?;
-            let other_hash = (*hash != Hash::Sha256).then(|| {
-                OTHER_HASH.step(format!("it is computed with HMAC-{}", hash.name()))
-            });
+            let other_hash =
+                (*hash != Hash::Sha256).then(|| OTHER_HASH.step(format!("it is computed with HMAC-{}", hash.name())));
             let is_odd = convention.is_standard() && head.steps.is_empty() && !is_well_formed(head);
             let odd_head = is_odd.then(|| NOT_ACCEPTED.step("id and timestamp are used as they are"));
             let steps = body.steps.iter().chain(&key.steps).chain(&head.steps).chain(&convention.step).cloned();
@@ -127,7 +120,9 @@ fn verify(verifier: &Verifier, head: &Head, signature: &[u8], body: Bytes) -> Op
 fn matches(form: &Form, code: &[u8]) -> bool {
     match form {
         Form::Whole(bytes) => bytes == code,
-        Form::Prefix(bytes) => code.len() == Hash::Sha256.len() && bytes.len() >= SHORTEST_PREFIX && code.starts_with(bytes),
+        Form::Prefix(bytes) => {
+            code.len() == Hash::Sha256.len() && bytes.len() >= SHORTEST_PREFIX && code.starts_with(bytes)
+        }
         Form::OneCase(text) => {
             code.len() == Hash::Sha256.len()
                 && STANDARD.encode(code).trim_end_matches('=').eq_ignore_ascii_case(text.trim_end_matches('='))

@@ -26,55 +26,75 @@ const PRINTED_BY_SENDER: Explanation = Explanation {
 /// The names of form fields in which senders put their JSON.
 const FIELDS: [&str; 8] = ["payload", "data", "body", "json", "event", "message", "mandrill_events", "content"];
 
-/// The body in a string, in base64, in a form, as the sender may have signed it.
+/// A way to encode a body.
+type Encode = fn(&[u8]) -> Vec<u8>;
+
+const ENCODINGS: [(&str, Encode); 5] = [
+    ("the body is encoded in base64", |body| STANDARD.encode(body).into()),
+    ("the body is encoded in base64url", |body| URL_SAFE.encode(body).into()),
+    ("the body is encoded in base64 without padding", |body| STANDARD_NO_PAD.encode(body).into()),
+    ("the body is encoded in base64url without padding", |body| URL_SAFE_NO_PAD.encode(body).into()),
+    ("the body is encoded in hexadecimal", |body| hex::encode(body).into()),
+];
+
+/// The members that some senders sign alone.
+const PARTS: [&str; 6] = ["data", "payload", "event", "detail", "object", "message"];
+
+/// What languages print for an object.
+const PRINTED: [&str; 8] = ["[object Object]", "undefined", "null", "None", "True", "Array", "{}", "[object Promise]"];
+
+/// The body in a string, in base64, in a form, as the sender may have signed it. Each is made when it is asked for.
 pub(super) fn rewrapped(body: &[u8]) -> Variants<'_> {
-    let unwrapped = |once: &'static str, body: Vec<u8>| UNWRAPPED.variant(once, body);
-    let mut all = vec![
-        unwrapped("the body is encoded in base64", STANDARD.encode(body).into()),
-        unwrapped("the body is encoded in base64url", URL_SAFE.encode(body).into()),
-        unwrapped("the body is encoded in base64 without padding", STANDARD_NO_PAD.encode(body).into()),
-        unwrapped("the body is encoded in base64url without padding", URL_SAFE_NO_PAD.encode(body).into()),
-        unwrapped("the body is encoded in hexadecimal", hex::encode(body).into()),
-        PRINTED_BY_SENDER.variant("the body is written as Python's `b'…'`", python_bytes(body)),
-    ];
-    if let Some(text) = text(body) {
-        all.extend(respell::as_text(text).into_iter().map(|string| unwrapped("the body is put into a JSON string", string)));
-        all.extend(forms(text));
-        if let Some(node) = json::parse(text) {
-            all.extend(form_of_object(&node));
-            let compact = respell::compact(&node);
-            all.extend(str::from_utf8(&compact).ok().filter(|compact| *compact != text).map(forms).unwrap_or_default());
-            let parts = ["data", "payload", "event", "detail", "object", "message"];
-            all.extend(parts.into_iter().filter_map(|name| {
-                let part = text[node.get(name)?.span.clone()].to_owned();
-                Some(UNWRAPPED.variant(format!("only `{name}` of the body is signed"), part))
-            }));
-        }
-    }
-    let printed = ["[object Object]", "undefined", "null", "None", "True", "Array", "{}", "[object Promise]"];
-    let printed = printed.map(|text| {
-        PRINTED_BY_SENDER.variant(format!("`{text}` is signed instead of the body"), text.as_bytes())
+    let printed = PRINTED
+        .into_iter()
+        .map(|text| PRINTED_BY_SENDER.variant(format!("`{text}` is signed instead of the body"), text.as_bytes()));
+    let encoded = ENCODINGS.into_iter().map(|(once, encode)| UNWRAPPED.variant(once, encode(body)));
+    let repr = std::iter::once_with(|| {
+        PRINTED_BY_SENDER.variant("the body is written as Python's `b'…'`", python_bytes(body))
     });
-    Box::new(all.into_iter().chain(printed))
+    let of_text = text(body).into_iter().flat_map(|text| {
+        let strings =
+            respell::as_text(text).map(|string| UNWRAPPED.variant("the body is put into a JSON string", string));
+        strings.chain(forms(text)).chain(parts(text))
+    });
+    Box::new(printed.chain(encoded).chain(repr).chain(of_text))
+}
+
+/// What a sender may sign of a JSON body: a part of it, its members as a form, or a form with it, without spaces.
+fn parts(text: &str) -> impl Iterator<Item = Variant> + '_ {
+    let node = std::iter::once_with(|| json::parse(text)).flatten();
+    node.flat_map(move |node| {
+        let part = |name: &&'static str| {
+            let part = text[node.get(name)?.span.clone()].to_owned();
+            Some(UNWRAPPED.variant(format!("only `{name}` of the body is signed"), part))
+        };
+        let parts: Vec<_> = PARTS.iter().filter_map(part).collect();
+        let compact = String::from_utf8(respell::compact(&node)).ok().filter(|compact| compact != text);
+        let compact = compact.into_iter().flat_map(|compact| forms(&compact).collect::<Vec<_>>());
+        parts.into_iter().chain(form_of_object(&node)).chain(compact)
+    })
 }
 
 /// The text as a form's field, as its key, and alone, in each encoder's way.
-fn forms(text: &str) -> Vec<Variant> {
-    let mut forms = Vec::new();
-    for encoder in Encoder::ALL {
+fn forms(text: &str) -> impl Iterator<Item = Variant> + '_ {
+    let encoded = Encoder::ALL.iter().flat_map(move |encoder| {
         let encoded = encoder.encode(text);
-        for name in FIELDS {
-            let once = format!("the body is put into the form field `{name}`, {}", encoder.name);
-            forms.push(UNWRAPPED.variant(once, format!("{name}={encoded}")));
-        }
-        forms.push(UNWRAPPED.variant(format!("the body is the key of a form, {}", encoder.name), format!("{encoded}=")));
-        forms.push(UNWRAPPED.variant(format!("the body is percent-encoded, {}", encoder.name), encoded));
-    }
-    forms.push(UNWRAPPED.variant("the body is the key of a form, unencoded", format!("{text}=")));
-    forms.extend(FIELDS.map(|name| {
+        let fields = FIELDS.into_iter().map({
+            let encoded = encoded.clone();
+            move |name| {
+                let once = format!("the body is put into the form field `{name}`, {}", encoder.name);
+                UNWRAPPED.variant(once, format!("{name}={encoded}"))
+            }
+        });
+        let key = UNWRAPPED.variant(format!("the body is the key of a form, {}", encoder.name), format!("{encoded}="));
+        fields.chain([key, UNWRAPPED.variant(format!("the body is percent-encoded, {}", encoder.name), encoded)])
+    });
+    let plain = FIELDS.into_iter().map(move |name| {
         UNWRAPPED.variant(format!("the body is put into the form field `{name}`, unencoded"), format!("{name}={text}"))
-    }));
-    forms
+    });
+    let key =
+        std::iter::once_with(move || UNWRAPPED.variant("the body is the key of a form, unencoded", format!("{text}=")));
+    encoded.chain(plain).chain(key)
 }
 
 /// A parsed form as the form that it was: `a=1&b[c]=2`.
@@ -132,7 +152,9 @@ impl Encoder {
             } else if byte == b' ' && self.space_is_plus {
                 encoded.push('+');
             } else {
-                let _ = if self.lower { write!(encoded, "%{byte:02x}") } else { write!(encoded, "%{byte:02X}") };
+                let digits = if self.lower { b"0123456789abcdef" } else { b"0123456789ABCDEF" };
+                let digit = |value: u8| char::from(digits[usize::from(value)]);
+                encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
             }
         }
         encoded

@@ -188,7 +188,8 @@ const DELIMITERS: [char; 8] = [' ', '\t', ',', ';', '"', '\'', '[', ']'];
 /// The signatures in a header, each with the mistake in its encoding, if there is one.
 fn words(header: &str) -> impl Iterator<Item = (Option<&'static Explanation>, Vec<u8>, bool)> {
     let words = header.split(DELIMITERS).filter(|word| !word.is_empty());
-    let is_quoted = header.contains(['"', '\'', ';', '[', '\t', '\n']) || header.contains(", ") || header.contains("  ");
+    let is_quoted =
+        header.contains(['"', '\'', ';', '[', '\t', '\n']) || header.contains(", ") || header.contains("  ");
     let is_quoted = is_quoted || header.trim() != header;
     words.take(MAX_WORDS).filter_map(move |word| {
         // `v1=…`, `sha256=…`; the `=` of padding is at the end.

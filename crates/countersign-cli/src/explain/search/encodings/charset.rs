@@ -1,15 +1,21 @@
 //! Character sets: UTF-16, Windows-1252, Latin-1 and others.
 
 use encoding_rs::{
-    BIG5, EUC_KR, Encoding, GB18030, ISO_8859_2, ISO_8859_15, KOI8_R, MACINTOSH, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1250,
-    WINDOWS_1251, WINDOWS_1252, WINDOWS_1254,
+    BIG5, EUC_KR, EncoderResult, Encoding, GB18030, ISO_8859_2, ISO_8859_15, KOI8_R, MACINTOSH, SHIFT_JIS, UTF_16BE,
+    UTF_16LE, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1254,
 };
 
-use super::RECODED;
 use super::code_pages::CODE_PAGES;
 use crate::explain::finding::Explanation;
 use crate::explain::search::step::{Variants, one, text};
 
+/// Bytes that were taken for another text.
+const RECODED: Explanation = Explanation {
+    code: "body_recoded",
+    title: "the body was decoded and encoded as text in another character set",
+    advice: "Verify bytes, not text: the body is UTF-8, and something decoded it in another character set (`latin1`, the \
+             default of an old platform, a console). Read it as bytes, or name UTF-8 explicitly.",
+};
 const UTF16: Explanation = Explanation {
     code: "body_recoded",
     title: "the body was saved as UTF-16",
@@ -57,16 +63,21 @@ pub(in super::super) fn misread(body: &[u8]) -> Variants<'_> {
     let latin1 = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<_>>>();
     let latin1 = latin1.map(|bytes| (bytes, "Latin-1"));
     // Characters that Windows-1252 lacks are often kept as Latin-1's.
-    let mixed = text.chars().map(mixed_byte).collect::<Option<Vec<_>>>().map(|bytes| (bytes, "Windows-1252 or Latin-1"));
-    let charsets = CHARSETS.iter().filter_map(move |(encoding, name)| {
-        let (bytes, _, has_errors) = encoding.encode(text);
-        (!has_errors).then(|| (bytes.into_owned(), *name))
-    });
+    let mixed =
+        text.chars().map(mixed_byte).collect::<Option<Vec<_>>>().map(|bytes| (bytes, "Windows-1252 or Latin-1"));
+    let charsets = CHARSETS.iter().filter_map(move |(encoding, name)| Some((encode(encoding, text)?, *name)));
     let code_pages = CODE_PAGES.iter().filter_map(move |page| Some((page.encode(text)?, page.name)));
     let all = latin1.into_iter().chain(charsets).chain(mixed).chain(code_pages);
-    Box::new(all.map(|(bytes, name)| {
-        RECODED.variant(format!("its characters are read as bytes of {name}"), bytes)
-    }))
+    Box::new(all.map(|(bytes, name)| RECODED.variant(format!("its characters are read as bytes of {name}"), bytes)))
+}
+
+/// The bytes of this text, if the character set has all of its characters.
+fn encode(encoding: &'static Encoding, text: &str) -> Option<Vec<u8>> {
+    let mut encoder = encoding.new_encoder();
+    let capacity = encoder.max_buffer_length_from_utf8_without_replacement(text.len())?;
+    let mut bytes = Vec::with_capacity(capacity);
+    let (result, _) = encoder.encode_from_utf8_to_vec_without_replacement(text, &mut bytes, true);
+    (result == EncoderResult::InputEmpty).then_some(bytes)
 }
 
 fn mixed_byte(character: char) -> Option<u8> {
@@ -84,12 +95,12 @@ pub(in super::super) fn narrow(body: &[u8]) -> Variants<'_> {
     }
     let latin1: String = body.iter().map(|byte| char::from(*byte)).collect();
     let charsets = CHARSETS.iter().filter_map(move |(encoding, name)| {
-        let (decoded, has_errors) = encoding.decode_without_bom_handling(body);
-        (!has_errors).then(|| (decoded.into_owned(), *name))
+        let decoded = encoding.decode_without_bom_handling_and_without_replacement(body)?;
+        Some((decoded.into_owned(), *name))
     });
     let code_pages = CODE_PAGES.iter().map(move |page| (page.decode(body), page.name));
     let all = [(latin1, "Latin-1")].into_iter().chain(charsets).chain(code_pages);
-    Box::new(all.map(|(text, name)| {
-        RECODED.variant(format!("its bytes are read as {name} and encoded as UTF-8"), text)
-    }))
+    Box::new(
+        all.map(|(text, name)| RECODED.variant(format!("its bytes are read as {name} and encoded as UTF-8"), text)),
+    )
 }

@@ -5,6 +5,8 @@ use crate::explain::search::step::{Variant, Variants, one, text};
 
 /// How many places are changed one by one.
 const MAX_PLACES: usize = 12;
+/// In a body with more of them, too much is lost.
+const MAX_MARKS: usize = 64;
 
 const LOST: Explanation = Explanation {
     code: "body_characters_lost",
@@ -19,7 +21,10 @@ const LIKELY: &str = "éèêëàâäáãåçñöóòôõøüúùûíìîïßæœ
 /// One lost character, or all of them as the same one.
 pub(in super::super) fn question_marks(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body) else { return one(None) };
-    let marks: Vec<_> = ["\u{fffd}", "?"].into_iter().filter(|mark| text.contains(*mark)).collect();
+    let marks: Vec<_> = ["\u{fffd}", "?"]
+        .into_iter()
+        .filter(|mark| (1..=MAX_MARKS).contains(&text.matches(*mark).take(MAX_MARKS + 1).count()))
+        .collect();
     Box::new(marks.into_iter().flat_map(move |mark| {
         let runs = runs(text, mark);
         LIKELY.chars().flat_map(move |character| restored(text, mark, &runs, character))

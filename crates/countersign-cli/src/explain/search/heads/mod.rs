@@ -1,38 +1,15 @@
 //! The ids and timestamps that may have been signed.
 
+mod head;
 mod names;
 mod values;
 
-use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
+pub(super) use head::Head;
 
-use super::step::Step;
 use crate::explain::case::Case;
 
 /// How many combinations of other ids and other timestamps are tried.
 const MAX_COMBINED: usize = 64;
-
-/// An id and a timestamp, and what was undone to get them.
-#[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) timestamp: String,
-    pub(super) steps: Vec<Step>,
-}
-
-impl Head {
-    /// As captured.
-    pub(super) fn captured(case: &Case) -> Self {
-        Self { id: case.header(&WEBHOOK_ID), timestamp: case.header(&WEBHOOK_TIMESTAMP), steps: Vec::new() }
-    }
-
-    fn with_id(&self, id: String, step: Step) -> Self {
-        Self { id, timestamp: self.timestamp.clone(), steps: self.steps.iter().cloned().chain([step]).collect() }
-    }
-
-    fn with_timestamp(&self, timestamp: String, step: Step) -> Self {
-        Self { id: self.id.clone(), timestamp, steps: self.steps.iter().cloned().chain([step]).collect() }
-    }
-}
 
 /// Other heads, most likely first: other names, decorated and duplicated values, other ids, timestamps and units.
 pub(super) fn others(case: &Case) -> Vec<Head> {

@@ -3,7 +3,7 @@
 use countersign::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use http::HeaderName;
 
-use super::Head;
+use super::head::Head;
 use crate::explain::case::Case;
 use crate::explain::finding::Explanation;
 

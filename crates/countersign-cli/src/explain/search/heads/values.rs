@@ -1,11 +1,11 @@
 //! Ids and timestamps with other values.
 
-use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
 use countersign::UnixTime;
+use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
 use http::header::{DATE, HeaderName};
 use serde_json::Value;
 
-use super::Head;
+use super::head::Head;
 use crate::explain::case::Case;
 use crate::explain::finding::Explanation;
 use crate::output::shown;
@@ -13,6 +13,8 @@ use crate::time;
 
 /// How many values of a header are tried at most.
 const MAX_VALUES: usize = 8;
+/// The largest body in which ids and times are looked for, in bytes.
+const MAX_JSON: usize = 64 << 10;
 /// How far around the captured timestamp others are tried, in seconds.
 const NEARBY_SECS: u64 = 3600;
 
@@ -68,7 +70,8 @@ pub(super) fn decorated(base: &Head) -> Vec<Head> {
 
 fn undecorated(text: &str) -> String {
     let is_around = |c: char| {
-        c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '[' | ']' | '\u{feff}' | '\u{200b}'..='\u{200d}')
+        c.is_whitespace()
+            || matches!(c, '"' | '\'' | '`' | '<' | '>' | '[' | ']' | '\u{feff}' | '\u{200b}'..='\u{200d}')
     };
     text.chars().filter(|c| !is_around(*c)).collect()
 }
@@ -93,7 +96,7 @@ const OTHER_ID: Explanation = Explanation {
 
 /// Ids that were given to try, others in the request, and the id in another case or with another prefix.
 pub(super) fn other_ids(case: &Case, base: &Head) -> Vec<Head> {
-    let body: Option<Value> = serde_json::from_slice(&case.capture.body).ok();
+    let body = small_json(case);
     let pointers = ["/id", "/data/id", "/event_id", "/message_id", "/eventId", "/messageId", "/webhook_id"].into_iter();
     let in_body: Vec<_> = pointers.filter_map(|at| Some(body.as_ref()?.pointer(at)?.as_str()?.to_owned())).collect();
     let in_head = case.capture.headers.iter().filter(|(name, _)| name.as_str().ends_with("id"));
@@ -116,6 +119,12 @@ pub(super) fn other_ids(case: &Case, base: &Head) -> Vec<Head> {
         .collect()
 }
 
+/// The body as JSON, if it is small: ids and times are near the beginning of it, and reading it takes time.
+fn small_json(case: &Case) -> Option<Value> {
+    let body = &case.capture.body;
+    (body.len() <= MAX_JSON).then(|| serde_json::from_slice(body).ok())?
+}
+
 const OTHER_TIMESTAMP: Explanation = Explanation {
     code: "timestamp_from_another_delivery",
     title: "the timestamp is not the one that was signed",
@@ -125,7 +134,7 @@ const OTHER_TIMESTAMP: Explanation = Explanation {
 
 /// Timestamps that were given to try, and others in the request.
 pub(super) fn other_timestamps(case: &Case, base: &Head) -> Vec<Head> {
-    let body: Option<Value> = serde_json::from_slice(&case.capture.body).ok();
+    let body = small_json(case);
     let names = ["timestamp", "created", "created_at", "createdAt", "time", "sent_at"];
     let in_body = names.into_iter().filter_map(|name| {
         let value = body.as_ref()?.get(name)?;
@@ -182,7 +191,8 @@ pub(super) fn other_units(base: &Head) -> Vec<Head> {
     let written = written.or_else(|| parse_date(text).map(UnixTime::as_secs));
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let hex = u64::from_str_radix(digits, 16).ok().filter(|secs| secs.to_string() != text);
-    let float = text.parse::<f64>().ok().filter(|float| text.contains(['.', 'e', 'E']) && *float > 0.0 && *float < 1e12);
+    let float =
+        text.parse::<f64>().ok().filter(|float| text.contains(['.', 'e', 'E']) && *float > 0.0 && *float < 1e12);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and 1e12")]
     let float = float.map(|float| float as u64);
     let read = written.into_iter().chain(hex).chain(float).chain(scaled).map(|secs| {
@@ -190,8 +200,14 @@ pub(super) fn other_units(base: &Head) -> Vec<Head> {
     });
     let signed = number.into_iter().flat_map(|secs| {
         let rfc3339 = time::format(secs).unwrap_or_default();
-        let forms =
-            [format!("{secs}000"), format!("{secs}.0"), rfc3339.replace('Z', ".000Z"), rfc3339, "undefined".into(), String::new()];
+        let forms = [
+            format!("{secs}000"),
+            format!("{secs}.0"),
+            rfc3339.replace('Z', ".000Z"),
+            rfc3339,
+            "undefined".into(),
+            String::new(),
+        ];
         forms.map(|form| {
             let once = format!("`{form}` is signed as the timestamp");
             base.with_timestamp(form, OTHER_UNIT_SIGNED.step(once))
@@ -208,4 +224,3 @@ fn parse_date(text: &str) -> Option<UnixTime> {
     let month = MONTHS.find(month).filter(|_| month.len() == 3)? / 3 + 1;
     time::parse(&format!("{year}-{month:02}-{day}T{clock}Z")).ok()
 }
-

@@ -3,6 +3,7 @@
 mod numbers;
 mod order;
 mod style;
+mod tree;
 mod values;
 mod write;
 
@@ -11,6 +12,8 @@ pub(super) use order::shuffled;
 pub(super) use values::{dates, empty_values, quoted_numbers};
 
 use order::Order;
+use tree::{LIMIT, RESERIALISED, parsed};
+
 use style::{Escapes, Layout, SERIALIZERS, combinations, present};
 use write::{write, write_text};
 
@@ -18,28 +21,12 @@ use super::step::{Variant, Variants, text};
 use crate::explain::finding::Explanation;
 use crate::json::{self, Node};
 
-/// Larger bodies are not written again.
-const LIMIT: usize = 4 << 20;
-
-pub(super) const RESERIALISED: Explanation = Explanation {
-    code: "body_reserialised",
-    title: "the body was parsed as JSON and serialized again",
-    advice: "Verify the bytes as received, and parse them afterwards: `request.body` or `await request.get_data()` in \
-             Python, `express.raw({type: '*/*'})` in Express, `await request.text()` in fetch handlers, `Bytes` in axum. \
-             `json.dumps(request.json())` gives other bytes.",
-};
 const PRINTED: Explanation = Explanation {
     code: "body_stringified",
     title: "the body was parsed, and the object was printed in the notation of a programming language",
     advice: "Verify the bytes as received, before anything parses them. `str(request.json)`, `inspect` and \
              `console.log` do not write JSON, and even JSON would have other bytes than the ones that were signed.",
 };
-
-/// The JSON text, as a tree.
-fn parsed(body: &[u8]) -> Option<(&str, Node)> {
-    let text = text(body).filter(|text| text.len() <= LIMIT)?;
-    Some((text, json::parse(text)?))
-}
 
 /// The common layouts, orders and serializers.
 pub(super) fn common(body: &[u8]) -> Variants<'_> {
@@ -59,11 +46,7 @@ pub(super) fn printed(body: &[u8]) -> Variants<'_> {
     Box::new(common_spellings(text, node, &PRINTED))
 }
 
-fn common_spellings(
-    text: String,
-    node: Node,
-    explanation: &'static Explanation,
-) -> impl Iterator<Item = Variant> {
+fn common_spellings(text: String, node: Node, explanation: &'static Explanation) -> impl Iterator<Item = Variant> {
     let orders = Order::ALL.iter().filter_map(move |order| {
         let (text, node) = match order {
             Order::AsIs => (text.clone(), node.clone()),
@@ -100,11 +83,9 @@ pub(super) fn rare(body: &[u8]) -> Variants<'_> {
 }
 
 /// The body as a string in JSON, as serializers write strings.
-pub(super) fn as_text(text: &str) -> Vec<Vec<u8>> {
-    let mut written: Vec<_> = SERIALIZERS.iter().map(|(_, escapes)| write_text(text, *escapes)).collect();
-    written.sort();
-    written.dedup();
-    written
+pub(super) fn as_text(text: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let present = style::present_in(text);
+    serializers(present).into_iter().map(move |(_, escapes)| write_text(text, escapes))
 }
 
 /// The value without spaces.
@@ -135,9 +116,9 @@ fn spellings(
     layouts.iter().flat_map(move |layout| {
         let node = node.clone();
         let escapes = escapes.clone();
-        escapes.into_iter().map(move |(name, escapes)| {
-            (write(&node, layout, escapes), format!("{}{name}", layout.name))
-        })
+        escapes
+            .into_iter()
+            .map(move |(name, escapes)| (write(&node, layout, escapes), format!("{}{name}", layout.name)))
     })
 }
 

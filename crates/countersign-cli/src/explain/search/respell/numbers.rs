@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::step::{Variant, Variants};
-use super::parsed;
+use super::tree::parsed;
 use crate::explain::finding::Explanation;
 
 /// How many numbers are changed one by one.
@@ -85,7 +85,8 @@ pub(in super::super) fn lost_fractions(body: &[u8]) -> Variants<'_> {
                 let is_chosen = |name: &String| {
                     names.iter().position(|known| known == name).is_some_and(|at| chosen >> at & 1 == 1)
                 };
-                let shown: Vec<_> = names.iter().filter(|name| is_chosen(name)).map(|name| format!("`{name}`")).collect();
+                let shown: Vec<_> =
+                    names.iter().filter(|name| is_chosen(name)).map(|name| format!("`{name}`")).collect();
                 apply(format!("{what} {}", shown.join(", ")), &|_, number| is_chosen(&number.name))
             }));
         }
@@ -159,8 +160,7 @@ fn changed(
     is_chosen: &dyn Fn(usize, &Number<'_>) -> bool,
 ) -> Option<Vec<u8>> {
     let chosen = numbers.iter().enumerate().filter(|(at, number)| is_chosen(*at, number));
-    let edits: Vec<_> =
-        chosen.filter_map(|(_, number)| Some((number.span.clone(), rewrite(number.text)?))).collect();
+    let edits: Vec<_> = chosen.filter_map(|(_, number)| Some((number.span.clone(), rewrite(number.text)?))).collect();
     (!edits.is_empty()).then(|| splice(text, &edits))
 }
 

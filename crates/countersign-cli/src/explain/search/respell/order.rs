@@ -1,7 +1,7 @@
 //! The order of an object's members.
 
 use super::super::step::Variants;
-use super::{RESERIALISED, parsed};
+use super::tree::{RESERIALISED, parsed};
 use crate::json::{Node, Value};
 
 /// How many orders are tried at most.

@@ -154,12 +154,12 @@ pub(super) struct Escapes {
 }
 
 impl Escapes {
-    pub(super) const PLAIN: Self =
-        Self { unicode: 0, digits: Unicode::Lower, slash: Slash::Plain, short: Short::All };
+    pub(super) const PLAIN: Self = Self { unicode: 0, digits: Unicode::Lower, slash: Slash::Plain, short: Short::All };
 
     /// Whether the character is perhaps not written as it is.
     pub(super) fn concerns(self, character: char) -> bool {
-        groups(character) & (self.unicode | group::QUOTE | group::BACKSLASH | group::SLASH | group::SHORT | group::CONTROL)
+        groups(character)
+            & (self.unicode | group::QUOTE | group::BACKSLASH | group::SLASH | group::SHORT | group::CONTROL)
             != 0
     }
 
@@ -197,9 +197,14 @@ impl Escapes {
     }
 }
 
+/// The groups of all characters in a text.
+pub(super) fn present_in(text: &str) -> u16 {
+    text.chars().fold(0, |all, character| all | groups(character))
+}
+
 /// The groups of all characters in the names and strings.
 pub(super) fn present(node: &Node) -> u16 {
-    let of_text = |text: &str| text.chars().fold(0, |all, character| all | groups(character));
+    let of_text = present_in;
     match &node.value {
         Value::Object(members) => {
             members.iter().fold(0, |all, member| all | of_text(&member.name) | present(&member.value))
@@ -235,18 +240,10 @@ pub(super) const SERIALIZERS: &[(&str, Escapes)] = &[
         ", as System.Text.Json does",
         upper(with(
             PLAIN,
-            HTML | group::NON_ASCII
-                | group::APOSTROPHE
-                | group::QUOTE
-                | group::PLUS
-                | group::BACKTICK
-                | group::DELETE,
+            HTML | group::NON_ASCII | group::APOSTROPHE | group::QUOTE | group::PLUS | group::BACKTICK | group::DELETE,
         )),
     ),
-    (
-        ", as Gson does",
-        with(PLAIN, HTML | group::APOSTROPHE | group::EQUALS | group::LINE_SEPARATORS),
-    ),
+    (", as Gson does", with(PLAIN, HTML | group::APOSTROPHE | group::EQUALS | group::LINE_SEPARATORS)),
     (r", with `\/`", SLASHED),
     (r", with `\u` in capitals", upper(PLAIN)),
     (r", with `\u` for what is not ASCII and for `<`, `>` and `&`", with(ASCII, HTML)),
@@ -257,10 +254,7 @@ pub(super) const SERIALIZERS: &[(&str, Escapes)] = &[
     (", as PHP does with its JSON_HEX flags", {
         upper(with(SLASHED, HTML | group::APOSTROPHE | group::QUOTE | group::NON_ASCII))
     }),
-    (
-        ", as Newtonsoft.Json does with EscapeHtml",
-        with(PLAIN, HTML | group::APOSTROPHE | group::QUOTE),
-    ),
+    (", as Newtonsoft.Json does with EscapeHtml", with(PLAIN, HTML | group::APOSTROPHE | group::QUOTE)),
     (", as JavaScriptSerializer does", with(PLAIN, HTML | group::APOSTROPHE)),
     (", as org.json does", Escapes { slash: Slash::AfterLessThan, ..with(PLAIN, group::SPECIAL) }),
     (", as JSON.simple does", upper(with(SLASHED, group::SPECIAL | group::DELETE))),
@@ -288,12 +282,13 @@ pub(super) fn combinations(present: u16) -> impl Iterator<Item = Escapes> {
     let subsets = (0..1_u32 << toggles.len()).map(move |chosen| {
         toggles.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1).fold(0, |all, (_, bit)| all | bit)
     });
-    subsets.flat_map(move |unicode| {
-        [Slash::Plain, Slash::Escaped, Slash::AfterLessThan].into_iter().flat_map(move |slash| {
-            [Short::All, Short::Lines, Short::None].into_iter().flat_map(move |short| {
-                [Unicode::Lower, Unicode::Upper].map(|digits| Escapes { unicode, digits, slash, short })
+    subsets
+        .flat_map(move |unicode| {
+            [Slash::Plain, Slash::Escaped, Slash::AfterLessThan].into_iter().flat_map(move |slash| {
+                [Short::All, Short::Lines, Short::None].into_iter().flat_map(move |short| {
+                    [Unicode::Lower, Unicode::Upper].map(|digits| Escapes { unicode, digits, slash, short })
+                })
             })
         })
-    })
-    .filter(move |escapes| escapes.within(present) == *escapes)
+        .filter(move |escapes| escapes.within(present) == *escapes)
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::step::{Variant, Variants};
 use super::numbers::splice;
-use super::parsed;
+use super::tree::parsed;
 use crate::explain::finding::Explanation;
 use crate::json::{Node, Value};
 

@@ -120,10 +120,11 @@ impl Writer<'_> {
         if self.escapes.as_unicode(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 let digits = match self.escapes.digits {
-                    Unicode::Upper => format!("\\u{unit:04X}"),
-                    Unicode::Lower => format!("\\u{unit:04x}"),
+                    Unicode::Upper => b"0123456789ABCDEF",
+                    Unicode::Lower => b"0123456789abcdef",
                 };
-                self.put(&digits);
+                let digit = |shift: u16| digits[usize::from(*unit >> shift & 15)];
+                self.to.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
             }
         } else if short != ' ' && (character != '/' || self.escapes.as_slash(follows_less_than)) {
             self.to.push(b'\\');

@@ -1,10 +1,10 @@
 //! A secret in other forms than the configured one.
 
 use super::super::mac::sha256;
-use super::Key;
+use super::key::Key;
 use super::text::{PREFIX, bare, decode};
 use crate::explain::finding::Explanation;
-use crate::secrets::SecretText;
+use crate::secrets::{BYTE_ORDER_MARK, SecretText};
 
 const VERSION_PREFIX: Explanation = Explanation {
     code: "secret_has_version_prefix",
@@ -20,6 +20,11 @@ const WHITE_SPACE: Explanation = Explanation {
     code: "secret_has_white_space",
     title: "the secret has white space or a newline in it",
     advice: "Remove it; `echo -n` or `printf %s` writes a secret without a newline.",
+};
+const MARK: Explanation = Explanation {
+    code: "secret_has_byte_order_mark",
+    title: "the secret's file begins with a byte order mark, or is UTF-16",
+    advice: "Save it as UTF-8 without BOM: in PowerShell 5, `[IO.File]::WriteAllText(path, text)` instead of `>` or `Out-File`.",
 };
 const OTHER_TEXT: Explanation = Explanation {
     code: "secret_has_other_text",
@@ -151,9 +156,14 @@ fn decoration(text: &str, bare: &str) -> Option<(&'static Explanation, &'static 
     let inner = text.trim().trim_matches(['"', '\'', '`']);
     if bare == text {
         None
+    } else if text.starts_with(BYTE_ORDER_MARK) {
+        Some((&MARK, "the byte order mark is"))
     } else if inner.starts_with("v1,") {
         Some((&VERSION_PREFIX, "`v1,` is"))
-    } else if inner.contains(['=', ':', '{']) && !inner.starts_with(PREFIX) && inner.trim_end_matches('=').contains(['=', ':']) {
+    } else if inner.contains(['=', ':', '{'])
+        && !inner.starts_with(PREFIX)
+        && inner.trim_end_matches('=').contains(['=', ':'])
+    {
         Some((&OTHER_TEXT, "the text around `whsec_…` is"))
     } else if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
         Some((&QUOTES, "the quotation marks are"))

@@ -1,29 +1,20 @@
 //! The keys that a sender may have made of a secret.
 
 mod forms;
+mod key;
 mod text;
 mod typos;
 
-use std::rc::Rc;
+pub(super) use key::Key;
 
 use countersign::Secret;
-use zeroize::Zeroizing;
 
-use super::step::Step;
 use crate::explain::case::Case;
 use crate::explain::finding::Explanation;
 use crate::secrets::SecretText;
 
 /// How many secrets are searched for mistyped characters.
 const MAX_MISTYPED: usize = 2;
-
-/// The bytes of a key, and what was undone to get them.
-#[derive(Clone)]
-pub(super) struct Key {
-    pub(super) label: String,
-    pub(super) bytes: Rc<Zeroizing<Vec<u8>>>,
-    pub(super) steps: Vec<Step>,
-}
 
 const EXPIRED: Explanation = Explanation {
     code: "secret_expired",
@@ -36,12 +27,6 @@ const OTHER: Explanation = Explanation {
     advice: "Configure that secret if its sender should be trusted; otherwise the sender must use its own. Each \
              environment, project and endpoint has its own secret.",
 };
-
-impl Key {
-    fn new(label: &str, bytes: Vec<u8>, steps: Vec<Step>) -> Self {
-        Self { label: label.to_owned(), bytes: Rc::new(Zeroizing::new(bytes)), steps }
-    }
-}
 
 /// The keys that verify: the valid secrets that have not expired.
 pub(super) fn configured(case: &Case) -> Vec<Key> {

@@ -49,9 +49,9 @@ fn unescaped(text: &str) -> Zeroizing<String> {
         ("\\r", " "),
         ("\\", ""),
     ];
-    CODES.iter().fold(Zeroizing::new(text.to_owned()), |text, (code, character)| {
-        Zeroizing::new(text.replace(code, character))
-    })
+    CODES
+        .iter()
+        .fold(Zeroizing::new(text.to_owned()), |text, (code, character)| Zeroizing::new(text.replace(code, character)))
 }
 
 /// Decodes base64 of either alphabet, padded or not, with or without the prefix.

@@ -1,6 +1,6 @@
 //! Secrets with one wrong character.
 
-use super::Key;
+use super::key::Key;
 use super::text::{PREFIX, bare, decode};
 use crate::explain::finding::Explanation;
 use crate::secrets::SecretText;

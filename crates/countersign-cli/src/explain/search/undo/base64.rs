@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::WRAPPED;
+use super::wrapped::WRAPPED;
 use crate::explain::search::step::{Variants, one, text};
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -24,7 +24,9 @@ pub(in super::super) fn data_url(body: &[u8]) -> Variants<'_> {
     let encoded = text(body).and_then(|text| {
         let text = text.trim().trim_matches('"');
         let after_comma = text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")).map(|(_, rest)| rest);
-        let in_pem = || text.strip_prefix("-----BEGIN ")?.split_once("-----\n")?.1.split_once("-----END ").map(|(inner, _)| inner);
+        let in_pem = || {
+            text.strip_prefix("-----BEGIN ")?.split_once("-----\n")?.1.split_once("-----END ").map(|(inner, _)| inner)
+        };
         decode(after_comma.or_else(in_pem)?)
     });
     one(encoded.map(|bytes| WRAPPED.variant("the base64 in the body is decoded", bytes)))

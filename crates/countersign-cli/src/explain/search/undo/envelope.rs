@@ -1,7 +1,7 @@
 //! Bodies inside JSON: the events of queues, topics and functions.
 
-use super::WRAPPED;
 use super::lists::bytes_of;
+use super::wrapped::WRAPPED;
 use crate::explain::search::step::{Variant, Variants, one, text};
 use crate::json::{self, Node, Value};
 
@@ -14,7 +14,8 @@ const MIN_LEN: usize = 2;
 /// Gateway and Edge events, and every other envelope.
 pub(in super::super) fn members(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body) else { return one(None) };
-    let Some(node) = json::parse(text) else { return one(None) };
+    let is_list = text.trim_start().starts_with(['{', '[']);
+    let Some(node) = is_list.then(|| json::parse(text)).flatten() else { return one(None) };
     let mut found = Vec::new();
     collect(&node, text, String::new(), &mut found);
     // The likely names first; the order of the text otherwise.
@@ -57,15 +58,18 @@ fn collect(node: &Node, text: &str, path: String, found: &mut Vec<(String, Varia
 
 /// A body that a form parser took for a key: `{"{\"type\":…}":""}`, also where it was cut at `=` and `&`.
 pub(in super::super) fn names_as_body(body: &[u8]) -> Variants<'_> {
-    let Some(node) = text(body).and_then(json::parse) else { return one(None) };
+    let is_object = |text: &&str| {
+        text.trim_start().strip_prefix('{').is_some_and(|rest| {
+            let name = rest.trim_start().strip_prefix('"').unwrap_or_default();
+            name.trim_start().starts_with(['{', '['])
+        })
+    };
+    let Some(node) = text(body).filter(is_object).and_then(json::parse) else { return one(None) };
     let Some(members) = node.members().filter(|members| (1..=64).contains(&members.len())) else { return one(None) };
-    let starts_like_json = members[0].name.trim_start().starts_with(['{', '[']);
     let joined = members.iter().map(|member| {
         let value = member.value.text()?;
         Some(if value.is_empty() { member.name.clone() } else { format!("{}={value}", member.name) })
     });
     let joined: Option<Vec<_>> = joined.collect();
-    one(joined.filter(|_| starts_like_json).map(|parts| {
-        WRAPPED.variant("the key of the parsed form is read as the body", parts.join("&"))
-    }))
+    one(joined.map(|parts| WRAPPED.variant("the key of the parsed form is read as the body", parts.join("&"))))
 }

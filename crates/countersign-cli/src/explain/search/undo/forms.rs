@@ -1,6 +1,6 @@
 //! Bodies in forms and URLs.
 
-use super::WRAPPED;
+use super::wrapped::WRAPPED;
 use crate::explain::search::step::{Variants, one, text};
 
 /// How many fields of a form are tried.
@@ -22,7 +22,8 @@ pub(in super::super) fn percent_decoded(body: &[u8]) -> Variants<'_> {
 
 /// The value of each field of a form.
 pub(in super::super) fn fields(body: &[u8]) -> Variants<'_> {
-    let Some(text) = text(body).map(str::trim).filter(|text| text.contains('=') && !text.starts_with(['{', '['])) else {
+    let Some(text) = text(body).map(str::trim).filter(|text| text.contains('=') && !text.starts_with(['{', '[']))
+    else {
         return one(None);
     };
     let fields = text.split('&').take(MAX_FIELDS).filter_map(|field| field.split_once('='));

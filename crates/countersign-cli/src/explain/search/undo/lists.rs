@@ -1,13 +1,22 @@
 //! Bodies as lists of bytes: Node's `Buffer` as JSON, arrays of numbers, hex dumps.
 
-use super::WRAPPED;
+use super::wrapped::WRAPPED;
 use crate::explain::search::step::{Variants, one, text};
 use crate::json::{self, Node, Value};
 
 /// `{"type":"Buffer","data":[…]}`, an array of numbers, and an object `{"0":123,"1":34}`.
 pub(in super::super) fn buffer(body: &[u8]) -> Variants<'_> {
-    let bytes = text(body).and_then(json::parse).and_then(|node| bytes_of(&node));
+    let list = text(body).filter(|text| is_list(text));
+    let bytes = list.and_then(json::parse).and_then(|node| bytes_of(&node));
     one(bytes.map(|bytes| WRAPPED.variant("the list of bytes (Node's `Buffer` as JSON) is read as the body", bytes)))
+}
+
+/// Whether the text begins like a list of bytes.
+fn is_list(text: &str) -> bool {
+    let start: String = text.chars().filter(|c| !c.is_whitespace()).take(12).collect();
+    let digits = start.strip_prefix('[').unwrap_or_default().trim_start_matches('-');
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        || ["{\"type\":\"B", "{\"data\":[", "{\"0\":"].iter().any(|known| start.starts_with(known))
 }
 
 /// The bytes that a value lists.
@@ -46,8 +55,8 @@ pub(in super::super) fn byte_list(body: &[u8]) -> Variants<'_> {
     let bytes = text(body).and_then(|text| {
         let text = text.trim();
         let text = text.split_once('[').map_or(text, |(_, rest)| rest.split(']').next().unwrap_or(rest));
-        let words: Vec<_> = text.split([',', ' ', '\n', '\r', '\t']).filter(|word| !word.is_empty()).collect();
-        (words.len() >= 4).then(|| words.iter().map(|word| byte_of(word)).collect::<Option<Vec<_>>>())?
+        let words = text.split([',', ' ', '\n', '\r', '\t']).filter(|word| !word.is_empty());
+        words.map(byte_of).collect::<Option<Vec<_>>>().filter(|bytes| bytes.len() >= 4)
     });
     one(bytes.map(|bytes| WRAPPED.variant("its numbers are read as bytes", bytes)))
 }

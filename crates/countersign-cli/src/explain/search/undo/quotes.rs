@@ -1,6 +1,6 @@
 //! Bodies in the string notation of JSON and of programming languages.
 
-use super::WRAPPED;
+use super::wrapped::WRAPPED;
 use crate::explain::search::step::{Variant, Variants, one, text};
 use crate::json;
 
@@ -8,7 +8,11 @@ use crate::json;
 pub(in super::super) fn json_string(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body).map(str::trim) else { return one(None) };
     let string = |text: &str| json::parse(text).and_then(|node| node.text().map(str::to_owned));
-    let in_quotes = string(text).map(|inner| WRAPPED.variant("the body is taken out of the JSON string", inner));
+    let in_quotes = text
+        .starts_with('"')
+        .then(|| string(text))
+        .flatten()
+        .map(|inner| WRAPPED.variant("the body is taken out of the JSON string", inner));
     let escaped = text.contains('\\').then(|| string(&format!("\"{}\"", text.replace("\n", "\\n")))).flatten();
     let escaped = escaped.map(|inner| WRAPPED.variant("the escapes in the body are undone", inner));
     Box::new(in_quotes.into_iter().chain(escaped))
@@ -18,17 +22,21 @@ pub(in super::super) fn json_string(body: &[u8]) -> Variants<'_> {
 pub(in super::super) fn quoted_text(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body).map(str::trim) else { return one(None) };
     let inside = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    let literal = json::parse_literal(text).and_then(|node| node.text().map(str::to_owned));
+    let is_quoted = text.starts_with(['"', '\'', '`', 'b', 'u']);
+    let literal =
+        is_quoted.then(|| json::parse_literal(text)).flatten().and_then(|node| node.text().map(str::to_owned));
     let literal = literal.map(|inner| WRAPPED.variant("the body is taken out of the quotes", inner));
     let bare = ['"', '\'', '`'].into_iter().filter_map(inside);
     let bare = bare.map(|inner| WRAPPED.variant("the quotes around the body are removed", inner.to_owned()));
     let in_csv = inside('"').filter(|inner| inner.contains("\"\""));
-    let in_csv = in_csv.map(|inner| WRAPPED.variant("the doubled quotes of CSV are undone", inner.replace("\"\"", "\"")));
+    let in_csv =
+        in_csv.map(|inner| WRAPPED.variant("the doubled quotes of CSV are undone", inner.replace("\"\"", "\"")));
     let in_sql = inside('\'').unwrap_or(text);
     let in_sql = in_sql.contains("''").then(|| in_sql.replace("''", "'"));
     let in_sql = in_sql.map(|inner| WRAPPED.variant("the doubled quotes of SQL are undone", inner));
     let in_shell = inside('\'').filter(|inner| inner.contains("'\\''"));
-    let in_shell = in_shell.map(|inner| WRAPPED.variant("the quotes of the shell are undone", inner.replace("'\\''", "'")));
+    let in_shell =
+        in_shell.map(|inner| WRAPPED.variant("the quotes of the shell are undone", inner.replace("'\\''", "'")));
     Box::new(literal.into_iter().chain(bare).chain(in_csv).chain(in_sql).chain(in_shell))
 }
 

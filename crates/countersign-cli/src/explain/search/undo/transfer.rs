@@ -3,7 +3,7 @@
 use crate::explain::finding::Explanation;
 use crate::explain::search::step::{Variants, one, text};
 
-use super::WRAPPED;
+use super::wrapped::WRAPPED;
 
 const CHUNKED: Explanation = Explanation {
     code: "body_chunked",
@@ -61,17 +61,21 @@ pub(in super::super) fn multipart(body: &[u8]) -> Variants<'_> {
         let content = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?.1;
         Some(content.strip_suffix("\r\n").or_else(|| content.strip_suffix('\n')).unwrap_or(content).to_owned())
     });
-    Box::new(parts.collect::<Vec<_>>().into_iter().map(|part| {
-        SURROUNDED.variant("a part of the multipart form is read as the body", part)
-    }))
+    Box::new(
+        parts
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|part| SURROUNDED.variant("a part of the multipart form is read as the body", part)),
+    )
 }
 
 /// MIME's quoted-printable: `=7B=22`, and `=` at the end of lines.
 pub(in super::super) fn quoted_printable(body: &[u8]) -> Variants<'_> {
     let is_candidate = body.contains(&b'=') && body.is_ascii();
-    one(is_candidate.then(|| unquoted(body)).flatten().map(|body| {
-        WRAPPED.variant("the body is decoded from quoted-printable", body)
-    }))
+    one(is_candidate
+        .then(|| unquoted(body))
+        .flatten()
+        .map(|body| WRAPPED.variant("the body is decoded from quoted-printable", body)))
 }
 
 fn unquoted(body: &[u8]) -> Option<Vec<u8>> {
