@@ -10,6 +10,7 @@ mod json;
 mod key_set;
 mod keys;
 mod network;
+mod other_document;
 mod output;
 mod post;
 mod progress;

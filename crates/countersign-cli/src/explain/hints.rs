@@ -227,16 +227,23 @@ const BODY_CHANGED: Explanation = Explanation {
 const UNKNOWN_KEY: Explanation = Explanation {
     code: "v1a_key_unknown",
     title: "the delivery is signed (`v1a`) with none of the given public keys",
-    advice: "The header names no key. If the sender rotated its keys, a copy of its key set is out of date: give its URL, \
-             or fetch it again (`countersign jwks show`). A pinned key may have been replaced. A capture from \
-             before the rotation can only be verified with the keys of that time.",
+    advice: "The header names no key. If the sender rotated its keys, a copy of its key set is out of date, and a pinned key may \
+             have been replaced: give the URL of the set instead. A capture from before the rotation can only be verified \
+             with the keys of that time.",
+};
+const UNKNOWN_FETCHED_KEY: Explanation = Explanation {
+    code: "v1a_key_unknown",
+    title: "the delivery is signed (`v1a`) with none of the keys that the sender publishes now",
+    advice: "The keys were fetched just now, so they are not out of date. The capture is from before a rotation, or another \
+             sender's keys were given, or the body or the headers were changed.",
 };
 
 /// The possibilities that remain when nothing is certain.
 pub(super) fn remaining(case: &Case) -> Vec<Finding> {
     let keys: Vec<_> = case.trust.labels("v1a").map(|label| format!("`{}`", crate::output::shown(label))).collect();
     let unknown_key = (!keys.is_empty() && scheme::lists(case, "v1a"))
-        .then(|| UNKNOWN_KEY.possible(format!("Nothing matches with {}.", keys.join(", "))));
+        .then(|| if case.trust.is_fetched { &UNKNOWN_FETCHED_KEY } else { &UNKNOWN_KEY })
+        .map(|explanation| explanation.possible(format!("Nothing matches with {}.", keys.join(", "))));
     let labels: Vec<_> = case.secrets.iter().map(|secret| format!("`{}`", secret.label)).collect();
     let wrong_secret =
         (!labels.is_empty()).then(|| WRONG_SECRET.possible(format!("Nothing matches with {}.", labels.join(", "))));
