@@ -26,6 +26,9 @@ pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
         let next = rest.next_if(|(_, next)| value.is_empty() && pair(next).is_none());
         pairs.push((name, next.map_or(value, |(_, next)| next.trim().to_owned())));
     }
+    if pairs.is_empty() {
+        return Err("there is no header in it: headers are lines of `name: value`".into());
+    }
     collect(key_value_blocks(pairs))
 }
 

@@ -58,6 +58,7 @@ pub(super) const UNDO: &[Transform] = &[
     undo::framed,
     undo::surrounded,
     undo::doubled,
+    respell::unescaped,
     encodings::utf16,
     encodings::misread,
     encodings::narrow,
@@ -79,6 +80,7 @@ pub(super) const GUESS: &[Transform] = &[
     encodings::question_marks,
     respell::rare,
     respell::shuffled,
+    respell::shuffled_layouts,
 ];
 
 /// Changes to values, which another serializer may have written besides.
@@ -93,73 +95,75 @@ const VALUES: &[Transform] = &[
 /// The other direction.
 const REWRAP: &[Transform] = &[rewrap::rewrapped];
 
-/// Calls `visit` with each different body, the most likely one first, until it breaks or the budget is used up to this
-/// percentage.
-pub(super) fn each<T>(
-    captured: &Bytes,
-    budget: &Budget,
-    percent: u64,
-    visit: &mut dyn FnMut(&Candidate) -> ControlFlow<T>,
-) -> ControlFlow<T> {
-    let captured = Candidate { steps: Vec::new(), body: captured.clone() };
-    let seen = HashSet::from([fingerprint(&captured.body)]);
-    let kept_bytes = captured.body.len();
-    Search { seen, bases: vec![captured], kept_bytes, budget, percent, visit }.stages()
-}
+/// What is called with each different body, until it breaks.
+pub(super) type Visit<'v, T> = &'v mut dyn FnMut(&Candidate) -> ControlFlow<T>;
 
-struct Search<'v, T> {
+/// Makes the different bodies, the most likely ones first, until the budget is used up to a percentage.
+pub(super) struct Bodies<'b> {
     seen: HashSet<u64>,
     /// The captured body, and those that were unwrapped from it.
     bases: Vec<Candidate>,
     kept_bytes: usize,
-    budget: &'v Budget,
+    budget: &'b Budget,
     percent: u64,
-    visit: &'v mut dyn FnMut(&Candidate) -> ControlFlow<T>,
 }
 
-impl<T> Search<'_, T> {
-    fn stages(&mut self) -> ControlFlow<T> {
-        self.unwrap(0..1)?;
+impl<'b> Bodies<'b> {
+    pub(super) fn new(captured: &Bytes, budget: &'b Budget) -> Self {
+        let captured = Candidate { steps: Vec::new(), body: captured.clone() };
+        let seen = HashSet::from([fingerprint(&captured.body)]);
+        Self { seen, kept_bytes: captured.body.len(), bases: vec![captured], budget, percent: 100 }
+    }
+
+    /// The bodies that are one mistake away.
+    pub(super) fn near<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
+        self.percent = percent;
+        self.unwrap(0..1, visit)?;
+        self.transform(0..1, RESPELL, visit)
+    }
+
+    /// The others, after the near ones.
+    pub(super) fn far<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
+        self.percent = percent;
         let near = self.bases.len();
-        self.transform(0..1, RESPELL)?;
         let mut depth = 1..near;
         for _ in 1..MAX_DEPTH {
-            self.unwrap(depth.clone())?;
+            self.unwrap(depth.clone(), visit)?;
             depth = depth.end..self.bases.len();
         }
-        self.transform(1..near, RESPELL)?;
-        self.transform(0..1, REWRAP)?;
-        self.transform(0..1, GUESS)?;
-        self.pairs(0..1)?;
-        self.transform(near..self.bases.len(), RESPELL)?;
-        self.transform(1..near, REWRAP)?;
-        self.transform(1..near, GUESS)?;
-        self.pairs(1..near)
+        self.transform(1..near, RESPELL, visit)?;
+        self.transform(0..1, REWRAP, visit)?;
+        self.transform(0..1, GUESS, visit)?;
+        self.pairs(0..1, visit)?;
+        self.transform(near..self.bases.len(), RESPELL, visit)?;
+        self.transform(1..near, REWRAP, visit)?;
+        self.transform(1..near, GUESS, visit)?;
+        self.pairs(1..near, visit)
     }
 
     /// Unwraps these bodies once more, and keeps the results.
-    fn unwrap(&mut self, bases: Range<usize>) -> ControlFlow<T> {
+    fn unwrap<T>(&mut self, bases: Range<usize>, visit: Visit<'_, T>) -> ControlFlow<T> {
         for at in bases {
             let base = self.bases[at].clone();
             for transform in UNDO {
-                self.apply(*transform, &base, true)?;
+                self.apply(*transform, &base, true, visit)?;
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn transform(&mut self, bases: Range<usize>, transforms: &[Transform]) -> ControlFlow<T> {
+    fn transform<T>(&mut self, bases: Range<usize>, transforms: &[Transform], visit: Visit<'_, T>) -> ControlFlow<T> {
         for at in bases {
             let base = self.bases[at].clone();
             for transform in transforms {
-                self.apply(*transform, &base, false)?;
+                self.apply(*transform, &base, false, visit)?;
             }
         }
         ControlFlow::Continue(())
     }
 
     /// Changed values in the spelling of another serializer, and two kinds of changed values.
-    fn pairs(&mut self, bases: Range<usize>) -> ControlFlow<T> {
+    fn pairs<T>(&mut self, bases: Range<usize>, visit: Visit<'_, T>) -> ControlFlow<T> {
         for at in bases {
             let base = self.bases[at].clone();
             for values in VALUES {
@@ -168,9 +172,9 @@ impl<T> Search<'_, T> {
                         return ControlFlow::Continue(());
                     }
                     let changed = base.then(variant);
-                    self.apply(respell::common, &changed, false)?;
+                    self.apply(respell::common, &changed, false, visit)?;
                     for transform in VALUES {
-                        self.apply(*transform, &changed, false)?;
+                        self.apply(*transform, &changed, false, visit)?;
                     }
                 }
             }
@@ -178,7 +182,7 @@ impl<T> Search<'_, T> {
         ControlFlow::Continue(())
     }
 
-    fn apply(&mut self, transform: Transform, base: &Candidate, keep: bool) -> ControlFlow<T> {
+    fn apply<T>(&mut self, transform: Transform, base: &Candidate, keep: bool, visit: Visit<'_, T>) -> ControlFlow<T> {
         let (scan_cost, write_cost) = if base.body.is_ascii() { ASCII_COSTS } else { OTHER_COSTS };
         self.budget.spend(scan_cost * base.body.len());
         for variant in transform(&base.body) {
@@ -190,7 +194,7 @@ impl<T> Search<'_, T> {
                 continue;
             }
             let candidate = base.then(variant);
-            (self.visit)(&candidate)?;
+            visit(&candidate)?;
             let kept_bytes = self.kept_bytes.saturating_add(candidate.body.len());
             if keep && self.bases.len() < MAX_BASES && kept_bytes < MAX_BYTES {
                 self.kept_bytes = kept_bytes;

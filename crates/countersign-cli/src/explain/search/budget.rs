@@ -72,7 +72,7 @@ impl Budget {
     }
 
     /// Whether the limit is reached.
-    fn is_exhausted(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         self.trials.get() >= self.trial_limit || self.bytes.get() >= self.byte_limit
     }
 }

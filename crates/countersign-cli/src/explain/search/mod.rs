@@ -27,7 +27,7 @@ use bytes::Bytes;
 
 pub(crate) use budget::Budget;
 
-use bodies::Candidate;
+use bodies::{Bodies, Candidate};
 use conventions::Convention;
 use heads::Head;
 use proof::{Proof, Prover};
@@ -36,9 +36,12 @@ use secrets::Key;
 use super::case::Case;
 use super::finding::Finding;
 
-/// How much of the budget the bodies may use alone, in percent; combinations have the rest.
-const BODIES_PERCENT: u64 = 70;
-/// How many bodies are combined with changes of other parts, and how many with changes of two.
+/// Up to which part of the budget each stage goes, in percent, so that a large body leaves something for the others.
+const NEAR_BODIES: u64 = 45;
+const WITH_NEAR_BODIES: u64 = 60;
+const FAR_BODIES: u64 = 85;
+const WITH_FAR_BODIES: u64 = 100;
+/// How many bodies are combined with changes of another part, and how many with changes of two.
 const MAX_COMBINED: usize = 600;
 const MAX_TWICE_COMBINED: usize = 60;
 /// How many bytes the bodies have that are combined.
@@ -71,10 +74,15 @@ pub(super) fn search(case: &Case, budget: &Budget) -> Found {
 
 /// What was undone in the body that a token binds, if one is found.
 pub(super) fn restored(body: &Bytes, budget: &Budget, is_bound: &dyn Fn(&Bytes) -> bool) -> Option<Vec<Finding>> {
-    let found = bodies::each(body, budget, 100, &mut |candidate| {
+    let mut visit = |candidate: &Candidate| {
         let is_found = budget.spend_trial(candidate.body.len()) && is_bound(&candidate.body);
         if is_found { ControlFlow::Break(candidate.clone()) } else { ControlFlow::Continue(()) }
-    });
+    };
+    let mut bodies = Bodies::new(body, budget);
+    let found = match bodies.near(100, &mut visit) {
+        ControlFlow::Continue(()) => bodies.far(100, &mut visit),
+        found @ ControlFlow::Break(_) => found,
+    };
     let steps = found.break_value()?.steps;
     Some(distinct(&steps, &format!("The token is authentic, and binds the body once {}.", once(&steps))))
 }
@@ -117,54 +125,87 @@ impl<'s> Search<'s> {
     }
 
     fn proof(&self) -> Option<Proof> {
-        let mut combined = Vec::new();
-        self.one_part(&mut combined).or_else(|| self.two_parts(&combined)).or_else(|| self.three_parts(&combined))
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        let mut bodies = Bodies::new(&self.case.capture.body, self.prover.budget);
+        self.one_small_part()
+            .or_else(|| bodies.near(NEAR_BODIES, &mut |body| self.body(body, &mut near)).break_value())
+            .or_else(|| self.two_small_parts())
+            .or_else(|| self.with_another_part(&near, WITH_NEAR_BODIES))
+            .or_else(|| bodies.far(FAR_BODIES, &mut |body| self.body(body, &mut far)).break_value())
+            .or_else(|| self.rare_parts())
+            .or_else(|| self.with_another_part(&far, WITH_FAR_BODIES))
+            .or_else(|| self.three_parts(&near))
     }
 
-    /// One part is changed. Collects the bodies for the combinations.
-    fn one_part(&self, combined: &mut Vec<Candidate>) -> Option<Proof> {
+    /// The secret, the head or the convention is changed.
+    fn one_small_part(&self) -> Option<Proof> {
         let standard = &self.convention;
-        self.secrets(&self.head, standard, &self.body)
+        self.prove(&self.other_keys, &self.head, standard, &self.body)
             .or_else(|| self.heads(&self.keys, standard, &self.body))
             .or_else(|| self.conventions(&self.keys, &self.head, &self.body))
-            .or_else(|| self.bodies(combined))
-            .or_else(|| heads::rare(self.case).find_map(|head| self.prove(&self.keys, &head, standard, &self.body)))
-            .or_else(|| {
-                let mut keys = secrets::mistyped(self.case);
-                keys.find_map(|key| self.prove(&[key], &self.head, standard, &self.body))
-            })
-            .or_else(|| {
-                let rare = Convention::rare();
-                let keys: Vec<_> = self.keys.iter().chain(&self.other_keys).cloned().collect();
-                rare.iter().find_map(|convention| self.prove(&keys, &self.head, convention, &self.body))
-            })
     }
 
-    fn two_parts(&self, bodies: &[Candidate]) -> Option<Proof> {
+    /// Two of them are changed.
+    fn two_small_parts(&self) -> Option<Proof> {
         let standard = &self.convention;
         self.heads(&self.other_keys, standard, &self.body)
             .or_else(|| self.conventions(&self.other_keys, &self.head, &self.body))
             .or_else(|| self.other_heads.iter().find_map(|head| self.conventions(&self.keys, head, &self.body)))
-            .or_else(|| bodies.iter().find_map(|body| self.secrets(&self.head, standard, body)))
-            .or_else(|| bodies.iter().find_map(|body| self.heads(&self.keys, standard, body)))
-            .or_else(|| bodies.iter().find_map(|body| self.conventions(&self.keys, &self.head, body)))
+    }
+
+    /// What has many alternatives: timestamps, one wrong character of a secret, every separator.
+    fn rare_parts(&self) -> Option<Proof> {
+        let standard = &self.convention;
+        let all_keys = || self.keys.iter().chain(&self.other_keys).cloned().collect::<Vec<_>>();
+        self.rare_heads()
+            .find_map(|head| self.prove(&self.keys, &head, standard, &self.body))
             .or_else(|| {
-                heads::rare(self.case).find_map(|head| self.prove(&self.other_keys, &head, standard, &self.body))
+                let mut keys = secrets::mistyped(self.case).take_while(|_| !self.prover.budget.is_exhausted());
+                keys.find_map(|key| self.prove(&[key], &self.head, standard, &self.body))
             })
+            .or_else(|| {
+                let (rare, keys) = (Convention::rare(), all_keys());
+                rare.iter().find_map(|convention| self.prove(&keys, &self.head, convention, &self.body))
+            })
+            .or_else(|| self.rare_heads().find_map(|head| self.prove(&self.other_keys, &head, standard, &self.body)))
+    }
+
+    /// The body and another part are changed.
+    fn with_another_part(&self, bodies: &[Candidate], percent: u64) -> Option<Proof> {
+        let standard = &self.convention;
+        let mut bodies = bodies.iter().take_while(|_| !self.prover.budget.is_used(percent));
+        bodies.find_map(|body| {
+            self.prove(&self.other_keys, &self.head, standard, body)
+                .or_else(|| self.heads(&self.keys, standard, body))
+                .or_else(|| self.conventions(&self.keys, &self.head, body))
+        })
     }
 
     fn three_parts(&self, bodies: &[Candidate]) -> Option<Proof> {
         let standard = &self.convention;
         let bodies = &bodies[..bodies.len().min(MAX_TWICE_COMBINED)];
-        let heads = || self.other_heads.iter();
-        heads()
-            .find_map(|head| self.conventions(&self.other_keys, head, &self.body))
-            .or_else(|| bodies.iter().find_map(|body| self.conventions(&self.other_keys, &self.head, body)))
-            .or_else(|| bodies.iter().find_map(|body| self.heads(&self.other_keys, standard, body)))
+        let mut heads = self.other_heads.iter();
+        heads.find_map(|head| self.conventions(&self.other_keys, head, &self.body)).or_else(|| {
+            bodies.iter().find_map(|body| {
+                self.conventions(&self.other_keys, &self.head, body)
+                    .or_else(|| self.heads(&self.other_keys, standard, body))
+            })
+        })
     }
 
-    fn secrets(&self, head: &Head, convention: &Convention, body: &Candidate) -> Option<Proof> {
-        self.prove(&self.other_keys, head, convention, body)
+    /// Tries a body alone, and keeps it for the combinations.
+    fn body(&self, body: &Candidate, kept: &mut Vec<Candidate>) -> ControlFlow<Proof> {
+        if let Some(proof) = self.prove(&self.keys, &self.head, &self.convention, body) {
+            return ControlFlow::Break(proof);
+        }
+        if kept.len() < MAX_COMBINED && (kept.len() + 1) * body.body.len() < MAX_COMBINED_BYTES {
+            kept.push(body.clone());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn rare_heads(&self) -> impl Iterator<Item = Head> {
+        heads::rare(self.case).take_while(|_| !self.prover.budget.is_exhausted())
     }
 
     fn heads(&self, keys: &[Key], convention: &Convention, body: &Candidate) -> Option<Proof> {
@@ -177,21 +218,6 @@ impl<'s> Search<'s> {
             let is_same = !convention.has_head() && !head.steps.is_empty();
             (!is_same).then(|| self.prove(keys, head, convention, body))?
         })
-    }
-
-    fn bodies(&self, combined: &mut Vec<Candidate>) -> Option<Proof> {
-        let mut bytes = 0;
-        let proved = bodies::each(&self.case.capture.body, self.prover.budget, BODIES_PERCENT, &mut |body| {
-            if let Some(proof) = self.prove(&self.keys, &self.head, &self.convention, body) {
-                return ControlFlow::Break(proof);
-            }
-            bytes += body.body.len();
-            if combined.len() < MAX_COMBINED && bytes < MAX_COMBINED_BYTES {
-                combined.push(body.clone());
-            }
-            ControlFlow::Continue(())
-        });
-        proved.break_value()
     }
 
     fn prove(&self, keys: &[Key], head: &Head, convention: &Convention, body: &Candidate) -> Option<Proof> {

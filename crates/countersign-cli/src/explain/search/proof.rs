@@ -73,6 +73,10 @@ impl<'b> Prover<'b> {
     }
 
     fn with_secret(&self, key: &Key, head: &Head, convention: &Convention, body: &Candidate) -> Option<Proof> {
+        // Without an id and a timestamp, this would be the body alone.
+        if convention.has_head() && head.id.is_empty() && head.timestamp.is_empty() {
+            return None;
+        }
         self.hashes.iter().find_map(|hash| {
             if !self.budget.spend_trial(body.body.len() + MAC_COST) {
                 return None;
@@ -84,7 +88,7 @@ impl<'b> Prover<'b> {
                 (*hash != Hash::Sha256).then(|| OTHER_HASH.step(format!("it is computed with HMAC-{}", hash.name())));
             let is_odd = convention.is_standard() && head.steps.is_empty() && !is_well_formed(head);
             let odd_head = is_odd.then(|| NOT_ACCEPTED.step("id and timestamp are used as they are"));
-            let steps = body.steps.iter().chain(&key.steps).chain(&head.steps).chain(&convention.step).cloned();
+            let steps = convention.step.iter().chain(&body.steps).chain(&key.steps).chain(&head.steps).cloned();
             let steps = steps.chain(other_hash).chain(odd_head).chain(reading.steps.iter().cloned()).collect();
             Some(Proof { key: key.label.clone(), steps })
         })

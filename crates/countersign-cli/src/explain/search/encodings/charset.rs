@@ -54,7 +54,11 @@ pub(in super::super) fn utf16(body: &[u8]) -> Variants<'_> {
     };
     // An odd last byte is a newline's half.
     let (decoded, _) = encoding.decode_with_bom_removal(body);
-    one(Some(UTF16.variant(name, decoded.into_owned())))
+    let trimmed = decoded.trim_end_matches(['\r', '\n']);
+    // PowerShell's `>` also ends the text with CRLF.
+    let without_end = (trimmed.len() < decoded.len())
+        .then(|| UTF16.variant(format!("{name}, without the line end that `>` adds"), trimmed.to_owned()));
+    Box::new([UTF16.variant(name, decoded.into_owned())].into_iter().chain(without_end))
 }
 
 /// UTF-8 that was read in another character set and written as UTF-8 again.

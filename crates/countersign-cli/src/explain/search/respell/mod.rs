@@ -8,7 +8,7 @@ mod values;
 mod write;
 
 pub(super) use numbers::{lost_digits, lost_fractions, rewritten as rewritten_numbers};
-pub(super) use order::shuffled;
+pub(super) use order::{shuffled, shuffled_layouts};
 pub(super) use values::{dates, empty_values, quoted_numbers};
 
 use order::Order;
@@ -17,7 +17,7 @@ use tree::{LIMIT, RESERIALISED, parsed};
 use style::{Escapes, Layout, SERIALIZERS, combinations, present};
 use write::{write, write_text};
 
-use super::step::{Variant, Variants, text};
+use super::step::{Variant, Variants, one, text};
 use crate::explain::finding::Explanation;
 use crate::json::{self, Node};
 
@@ -32,6 +32,32 @@ const PRINTED: Explanation = Explanation {
 pub(super) fn common(body: &[u8]) -> Variants<'_> {
     let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
     Box::new(common_spellings(text.to_owned(), node, &RESERIALISED))
+}
+
+/// `\u` escapes of what is not ASCII undone, and everything else as it is: what was misread before is seen then.
+pub(super) fn unescaped(body: &[u8]) -> Variants<'_> {
+    let Some(text) = text(body).filter(|text| text.contains("\\u")) else { return one(None) };
+    let (mut to, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('\\') {
+        to.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let units = rest.split("\\u").skip(1).take_while(|_| rest.starts_with("\\u")).take(2);
+        let units: Vec<_> = units.map_while(|digits| u16::from_str_radix(digits.get(..4)?, 16).ok()).collect();
+        let mut decoded = char::decode_utf16(units).map_while(Result::ok).filter(|character| !character.is_ascii());
+        match decoded.next() {
+            Some(character) => {
+                to.push(character);
+                rest = &rest[6 * character.len_utf16()..];
+            }
+            None => {
+                let len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                to.push_str(&rest[..len]);
+                rest = &rest[len..];
+            }
+        }
+    }
+    to.push_str(rest);
+    one(Some(RESERIALISED.variant(r"the `\u` escapes in the body are undone", to)))
 }
 
 /// An object that Python, Ruby, PHP or JavaScript has printed.
@@ -142,5 +168,12 @@ mod tests {
         ] {
             assert!(all.iter().any(|body| body == expected.as_bytes()), "{expected}");
         }
+    }
+
+    #[test]
+    fn only_escapes_of_other_characters_are_undone() {
+        let body = br#"{"a":"\\u00e9\u00c3\u00a9\ud83d\ude00\u001b\n"}"#;
+        let all: Vec<_> = unescaped(body).map(|variant| variant.body).collect();
+        assert_eq!(all, ["{\"a\":\"\\\\u00e9Ã©😀\\u001b\\n\"}".as_bytes()]);
     }
 }

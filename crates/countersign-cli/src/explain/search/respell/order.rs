@@ -1,8 +1,10 @@
 //! The order of an object's members.
 
-use super::super::step::Variants;
+use super::super::step::{Variant, Variants};
+use super::style::{ASCII, Layout, PLAIN};
 use super::tree::{RESERIALISED, parsed};
-use crate::json::{Node, Value};
+use super::write::write;
+use crate::json::{self, Node, Value};
 
 /// How many orders are tried at most.
 const MAX_ORDERS: usize = 6_000;
@@ -72,32 +74,56 @@ impl Order {
 /// Every order of the members, if there are few: `jsonb` and sorted maps lose it.
 pub(in super::super) fn shuffled(body: &[u8]) -> Variants<'_> {
     let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
+    Box::new(orders(text.to_owned(), node, "its members are put in another order".into()))
+}
+
+/// The same, in the usual layouts.
+pub(in super::super) fn shuffled_layouts(body: &[u8]) -> Variants<'_> {
+    let Some((_, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
+    let layouts = Layout::COMMON[..2].iter().flat_map(move |layout| {
+        let node = node.clone();
+        let mut texts: Vec<_> = [PLAIN, ASCII].map(|escapes| write(&node, layout, escapes)).to_vec();
+        texts.dedup();
+        texts.into_iter().map(move |text| (text, layout.name))
+    });
+    Box::new(layouts.flat_map(|(text, how)| {
+        let text = String::from_utf8(text).unwrap_or_default();
+        let node = json::parse(&text);
+        let once = format!("the body is written as JSON {how}, and its members are put in another order");
+        node.into_iter().flat_map(move |node| orders(text.clone(), node, once.clone()))
+    }))
+}
+
+fn orders(text: String, node: Node, once: String) -> impl Iterator<Item = Variant> {
     let mut shapes = Vec::new();
     collect_shapes(&node, &mut shapes);
     let mut count = 1;
     shapes.retain(|names: &Vec<String>| {
-        let orders: usize = (1..=names.len()).product();
-        let is_affordable = names.len() <= MAX_MEMBERS && count * orders <= MAX_ORDERS;
-        count *= if is_affordable { orders } else { 1 };
+        let is_affordable = names.len() <= MAX_MEMBERS && count * factorial(names.len()) <= MAX_ORDERS;
+        count *= if is_affordable { factorial(names.len()) } else { 1 };
         is_affordable
     });
-    Box::new((1..count).map(move |number| {
+    (1..count).map(move |number| {
         let mut rest = number;
         let orders: Vec<_> = shapes
             .iter()
             .map(|names| {
-                let count: usize = (1..=names.len()).product();
-                let order = permutation(names.len(), rest % count);
-                rest /= count;
+                let order = permutation(names.len(), rest % factorial(names.len()));
+                rest /= factorial(names.len());
                 order
             })
             .collect();
-        let ordered = rearranged(text, &node, &|names| {
+        let ordered = rearranged(&text, &node, &|names| {
             let shape = shapes.iter().position(|shape| shape.iter().eq(names.iter().copied()));
             shape.map_or_else(|| (0..names.len()).collect(), |at| orders[at].clone())
         });
-        RESERIALISED.variant("the members of its JSON objects are put in another order", ordered)
-    }))
+        RESERIALISED.variant(once.clone(), ordered)
+    })
+}
+
+/// In how many orders so many members can be, at most [`MAX_MEMBERS`].
+fn factorial(len: usize) -> usize {
+    (1..=len.min(MAX_MEMBERS)).product()
 }
 
 /// The different lists of names of objects that can be reordered.

@@ -216,9 +216,9 @@ pub(super) fn present(node: &Node) -> u16 {
 }
 
 const HTML: u16 = group::ANGLES | group::AMPERSAND;
-const PLAIN: Escapes = Escapes::PLAIN;
+pub(super) const PLAIN: Escapes = Escapes::PLAIN;
 const SLASHED: Escapes = Escapes { slash: Slash::Escaped, ..PLAIN };
-const ASCII: Escapes = Escapes { unicode: group::NON_ASCII | group::DELETE, ..PLAIN };
+pub(super) const ASCII: Escapes = Escapes { unicode: group::NON_ASCII | group::DELETE, ..PLAIN };
 
 const fn upper(escapes: Escapes) -> Escapes {
     Escapes { digits: Unicode::Upper, ..escapes }

@@ -1,5 +1,7 @@
 //! A secret in other forms than the configured one.
 
+use zeroize::Zeroizing;
+
 use super::super::mac::sha256;
 use super::key::Key;
 use super::text::{PREFIX, bare, decode};
@@ -96,7 +98,9 @@ pub(super) fn of(given: &SecretText) -> Vec<Key> {
         keys.push(undecoded("`whsec_` and the text of", &format!("{PREFIX}{text}")));
     }
     for (prefix, decoder) in [("whsec/", "as Node does"), ("whsec", "as PHP and Python do")] {
-        let bytes = decode(&format!("{prefix}{rest}"));
+        // Such decoders drop a last character that is too few for a byte.
+        let text = Zeroizing::new(format!("{prefix}{}", rest.trim_end_matches('=')));
+        let bytes = decode(&text[..text.len() - usize::from(text.len() % 4 == 1)]);
         let once = format!("`whsec_` and the rest of `{label}` are decoded together, {decoder}");
         keys.extend(bytes.map(|bytes| key(&PREFIX_DECODED, once, bytes.to_vec())));
     }

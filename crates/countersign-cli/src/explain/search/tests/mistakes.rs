@@ -196,7 +196,7 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
     // JSON written again
     respelled("Python's spaces", |body| Some(spaced(body)?.into())),
     respelled("json.dumps", |body| Some(ascii(&spaced(body)?).into())),
-    respelled("two spaces", |body| Some(serde_json::to_string_pretty(&value(body)?).ok()?.into())),
+    respelled("two spaces", |body| Some(indented(json_text(body)?).into())),
     respelled("escaped slashes", |body| json_text(body).map(|text| text.replace('/', "\\/").into())),
     respelled("ASCII", |body| json_text(body).map(|text| ascii(text).into())),
     Mistake {
@@ -241,7 +241,8 @@ pub(super) const SECRET_MISTAKES: &[SecretMistake] = &[
                 .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
                 .with_decode_allow_trailing_bits(true),
         );
-        (secret(key), lenient.decode(text).expect("base64"))
+        // Node drops the last character, which is too few for a byte.
+        (secret(key), lenient.decode(&text[..48]).expect("base64"))
     }),
     ("as text", "secret_recoded", |key| (secret(key), String::from_utf8_lossy(key).into_owned().into())),
 ];
@@ -276,6 +277,46 @@ fn spaced(body: &[u8]) -> Option<String> {
         is_escaped = character == '\\' && !is_escaped;
     }
     Some(to)
+}
+
+/// With a line for each member, as most serializers indent.
+fn indented(text: &str) -> String {
+    let (mut to, mut depth, mut in_text, mut is_escaped) = (String::new(), 0, false, false);
+    let line = |to: &mut String, depth: usize| {
+        to.push('\n');
+        to.push_str(&"  ".repeat(depth));
+    };
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_blank = !in_text && character.is_whitespace();
+        match character {
+            _ if is_blank => continue,
+            '{' | '[' if !in_text => {
+                to.push(character);
+                while characters.next_if(|next| next.is_whitespace()).is_some() {}
+                if let Some(close) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    to.push(close);
+                } else {
+                    depth += 1;
+                    line(&mut to, depth);
+                }
+            }
+            '}' | ']' if !in_text => {
+                depth -= 1;
+                line(&mut to, depth);
+                to.push(character);
+            }
+            ',' if !in_text => {
+                to.push(character);
+                line(&mut to, depth);
+            }
+            ':' if !in_text => to.push_str(": "),
+            _ => to.push(character),
+        }
+        in_text ^= character == '"' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    to
 }
 
 fn ascii(text: &str) -> String {

@@ -32,7 +32,8 @@ pub(in super::super) fn data_url(body: &[u8]) -> Variants<'_> {
     one(encoded.map(|bytes| WRAPPED.variant("the base64 in the body is decoded", bytes)))
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
+/// The bytes of this base64, whatever its form.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim().trim_matches(['"', '\'']);
     // A form decoder turns `+` into spaces, and lines are wrapped; JSON escapes the `/` and the line ends.
     let spaces = if text.contains(['\n', '\r']) { "" } else { "+" };

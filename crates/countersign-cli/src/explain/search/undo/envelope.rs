@@ -1,5 +1,6 @@
 //! Bodies inside JSON: the events of queues, topics and functions.
 
+use super::base64::decode;
 use super::lists::bytes_of;
 use super::wrapped::WRAPPED;
 use crate::explain::search::step::{Variant, Variants, one, text};
@@ -9,6 +10,8 @@ use crate::json::{self, Node, Value};
 const MAX_MEMBERS: usize = 48;
 /// Shorter texts are not a body.
 const MIN_LEN: usize = 2;
+/// Shorter texts are words, not base64.
+const MIN_ENCODED: usize = 16;
 
 /// Each member that may be a body: text, or an object as it is written. SNS, SQS, EventBridge, Pub/Sub, Lambda, API
 /// Gateway and Edge events, and every other envelope.
@@ -33,6 +36,11 @@ fn collect(node: &Node, text: &str, path: String, found: &mut Vec<(String, Varia
         let once = format!("`{}` is read as the body", crate::output::shown(&path));
         match &value.value {
             Value::Text(inner) if inner.len() >= MIN_LEN => {
+                let encoded = Some(inner).filter(|inner| inner.len() >= MIN_ENCODED).and_then(|inner| decode(inner));
+                found.extend(encoded.map(|bytes| {
+                    let once = format!("{once}, decoded from base64");
+                    (path.clone(), WRAPPED.variant(once, bytes))
+                }));
                 found.push((path, WRAPPED.variant(once, inner.clone())));
             }
             Value::Object(_) | Value::Array(_) => {
@@ -58,14 +66,13 @@ fn collect(node: &Node, text: &str, path: String, found: &mut Vec<(String, Varia
 
 /// A body that a form parser took for a key: `{"{\"type\":…}":""}`, also where it was cut at `=` and `&`.
 pub(in super::super) fn names_as_body(body: &[u8]) -> Variants<'_> {
-    let is_object = |text: &&str| {
-        text.trim_start().strip_prefix('{').is_some_and(|rest| {
-            let name = rest.trim_start().strip_prefix('"').unwrap_or_default();
-            name.trim_start().starts_with(['{', '['])
-        })
-    };
+    let is_object = |text: &&str| text.trim_start().starts_with('{');
     let Some(node) = text(body).filter(is_object).and_then(json::parse) else { return one(None) };
     let Some(members) = node.members().filter(|members| (1..=64).contains(&members.len())) else { return one(None) };
+    let is_only = members.len() == 1 && members[0].value.text() == Some("");
+    if !is_only && !members[0].name.trim_start().starts_with(['{', '[']) {
+        return one(None);
+    }
     let joined = members.iter().map(|member| {
         let value = member.value.text()?;
         Some(if value.is_empty() { member.name.clone() } else { format!("{}={value}", member.name) })

@@ -74,9 +74,10 @@ pub(in super::super) fn hex_dump(body: &[u8]) -> Variants<'_> {
 fn line_of_dump(line: &str) -> Option<Vec<u8>> {
     let (offset, rest) = line.split_once([':', ' ']).unwrap_or((line, ""));
     let is_offset = offset.len() >= 4 && offset.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // The text is after two spaces or a bar. `hexdump` also has two spaces between its halves.
-    let rest = rest.split('|').next().unwrap_or_default().trim_start();
-    let digits = if line.contains('|') { rest } else { rest.split("  ").next().unwrap_or_default() };
-    let digits: String = digits.split_whitespace().collect();
+    let rest = rest.trim_start();
+    // `xxd` has the text after two spaces; `hexdump -C` has two spaces between its halves, and the text after a bar.
+    let is_xxd = line[offset.len()..].starts_with(':');
+    let digits = if is_xxd { rest.split("  ").next() } else { rest.split('|').next() };
+    let digits: String = digits.unwrap_or_default().split_whitespace().collect();
     is_offset.then(|| hex::decode(digits).ok())?
 }

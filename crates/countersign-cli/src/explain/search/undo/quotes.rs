@@ -20,7 +20,7 @@ pub(in super::super) fn json_string(body: &[u8]) -> Variants<'_> {
 
 /// Text in the quotes of Python, JavaScript, Ruby or a shell, or of CSV and SQL, which double their quotes.
 pub(in super::super) fn quoted_text(body: &[u8]) -> Variants<'_> {
-    let Some(text) = text(body).map(str::trim) else { return one(None) };
+    let Some(text) = text(body).map(str::trim) else { return one(quoted_bytes(body)) };
     let inside = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     let is_quoted = text.starts_with(['"', '\'', '`', 'b', 'u']);
     let literal =
@@ -38,6 +38,13 @@ pub(in super::super) fn quoted_text(body: &[u8]) -> Variants<'_> {
     let in_shell =
         in_shell.map(|inner| WRAPPED.variant("the quotes of the shell are undone", inner.replace("'\\''", "'")));
     Box::new(literal.into_iter().chain(bare).chain(in_csv).chain(in_sql).chain(in_shell))
+}
+
+/// Bytes that are not text, in quotes.
+fn quoted_bytes(body: &[u8]) -> Option<Variant> {
+    let inside = |quote: u8| body.strip_prefix(&[quote])?.strip_suffix(&[quote]);
+    let inner = inside(b'"').or_else(|| inside(b'\''))?;
+    Some(WRAPPED.variant("the quotes around the body are removed", inner.to_vec()))
 }
 
 /// Python's `b'…'`, and its escapes without the quotes.

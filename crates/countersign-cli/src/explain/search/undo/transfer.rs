@@ -5,6 +5,9 @@ use crate::explain::search::step::{Variants, one, text};
 
 use super::wrapped::WRAPPED;
 
+/// How many parts of a multipart form are tried.
+const MAX_PARTS: usize = 32;
+
 const CHUNKED: Explanation = Explanation {
     code: "body_chunked",
     title: "the body still contains the framing of the chunked transfer encoding",
@@ -52,21 +55,25 @@ pub(in super::super) fn head(body: &[u8]) -> Variants<'_> {
     one(rest.map(|rest| SURROUNDED.variant("the HTTP head is removed from the body", rest)))
 }
 
-/// The parts of a multipart form.
+/// The parts of a multipart form, which may be bytes.
 pub(in super::super) fn multipart(body: &[u8]) -> Variants<'_> {
-    let Some(text) = text(body).filter(|text| text.starts_with("--")) else { return one(None) };
-    let Some((boundary, _)) = text.split_once('\n') else { return one(None) };
-    let boundary = boundary.trim_end();
-    let parts = text.split(boundary).take(32).filter_map(|part| {
-        let content = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?.1;
-        Some(content.strip_suffix("\r\n").or_else(|| content.strip_suffix('\n')).unwrap_or(content).to_owned())
+    if !body.starts_with(b"--") {
+        return one(None);
+    }
+    let Some(boundary) = body.split(|byte| *byte == b'\n').next().map(<[u8]>::trim_ascii_end) else { return one(None) };
+    let mut starts: Vec<_> = (0..body.len()).filter(|at| body[*at..].starts_with(boundary)).take(MAX_PARTS).collect();
+    starts.push(body.len());
+    let parts = starts.windows(2).filter_map(|range| {
+        let part = &body[range[0]..range[1]];
+        let after = |end: &[u8]| {
+            let at = part.windows(end.len()).position(|window| window == end)?;
+            Some(&part[at + end.len()..])
+        };
+        let content = after(b"\r\n\r\n").or_else(|| after(b"\n\n"))?;
+        Some(content.strip_suffix(b"\r\n").or_else(|| content.strip_suffix(b"\n")).unwrap_or(content).to_vec())
     });
-    Box::new(
-        parts
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|part| SURROUNDED.variant("a part of the multipart form is read as the body", part)),
-    )
+    let parts: Vec<_> = parts.collect();
+    Box::new(parts.into_iter().map(|part| SURROUNDED.variant("a part of the multipart form is read as the body", part)))
 }
 
 /// MIME's quoted-printable: `=7B=22`, and `=` at the end of lines.
@@ -99,7 +106,8 @@ pub(in super::super) fn surrounded(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body) else { return one(None) };
     let span = |open: char, close: char| {
         let (start, end) = (text.find(open)?, text.rfind(close)? + 1);
-        let is_part = start < end && (start > 0 || end < text.len());
+        let is_blank = |text: &str| text.chars().all(|c| c.is_whitespace() || c == '\u{feff}' || c == '\0');
+        let is_part = start < end && !(is_blank(&text[..start]) && is_blank(&text[end..]));
         is_part.then(|| text[start..end].to_owned())
     };
     let spans = [span('{', '}'), span('[', ']')].into_iter().flatten();
