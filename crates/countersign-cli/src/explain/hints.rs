@@ -91,7 +91,8 @@ fn question_marks(case: &Case) -> Option<Finding> {
         let after = text[at + 1..].chars().next().is_some_and(|next| next.is_alphabetic() || next == '?');
         // A query has `=` behind it.
         let is_query = text[at..].split(['"', ' ']).next().is_some_and(|word| word.contains('='));
-        before && after && !is_query
+        let is_run = text[at + 1..].starts_with('?');
+        (before && after && !is_query) || is_run
     };
     let count = text.match_indices('?').take(MAX_MARKS).filter(|found| odd(*found)).count();
     (count > 0).then(|| {

@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 use bytes::Bytes;
 
 use super::budget::Budget;
-use super::step::{Step, Transform, Variant};
+use super::step::{Step, Transform, Variant, text};
 use super::{encodings, respell, rewrap, undo};
 
 /// How many unwrapped bodies are kept, to transform further.
@@ -19,10 +19,14 @@ const MAX_BYTES: usize = 48 << 20;
 
 /// How many changes of values are combined with each other spelling.
 const MAX_PAIRED: usize = 64;
+/// The same, in a body that was unwrapped.
+const MAX_PAIRED_INSIDE: usize = 4;
 
-/// The costs of looking at a byte and of writing one, in units of a hashed byte. Character sets and normal forms are slow.
+/// The costs of looking at a byte and of writing one, in units of a hashed byte. Character sets and normal forms are slow,
+/// and bytes that are no text fit many of them.
 const ASCII_COSTS: (usize, usize) = (4, 5);
-const OTHER_COSTS: (usize, usize) = (14, 9);
+const TEXT_COSTS: (usize, usize) = (12, 6);
+const BINARY_COSTS: (usize, usize) = (16, 16);
 
 /// A body, and what was undone to get it.
 #[derive(Clone, Debug)]
@@ -58,6 +62,7 @@ pub(super) const UNDO: &[Transform] = &[
     undo::framed,
     undo::surrounded,
     undo::doubled,
+    respell::literal,
     respell::unescaped,
     encodings::utf16,
     encodings::misread,
@@ -134,11 +139,11 @@ impl<'b> Bodies<'b> {
         self.transform(1..near, RESPELL, visit)?;
         self.transform(0..1, REWRAP, visit)?;
         self.transform(0..1, GUESS, visit)?;
-        self.pairs(0..1, visit)?;
+        self.pairs(0..1, MAX_PAIRED, visit)?;
         self.transform(near..self.bases.len(), RESPELL, visit)?;
         self.transform(1..near, REWRAP, visit)?;
         self.transform(1..near, GUESS, visit)?;
-        self.pairs(1..near, visit)
+        self.pairs(1..near, MAX_PAIRED_INSIDE, visit)
     }
 
     /// Unwraps these bodies once more, and keeps the results.
@@ -155,6 +160,9 @@ impl<'b> Bodies<'b> {
     fn transform<T>(&mut self, bases: Range<usize>, transforms: &[Transform], visit: Visit<'_, T>) -> ControlFlow<T> {
         for at in bases {
             let base = self.bases[at].clone();
+            if base.is_same_json() {
+                continue;
+            }
             for transform in transforms {
                 self.apply(*transform, &base, false, visit)?;
             }
@@ -163,11 +171,14 @@ impl<'b> Bodies<'b> {
     }
 
     /// Changed values in the spelling of another serializer, and two kinds of changed values.
-    fn pairs<T>(&mut self, bases: Range<usize>, visit: Visit<'_, T>) -> ControlFlow<T> {
+    fn pairs<T>(&mut self, bases: Range<usize>, limit: usize, visit: Visit<'_, T>) -> ControlFlow<T> {
         for at in bases {
             let base = self.bases[at].clone();
+            if base.is_same_json() {
+                continue;
+            }
             for values in VALUES {
-                for variant in values(&base.body).take(MAX_PAIRED) {
+                for variant in values(&base.body).take(limit) {
                     if self.is_over() {
                         return ControlFlow::Continue(());
                     }
@@ -183,8 +194,9 @@ impl<'b> Bodies<'b> {
     }
 
     fn apply<T>(&mut self, transform: Transform, base: &Candidate, keep: bool, visit: Visit<'_, T>) -> ControlFlow<T> {
-        let (scan_cost, write_cost) = if base.body.is_ascii() { ASCII_COSTS } else { OTHER_COSTS };
-        self.budget.spend(scan_cost * base.body.len());
+        let (scan_cost, write_cost) = costs(&base.body);
+        // The slow transformations are among those whose results are kept.
+        self.budget.spend(if keep { scan_cost } else { ASCII_COSTS.0 } * base.body.len());
         for variant in transform(&base.body) {
             if self.is_over() {
                 break;
@@ -210,9 +222,28 @@ impl<'b> Bodies<'b> {
 }
 
 impl Candidate {
+    /// Whether only white space around JSON differs, so that its other spellings are those of the captured body.
+    fn is_same_json(&self) -> bool {
+        let is_blank = |step: &Step| {
+            let code = step.explanation.code;
+            code.starts_with("body_trailing_newline") || code == "body_line_ends"
+        };
+        !self.steps.is_empty() && self.steps.iter().all(is_blank) && !self.body.contains(&0)
+    }
+
     fn then(&self, variant: Variant) -> Self {
         let steps = self.steps.iter().cloned().chain([variant.step]).collect();
         Self { steps, body: variant.body }
+    }
+}
+
+fn costs(body: &[u8]) -> (usize, usize) {
+    if body.is_ascii() {
+        ASCII_COSTS
+    } else if text(body).is_some() {
+        TEXT_COSTS
+    } else {
+        BINARY_COSTS
     }
 }
 

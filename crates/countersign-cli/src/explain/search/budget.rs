@@ -18,8 +18,8 @@ pub(crate) struct Budget {
 impl Budget {
     /// The default limit of signatures.
     const TRIALS: u64 = 1_000_000;
-    /// The default limit of bytes, in units of a hashed byte: between one and two seconds.
-    const BYTES: u64 = 1 << 31;
+    /// The default limit of bytes, in units of a hashed byte: about one second.
+    const BYTES: u64 = 1 << 30;
 
     /// A budget of this many signatures.
     pub(crate) fn of(trial_limit: u64) -> Self {
@@ -72,7 +72,7 @@ impl Budget {
     }
 
     /// Whether the limit is reached.
-    pub(super) fn is_exhausted(&self) -> bool {
+    fn is_exhausted(&self) -> bool {
         self.trials.get() >= self.trial_limit || self.bytes.get() >= self.byte_limit
     }
 }

@@ -39,6 +39,7 @@ use super::finding::Finding;
 /// Up to which part of the budget each stage goes, in percent, so that a large body leaves something for the others.
 const NEAR_BODIES: u64 = 45;
 const WITH_NEAR_BODIES: u64 = 60;
+const RARE_PARTS: u64 = 70;
 const FAR_BODIES: u64 = 85;
 const WITH_FAR_BODIES: u64 = 100;
 /// How many bodies are combined with changes of another part, and how many with changes of two.
@@ -116,7 +117,7 @@ impl<'s> Search<'s> {
             prover,
             keys: secrets::configured(case),
             other_keys: secrets::others(case),
-            head: Head::captured(case),
+            head: heads::first(case),
             other_heads: heads::others(case),
             convention: Convention::standard(),
             other_conventions: Convention::known(),
@@ -131,16 +132,18 @@ impl<'s> Search<'s> {
             .or_else(|| bodies.near(NEAR_BODIES, &mut |body| self.body(body, &mut near)).break_value())
             .or_else(|| self.two_small_parts())
             .or_else(|| self.with_another_part(&near, WITH_NEAR_BODIES))
-            .or_else(|| bodies.far(FAR_BODIES, &mut |body| self.body(body, &mut far)).break_value())
             .or_else(|| self.rare_parts())
+            .or_else(|| bodies.far(FAR_BODIES, &mut |body| self.body(body, &mut far)).break_value())
             .or_else(|| self.with_another_part(&far, WITH_FAR_BODIES))
+            .or_else(|| self.two_rare_parts())
             .or_else(|| self.three_parts(&near))
     }
 
     /// The secret, the head or the convention is changed.
     fn one_small_part(&self) -> Option<Proof> {
         let standard = &self.convention;
-        self.prove(&self.other_keys, &self.head, standard, &self.body)
+        self.prove(&self.keys, &self.head, standard, &self.body)
+            .or_else(|| self.prove(&self.other_keys, &self.head, standard, &self.body))
             .or_else(|| self.heads(&self.keys, standard, &self.body))
             .or_else(|| self.conventions(&self.keys, &self.head, &self.body))
     }
@@ -153,27 +156,29 @@ impl<'s> Search<'s> {
             .or_else(|| self.other_heads.iter().find_map(|head| self.conventions(&self.keys, head, &self.body)))
     }
 
-    /// What has many alternatives: timestamps, one wrong character of a secret, every separator.
+    /// What has many alternatives: timestamps, and one wrong character of a secret.
     fn rare_parts(&self) -> Option<Proof> {
         let standard = &self.convention;
-        let all_keys = || self.keys.iter().chain(&self.other_keys).cloned().collect::<Vec<_>>();
-        self.rare_heads()
-            .find_map(|head| self.prove(&self.keys, &head, standard, &self.body))
-            .or_else(|| {
-                let mut keys = secrets::mistyped(self.case).take_while(|_| !self.prover.budget.is_exhausted());
-                keys.find_map(|key| self.prove(&[key], &self.head, standard, &self.body))
-            })
-            .or_else(|| {
-                let (rare, keys) = (Convention::rare(), all_keys());
-                rare.iter().find_map(|convention| self.prove(&keys, &self.head, convention, &self.body))
-            })
-            .or_else(|| self.rare_heads().find_map(|head| self.prove(&self.other_keys, &head, standard, &self.body)))
+        self.rare_heads(RARE_PARTS).find_map(|head| self.prove(&self.keys, &head, standard, &self.body)).or_else(|| {
+            let mut keys = secrets::mistyped(self.case).take_while(|_| !self.prover.budget.is_used(RARE_PARTS));
+            keys.find_map(|key| self.prove(&[key], &self.head, standard, &self.body))
+        })
+    }
+
+    /// Every order and separator of the signed parts, and every timestamp, with each other secret.
+    fn two_rare_parts(&self) -> Option<Proof> {
+        let keys: Vec<_> = self.keys.iter().chain(&self.other_keys).cloned().collect();
+        let conventions = Convention::rare();
+        let mut conventions = conventions.iter();
+        conventions.find_map(|convention| self.prove(&keys, &self.head, convention, &self.body)).or_else(|| {
+            self.rare_heads(100).find_map(|head| self.prove(&self.other_keys, &head, &self.convention, &self.body))
+        })
     }
 
     /// The body and another part are changed.
     fn with_another_part(&self, bodies: &[Candidate], percent: u64) -> Option<Proof> {
         let standard = &self.convention;
-        let mut bodies = bodies.iter().take_while(|_| !self.prover.budget.is_used(percent));
+        let mut bodies = bodies.iter().take_while(move |_| !self.prover.budget.is_used(percent));
         bodies.find_map(|body| {
             self.prove(&self.other_keys, &self.head, standard, body)
                 .or_else(|| self.heads(&self.keys, standard, body))
@@ -204,8 +209,8 @@ impl<'s> Search<'s> {
         ControlFlow::Continue(())
     }
 
-    fn rare_heads(&self) -> impl Iterator<Item = Head> {
-        heads::rare(self.case).take_while(|_| !self.prover.budget.is_exhausted())
+    fn rare_heads(&self, percent: u64) -> impl Iterator<Item = Head> {
+        heads::rare(self.case).take_while(move |_| !self.prover.budget.is_used(percent))
     }
 
     fn heads(&self, keys: &[Key], convention: &Convention, body: &Candidate) -> Option<Proof> {
@@ -215,7 +220,8 @@ impl<'s> Search<'s> {
     fn conventions(&self, keys: &[Key], head: &Head, body: &Candidate) -> Option<Proof> {
         self.other_conventions.iter().find_map(|convention| {
             // Without id and timestamp, another head changes nothing.
-            let is_same = !convention.has_head() && !head.steps.is_empty();
+            let is_other = head.id != self.head.id || head.timestamp != self.head.timestamp;
+            let is_same = !convention.has_head() && is_other;
             (!is_same).then(|| self.prove(keys, head, convention, body))?
         })
     }

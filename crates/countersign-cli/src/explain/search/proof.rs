@@ -24,7 +24,7 @@ const MAX_ED25519: usize = 4;
 /// The cost of one verification, as a number of hashed bytes.
 const ED25519_COST: usize = 32 << 10;
 /// The cost of a signature of an empty text, as a number of hashed bytes.
-const MAC_COST: usize = 512;
+const MAC_COST: usize = 256;
 
 const NOT_ACCEPTED: Explanation = Explanation {
     code: "signed_malformed",
@@ -88,7 +88,8 @@ impl<'b> Prover<'b> {
                 (*hash != Hash::Sha256).then(|| OTHER_HASH.step(format!("it is computed with HMAC-{}", hash.name())));
             let is_odd = convention.is_standard() && head.steps.is_empty() && !is_well_formed(head);
             let odd_head = is_odd.then(|| NOT_ACCEPTED.step("id and timestamp are used as they are"));
-            let steps = convention.step.iter().chain(&body.steps).chain(&key.steps).chain(&head.steps).cloned();
+            let head_steps = if convention.has_head() { &head.steps[..] } else { &[] };
+            let steps = convention.step.iter().chain(&body.steps).chain(&key.steps).chain(head_steps).cloned();
             let steps = steps.chain(other_hash).chain(odd_head).chain(reading.steps.iter().cloned()).collect();
             Some(Proof { key: key.label.clone(), steps })
         })

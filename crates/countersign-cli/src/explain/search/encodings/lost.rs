@@ -8,6 +8,9 @@ const MAX_PLACES: usize = 12;
 /// In a body with more of them, too much is lost.
 const MAX_MARKS: usize = 64;
 
+/// In larger bodies, only one character is restored: two have thousands of variants.
+const MAX_LEN_FOR_PAIRS: usize = 8 << 10;
+
 const LOST: Explanation = Explanation {
     code: "body_characters_lost",
     title: "the body was decoded as text, and characters were lost",
@@ -27,8 +30,26 @@ pub(in super::super) fn question_marks(body: &[u8]) -> Variants<'_> {
         .collect();
     Box::new(marks.into_iter().flat_map(move |mark| {
         let runs = runs(text, mark);
-        LIKELY.chars().flat_map(move |character| restored(text, mark, &runs, character))
+        let pairs = pairs(text, mark, &runs);
+        LIKELY.chars().flat_map(move |character| restored(text, mark, &runs, character)).chain(pairs)
     }))
+}
+
+/// Two different characters in the places of two marks.
+fn pairs<'t>(text: &'t str, mark: &'t str, runs: &[(usize, usize)]) -> impl Iterator<Item = Variant> + use<'t> {
+    let places = match runs {
+        [(first, 1), (second, 1)] if text.len() <= MAX_LEN_FOR_PAIRS => Some((*first, *second)),
+        _ => None,
+    };
+    let with = move |(first, second): (usize, usize), one: char, other: char| {
+        let (before, rest) = text.split_at(first);
+        let (between, after) = rest[mark.len()..].split_at(second - first - mark.len());
+        let body = format!("{before}{one}{between}{other}{}", &after[mark.len()..]);
+        LOST.variant(format!("the two `{mark}` are `{one}` and `{other}`"), body)
+    };
+    places.into_iter().flat_map(move |places| {
+        LIKELY.chars().flat_map(move |one| LIKELY.chars().map(move |other| with(places, one, other)))
+    })
 }
 
 /// The runs of marks: where each begins, and how many there are.

@@ -11,6 +11,14 @@ use crate::explain::case::Case;
 /// How many combinations of other ids and other timestamps are tried.
 const MAX_COMBINED: usize = 64;
 
+/// The head to start from: the captured one, or that of other names if there is none.
+pub(super) fn first(case: &Case) -> Head {
+    let captured = Head::captured(case);
+    let is_missing = captured.id.is_empty() && captured.timestamp.is_empty();
+    let renamed = is_missing.then(|| names::renamed(case).into_iter().next()).flatten();
+    renamed.unwrap_or(captured)
+}
+
 /// Other heads, most likely first: other names, decorated and duplicated values, other ids, timestamps and units.
 pub(super) fn others(case: &Case) -> Vec<Head> {
     let captured = Head::captured(case);

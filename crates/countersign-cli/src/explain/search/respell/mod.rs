@@ -60,16 +60,24 @@ pub(super) fn unescaped(body: &[u8]) -> Variants<'_> {
     one(Some(RESERIALISED.variant(r"the `\u` escapes in the body are undone", to)))
 }
 
-/// An object that Python, Ruby, PHP or JavaScript has printed.
+/// An object that Python, Ruby, PHP or JavaScript has printed, as JSON without spaces.
+pub(super) fn literal(body: &[u8]) -> Variants<'_> {
+    let once = "the printed object is written as JSON without spaces";
+    one(literal_text(body).map(|text| PRINTED.variant(once, text)))
+}
+
+/// The same, in the common spellings.
 pub(super) fn printed(body: &[u8]) -> Variants<'_> {
+    let Some(text) = literal_text(body) else { return one(None) };
+    let Some(node) = json::parse(&text) else { return one(None) };
+    Box::new(common_spellings(text, node, &PRINTED))
+}
+
+fn literal_text(body: &[u8]) -> Option<String> {
     let literal = text(body).map(str::trim).filter(|text| text.len() <= LIMIT && text.starts_with(['{', '[', 'a']));
     let literal = literal.filter(|text| json::parse(text).is_none());
-    let Some(node) = literal.and_then(json::parse_literal) else { return Box::new(std::iter::empty()) };
-    let compact = write(&node, &Layout::COMPACT, Escapes::PLAIN);
-    let Some((text, node)) = parsed(&compact).map(|(text, node)| (text.to_owned(), node)) else {
-        return Box::new(std::iter::empty());
-    };
-    Box::new(common_spellings(text, node, &PRINTED))
+    let node = literal.and_then(json::parse_literal)?;
+    String::from_utf8(compact(&node)).ok()
 }
 
 fn common_spellings(text: String, node: Node, explanation: &'static Explanation) -> impl Iterator<Item = Variant> {

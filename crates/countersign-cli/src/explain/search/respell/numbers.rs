@@ -61,6 +61,10 @@ const STYLES: &[(Rewrite, &str)] = &[
     (|text| exponent(text, "e", ""), "with an exponent (1e3)"),
     (|text| exponent(text, "e", "+"), "with an exponent (1e+3)"),
     (|text| exponent(text, "E", "+"), "with an exponent (1E+3)"),
+    (|text| exponent(text, ".0E", ""), "with an exponent (1.0E3)"),
+    (|text| exponent(text, ".0e+", ""), "with an exponent (1.0e+3)"),
+    (|text| (text == "0").then(|| "-0.0".to_owned()), "with a sign (-0.0)"),
+    (|text| (text == "0").then(|| "-0".to_owned()), "with a sign (-0)"),
     (|text| java(text), "as Java does (1.0E7)"),
 ];
 
@@ -241,7 +245,7 @@ fn java(text: &str) -> Option<String> {
 
 fn exponent(text: &str, letter: &str, plus: &str) -> Option<String> {
     let (digits, power) = scientific(text)?;
-    let is_worth = power > 1 || power < -3;
+    let is_worth = (power > 1 || power < -3) && !(digits.contains('.') && letter.starts_with('.'));
     is_worth.then(|| format!("{digits}{letter}{}{power}", if power > 0 { plus } else { "" }))
 }
 
