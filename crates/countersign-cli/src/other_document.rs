@@ -14,17 +14,15 @@ pub(crate) fn named(document: &[u8]) -> Option<String> {
     if let Some(named) = text_other_than_json(text) {
         return Some(named.into());
     }
-    match json::parse(text) {
-        Some(node) => Some(json_other_than_a_set(&node)),
-        None => {
-            let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
-            Some(if error.is_eof() {
-                format!("its JSON ends too early: it was cut off, or is only a part ({error})")
-            } else {
-                format!("it is not JSON: {error}")
-            })
-        }
+    if let Some(node) = json::parse(text) {
+        return Some(json_other_than_a_set(&node));
     }
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    Some(if error.is_eof() {
+        format!("its JSON ends too early: it was cut off, or is only a part ({error})")
+    } else {
+        format!("it is not JSON: {error}")
+    })
 }
 
 fn encoding(document: &[u8]) -> Option<&'static str> {

@@ -14,11 +14,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, &'static str> {
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some(UTF_16BE),
         _ => None,
     };
-    match encoding {
-        Some(encoding) => Ok(encoding.decode_with_bom_removal(bytes).0),
-        None => {
-            let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-            str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| "this is not text in UTF-8 or UTF-16")
-        }
+    if let Some(encoding) = encoding {
+        return Ok(encoding.decode_with_bom_removal(bytes).0);
     }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| "this is not text in UTF-8 or UTF-16")
 }

@@ -11,7 +11,7 @@ pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
     }
     let lines = request_lines(text);
     if let Some(rows) = table(&lines) {
-        return collect(rows);
+        return collect(&rows);
     }
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut rest = lines.iter().peekable();
@@ -29,10 +29,10 @@ pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
     if pairs.is_empty() {
         return Err("there is no header in it: headers are lines of `name: value`".into());
     }
-    collect(key_value_blocks(pairs))
+    collect(&key_value_blocks(pairs))
 }
 
-fn collect(pairs: Vec<(String, String)>) -> Result<HeaderMap, String> {
+fn collect(pairs: &[(String, String)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     pairs.iter().try_for_each(|(name, value)| append(&mut headers, name, value))?;
     Ok(headers)
@@ -106,7 +106,7 @@ fn table(lines: &[(usize, &str)]) -> Option<Vec<(String, String)>> {
 /// PowerShell's list: `Key : name` and `Value : value` in turn.
 fn key_value_blocks(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     let is_blocks = !pairs.is_empty()
-        && pairs.len() % 2 == 0
+        && pairs.len().is_multiple_of(2)
         && pairs.chunks_exact(2).all(|block| matches!(block[0].0.as_str(), "Key" | "Name") && block[1].0 == "Value");
     if !is_blocks {
         return pairs;

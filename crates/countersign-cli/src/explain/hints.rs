@@ -243,7 +243,7 @@ const UNKNOWN_FETCHED_KEY: Explanation = Explanation {
 pub(super) fn remaining(case: &Case) -> Vec<Finding> {
     let keys: Vec<_> = case.trust.labels("v1a").map(|label| format!("`{}`", crate::output::shown(label))).collect();
     let unknown_key = (!keys.is_empty() && scheme::lists(case, "v1a"))
-        .then(|| if case.trust.is_fetched { &UNKNOWN_FETCHED_KEY } else { &UNKNOWN_KEY })
+        .then_some(if case.trust.is_fetched { &UNKNOWN_FETCHED_KEY } else { &UNKNOWN_KEY })
         .map(|explanation| explanation.possible(format!("Nothing matches with {}.", keys.join(", "))));
     let labels: Vec<_> = case.secrets.iter().map(|secret| format!("`{}`", secret.label)).collect();
     let wrong_secret =

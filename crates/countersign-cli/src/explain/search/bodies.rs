@@ -108,6 +108,8 @@ pub(super) struct Bodies<'b> {
     seen: HashSet<u64>,
     /// The captured body, and those that were unwrapped from it.
     bases: Vec<Candidate>,
+    /// How many of them are at most one wrapping away.
+    near: usize,
     kept_bytes: usize,
     budget: &'b Budget,
     percent: u64,
@@ -117,7 +119,7 @@ impl<'b> Bodies<'b> {
     pub(super) fn new(captured: &Bytes, budget: &'b Budget) -> Self {
         let captured = Candidate { steps: Vec::new(), body: captured.clone() };
         let seen = HashSet::from([fingerprint(&captured.body)]);
-        Self { seen, kept_bytes: captured.body.len(), bases: vec![captured], budget, percent: 100 }
+        Self { seen, kept_bytes: captured.body.len(), bases: vec![captured], near: 1, budget, percent: 100 }
     }
 
     /// The bodies that are one mistake away.
@@ -127,20 +129,26 @@ impl<'b> Bodies<'b> {
         self.transform(0..1, RESPELL, visit)
     }
 
-    /// The others, after the near ones.
-    pub(super) fn far<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
+    /// The bodies that are several wrappings away, and their spellings.
+    pub(super) fn deep<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
         self.percent = percent;
-        let near = self.bases.len();
-        let mut depth = 1..near;
+        self.near = self.bases.len();
+        let mut depth = 1..self.near;
         for _ in 1..MAX_DEPTH {
             self.unwrap(depth.clone(), visit)?;
             depth = depth.end..self.bases.len();
         }
-        self.transform(1..near, RESPELL, visit)?;
+        self.transform(1..self.near, RESPELL, visit)
+    }
+
+    /// The others, after the near and the deep ones.
+    pub(super) fn far<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
+        self.percent = percent;
+        let (near, all) = (self.near, self.bases.len());
         self.transform(0..1, REWRAP, visit)?;
         self.transform(0..1, GUESS, visit)?;
         self.pairs(0..1, MAX_PAIRED, visit)?;
-        self.transform(near..self.bases.len(), RESPELL, visit)?;
+        self.transform(near..all, RESPELL, visit)?;
         self.transform(1..near, REWRAP, visit)?;
         self.transform(1..near, GUESS, visit)?;
         self.pairs(1..near, MAX_PAIRED_INSIDE, visit)

@@ -38,9 +38,10 @@ use super::finding::Finding;
 
 /// Up to which part of the budget each stage goes, in percent, so that a large body leaves something for the others.
 const NEAR_BODIES: u64 = 45;
-const WITH_NEAR_BODIES: u64 = 60;
-const RARE_PARTS: u64 = 70;
-const FAR_BODIES: u64 = 85;
+const DEEP_BODIES: u64 = 55;
+const WITH_NEAR_BODIES: u64 = 65;
+const RARE_PARTS: u64 = 75;
+const FAR_BODIES: u64 = 90;
 const WITH_FAR_BODIES: u64 = 100;
 /// How many bodies are combined with changes of another part, and how many with changes of two.
 const MAX_COMBINED: usize = 600;
@@ -74,17 +75,16 @@ pub(super) fn search(case: &Case, budget: &Budget) -> Found {
 }
 
 /// What was undone in the body that a token binds, if one is found.
-pub(super) fn restored(body: &Bytes, budget: &Budget, is_bound: &dyn Fn(&Bytes) -> bool) -> Option<Vec<Finding>> {
+pub(super) fn restored(body: &Bytes, budget: &Budget, binds: &dyn Fn(&Bytes) -> bool) -> Option<Vec<Finding>> {
     let mut visit = |candidate: &Candidate| {
-        let is_found = budget.spend_trial(candidate.body.len()) && is_bound(&candidate.body);
+        let is_found = budget.spend_trial(candidate.body.len()) && binds(&candidate.body);
         if is_found { ControlFlow::Break(candidate.clone()) } else { ControlFlow::Continue(()) }
     };
     let mut bodies = Bodies::new(body, budget);
-    let found = match bodies.near(100, &mut visit) {
-        ControlFlow::Continue(()) => bodies.far(100, &mut visit),
-        found @ ControlFlow::Break(_) => found,
-    };
-    let steps = found.break_value()?.steps;
+    let found = bodies.near(100, &mut visit).break_value();
+    let found = found.or_else(|| bodies.deep(100, &mut visit).break_value());
+    let found = found.or_else(|| bodies.far(100, &mut visit).break_value());
+    let steps = found?.steps;
     Some(distinct(&steps, &format!("The token is authentic, and binds the body once {}.", once(&steps))))
 }
 
@@ -131,6 +131,7 @@ impl<'s> Search<'s> {
         self.one_small_part()
             .or_else(|| bodies.near(NEAR_BODIES, &mut |body| self.body(body, &mut near)).break_value())
             .or_else(|| self.two_small_parts())
+            .or_else(|| bodies.deep(DEEP_BODIES, &mut |body| self.body(body, &mut far)).break_value())
             .or_else(|| self.with_another_part(&near, WITH_NEAR_BODIES))
             .or_else(|| self.rare_parts())
             .or_else(|| bodies.far(FAR_BODIES, &mut |body| self.body(body, &mut far)).break_value())

@@ -101,7 +101,9 @@ fn forms(text: &str) -> impl Iterator<Item = Variant> + '_ {
 fn form_of_object(node: &Node) -> Vec<Variant> {
     let mut fields = Vec::new();
     let Some(members) = node.members() else { return Vec::new() };
-    members.iter().for_each(|member| flatten(&member.name, &member.value, &mut fields));
+    for member in members {
+        flatten(&member.name, &member.value, &mut fields);
+    }
     let form = |encoder: &Encoder| {
         let pairs: Vec<_> =
             fields.iter().map(|(name, value)| format!("{}={}", encoder.encode(name), encoder.encode(value))).collect();
@@ -113,10 +115,14 @@ fn form_of_object(node: &Node) -> Vec<Variant> {
 fn flatten(name: &str, node: &Node, fields: &mut Vec<(String, String)>) {
     match &node.value {
         Value::Object(members) => {
-            members.iter().for_each(|member| flatten(&format!("{name}[{}]", member.name), &member.value, fields));
+            for member in members {
+                flatten(&format!("{name}[{}]", member.name), &member.value, fields);
+            }
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, item)| flatten(&format!("{name}[{at}]"), item, fields));
+            for (at, item) in items.iter().enumerate() {
+                flatten(&format!("{name}[{at}]"), item, fields);
+            }
         }
         Value::Text(text) | Value::Number(text) => fields.push((name.to_owned(), text.clone())),
         Value::Word(word) => fields.push((name.to_owned(), (*word).to_owned())),

@@ -44,16 +44,13 @@ pub(super) fn unescaped(body: &[u8]) -> Variants<'_> {
         let units = rest.split("\\u").skip(1).take_while(|_| rest.starts_with("\\u")).take(2);
         let units: Vec<_> = units.map_while(|digits| u16::from_str_radix(digits.get(..4)?, 16).ok()).collect();
         let mut decoded = char::decode_utf16(units).map_while(Result::ok).filter(|character| !character.is_ascii());
-        match decoded.next() {
-            Some(character) => {
-                to.push(character);
-                rest = &rest[6 * character.len_utf16()..];
-            }
-            None => {
-                let len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
-                to.push_str(&rest[..len]);
-                rest = &rest[len..];
-            }
+        if let Some(character) = decoded.next() {
+            to.push(character);
+            rest = &rest[6 * character.len_utf16()..];
+        } else {
+            let len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+            to.push_str(&rest[..len]);
+            rest = &rest[len..];
         }
     }
     to.push_str(rest);

@@ -245,7 +245,8 @@ fn java(text: &str) -> Option<String> {
 
 fn exponent(text: &str, letter: &str, plus: &str) -> Option<String> {
     let (digits, power) = scientific(text)?;
-    let is_worth = (power > 1 || power < -3) && !(digits.contains('.') && letter.starts_with('.'));
+    let is_second_point = digits.contains('.') && letter.starts_with('.');
+    let is_worth = !is_second_point && !(-3..=1).contains(&power);
     is_worth.then(|| format!("{digits}{letter}{}{power}", if power > 0 { plus } else { "" }))
 }
 

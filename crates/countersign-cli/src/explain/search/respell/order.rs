@@ -15,7 +15,7 @@ const MAX_MEMBERS: usize = 7;
 pub(super) enum Order {
     AsIs,
     Sorted,
-    /// The order of PostgreSQL's `jsonb`, and of MySQL.
+    /// The order of `jsonb`, and of other databases: by length.
     ByLength,
     CaseInsensitive,
     /// The order of Gemini's documentation.

@@ -141,7 +141,9 @@ fn of_bytes(label: &str, rest: &str) -> Vec<Key> {
         .map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
         .collect();
     let reversed = decode(&reversed).map(|bytes| bytes.to_vec());
-    reversed.into_iter().for_each(|bytes| mangled("what the other case of each letter means in", bytes));
+    if let Some(bytes) = reversed {
+        mangled("what the other case of each letter means in", bytes);
+    }
     keys
 }
 

@@ -18,14 +18,13 @@ pub(super) fn bare(text: &str) -> Zeroizing<String> {
     let solid: Zeroizing<String> = Zeroizing::new(unescaped(text).chars().filter(visible).collect());
     let solid = solid.trim_matches(AROUND);
     let lower = Zeroizing::new(solid.to_ascii_lowercase());
-    let begin = match lower.rfind(PREFIX) {
-        Some(at) => Zeroizing::new(format!("{PREFIX}{}", &solid[at + PREFIX.len()..])),
-        None => {
-            // `SECRET=…`, `secret: …`, `Bearer …`; the `=` of padding is at the end.
-            let solid = solid.strip_prefix("v1,").unwrap_or(solid);
-            let value = solid.split_once(['=', ':']).map(|(_, value)| value.trim_start_matches(AROUND));
-            Zeroizing::new(value.filter(|value| value.len() > 15).unwrap_or(solid).to_owned())
-        }
+    let begin = if let Some(at) = lower.rfind(PREFIX) {
+        Zeroizing::new(format!("{PREFIX}{}", &solid[at + PREFIX.len()..]))
+    } else {
+        // `SECRET=…`, `secret: …`, `Bearer …`; the `=` of padding is at the end.
+        let solid = solid.strip_prefix("v1,").unwrap_or(solid);
+        let value = solid.split_once(['=', ':']).map(|(_, value)| value.trim_start_matches(AROUND));
+        Zeroizing::new(value.filter(|value| value.len() > 15).unwrap_or(solid).to_owned())
     };
     let is_secret = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
     Zeroizing::new(begin.chars().take_while(|c| is_secret(*c)).collect())

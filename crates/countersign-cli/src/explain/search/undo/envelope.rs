@@ -13,14 +13,14 @@ const MIN_LEN: usize = 2;
 /// Shorter texts are words, not base64.
 const MIN_ENCODED: usize = 16;
 
-/// Each member that may be a body: text, or an object as it is written. SNS, SQS, EventBridge, Pub/Sub, Lambda, API
-/// Gateway and Edge events, and every other envelope.
+/// Each member that may be a body: text, or an object as it is written. All events of queues, topics and functions are
+/// such envelopes.
 pub(in super::super) fn members(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body) else { return one(None) };
     let is_list = text.trim_start().starts_with(['{', '[']);
     let Some(node) = is_list.then(|| json::parse(text)).flatten() else { return one(None) };
     let mut found = Vec::new();
-    collect(&node, text, String::new(), &mut found);
+    collect(&node, text, "", &mut found);
     // The likely names first; the order of the text otherwise.
     found.sort_by_key(|(path, _)| {
         let name = path.rsplit('.').next().unwrap_or_default();
@@ -30,7 +30,7 @@ pub(in super::super) fn members(body: &[u8]) -> Variants<'_> {
     Box::new(found.into_iter().take(MAX_MEMBERS).map(|(_, variant)| variant))
 }
 
-fn collect(node: &Node, text: &str, path: String, found: &mut Vec<(String, Variant)>) {
+fn collect(node: &Node, text: &str, path: &str, found: &mut Vec<(String, Variant)>) {
     let visit = |name: &str, value: &Node, found: &mut Vec<(String, Variant)>| {
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         let once = format!("`{}` is read as the body", crate::output::shown(&path));
@@ -49,7 +49,7 @@ fn collect(node: &Node, text: &str, path: String, found: &mut Vec<(String, Varia
                 found.extend(bytes.map(|bytes| (path.clone(), WRAPPED.variant(once.clone(), bytes))));
                 found.push((path.clone(), WRAPPED.variant(once, raw)));
                 if found.len() < 4 * MAX_MEMBERS {
-                    collect(value, text, path, found);
+                    collect(value, text, &path, found);
                 }
             }
             _ => {}

@@ -13,7 +13,7 @@ pub(in super::super) fn json_string(body: &[u8]) -> Variants<'_> {
         .then(|| string(text))
         .flatten()
         .map(|inner| WRAPPED.variant("the body is taken out of the JSON string", inner));
-    let escaped = text.contains('\\').then(|| string(&format!("\"{}\"", text.replace("\n", "\\n")))).flatten();
+    let escaped = text.contains('\\').then(|| string(&format!("\"{}\"", text.replace('\n', "\\n")))).flatten();
     let escaped = escaped.map(|inner| WRAPPED.variant("the escapes in the body are undone", inner));
     Box::new(in_quotes.into_iter().chain(escaped))
 }
