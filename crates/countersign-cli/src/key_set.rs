@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use countersign::KeySet;
+use countersign::key::KeySetError;
 use countersign_jwks::{Fetch as _, HttpFetch, JwksUrl};
 
 use crate::error::Error;
 use crate::input;
 use crate::network::{self, NetworkArgs};
+use crate::other_document;
 
 /// Loads the usable keys of a document.
 pub(crate) fn load(source: &Path, network: &NetworkArgs) -> Result<KeySet, Error> {
@@ -15,7 +17,17 @@ pub(crate) fn load(source: &Path, network: &NetworkArgs) -> Result<KeySet, Error
 }
 
 pub(crate) fn parse(source: &Path, document: &[u8]) -> Result<KeySet, Error> {
-    KeySet::parse(document).map_err(|error| Error::KeySet { what: input::name(source), error })
+    KeySet::parse(document).map_err(|error| match other_document::named(document) {
+        Some(named) if error == KeySetError::NotAKeySet => {
+            Error::Unusable { what: input::name(source), problem: format!("this is not a key set: {named}") }
+        }
+        _ => Error::KeySet { what: input::name(source), error },
+    })
+}
+
+/// Whether the key set is at a URL, and not in a file.
+pub(crate) fn is_url(source: &Path) -> bool {
+    source.to_str().is_some_and(|text| text.contains("://"))
 }
 
 /// Reads a document from a file, stdin (`-`) or a URL.

@@ -35,10 +35,13 @@ pub(crate) struct KeyArgs {
 }
 
 /// The given public keys, and the policy for tokens.
+#[derive(Default)]
 pub(crate) struct Trust {
     pinned: Vec<PublicKey>,
     set: Arc<KeySet>,
     has_set: bool,
+    /// Whether the set was fetched from its URL just now.
+    pub(crate) is_fetched: bool,
     pub(crate) audience: Vec<String>,
     pub(crate) issuer: Vec<String>,
     accepts_unbound_body: bool,
@@ -58,6 +61,7 @@ impl KeyArgs {
         Ok(Trust {
             pinned,
             has_set: set.is_some(),
+            is_fetched: self.jwks.as_deref().is_some_and(key_set::is_url),
             set: Arc::new(set.unwrap_or_default()),
             audience: self.audience.clone(),
             issuer: self.issuer.clone(),

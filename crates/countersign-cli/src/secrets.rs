@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args};
 use countersign::{Secret, UnixTime};
 use zeroize::Zeroizing;
 
+use crate::capture::encoding;
 use crate::error::Error;
 use crate::input;
 use crate::output;
@@ -13,6 +14,9 @@ use crate::time;
 
 /// The longest label, in bytes. A longer one is replaced by a number.
 const MAX_LABEL_LEN: usize = 64;
+
+/// What editors on Windows put in front of text.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The options for secrets. At least one secret or key is required.
 #[derive(Args, Debug)]
@@ -101,6 +105,10 @@ impl OtherSecretArgs {
 
 impl SecretText {
     pub(crate) fn read(&self) -> Result<Secret, Error> {
+        if self.text.starts_with(BYTE_ORDER_MARK) {
+            let problem = "the file begins with a byte order mark, or is UTF-16: save it as UTF-8 without BOM".into();
+            return Err(Error::Unusable { what: format!("the secret `{}`", self.label), problem });
+        }
         let fail = |error| Error::Secret { label: self.label.clone(), error };
         let secret = Secret::parse(&self.text).map_err(fail)?.labelled(&self.label);
         Ok(match self.expires_at {
@@ -129,11 +137,18 @@ pub(crate) fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathB
         let bytes = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
         let problem =
             || Error::Unusable { what: input::name(file), problem: "this is not text, so it is not a secret".into() };
-        let text = str::from_utf8(&bytes).map_err(|_| problem())?;
-        let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        let text = Zeroizing::new(decode(&bytes).ok_or_else(problem)?);
+        let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
         add(file.file_name().and_then(|name| name.to_str()), Zeroizing::new(line.into()));
     }
     Ok(loaded)
+}
+
+/// The text of a file. What is not plain UTF-8 keeps a byte order mark, so that it is named.
+fn decode(bytes: &[u8]) -> Option<String> {
+    let text = encoding::decode(bytes).ok()?;
+    let is_plain = str::from_utf8(bytes).is_ok_and(|plain| plain == text);
+    Some(if is_plain { text.into_owned() } else { format!("{BYTE_ORDER_MARK}{text}") })
 }
 
 fn is_label(text: &str) -> bool {

@@ -24,6 +24,15 @@ pub(crate) fn parse(text: &str) -> Result<UnixTime, String> {
     time.map(UnixTime::from).map_err(|_| "write Unix seconds (1790661946) or RFC 3339 (2026-09-29T06:05:46Z)".into())
 }
 
+/// The seconds, and the name of the unit, of a number that is too large for seconds.
+pub(crate) fn in_smaller_unit(number: u64) -> Option<(u64, &'static str)> {
+    // From 2001 to 2100.
+    const PLAUSIBLE: std::ops::Range<u64> = 1_000_000_000..4_200_000_000;
+    let units = [(1000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds")];
+    let mut fitting = units.into_iter().map(|(unit, name)| (number / unit, name));
+    fitting.find(|(secs, _)| number >= SURELY_NOT_SECONDS && PLAUSIBLE.contains(secs))
+}
+
 /// Parses a duration such as `5m`, for the command line.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write a number and a unit, for example 300s, 5m or 1h".into())

@@ -1,12 +1,10 @@
 //! The evidence: the captured request, the secrets, the time, and further values to try.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use countersign::{UnixTime, Verifier};
 use http::HeaderName;
 
-use super::key::Key;
 use crate::capture::Capture;
 use crate::keys::Trust;
 use crate::secrets::SecretText;
@@ -36,12 +34,6 @@ impl Case {
     pub(crate) fn values(&self, name: &HeaderName) -> Vec<String> {
         let values = self.capture.headers.get_all(name).iter();
         values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
-    }
-
-    /// The keys that may verify it: the valid secrets that have not expired.
-    pub(crate) fn keys(&self) -> Vec<Rc<Key>> {
-        let live = self.secrets.iter().filter(|text| text.expires_at.is_none_or(|at| self.now < at));
-        live.filter_map(Key::of_secret).collect()
     }
 
     /// The body, if it is UTF-8.

@@ -1,11 +1,10 @@
 //! Mistakes with time. The signature may well be authentic.
 
-use countersign::UnixTime;
 use countersign::header::WEBHOOK_TIMESTAMP;
 
 use super::case::Case;
 use super::finding::{Explanation, Finding};
-use super::trial::{Budget, Trial};
+use super::search::is_authentic;
 use crate::time;
 
 const MILLISECONDS: Explanation = Explanation {
@@ -69,19 +68,12 @@ fn off(explanation: &Explanation, secs: u64, case: &Case) -> Finding {
     }
 }
 
-fn is_authentic(case: &Case) -> bool {
-    Trial::of(case).matching_key(&Budget::default()).is_some()
-}
-
 fn timestamp(case: &Case) -> Option<u64> {
     case.header(&WEBHOOK_TIMESTAMP).parse().ok()
 }
 
-/// The number, and its value in seconds in another unit, if that is within a day of now.
+/// The number, and its value in seconds, if it can only be in a smaller unit.
 fn in_other_unit(case: &Case) -> Option<(u64, u64)> {
-    const DAY: u64 = 86_400;
     let number = timestamp(case)?;
-    let is_close = |secs: &u64| UnixTime::from_secs(*secs).as_secs().abs_diff(case.now.as_secs()) < DAY;
-    let secs = [1000, 1_000_000, 1_000_000_000].into_iter().map(|unit| number / unit).find(is_close)?;
-    Some((number, secs))
+    time::in_smaller_unit(number).map(|(secs, _)| (number, secs))
 }

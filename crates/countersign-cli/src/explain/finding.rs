@@ -1,8 +1,6 @@
-//! Known mistakes, repairs and findings.
+//! Known mistakes and findings.
 
 use serde::Serialize;
-
-use super::trial::Change;
 
 /// A known mistake: its stable code, what it is, and what to do.
 #[derive(Debug)]
@@ -10,15 +8,6 @@ pub(super) struct Explanation {
     pub(super) code: &'static str,
     pub(super) title: &'static str,
     pub(super) advice: &'static str,
-}
-
-/// One change to try the signature with.
-#[derive(Debug)]
-pub(super) struct Repair {
-    pub(super) explanation: &'static Explanation,
-    /// Completes "the signature matches once …".
-    pub(super) once: String,
-    pub(super) change: Change,
 }
 
 /// A likely cause of the rejection.
@@ -53,14 +42,7 @@ impl Certainty {
     }
 }
 
-/// The repairs of one kind of mistake.
-pub(super) type Repairs<'c> = Box<dyn Iterator<Item = Repair> + 'c>;
-
 impl Explanation {
-    pub(super) fn repair(&'static self, once: impl Into<String>, change: Change) -> Repair {
-        Repair { explanation: self, once: once.into(), change }
-    }
-
     pub(super) fn certain(&self, evidence: impl Into<String>) -> Finding {
         self.finding(Certainty::Certain, evidence.into())
     }

@@ -6,10 +6,9 @@ use countersign::header::{WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use countersign::{Reason, Rejection};
 use serde_json::Value;
 
-use super::body;
 use super::case::Case;
-use super::finding::{Explanation, Finding, Repairs};
-use super::trial::Change;
+use super::finding::{Explanation, Finding};
+use super::search::{Budget, restored};
 use crate::output::shown;
 use crate::time;
 
@@ -49,8 +48,32 @@ const OTHER_ALGORITHM: Explanation = Explanation {
 const UNKNOWN_KEY: Explanation = Explanation {
     code: "token_key_unknown",
     title: "the token names a key that is not in the key set",
-    advice: "If the sender rotated its keys, a copy of its key set is out of date: give its URL, or fetch it again (`countersign \
-             jwks show`). A capture from before the rotation can only be verified with the key set of that time.",
+    advice: "If the sender rotated its keys, a copy of its key set is out of date: give the URL of the set instead. A capture \
+             from before the rotation can only be verified with the key set of that time.",
+};
+const UNKNOWN_FETCHED_KEY: Explanation = Explanation {
+    code: "token_key_unknown",
+    title: "the token names a key that the sender does not publish now",
+    advice: "The key set was fetched just now, so it is not out of date. The capture is from before a rotation, or the token is \
+             from another issuer: compare its `iss` with the publisher of this set.",
+};
+const NO_KEY_NAMED: Explanation = Explanation {
+    code: "token_key_unknown",
+    title: "the token does not name its key (`kid`)",
+    advice: "The sender must write the `kid` of its key into the header of the token, as text. Other keys, or the same keys again, \
+             do not help.",
+};
+const NO_RSA_KEY: Explanation = Explanation {
+    code: "token_key_unknown",
+    title: "the key set has no key for tokens",
+    advice: "Tokens need an RSA key of 2048 bits or more: `countersign jwks show` says why each key is skipped. If there is none, \
+             this is another sender's set, or one for another purpose.",
+};
+const OTHER_UNIT: Explanation = Explanation {
+    code: "token_in_another_unit",
+    title: "the times in the token are not in seconds",
+    advice: "`iat`, `nbf` and `exp` are whole seconds since 1970 (RFC 7519): the sender must write `Math.floor(Date.now() / 1000)`, \
+             not `Date.now()`. No clock is wrong.",
 };
 const FORGED: Explanation = Explanation {
     code: "token_signature",
@@ -101,16 +124,8 @@ const OTHER_BODY: Explanation = Explanation {
              neither applies, somebody has combined a token that they saw with their own body.",
 };
 
-/// Repairs of the body that may restore the one that the token binds.
-const BODIES: &[for<'c> fn(&'c Case) -> Repairs<'c>] = &[
-    body::trailing_newline,
-    body::line_ends,
-    body::byte_order_mark,
-    body::wrapped,
-    body::recoded,
-    body::chunked,
-    body::reserialised,
-];
+/// How many bodies are tried with a token: each costs an RSA verification.
+const TOKEN_TRIALS: u64 = 20_000;
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 const HASHES: [&str; 2] = ["body_sha256", "request_body_sha256"];
 
@@ -185,12 +200,23 @@ fn explained(rejection: Rejection, token: &Token, case: &Case) -> Option<Finding
         let named = ["iat", "nbf", "exp"].iter().filter_map(|name| token.time_claim(name, case));
         format!("Its claims: {}. Its signature is authentic.", named.collect::<Vec<_>>().join(", "))
     };
+    let is_about_time = matches!(
+        rejection.reason(),
+        Reason::TokenUntimed
+            | Reason::TokenExpired
+            | Reason::TokenNotYetValid
+            | Reason::TimestampTooOld
+            | Reason::TimestampTooNew
+    );
+    if let Some(evidence) = other_unit(token, case).filter(|_| is_about_time) {
+        return Some(OTHER_UNIT.certain(evidence));
+    }
     Some(match rejection.reason() {
         Reason::TokenMalformed => MALFORMED.certain(malformed(token)),
         Reason::TokenAlgorithm if alg.eq_ignore_ascii_case("none") => UNSIGNED.certain(format!("alg is `{alg}`.")),
         Reason::TokenAlgorithm if alg.starts_with("HS") => HMAC.certain(format!("alg is `{alg}`.")),
         Reason::TokenAlgorithm => OTHER_ALGORITHM.certain(format!("alg is `{alg}`.")),
-        Reason::UnknownKey => UNKNOWN_KEY.certain(unknown_key(token, case)),
+        Reason::UnknownKey => unknown_key(token, case),
         Reason::SignatureMismatch => {
             let kid = token.header.get("kid").map(written).unwrap_or_default();
             FORGED.certain(format!("The key set has `{kid}`, but that key did not make this signature."))
@@ -234,17 +260,38 @@ fn malformed(token: &Token) -> String {
     })
 }
 
-fn unknown_key(token: &Token, case: &Case) -> String {
-    let named = match token.header.get("kid").and_then(Value::as_str) {
+/// The times that can only be in a smaller unit than seconds.
+fn other_unit(token: &Token, case: &Case) -> Option<String> {
+    let found = ["iat", "nbf", "exp"].into_iter().filter_map(|name| {
+        let claim = token.claims.get(name)?;
+        // A float of milliseconds has a fraction that does not matter here.
+        let whole = claim.to_string().split('.').next()?.parse().ok()?;
+        let (secs, unit) = time::in_smaller_unit(whole)?;
+        Some(format!("`{name}` is {whole}: in {unit}, that is {}", time::described(secs, case.now)))
+    });
+    let found: Vec<_> = found.collect();
+    (!found.is_empty()).then(|| format!("{}. Its signature is authentic.", found.join("; ")))
+}
+
+fn unknown_key(token: &Token, case: &Case) -> Finding {
+    let kid = token.header.get("kid");
+    let named = match kid.and_then(Value::as_str) {
         Some(kid) => format!("The token names `{}`", shown(kid)),
+        None if kid.is_some() => "The `kid` of the token is not text, so it names no key".into(),
         None => "The token names no key".into(),
     };
     let labels: Vec<_> = case.trust.labels("rs256").map(|label| format!("`{}`", shown(label))).collect();
-    if labels.is_empty() {
+    let explanation = match kid.and_then(Value::as_str) {
+        None => &NO_KEY_NAMED,
+        Some(_) if labels.is_empty() => &NO_RSA_KEY,
+        Some(_) if case.trust.is_fetched => &UNKNOWN_FETCHED_KEY,
+        Some(_) => &UNKNOWN_KEY,
+    };
+    explanation.certain(if labels.is_empty() {
         format!("{named}, and the key set has no usable RSA key.")
     } else {
         format!("{named}, and the key set has: {}.", labels.join(", "))
-    }
+    })
 }
 
 fn not_bound(token: &Token, case: &Case) -> Finding {
@@ -254,14 +301,9 @@ fn not_bound(token: &Token, case: &Case) -> Finding {
     if claims.is_empty() {
         return BINDS_NO_BODY.certain("It has only claims about itself, and no hash of a body.");
     }
-    let repairs = BODIES.iter().flat_map(|hypothesis| hypothesis(case));
-    let mut repaired = repairs.filter_map(|repair| match &repair.change {
-        Change::Body(body) => verify(case, body).is_ok().then(|| {
-            repair.explanation.certain(format!("The token is authentic, and binds the body once {}.", repair.once))
-        }),
-        _ => None,
-    });
-    repaired.next().unwrap_or_else(|| {
+    let binds = |body: &bytes::Bytes| verify(case, body).is_ok();
+    let repaired = restored(&case.capture.body, &Budget::of(TOKEN_TRIALS), &binds);
+    repaired.and_then(|findings| findings.into_iter().next()).unwrap_or_else(|| {
         let is_hash = claims.iter().any(|name| HASHES.contains(&name.as_str()));
         OTHER_BODY.certain(if is_hash {
             "It has the SHA-256 of another body.".into()

@@ -10,7 +10,7 @@ use super::verify::{self, ArrivalArgs};
 use crate::capture::CaptureArgs;
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::explain::{Case, Diagnosis, Token, diagnose};
+use crate::explain::{Budget, Case, Diagnosis, Token, diagnose};
 use crate::keys::KeyArgs;
 use crate::network::NetworkArgs;
 use crate::output::{Output, shown};
@@ -87,7 +87,7 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         }
         return Ok(Outcome::Done);
     }
-    let diagnosis = diagnose(&case);
+    let diagnosis = diagnose(&case, Budget::default());
     if args.json {
         out.print_json(&as_json(&verdict, &case, &diagnosis))?;
     } else {
@@ -133,8 +133,9 @@ fn as_text(verdict: &Verdict, case: &Case, diagnosis: &Diagnosis) -> String {
     for (name, value) in looked_at(case) {
         let _ = writeln!(text, "  {name:<11} {value}");
     }
-    let _ = writeln!(text, "  {:<11} {} signatures computed", "tried", diagnosis.trials);
-    if diagnosis.gave_up {
+    let budget = &diagnosis.budget;
+    let _ = writeln!(text, "  {:<11} {} signatures, {} % of the budget", "tried", budget.trials(), budget.percent());
+    if budget.is_cut() {
         text.push_str("  The search was stopped early: with a body of this size it would take too long.\n");
     }
     text.push_str("\nlikely causes\n");
@@ -154,8 +155,9 @@ fn as_json(verdict: &Verdict, case: &Case, diagnosis: &Diagnosis) -> Value {
         "reason": verdict.reason(),
         "detail": verdict.detail(),
         "looked_at": looked_at,
-        "trials": diagnosis.trials,
-        "gave_up": diagnosis.gave_up,
+        "trials": diagnosis.budget.trials(),
+        "budget_percent": diagnosis.budget.percent(),
+        "gave_up": diagnosis.budget.is_cut(),
         "findings": diagnosis.findings,
     })
 }

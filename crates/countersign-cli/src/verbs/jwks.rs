@@ -54,6 +54,9 @@ struct Row {
     scheme: Option<&'static str>,
     /// Why it is skipped.
     problem: Option<String>,
+    /// Why it should not be trusted, although it is usable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
@@ -84,12 +87,31 @@ fn rows(document: &[u8]) -> Vec<Row> {
 /// The core decides whether a key is usable: it parses a set of that key alone.
 fn row(number: usize, key: &Value) -> Row {
     let alone = KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap_or_default();
+    let warning = is_private(key).then_some(PRIVATE);
     if let Some((label, scheme)) = alone.labels().next() {
-        return Row { key: label.into(), scheme: Some(scheme), problem: None };
+        return Row { key: label.into(), scheme: Some(scheme), problem: None, warning };
     }
     let name = key.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty());
     let name = name.map_or_else(|| format!("(key number {number})"), shown);
-    Row { key: name, scheme: None, problem: Some(problem(key)) }
+    Row { key: name, scheme: None, problem: Some(problem(key)), warning }
+}
+
+const PRIVATE: &str = "its private half is published, so anyone can sign with it: do not trust it; its sender must replace the key, and \
+                       publish only the public half";
+
+/// Whether the members of a private key are there.
+fn is_private(key: &Value) -> bool {
+    let is_public_kind = key.get("kty").and_then(Value::as_str) != Some("oct");
+    is_public_kind && ["d", "p", "q", "dp", "dq", "qi"].iter().any(|name| key.get(*name).is_some())
+}
+
+/// A member that must be text, and is not.
+fn not_text(key: &Value) -> Option<String> {
+    let names = ["kty", "kid", "use", "alg", "crv", "x", "n", "e"];
+    let name =
+        names.into_iter().find(|name| key.get(*name).is_some_and(|value| !value.is_string() && !value.is_null()))?;
+    let optional = if name == "kid" { ", or leave it out (`v1a` does not need one)" } else { "" };
+    Some(format!("its `{name}` is not text: the publisher must put it in quotes{optional}"))
 }
 
 /// Why a key is skipped, in the order of the core's checks.
@@ -97,8 +119,12 @@ fn problem(key: &Value) -> String {
     let text = |name| key.get(name).and_then(Value::as_str);
     let ops = key.get("key_ops").and_then(Value::as_array);
     let (kind, curve, alg) = (text("kty").unwrap_or_default(), text("crv").unwrap_or_default(), text("alg"));
+    if let Some(problem) = not_text(key) {
+        return problem;
+    }
     match (kind, text("use")) {
         _ if !key.is_object() => "it is not a JSON object".into(),
+        ("rsa" | "okp" | "ec" | "OCT", _) => format!("its `kty` is `{kind}`, which is written in the other case"),
         ("", _) => "it does not say what kind it is (`kty`)".into(),
         (_, Some(usage)) if usage != "sig" => {
             format!("it is not for signatures: use is `{}`", shown(usage))
@@ -126,11 +152,17 @@ fn weak_ed25519(key: &Value) -> String {
         Some(bytes) if bytes.len() == 32 => {
             "it is not a point of the curve, or a weak one, under which everybody could sign".into()
         }
+        _ if key.get("x").and_then(Value::as_str).is_some_and(|x| x.contains(['+', '/', '='])) => {
+            "its `x` is not base64url of 32 bytes: it is in standard base64".into()
+        }
         _ => "its `x` is not base64url of 32 bytes".into(),
     }
 }
 
 fn weak_rsa(key: &Value) -> String {
+    if key.get("n").is_none() && key.get("x5c").is_some() {
+        return "it has a certificate (`x5c`), but no `n` and `e`: certificates are not read".into();
+    }
     let (Some(n), Some(_)) = (bytes(key, "n"), bytes(key, "e")) else {
         return "its `n` or `e` is not base64url".into();
     };
@@ -155,8 +187,13 @@ fn table(rows: &[Row]) -> String {
     let lines = rows.iter().map(|row| {
         let scheme = row.scheme.unwrap_or("-");
         let state = row.problem.as_ref().map_or_else(|| "usable".into(), |problem| format!("skipped: {problem}"));
-        format!("{:<width$}  {scheme:<6}  {state}\n", row.key)
+        let warning = row.warning.map(|warning| format!("; warning: {warning}")).unwrap_or_default();
+        format!("{:<width$}  {scheme:<6}  {state}{warning}\n", row.key)
     });
     let head = format!("{:<width$}  SCHEME  STATE\n", "KEY");
-    [head].into_iter().chain(lines).chain([format!("{usable} of {} keys are usable\n", rows.len())]).collect()
+    let count = match rows.len() {
+        0 => "the set is empty: its publisher lists no key\n".into(),
+        len => format!("{usable} of {len} keys are usable\n"),
+    };
+    [head].into_iter().chain(lines).chain([count]).collect()
 }

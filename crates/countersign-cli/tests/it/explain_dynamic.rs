@@ -80,6 +80,15 @@ const CASES: &[Case] = &[
     ("expired", "token_expired", "exp 1790661846 (2026-09-29T06:04:06Z, 1m 40s before", || {
         spoilt("exp", json!(NOW - 100))
     }),
+    ("issued in milliseconds", "token_in_another_unit", "`iat` is 1790661946000: in milliseconds", || {
+        spoilt("iat", json!(NOW * 1000))
+    }),
+    ("an expiry in milliseconds", "token_in_another_unit", "No clock is wrong", || {
+        let mut claims = claims();
+        claims.remove("iat");
+        claims.insert("exp".into(), json!((NOW + 60) * 1000));
+        token(&claims)
+    }),
     ("issued long ago", "token_expired", "iat 1790661246", || spoilt("iat", json!(NOW - 700))),
     ("issued in the future", "token_not_yet_valid", "iat 1790662646", || spoilt("iat", json!(NOW + 700))),
     ("not valid yet", "token_not_yet_valid", "nbf 1790662046", || spoilt("nbf", json!(NOW + 100))),

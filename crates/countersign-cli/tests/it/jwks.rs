@@ -35,6 +35,8 @@ fn each_skipped_key_has_its_reason() {
     let cases = [
         (json!(1), "not a JSON object"),
         (json!({}), "`kty`"),
+        (with(&ed25519, "kid", json!(1)), "`kid` is not text"),
+        (with(&ed25519, "kty", json!("okp")), "other case"),
         (with(&ed25519, "use", json!("enc")), "use is `enc`"),
         (with(&ed25519, "key_ops", json!(["sign"])), "`key_ops`"),
         (with(&ed25519, "crv", json!("X25519")), "`X25519`"),
@@ -54,6 +56,29 @@ fn each_skipped_key_has_its_reason() {
         let found = &ran.json()["keys"][0];
         assert!(found["problem"].as_str().is_some_and(|problem| problem.contains(expected)), "{expected}: {found}");
         assert_eq!((ran.code, &found["scheme"]), (1, &Value::Null), "{expected}: {found}");
+    }
+}
+
+#[test]
+fn a_published_private_key_has_a_warning() {
+    let mut key = private_key(1).jwk("key-1");
+    key["d"] = json!("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let ran = show(&json!({ "keys": [key, private_key(2).jwk("key-2")] }), &["--json"]);
+    let keys = &ran.json()["keys"];
+    assert!(keys[0]["warning"].as_str().is_some_and(|warning| warning.contains("do not trust it")), "{keys}");
+    assert_eq!(keys[1].get("warning"), None);
+}
+
+#[test]
+fn what_is_given_in_place_of_a_set_is_named() {
+    for (document, expected) in [
+        (private_key(1).jwk("a"), "single key"),
+        (json!([private_key(1).jwk("a")]), "list of keys"),
+        (json!({"jwks_uri": "https://a.example/jwks"}), "https://a.example/jwks"),
+        (json!({"a": "-----BEGIN CERTIFICATE-----\nMII"}), "certificates by key id"),
+    ] {
+        let ran = show(&document, &[]);
+        assert_eq!((ran.code, ran.stderr.contains(expected)), (2, true), "{ran:?}");
     }
 }
 

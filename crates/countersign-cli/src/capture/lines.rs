@@ -1,0 +1,129 @@
+//! Headers as lines: HTTP, `curl -v`, browsers, PowerShell, PHP and Go.
+
+use http::HeaderMap;
+
+use super::headers::append;
+
+/// Reads the lines of a head.
+pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
+    if let Some(map) = text.trim().strip_prefix("map[").and_then(|text| text.strip_suffix(']')) {
+        return go_map(map);
+    }
+    let lines = request_lines(text);
+    if let Some(rows) = table(&lines) {
+        return collect(&rows);
+    }
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut rest = lines.iter().peekable();
+    while let Some((number, line)) = rest.next() {
+        if is_start_line(line) || is_bracket(line) {
+            continue;
+        }
+        let Some((name, value)) = pair(line) else {
+            return Err(format!("line {number} is not `name: value`"));
+        };
+        // Browsers copy the name and the value as two lines.
+        let next = rest.next_if(|(_, next)| value.is_empty() && pair(next).is_none());
+        pairs.push((name, next.map_or(value, |(_, next)| next.trim().to_owned())));
+    }
+    if pairs.is_empty() {
+        return Err("there is no header in it: headers are lines of `name: value`".into());
+    }
+    collect(&key_value_blocks(pairs))
+}
+
+fn collect(pairs: &[(String, String)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    pairs.iter().try_for_each(|(name, value)| append(&mut headers, name, value))?;
+    Ok(headers)
+}
+
+/// The lines of the request with their numbers. Of the output of `curl -v`, only what was sent.
+fn request_lines(text: &str) -> Vec<(usize, &str)> {
+    let numbered = (1..).zip(text.lines());
+    let lines: Vec<_> = numbered.filter(|(_, line)| !line.trim().is_empty()).collect();
+    let is_sent = |line: &str| line.trim_start().starts_with("> ") || line.trim() == ">";
+    if lines.iter().any(|(_, line)| is_sent(line)) {
+        let sent = lines.into_iter().filter(|(_, line)| is_sent(line));
+        let sent = sent.map(|(number, line)| (number, line.trim_start().trim_start_matches('>')));
+        sent.filter(|(_, line)| !line.trim().is_empty()).collect()
+    } else {
+        lines
+    }
+}
+
+/// A request line, a status line, or a pseudo-header of HTTP/2.
+fn is_start_line(line: &str) -> bool {
+    let line = line.trim();
+    line.split(' ').count() == 3 && line.contains(" HTTP/") || line.starts_with("HTTP/") || line.starts_with(':')
+}
+
+/// A line with only brackets, as around an object or PHP's `Array (`.
+fn is_bracket(line: &str) -> bool {
+    matches!(line.trim(), "{" | "}" | "(" | ")" | "Array" | "[" | "]" | "," | "},")
+}
+
+/// The name and the value of a line.
+fn pair(line: &str) -> Option<(String, String)> {
+    let line = line.trim().trim_start_matches("- ").trim_end_matches(" \\");
+    // A curl command's option.
+    let line = ["-H ", "--header "].iter().find_map(|option| line.strip_prefix(option)).map_or(line, unquoted);
+    if let Some((name, value)) = line.strip_prefix('[').and_then(|line| line.split_once("] => ")) {
+        return Some((name.to_owned(), value.to_owned()));
+    }
+    let line = line.trim_end_matches(',');
+    let (name, value) = line.split_once(':').filter(|(name, _)| is_name(unquoted(name.trim()))).or_else(|| {
+        let (name, value) = line.split_once(['=', '\t'])?;
+        is_name(name.trim()).then_some((name, value))
+    })?;
+    Some((unquoted(name.trim()).to_owned(), unquoted(value.trim_matches([' ', '\t'])).to_owned()))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Without the quotes around it.
+fn unquoted(text: &str) -> &str {
+    let inside = |quote: char| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(text)
+}
+
+/// PowerShell's table: a line of names, a line of dashes, and a header in each row.
+fn table(lines: &[(usize, &str)]) -> Option<Vec<(String, String)>> {
+    let dashes = lines.iter().position(|(_, line)| {
+        line.split_whitespace().count() == 2 && line.trim().chars().all(|c| c == '-' || c == ' ')
+    })?;
+    let row = |line: &str| {
+        let (name, value) = line.trim().split_once(char::is_whitespace)?;
+        let value = value.trim();
+        let value = value.strip_prefix('{').and_then(|value| value.strip_suffix('}')).unwrap_or(value);
+        Some((name.trim_matches(['[', ',']).to_owned(), value.to_owned()))
+    };
+    lines[dashes + 1..].iter().map(|(_, line)| row(line)).collect()
+}
+
+/// PowerShell's list: `Key : name` and `Value : value` in turn.
+fn key_value_blocks(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    let is_blocks = !pairs.is_empty()
+        && pairs.len().is_multiple_of(2)
+        && pairs.chunks_exact(2).all(|block| matches!(block[0].0.as_str(), "Key" | "Name") && block[1].0 == "Value");
+    if !is_blocks {
+        return pairs;
+    }
+    let value = |value: &str| value.trim_start_matches('{').trim_end_matches('}').to_owned();
+    pairs.chunks_exact(2).map(|block| (block[0].1.clone(), value(&block[1].1))).collect()
+}
+
+/// Go's `%v` of `http.Header`: `Name:[value] Name:[value value]`.
+fn go_map(text: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let entry = rest.split_once(":[").and_then(|(name, rest)| Some((name, rest.split_once(']')?)));
+        let (name, (value, tail)) = entry.ok_or("a Go map of headers is `map[Name:[value] …]`")?;
+        append(&mut headers, name, value)?;
+        rest = tail.trim_start();
+    }
+    Ok(headers)
+}

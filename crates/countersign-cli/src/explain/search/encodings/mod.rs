@@ -1,0 +1,12 @@
+//! Undoes what happens when bytes are taken for text in another character set.
+
+mod charset;
+mod code_pages;
+mod entities;
+mod lost;
+mod normal;
+
+pub(super) use charset::{misread, narrow, utf16};
+pub(super) use entities::{entities, typographic};
+pub(super) use lost::question_marks;
+pub(super) use normal::normal_forms;
