@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use countersign::clock::{Clock, SystemClock};
 use countersign_tower::BodyBudget;
 use countersign_tower::detach::DetachFuture;
@@ -120,7 +120,7 @@ impl<S: Responds> Plain<S> {
     /// Serves one request. Returns the connection with the bytes that were received after the request.
     async fn exchange(
         &mut self,
-        mut halves: Halves,
+        halves: Halves,
         head: PlainHead,
         mut rest: Bytes,
         is_stopping: bool,
@@ -128,7 +128,7 @@ impl<S: Responds> Plain<S> {
     ) -> Option<(Halves, Bytes, Next)> {
         let PlainHead { request, body: length, closes, .. } = head;
         let arrived = rest.split_to(usize::try_from(length).unwrap_or(rest.len()).min(rest.len()));
-        let arrived = read_on(&mut halves.read, arrived, length);
+        let arrived = read_on(&halves.read, arrived, length);
         let missing = length - arrived.len() as u64;
         let Halves { read, mut write } = halves;
         let (body, source) = if missing == 0 {
@@ -293,30 +293,20 @@ fn returned(lender: &Lender) -> (Option<OwnedReadHalf>, u64) {
 }
 
 /// The part of a body that has arrived, including bytes that are available by now if it is short.
-fn read_on(read: &mut OwnedReadHalf, arrived: Bytes, length: u64) -> Bytes {
+fn read_on(read: &OwnedReadHalf, arrived: Bytes, length: u64) -> Bytes {
     if length == arrived.len() as u64 || length > MAX_WHOLE {
         return arrived;
     }
     let Ok(length) = usize::try_from(length) else { return arrived };
-    let mut whole = BytesMut::new();
-    let mut room = [0; 8 * 1024];
-    loop {
-        let missing = length - whole.len().max(arrived.len());
-        match read.try_read(&mut room[..missing.min(8 * 1024)]) {
-            Ok(read) if read > 0 => {
-                if whole.is_empty() {
-                    whole.reserve(length);
-                    whole.extend_from_slice(&arrived);
-                }
-                whole.extend_from_slice(&room[..read]);
-            }
-            _ if whole.is_empty() => return arrived,
-            _ => return whole.freeze(),
-        }
-        if whole.len() == length {
-            return whole.freeze();
+    let mut whole = BytesMut::with_capacity(length);
+    whole.extend_from_slice(&arrived);
+    while whole.len() < length {
+        let missing = length - whole.len();
+        if !matches!(read.try_read_buf(&mut (&mut whole).limit(missing)), Ok(read) if read > 0) {
+            break;
         }
     }
+    whole.freeze()
 }
 
 /// Ends an incomplete response so that the client notices.
