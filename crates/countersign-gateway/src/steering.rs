@@ -6,7 +6,7 @@
 /// Headers that are removed for the same reason.
 pub(crate) struct Group {
     /// Why a client must not set them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is for whoever reads the list; a test reads it, too"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is for readers of the list, and a test reads it"))]
     pub(crate) reason: &'static str,
     /// Complete names.
     pub(crate) names: &'static [&'static str],

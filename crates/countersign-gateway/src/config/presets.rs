@@ -14,7 +14,7 @@ use super::sender::{DuplicatesSpec, HeadersSpec};
 use super::values::text;
 
 /// When the documentation was read.
-#[cfg_attr(not(test), expect(dead_code, reason = "it is for whoever reads the list; a test reads it, too"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "it is for readers of the list, and a test reads it"))]
 pub(super) const AS_OF: &str = "2026-11-25";
 
 /// A known sender.

@@ -31,7 +31,7 @@ impl Opened {
         }
         for (kind, names) in [
             ("signed: it is always forwarded as it was verified", &SIGNED[..]),
-            ("part of the request's framing, which the gateway writes anew", &FRAMING),
+            ("part of the request's framing, which the gateway writes itself", &FRAMING),
             ("for one connection only and is never forwarded", &HOP_BY_HOP),
         ] {
             if names.iter().any(|known| folded.is(known)) {

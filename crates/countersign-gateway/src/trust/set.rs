@@ -49,7 +49,7 @@ pub fn settable(text: &str) -> Result<HeaderName, String> {
     for (kind, names) in [
         ("signed by the sender", &SIGNED[..]),
         ("signed by the sender", &SVIX),
-        ("part of the request's framing, which the gateway writes anew", &FRAMING),
+        ("part of the request's framing, which the gateway writes itself", &FRAMING),
         ("for one connection only", &HOP_BY_HOP),
         ("written by the gateway from the connection", &FORWARDED),
     ] {

@@ -38,7 +38,7 @@ fn config(sources_and_routes: &str) -> Config {
     Config::load(&file).expect("a good configuration")
 }
 
-/// The state, and which backends were set up anew.
+/// The state, and which backends were set up for it.
 fn build(config: &Config, previous: Option<&State>) -> Result<(State, Vec<String>), ConfigError> {
     let mut balanced = Vec::new();
     let balance = &mut |upstreams: &[UpstreamSpec]| {
