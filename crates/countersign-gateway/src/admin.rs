@@ -43,9 +43,12 @@ impl Admin {
 
     /// The service that responds to `/healthz`, `/readyz`, `/metrics` and these commands.
     pub fn into_service(self, commands: Commands) -> Router {
+        let alive = async || "alive\n";
+        let ready = async |State(admin): State<Arc<Self>>| admin.readiness();
         Router::new()
-            .route("/healthz", get(async || "alive\n"))
-            .route("/readyz", get(async |State(admin): State<Arc<Self>>| admin.readiness()))
+            // HAProxy checks with OPTIONS unless it is configured otherwise.
+            .route("/healthz", get(alive).options(alive))
+            .route("/readyz", get(ready).options(ready))
             .route("/metrics", get(async |State(admin): State<Arc<Self>>| admin.metrics()))
             .with_state(Arc::new(self))
             .merge(commands.into_router())
