@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 use bytes::Bytes;
 
 use super::budget::Budget;
-use super::step::{Step, Transform, Variant, text};
+use super::step::{Step, Transform, Variant};
 use super::{encodings, respell, rewrap, undo};
 
 /// How many unwrapped bodies are kept, to transform further.
@@ -17,16 +17,19 @@ const MAX_DEPTH: usize = 3;
 /// How many bytes the bodies that are transformed further may have together.
 const MAX_BYTES: usize = 48 << 20;
 
+/// How many spellings of each kind are tried before anything slow.
+const LIKELY: usize = 16;
 /// How many changes of values are combined with each other spelling.
 const MAX_PAIRED: usize = 64;
 /// The same, in a body that was unwrapped.
 const MAX_PAIRED_INSIDE: usize = 4;
 
-/// The costs of looking at a byte and of writing one, in units of a hashed byte. Character sets and normal forms are slow,
-/// and bytes that are no text fit many of them.
-const ASCII_COSTS: (usize, usize) = (4, 5);
-const TEXT_COSTS: (usize, usize) = (12, 6);
-const BINARY_COSTS: (usize, usize) = (16, 16);
+/// The costs of looking at a byte and of writing one, in units of a hashed byte.
+const SCAN_COST: usize = 4;
+const WRITE_COST: usize = 6;
+const DENSE_COST: usize = 12;
+/// The cost of a byte in a slow transformation. Bytes that are no text fit many character sets.
+const DECODE_COST: usize = 40;
 
 /// A body, and what was undone to get it.
 #[derive(Clone, Debug)]
@@ -35,8 +38,8 @@ pub(super) struct Candidate {
     pub(super) body: Bytes,
 }
 
-/// Transformations that have few results, and are combined with each other.
-pub(super) const UNDO: &[Transform] = &[
+/// Wrappings: transformations that have few results, and are combined with each other.
+const UNWRAP: &[Transform] = &[
     undo::trailing_newline,
     undo::byte_order_mark,
     undo::line_ends,
@@ -65,19 +68,17 @@ pub(super) const UNDO: &[Transform] = &[
     respell::literal,
     respell::unescaped,
     encodings::utf16,
-    encodings::misread,
-    encodings::narrow,
-    encodings::normal_forms,
-    encodings::entities,
-    encodings::typographic,
 ];
 
+/// Encodings: the same, but slow.
+const DECODE: &[Transform] =
+    &[encodings::misread, encodings::narrow, encodings::normal_forms, encodings::entities, encodings::typographic];
+
 /// Other spellings of JSON. They have more results.
-pub(super) const RESPELL: &[Transform] =
-    &[respell::common, respell::printed, respell::lost_fractions, respell::rewritten_numbers];
+const RESPELL: &[Transform] = &[respell::common, respell::printed, respell::lost_fractions, respell::rewritten_numbers];
 
 /// What something else has lost, and can be guessed. They have many results.
-pub(super) const GUESS: &[Transform] = &[
+const GUESS: &[Transform] = &[
     respell::empty_values,
     respell::dates,
     respell::quoted_numbers,
@@ -99,6 +100,14 @@ const VALUES: &[Transform] = &[
 
 /// The other direction.
 const REWRAP: &[Transform] = &[rewrap::rewrapped];
+
+/// What a transformation costs, and whether its results are transformed further.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unwrap,
+    Decode,
+    Respell,
+}
 
 /// What is called with each different body, until it breaks.
 pub(super) type Visit<'v, T> = &'v mut dyn FnMut(&Candidate) -> ControlFlow<T>;
@@ -125,7 +134,13 @@ impl<'b> Bodies<'b> {
     /// The bodies that are one mistake away.
     pub(super) fn near<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
         self.percent = percent;
-        self.unwrap(0..1, visit)?;
+        self.unwrap(0..1, Kind::Unwrap, visit)?;
+        // The likely spellings first, so that a large body leaves something for the encodings.
+        let captured = self.bases[0].clone();
+        for transform in RESPELL {
+            self.apply(*transform, &captured, Kind::Respell, LIKELY, visit)?;
+        }
+        self.unwrap(0..1, Kind::Decode, visit)?;
         self.transform(0..1, RESPELL, visit)
     }
 
@@ -135,7 +150,9 @@ impl<'b> Bodies<'b> {
         self.near = self.bases.len();
         let mut depth = 1..self.near;
         for _ in 1..MAX_DEPTH {
-            self.unwrap(depth.clone(), visit)?;
+            for kind in [Kind::Unwrap, Kind::Decode] {
+                self.unwrap(depth.clone(), kind, visit)?;
+            }
             depth = depth.end..self.bases.len();
         }
         self.transform(1..self.near, RESPELL, visit)
@@ -155,11 +172,12 @@ impl<'b> Bodies<'b> {
     }
 
     /// Unwraps these bodies once more, and keeps the results.
-    fn unwrap<T>(&mut self, bases: Range<usize>, visit: Visit<'_, T>) -> ControlFlow<T> {
+    fn unwrap<T>(&mut self, bases: Range<usize>, kind: Kind, visit: Visit<'_, T>) -> ControlFlow<T> {
+        let transforms = if kind == Kind::Decode { DECODE } else { UNWRAP };
         for at in bases {
             let base = self.bases[at].clone();
-            for transform in UNDO {
-                self.apply(*transform, &base, true, visit)?;
+            for transform in transforms {
+                self.apply(*transform, &base, kind, usize::MAX, visit)?;
             }
         }
         ControlFlow::Continue(())
@@ -172,7 +190,7 @@ impl<'b> Bodies<'b> {
                 continue;
             }
             for transform in transforms {
-                self.apply(*transform, &base, false, visit)?;
+                self.apply(*transform, &base, Kind::Respell, usize::MAX, visit)?;
             }
         }
         ControlFlow::Continue(())
@@ -191,9 +209,9 @@ impl<'b> Bodies<'b> {
                         return ControlFlow::Continue(());
                     }
                     let changed = base.then(variant);
-                    self.apply(respell::common, &changed, false, visit)?;
+                    self.apply(respell::common, &changed, Kind::Respell, usize::MAX, visit)?;
                     for transform in VALUES {
-                        self.apply(*transform, &changed, false, visit)?;
+                        self.apply(*transform, &changed, Kind::Respell, usize::MAX, visit)?;
                     }
                 }
             }
@@ -201,22 +219,34 @@ impl<'b> Bodies<'b> {
         ControlFlow::Continue(())
     }
 
-    fn apply<T>(&mut self, transform: Transform, base: &Candidate, keep: bool, visit: Visit<'_, T>) -> ControlFlow<T> {
-        let (scan_cost, write_cost) = costs(&base.body);
-        // The slow transformations are among those whose results are kept.
-        self.budget.spend(if keep { scan_cost } else { ASCII_COSTS.0 } * base.body.len());
-        for variant in transform(&base.body) {
+    fn apply<T>(
+        &mut self,
+        transform: Transform,
+        base: &Candidate,
+        kind: Kind,
+        limit: usize,
+        visit: Visit<'_, T>,
+    ) -> ControlFlow<T> {
+        let cost = match kind {
+            _ if base.body.is_ascii() => SCAN_COST,
+            Kind::Decode => DECODE_COST,
+            // Text that was bytes a step before is dense, and slow to look at.
+            Kind::Unwrap if !base.steps.is_empty() => DENSE_COST,
+            Kind::Unwrap | Kind::Respell => SCAN_COST,
+        };
+        self.budget.spend(cost * base.body.len());
+        for variant in transform(&base.body).take(limit) {
             if self.is_over() {
                 break;
             }
-            self.budget.spend(write_cost * variant.body.len());
+            self.budget.spend(WRITE_COST * variant.body.len());
             if !self.seen.insert(fingerprint(&variant.body)) {
                 continue;
             }
             let candidate = base.then(variant);
             visit(&candidate)?;
             let kept_bytes = self.kept_bytes.saturating_add(candidate.body.len());
-            if keep && self.bases.len() < MAX_BASES && kept_bytes < MAX_BYTES {
+            if kind != Kind::Respell && self.bases.len() < MAX_BASES && kept_bytes < MAX_BYTES {
                 self.kept_bytes = kept_bytes;
                 self.bases.push(candidate);
             }
@@ -242,16 +272,6 @@ impl Candidate {
     fn then(&self, variant: Variant) -> Self {
         let steps = self.steps.iter().cloned().chain([variant.step]).collect();
         Self { steps, body: variant.body }
-    }
-}
-
-fn costs(body: &[u8]) -> (usize, usize) {
-    if body.is_ascii() {
-        ASCII_COSTS
-    } else if text(body).is_some() {
-        TEXT_COSTS
-    } else {
-        BINARY_COSTS
     }
 }
 

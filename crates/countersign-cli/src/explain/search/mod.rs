@@ -37,14 +37,14 @@ use super::case::Case;
 use super::finding::Finding;
 
 /// Up to which part of the budget each stage goes, in percent, so that a large body leaves something for the others.
-const NEAR_BODIES: u64 = 45;
-const DEEP_BODIES: u64 = 55;
-const WITH_NEAR_BODIES: u64 = 65;
-const RARE_PARTS: u64 = 75;
-const FAR_BODIES: u64 = 90;
+const NEAR_BODIES: u64 = 70;
+const DEEP_BODIES: u64 = 75;
+const WITH_NEAR_BODIES: u64 = 80;
+const RARE_PARTS: u64 = 85;
+const FAR_BODIES: u64 = 95;
 const WITH_FAR_BODIES: u64 = 100;
 /// How many bodies are combined with changes of another part, and how many with changes of two.
-const MAX_COMBINED: usize = 600;
+const MAX_COMBINED: usize = 1500;
 const MAX_TWICE_COMBINED: usize = 60;
 /// How many bytes the bodies have that are combined.
 const MAX_COMBINED_BYTES: usize = 32 << 20;

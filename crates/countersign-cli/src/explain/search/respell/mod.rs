@@ -41,8 +41,9 @@ pub(super) fn unescaped(body: &[u8]) -> Variants<'_> {
     while let Some(at) = rest.find('\\') {
         to.push_str(&rest[..at]);
         rest = &rest[at..];
-        let units = rest.split("\\u").skip(1).take_while(|_| rest.starts_with("\\u")).take(2);
-        let units: Vec<_> = units.map_while(|digits| u16::from_str_radix(digits.get(..4)?, 16).ok()).collect();
+        // One escape, or the two of a surrogate pair.
+        let unit = |at: usize| u16::from_str_radix(rest.get(at..at + 6)?.strip_prefix("\\u")?, 16).ok();
+        let units = [unit(0), unit(6)].into_iter().map_while(|unit| unit);
         let mut decoded = char::decode_utf16(units).map_while(Result::ok).filter(|character| !character.is_ascii());
         if let Some(character) = decoded.next() {
             to.push(character);
@@ -144,12 +145,9 @@ fn spellings(
     escapes: impl Fn(u16) -> Vec<Named>,
 ) -> impl Iterator<Item = (Vec<u8>, String)> {
     let escapes = escapes(present(&node));
-    layouts.iter().flat_map(move |layout| {
+    escapes.into_iter().flat_map(move |(name, escapes)| {
         let node = node.clone();
-        let escapes = escapes.clone();
-        escapes
-            .into_iter()
-            .map(move |(name, escapes)| (write(&node, layout, escapes), format!("{}{name}", layout.name)))
+        layouts.iter().map(move |layout| (write(&node, layout, escapes), format!("{}{name}", layout.name)))
     })
 }
 
