@@ -29,7 +29,7 @@ const SCAN_COST: usize = 4;
 const WRITE_COST: usize = 6;
 const DENSE_COST: usize = 12;
 /// The cost of a byte in a slow transformation. Bytes that are no text fit many character sets.
-const DECODE_COST: usize = 40;
+const DECODE_COST: usize = 80;
 
 /// A body, and what was undone to get it.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ const UNWRAP: &[Transform] = &[
     respell::literal,
     respell::unescaped,
     encodings::utf16,
+    encodings::misread,
 ];
 
 /// Encodings: the same, but slow.
@@ -227,6 +228,9 @@ impl<'b> Bodies<'b> {
         limit: usize,
         visit: Visit<'_, T>,
     ) -> ControlFlow<T> {
+        if self.is_over() {
+            return ControlFlow::Continue(());
+        }
         let cost = match kind {
             _ if base.body.is_ascii() => SCAN_COST,
             Kind::Decode => DECODE_COST,
