@@ -46,6 +46,7 @@ fn changed(one: &Server, other: &Server) -> Vec<Option<&'static str>> {
         ("listen", one.listen != other.listen),
         ("admin", one.admin != other.admin),
         ("admin_token", one.admin_token != other.admin_token),
+        ("trusted_proxies", one.trusted_proxies != other.trusted_proxies),
         ("threads", one.threads != other.threads),
         ("max_connections", one.max_connections != other.max_connections),
         ("body_budget", one.body_budget != other.body_budget),
