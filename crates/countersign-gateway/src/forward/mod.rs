@@ -11,17 +11,19 @@
 //! In all other cases the request is not sent again. After a byte of a response, or if a new connection was closed, the
 //! backend may have handled the delivery. Then the sender gets 502, the claim is released, and the sender may retry.
 
+mod alarm;
 mod body;
 mod connection;
 mod failure;
-mod headers;
+mod framing;
+mod head;
 mod in_flight;
 mod places;
 mod pool;
 mod report;
+mod request;
 mod response;
 mod target;
-mod transport;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -33,22 +35,25 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign::Verified;
 use countersign::clock::{Clock, SystemClock};
 use countersign_tower::DeliveryBody;
-use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{Request, Response};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use prometheus_client::metrics::histogram::Histogram;
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
+use alarm::after;
+use body::Limits;
 pub use body::{BodyError, UpstreamBody};
 use connection::{Connection, ExchangeError};
 pub use failure::Failure;
-use headers::headers_for_upstream;
+use head::Head;
 pub use in_flight::InFlight;
 pub use places::Places;
+use request::Outgoing;
 pub use target::PathChange;
 
 use crate::trust::{Opened, SetHeaders};
@@ -133,43 +138,39 @@ impl Service<Request<DeliveryBody>> for Forward {
 impl Target {
     async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<UpstreamBody>, Failure> {
         let slot = self.in_flight.enter().ok_or(Failure::OverCapacity)?;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         #[expect(
             clippy::expect_used,
             reason = "the layer rejects what it cannot verify, and what it verified is whole"
         )]
-        let body = body.into_bytes().expect("the body of a verified delivery");
+        let (verified, body) = (
+            head.extensions.remove::<Verified>().expect("a verified delivery"),
+            body.into_bytes().expect("the body of a verified delivery"),
+        );
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
-        let outgoing =
-            Outgoing { path, headers: headers_for_upstream(head, &self.changes.opened, &self.changes.set), body };
-        let mut tries = Tries::default();
+        let outgoing = Outgoing { changes: &self.changes, head, verified, path, body };
         let started = SystemClock.instant();
-        let outcome = tokio::time::timeout(self.timeouts.response, self.send(&outgoing, &mut tries)).await;
+        let outcome = self.send(&outgoing, after(self.timeouts.response)).await;
         self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
-        let Ok(outcome) = outcome else {
-            if let Some(upstream) = tries.current {
-                report::no_response(&upstream, &TooSlow(self.timeouts.response));
-            }
-            return Err(Failure::Timeout);
-        };
-        let (response, connection, upstream) = outcome?;
-        let (mut head, incoming) = response.into_parts();
-        if let Err(unusable) = response::accept(&mut head) {
+        let (head, connection, upstream) = outcome?;
+        let Head { parts, body, persists } = head;
+        if let Err(unusable) = response::check(parts.status) {
             report::no_response(&upstream, &unusable);
             return Err(unusable.failure());
         }
-        let body = UpstreamBody::new(incoming, connection, upstream, self.timeouts.response, self.timeouts.idle, slot);
-        Ok(Response::from_parts(head, body))
+        let limits = Limits { stall: self.timeouts.response, idle: self.timeouts.idle };
+        let body = UpstreamBody::new(body, persists, connection, upstream, limits, slot);
+        Ok(Response::from_parts(parts, body))
     }
 
     /// Tries one upstream after another, until one may have seen the request.
-    async fn send(&self, outgoing: &Outgoing, tries: &mut Tries) -> Result<Exchanged, Failure> {
+    async fn send(&self, outgoing: &Outgoing<'_>, deadline: Instant) -> Result<Exchanged, Failure> {
+        let mut tries = Tries::default();
         loop {
             let upstream = self.upstreams.next(&tries.failed).ok_or(Failure::Unreachable)?;
-            tries.current = Some(Arc::clone(&upstream));
-            let error = match self.try_upstream(&upstream, outgoing, &mut tries.is_repeat).await {
-                Ok((response, connection)) => return Ok((response, connection, upstream)),
+            let error = match self.try_upstream(&upstream, outgoing, deadline, &mut tries.is_repeat).await {
+                Ok((head, connection)) => return Ok((head, connection, upstream)),
                 Err(error) => error,
             };
             report::no_response(&upstream, &error);
@@ -184,34 +185,39 @@ impl Target {
     async fn try_upstream(
         &self,
         upstream: &Upstream,
-        outgoing: &Outgoing,
+        outgoing: &Outgoing<'_>,
+        deadline: Instant,
         is_repeat: &mut bool,
-    ) -> Result<(Response<Incoming>, Connection), TryError> {
-        while !*is_repeat && let Some(connection) = pool::take(upstream.address, self.timeouts.idle) {
-            match connection.exchange(outgoing.to(upstream)).await {
-                Err(error) if error.is_unsent() => report::stale_connection(upstream, &error),
+    ) -> Result<(Head, Connection), TryError> {
+        let failed = |error: ExchangeError| {
+            if error.is_too_slow() { TryError::TooSlow(self.timeouts.response) } else { TryError::Exchange(error) }
+        };
+        while !*is_repeat && let Some(mut connection) = pool::take(upstream.address, self.timeouts.idle) {
+            if !connection.is_idle() {
+                continue;
+            }
+            match connection.exchange(outgoing, upstream, deadline).await {
+                Err(error) if error.is_unsent() && !error.is_too_slow() => report::stale_connection(upstream, &error),
                 Err(error) if error.is_silent_close() => {
                     report::stale_connection(upstream, &error);
                     *is_repeat = true;
                 }
-                outcome => return outcome.map_err(TryError::Exchange),
+                outcome => return outcome.map_err(failed),
             }
         }
-        let connection =
-            Connection::open(upstream.address, &self.places, self.timeouts.connect).await.map_err(TryError::Connect)?;
-        connection.exchange(outgoing.to(upstream)).await.map_err(TryError::Exchange)
+        let opened = Connection::open(upstream.address, &self.places, self.timeouts.connect, deadline);
+        let opened = timeout_at(deadline, opened).await.map_err(|_| TryError::TooSlow(self.timeouts.response))?;
+        opened.map_err(TryError::Connect)?.exchange(outgoing, upstream, deadline).await.map_err(failed)
     }
 }
 
-type Exchanged = (Response<Incoming>, Connection, Arc<Upstream>);
+type Exchanged = (Head, Connection, Arc<Upstream>);
 
 /// The attempts for one request.
 #[derive(Default)]
 struct Tries {
     /// The upstreams that have not seen the request.
     failed: Vec<Arc<Upstream>>,
-    /// The upstream of the current attempt.
-    current: Option<Arc<Upstream>>,
     /// Whether a backend may have seen the request. From then on, only new connections are used.
     is_repeat: bool,
 }
@@ -221,14 +227,17 @@ struct Tries {
 enum TryError {
     Connect(io::Error),
     Exchange(ExchangeError),
+    /// The head of the response did not arrive within this time.
+    TooSlow(Duration),
 }
 
 impl TryError {
-    /// Whether nothing of the request was written.
+    /// Whether nothing of the request was written, and there is time to try another upstream.
     fn is_unsent(&self) -> bool {
         match self {
             Self::Connect(_) => true,
             Self::Exchange(error) => error.is_unsent(),
+            Self::TooSlow(_) => false,
         }
     }
 
@@ -237,6 +246,7 @@ impl TryError {
             Self::Connect(error) if error.kind() == io::ErrorKind::QuotaExceeded => Failure::Busy,
             Self::Connect(_) => Failure::Unreachable,
             Self::Exchange(error) => error.failure(),
+            Self::TooSlow(_) => Failure::Timeout,
         }
     }
 }
@@ -246,6 +256,9 @@ impl fmt::Display for TryError {
         match self {
             Self::Connect(_) => f.write_str("cannot connect to the upstream"),
             Self::Exchange(error) => error.fmt(f),
+            Self::TooSlow(timeout) => {
+                write!(f, "no complete response head within {timeout:?} (`upstream_timeout`)")
+            }
         }
     }
 }
@@ -255,39 +268,7 @@ impl Error for TryError {
         match self {
             Self::Connect(error) => Some(error),
             Self::Exchange(error) => error.source(),
+            Self::TooSlow(_) => None,
         }
-    }
-}
-
-/// The head of a response did not arrive in time.
-#[derive(Debug)]
-struct TooSlow(Duration);
-
-impl fmt::Display for TooSlow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no complete response head within {:?} (`upstream_timeout`)", self.0)
-    }
-}
-
-impl Error for TooSlow {}
-
-/// A request that is sent to one backend or another.
-struct Outgoing {
-    path: PathAndQuery,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Outgoing {
-    fn to(&self, upstream: &Upstream) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from(self.path.clone());
-        let headers = request.headers_mut();
-        headers.clone_from(&self.headers);
-        headers.insert(HOST, upstream.host.clone());
-        // hyper sends no `Content-Length` for an empty body, and some servers then wait for more.
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
-        request
     }
 }

@@ -1,5 +1,6 @@
 //! Looks up header names in the lists of known names.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use http::HeaderName;
@@ -56,15 +57,56 @@ impl Known {
     }
 }
 
-/// The listed names that are trusted in this spelling, which covers nearly all headers of nearly all requests.
-static TRUSTED: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
-    let exact = KNOWN.names.iter().filter_map(|(_, exact)| exact.clone());
-    exact.filter(|name| !reads_as_untrusted(name)).collect()
+/// The headers of most requests that are in no list. Looking them up once saves the comparison with all lists.
+const COMMON: [&str; 12] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "date",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "via",
+    "x-request-id",
+];
+
+/// What a client's header is for a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It concerns one connection, or the framing of one request.
+    OneConnection,
+    /// It is signed.
+    Signed,
+    /// A backend could read it as one of the gateway's or a signed one, or be steered by it.
+    Untrusted,
+    /// Any other header.
+    Other,
+}
+
+/// The kinds of the names in use, which are nearly all headers of nearly all requests.
+static KINDS: LazyLock<HashMap<HeaderName, Kind>> = LazyLock::new(|| {
+    let one_connection = HOP_BY_HOP.iter().chain(&FRAMING).map(|name| (name.clone(), Kind::OneConnection));
+    let signed = SIGNED.iter().map(|name| (name.clone(), Kind::Signed));
+    let other = CONTENT.iter().cloned().chain(HARMLESS.iter().chain(&COMMON).map(|name| HeaderName::from_static(name)));
+    let other = other.map(|name| (name.clone(), kind_of_any(&name)));
+    one_connection.chain(signed).chain(other).collect()
 });
+
+/// What this header of a client is for a backend.
+pub(super) fn kind(name: &HeaderName) -> Kind {
+    KINDS.get(name).copied().unwrap_or_else(|| kind_of_any(name))
+}
+
+fn kind_of_any(name: &HeaderName) -> Kind {
+    if reads_as_untrusted(name) { Kind::Untrusted } else { Kind::Other }
+}
 
 /// Whether a backend could read this header as one of the gateway's or a signed one, or be steered by it.
 pub(super) fn is_untrusted(name: &HeaderName) -> bool {
-    !TRUSTED.contains(name) && reads_as_untrusted(name)
+    kind(name) == Kind::Untrusted
 }
 
 fn reads_as_untrusted(name: &HeaderName) -> bool {

@@ -1,9 +1,13 @@
 //! Every spelling of every name.
 
 use http::header::CONNECTION;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::names::{CONTENT, FORWARDED, VOUCHING};
+use super::folded::Folded;
+use super::names::{CONTENT, FORWARDED, FRAMING, HOP_BY_HOP, SIGNED, VOUCHING};
+use super::request::{ClientHeaders, each_of_way};
 use super::*;
+use crate::connection::{Connection, Scheme};
 use crate::steering::{GROUPS, HARMLESS};
 
 fn headers(names: &[&str]) -> HeaderMap {
@@ -13,11 +17,25 @@ fn headers(names: &[&str]) -> HeaderMap {
 
 /// The headers that remain of these names.
 fn left(names: &[&str], opened: &Opened) -> Vec<String> {
-    let mut headers = headers(names);
-    remove_untrusted(&mut headers, opened);
-    let mut left: Vec<_> = headers.keys().map(ToString::to_string).collect();
-    left.sort_unstable();
-    left
+    passing(&headers(names), opened)
+}
+
+/// The headers of a client that a backend gets.
+fn passing(headers: &HeaderMap, opened: &Opened) -> Vec<String> {
+    let client = ClientHeaders::new(headers, opened);
+    let mut passing: Vec<_> =
+        headers.keys().filter(|name| client.passes(name)).map(|name| name.as_str().to_owned()).collect();
+    passing.sort_unstable();
+    passing
+}
+
+/// The headers that say who is connected.
+fn way(client: &HeaderMap, opened: &Opened, connection: Option<&Connection>, host: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    each_of_way(client, opened, connection, host, &mut |name, value| {
+        headers.append(name, HeaderValue::from_bytes(value).unwrap());
+    });
+    headers
 }
 
 /// Spellings that some server or framework maps to the same variable.
@@ -283,9 +301,7 @@ fn what_concerns_one_connection_goes_no_further_and_takes_nothing_along() {
     hop.insert(CONNECTION, HeaderValue::from_static(list));
     let mut opened = Opened::default();
     assert_eq!(opened.open("x-real-ip"), Ok(true));
-    remove_untrusted(&mut hop, &opened);
-    let mut left: Vec<_> = hop.keys().map(HeaderName::as_str).collect();
-    left.sort_unstable();
+    let left = passing(&hop, &opened);
     let kept = ["webhook-id", "webhook-signature", "webhook-timestamp", "x-other", "x-real-ip"];
     assert_eq!(left, [&["content-encoding", "content-type"][..], &kept].concat());
 
@@ -293,14 +309,23 @@ fn what_concerns_one_connection_goes_no_further_and_takes_nothing_along() {
     for list in [&b"\xff, x-mine"[..], b"\xff,x-mine", b"x-mine ,\xe9", b",,\tX-Mine\t,", b"a b, x-mine"] {
         let mut hop = headers(&["x-mine", "x-other"]);
         hop.insert(CONNECTION, HeaderValue::from_bytes(list).unwrap());
-        remove_untrusted(&mut hop, &Opened::default());
-        assert!(hop.len() == 1 && hop.contains_key("x-other"), "{list:?}");
+        assert_eq!(passing(&hop, &Opened::default()), ["x-other"], "{list:?}");
     }
 
-    let mut response = headers(&["x-mine", "content-type", "keep-alive", "x-other"]);
-    response.insert(CONNECTION, HeaderValue::from_static("x-mine, content-type"));
-    remove_hop_by_hop(&mut response);
-    assert!(response.len() == 2 && response.contains_key("content-type") && response.contains_key("x-other"));
+    let sender = SenderHeaders::new(&[b"x-mine", b"a ,Content-Type"]);
+    for (name, passes) in [
+        ("content-type", true),
+        ("x-other", true),
+        ("countersignature", true),
+        ("x-mine", false),
+        ("a", false),
+        ("keep-alive", false),
+        ("content-length", false),
+        ("countersign-outcome", false),
+        ("http_counter.sign_key", false),
+    ] {
+        assert_eq!(sender.pass(&name.parse().unwrap()), passes, "{name}");
+    }
 }
 
 fn connection(peer: &str) -> Connection {
@@ -317,14 +342,12 @@ fn what_the_client_says_of_its_way_counts_only_if_it_was_opened() {
     ] {
         let mut opened = Opened::default();
         assert!(opens.iter().all(|name| opened.open(name) == Ok(true)));
-        let mut headers = headers(&["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
-        remove_untrusted(&mut headers, &opened);
-        insert_forwarded(&mut headers, Some(&sender), Some(HeaderValue::from_static("h")));
+        let client = headers(&["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
+        let headers = way(&client, &opened, Some(&sender), Some("h"));
         let values = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].map(|name| headers[name].clone());
         assert_eq!(values, expected, "{opens:?}");
     }
-    let mut unknown = HeaderMap::new();
-    insert_forwarded(&mut unknown, None, None);
+    let unknown = way(&HeaderMap::new(), &Opened::default(), None, None);
     assert!(!unknown.contains_key("x-forwarded-for") && !unknown.contains_key("x-forwarded-host"));
 }
 
@@ -333,9 +356,7 @@ fn forwarded(name: &str, lines: &[&[u8]]) -> HeaderValue {
     let mut opened = Opened::default();
     assert_eq!(opened.open(name), Ok(true));
     let pair = |line: &&[u8]| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(line).unwrap());
-    let mut headers: HeaderMap = lines.iter().map(pair).collect();
-    remove_untrusted(&mut headers, &opened);
-    insert_forwarded(&mut headers, Some(&connection("192.0.2.9")), Some(HeaderValue::from_static("h")));
+    let headers = way(&lines.iter().map(pair).collect(), &opened, Some(&connection("192.0.2.9")), Some("h"));
     assert_eq!(headers.get_all(name).iter().count(), 1);
     headers[name].clone()
 }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{Peer, Upstream, soon};
+use crate::common::{Peer, SECRET, Upstream, Wire, delivery, soon};
+use countersign::{MessageId, Verifier};
 use countersign_gateway::forward::{Changes, Forward, InFlight, Places, Timeouts};
 use countersign_gateway::upstream;
-use countersign_tower::DeliveryBody;
-use http::{Request, StatusCode};
+use countersign_tower::{Verify, VerifyLayer};
+use http::StatusCode;
 use http_body_util::BodyExt;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
+use tower_layer::Layer;
 use tower_service::Service;
 
 /// An upstream that sends each response in two pieces, so that some requests move between threads.
@@ -39,23 +41,25 @@ impl upstream::Upstreams for One {
     }
 }
 
-fn forward_to(upstream: &Upstream) -> Forward {
+/// The layer, around a service that forwards to this upstream.
+fn forward_to(upstream: &Upstream) -> Verify<Forward> {
     let name = upstream.address.to_string().parse().expect("an authority");
     let backend = upstream::Upstream::new(&name, upstream.address).expect("a header value");
     let upstreams = Arc::new(One(Arc::new(backend)));
     let (connect, response, idle) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_mins(1));
-    Forward::new(
+    let verifier = Verifier::builder("test").secret(SECRET.parse().expect("a secret")).build();
+    VerifyLayer::new(verifier.expect("a verifier")).layer(Forward::new(
         upstreams,
         Timeouts { connect, response, idle },
         Changes::default(),
         Places::new(1000),
         InFlight::new(None, Gauge::default()),
         Histogram::new([1.0]),
-    )
+    ))
 }
 
-async fn request(mut forward: Forward) {
-    let request = Request::post("/").header("webhook-id", "msg_1").body(DeliveryBody::default()).expect("a request");
+async fn request(mut forward: Verify<Forward>) {
+    let request = Wire::Http1Length.received(&delivery(&MessageId::random().to_string(), "{}"));
     let response = match soon(forward.call(request)).await {
         Ok(response) => response,
         Err(infallible) => match infallible {},
