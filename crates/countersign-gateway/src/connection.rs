@@ -15,7 +15,7 @@ struct Facts {
     peer: Peer,
     scheme: Scheme,
     /// The address at the other end of the stream.
-    address: IpAddr,
+    address: Address,
     /// The proxy that reported the other facts, if one did.
     proxy: Option<Peer>,
     client: Option<HeaderValue>,
@@ -36,6 +36,15 @@ pub struct Client {
     pub port: Option<u16>,
 }
 
+/// The address at the other end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An IP address.
+    Ip(IpAddr),
+    /// A Unix socket. Its clients have no addresses of their own.
+    Unix,
+}
+
 /// The address of the client, written out once for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer(HeaderValue);
@@ -51,13 +60,13 @@ pub enum Scheme {
 
 impl Connection {
     /// A connection from this address. An IPv4 address that is written as an IPv6 address becomes IPv4 again.
-    pub fn new(peer: IpAddr, scheme: Scheme) -> Self {
+    pub fn new(peer: impl Into<Address>, scheme: Scheme) -> Self {
         Self::from_client(peer, scheme, None)
     }
 
     /// The same, with the name in the certificate of the client if TLS has verified one.
-    pub fn from_client(peer: IpAddr, scheme: Scheme, client: Option<HeaderValue>) -> Self {
-        let address = peer.to_canonical();
+    pub fn from_client(peer: impl Into<Address>, scheme: Scheme, client: Option<HeaderValue>) -> Self {
+        let address = peer.into();
         let (proxy, host, port) = (None, None, None);
         Self(Arc::new(Facts { peer: Peer::new(address), scheme, address, proxy, client, host, port }))
     }
@@ -72,7 +81,7 @@ impl Connection {
     pub fn reports(&self, client: Client) -> Self {
         let Client { address, scheme, host, port } = client;
         Self(Arc::new(Facts {
-            peer: address.map_or_else(|| self.0.peer.clone(), |address| Peer::new(address.to_canonical())),
+            peer: address.map_or_else(|| self.0.peer.clone(), |address| Peer::new(address.into())),
             scheme: scheme.unwrap_or(self.0.scheme),
             address: self.0.address,
             proxy: Some(Peer::new(self.0.address)),
@@ -83,7 +92,7 @@ impl Connection {
     }
 
     /// The address at the other end of the stream, which may be that of a proxy.
-    pub fn address(&self) -> IpAddr {
+    pub fn address(&self) -> Address {
         self.0.address
     }
 
@@ -113,9 +122,25 @@ impl Connection {
     }
 }
 
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        Self::Ip(address.to_canonical())
+    }
+}
+
+/// A Unix socket is `unix:`, as in nginx.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix:"),
+        }
+    }
+}
+
 impl Peer {
-    fn new(address: IpAddr) -> Self {
-        #[expect(clippy::expect_used, reason = "digits, letters, dots and colons are valid in a header")]
+    pub(crate) fn new(address: Address) -> Self {
+        #[expect(clippy::expect_used, reason = "letters, digits, dots and colons are valid in a header")]
         Self(HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"))
     }
 
@@ -153,7 +178,7 @@ mod tests {
     #[test]
     fn a_mapped_address_is_written_as_ipv4() {
         for (address, written) in [("127.0.0.1", "127.0.0.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("::1", "::1")] {
-            let connection = Connection::new(address.parse().unwrap(), Scheme::Https);
+            let connection = Connection::new(address.parse::<IpAddr>().unwrap(), Scheme::Https);
             assert_eq!(connection.peer().to_string(), written);
             assert_eq!(connection.peer().as_bytes(), written.as_bytes());
             assert_eq!(connection.scheme().as_str(), "https");

@@ -47,7 +47,7 @@ impl JsonSchema for AddressSpec {
     }
 }
 
-fn listener(text: &str) -> Result<SocketAddr, &'static str> {
+pub(super) fn listener(text: &str) -> Result<SocketAddr, &'static str> {
     let address: SocketAddr =
         text.parse().map_err(|_| "an address is an IP and a port, like \"127.0.0.1:8080\" or \"[::]:8080\"")?;
     if address.port() == 0 {
@@ -61,13 +61,12 @@ fn listener(text: &str) -> Result<SocketAddr, &'static str> {
 
 /// Checks the addresses of the server: no two may want the same port of the same interface.
 pub(super) fn check_listeners(
-    listen: &[SocketAddr],
+    listen: &[(usize, SocketAddr)],
     admin: Option<SocketAddr>,
     warnings: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
     let server = KeyPath::server();
-    let webhooks =
-        listen.iter().enumerate().map(|(position, own)| (server.key("listen").entry(position), "listen", own));
+    let webhooks = listen.iter().map(|(position, own)| (KeyPath::listener(*position), "listen", own));
     let all = webhooks.chain(admin.iter().map(|own| (server.key("admin"), "admin", own)));
     let mut taken: Vec<(SocketAddr, &str)> = Vec::new();
     for (at, key, &address) in all {

@@ -16,6 +16,7 @@ mod jwks;
 mod key_path;
 mod limits;
 mod listen;
+mod listen_address;
 mod misread;
 mod presets;
 mod proxies;
@@ -55,6 +56,7 @@ pub(crate) use hide::shown;
 pub use jwks::JwksSpec;
 pub(crate) use key_path::KeyPath;
 pub use listen::ListenSpec;
+pub use listen_address::ListenAddress;
 pub use presets::PresetSpec;
 pub use proxies::ProxySpec;
 pub use public_keys::PublicKeySpec;
@@ -165,9 +167,8 @@ impl Config {
 
     /// No backend may be the gateway itself.
     fn check_loops(&self) -> Result<(), Problem> {
-        let Server { listen, admin, .. } = &self.server;
-        let admin = admin.map(|spec| spec.address);
-        let own: Vec<_> = listen.iter().map(|spec| spec.address).chain(admin).collect();
+        let admin = self.server.admin.map(|spec| spec.address);
+        let own: Vec<_> = self.server.ip_listeners().into_iter().map(|(_, own)| own).chain(admin).collect();
         for (position, route) in self.routes.iter().enumerate() {
             for (entry, upstream) in route.upstream.iter().enumerate() {
                 if let Some(own) = addresses::loops_back(&upstream.authority, &own) {

@@ -11,17 +11,30 @@ use super::error::Problem;
 use super::key_path::KeyPath;
 use super::values::text;
 
-/// A network of trusted proxies, or the address of one.
+/// Trusted proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProxySpec {
-    /// The network. A single address is a network of one.
-    pub network: IpNet,
+pub enum ProxySpec {
+    /// A network. A single address is a network of one.
+    Network(IpNet),
+    /// The clients of all Unix sockets.
+    Unix,
+}
+
+impl ProxySpec {
+    /// The network, if it is one.
+    pub fn network(&self) -> Option<IpNet> {
+        match self {
+            Self::Network(network) => Some(*network),
+            Self::Unix => None,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for ProxySpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "an IP address or a network, like \"10.0.0.0/8\"", |text| {
-            parse(text).map(|network| Self { network })
+        text(deserializer, "an IP address or a network, like \"10.0.0.0/8\", or \"unix:\"", |text| match text {
+            "unix:" => Ok(Self::Unix),
+            text => parse(text).map(Self::Network),
         })
     }
 }
@@ -33,17 +46,17 @@ impl JsonSchema for ProxySpec {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "An IP address, or a network in the form address/length.",
+            "description": "An IP address, a network in the form address/length, or `unix:` for the clients of all Unix sockets.",
             "type": "string",
-            "pattern": r"^[0-9A-Fa-f.:]+(/[0-9]+)?$",
-            "examples": ["10.0.0.0/8", "fd00::/8", "192.0.2.7"],
+            "pattern": r"^(unix:|[0-9A-Fa-f.:]+(/[0-9]+)?)$",
+            "examples": ["10.0.0.0/8", "fd00::/8", "192.0.2.7", "unix:"],
         })
     }
 }
 
 fn parse(text: &str) -> Result<IpNet, String> {
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let network = network.map_err(|_| "write an IP address or a network, like \"10.0.0.0/8\"")?;
+    let network = network.map_err(|_| "write an IP address or a network, like \"10.0.0.0/8\", or \"unix:\"")?;
     if network.trunc() != network {
         return Err(format!(
             "the network of this address is \"{}\": write that, or the address alone",
@@ -60,8 +73,8 @@ fn parse(text: &str) -> Result<IpNet, String> {
 
 /// Warns of networks that are probably not meant.
 pub(super) fn check(proxies: &[ProxySpec], at: &KeyPath, warnings: &mut Vec<Problem>) {
-    for (position, ProxySpec { network }) in proxies.iter().enumerate() {
-        if network.prefix_len() == 0 {
+    for (position, proxy) in proxies.iter().enumerate() {
+        if let Some(network) = proxy.network().filter(|network| network.prefix_len() == 0) {
             let message = format!(
                 "`trusted_proxies` has {network}, so anyone who can connect can claim any address, scheme and host: list \
                  the networks of the proxies only"

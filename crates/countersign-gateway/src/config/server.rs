@@ -1,5 +1,6 @@
 //! The process and its listeners.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign_tower::VerifyLayer;
@@ -15,6 +16,7 @@ use super::listen::ListenSpec;
 use super::proxies::{self, ProxySpec};
 use super::values::count;
 use super::{duration, limits, size};
+use crate::proxies::TrustedProxies;
 use crate::serve::{MAX_HEAD, Timeouts};
 
 /// The process: its listeners, its threads, and its limits over all routes.
@@ -30,8 +32,8 @@ pub struct Server {
     /// The bearer token of the commands under `/-/` of the admin listener. Default: none, and then only an admin listener on
     /// a loopback address accepts commands.
     pub admin_token: Option<AdminTokenSpec>,
-    /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8". If a connection comes from one of
-    /// them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
+    /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8", or "unix:" for the
+    /// clients of all Unix sockets. If a connection comes from one of them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
     /// host it named, and how. The chain is read from its end, past trusted proxies. These facts are in the log, in the
     /// `x-forwarded-*` headers for the backend, and match the `host` of routes. If the headers are malformed or contradict
     /// each other, the facts of the connection count. The proxies must set these headers or remove them. Default: none.
@@ -109,9 +111,20 @@ fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usiz
 }
 
 impl Server {
+    /// The IP addresses that are listened on for webhooks, each with its position in `listen`.
+    pub(super) fn ip_listeners(&self) -> Vec<(usize, SocketAddr)> {
+        self.listen.iter().enumerate().filter_map(|(position, spec)| Some((position, spec.address.ip()?))).collect()
+    }
+
     /// How many threads accept and serve connections.
     pub fn threads(&self) -> usize {
         self.threads.unwrap_or_else(limits::processors)
+    }
+
+    /// The proxies in front of the gateway.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        let unix = self.trusted_proxies.contains(&ProxySpec::Unix);
+        TrustedProxies::new(self.trusted_proxies.iter().filter_map(ProxySpec::network), unix)
     }
 
     /// How long a client may keep a connection without progress.
@@ -127,11 +140,9 @@ impl Server {
             return Err(Problem::at(&at.key("listen"), message));
         }
         for (position, spec) in self.listen.iter().enumerate() {
-            let at = KeyPath::listener(position).key("tls");
-            spec.tls.as_ref().map_or(Ok(()), |tls| tls.check(&at))?;
+            spec.check(&KeyPath::listener(position), &self.listen[..position])?;
         }
-        let listen: Vec<_> = self.listen.iter().map(|spec| spec.address).collect();
-        check_listeners(&listen, self.admin.map(|spec| spec.address), warnings)?;
+        check_listeners(&self.ip_listeners(), self.admin.map(|spec| spec.address), warnings)?;
         proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);
         if self.admin_token.is_some() && self.admin.is_none() {
             let message = "`admin_token` has no effect without an `admin` address";

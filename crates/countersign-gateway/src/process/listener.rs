@@ -1,64 +1,32 @@
-//! The listening sockets, one for each thread, and the Pingora service that accepts connections on them.
+//! The Pingora service that accepts connections on the listening sockets of one thread.
 //!
-//! A connection is served by the runtime that accepts it. The kernel spreads connections over the
-//! sockets of one address by a hash (`SO_REUSEPORT`).
+//! A connection is served by the runtime that accepts it.
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::ServerError;
+use super::sockets::{Accepting, ListeningSocket};
+use crate::connection::Address;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Counts, TurnedAway};
-use crate::serve::{Preamble, Responds, Server, Slots};
+use crate::serve::{Preamble, Responds, Server, Slots, Socket};
 
-/// The maximum length of the accept queue. The kernel may allow less.
-const BACKLOG: i32 = 4096;
 /// How long to wait before accepting again when no more files can be opened.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Binds this many sockets that listen on one address together.
-///
-/// The first is bound alone, so that an address in use is an error even if the other process allows sharing.
-pub(super) fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, ServerError> {
-    let bind = |address: SocketAddr, shared: bool| {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if shared {
-            socket.set_reuse_port(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    };
-    let all = || -> io::Result<Vec<_>> {
-        let first = bind(address, false)?;
-        first.set_reuse_port(true)?;
-        let first = TcpListener::from(first);
-        let address = first.local_addr()?;
-        let rest = (1..count).map(|_| bind(address, true).map(TcpListener::from));
-        std::iter::once(Ok(first)).chain(rest).collect()
-    };
-    all().map_err(|error: io::Error| ServerError::Bind { address, error })
-}
 
 /// Accepts connections on one thread.
 pub(super) struct Listener<S> {
     pub(super) name: String,
-    pub(super) sockets: Vec<(TcpListener, Preamble)>,
+    pub(super) sockets: Vec<(ListeningSocket, Preamble)>,
     pub(super) acceptor: Acceptor<S>,
     lifecycle: Lifecycle,
     until: Option<CancellationToken>,
@@ -67,7 +35,7 @@ pub(super) struct Listener<S> {
 impl<S> Listener<S> {
     pub(super) fn new(
         name: String,
-        sockets: Vec<(TcpListener, Preamble)>,
+        sockets: Vec<(ListeningSocket, Preamble)>,
         acceptor: Acceptor<S>,
         lifecycle: &Lifecycle,
     ) -> Self {
@@ -83,15 +51,10 @@ impl<S> Listener<S> {
 
 #[async_trait]
 impl<S: Responds> Service for Listener<S> {
-    async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+    async fn start_service(&mut self, _: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let mut accepting = JoinSet::new();
         for (socket, preamble) in self.sockets.drain(..) {
-            // So that the sockets can be passed to a new process. Inheriting them is not implemented yet: `bind` would
-            // have to look here first.
-            if let (Some(fds), Ok(address)) = (&fds, socket.local_addr()) {
-                fds.lock().add(format!("{address}#{}", self.name), socket.as_raw_fd());
-            }
-            match tokio::net::TcpListener::from_std(socket) {
+            match Accepting::new(socket) {
                 Ok(socket) => drop(accepting.spawn(self.acceptor.clone().accept(socket, preamble))),
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
@@ -160,16 +123,16 @@ impl<S> Clone for Acceptor<S> {
 }
 
 impl<S: Responds> Acceptor<S> {
-    async fn accept(self, socket: tokio::net::TcpListener, preamble: Preamble) {
+    async fn accept(self, socket: Accepting, preamble: Preamble) {
         if let Some(spare) = &self.spare {
             spare.fill();
         }
         let mut is_exhausted = false;
         loop {
             match socket.accept().await {
-                Ok((stream, address)) => {
+                Ok((stream, peer)) => {
                     is_exhausted = false;
-                    self.serve(stream, address, preamble.clone());
+                    self.serve(stream, peer, preamble.clone());
                 }
                 Err(error) if is_exhaustion(&error) => {
                     if !std::mem::replace(&mut is_exhausted, true) {
@@ -190,17 +153,16 @@ impl<S: Responds> Acceptor<S> {
         }
     }
 
-    fn serve(&self, stream: TcpStream, address: SocketAddr, preamble: Preamble) {
+    fn serve(&self, stream: Socket, peer: Address, preamble: Preamble) {
         let Some(slot) = self.slots.take() else {
             self.counts.turned_away(TurnedAway::MaxConnections);
-            tracing::debug!(peer = %address.ip(), "turned away: max_connections are open");
+            tracing::debug!(%peer, "turned away: max_connections are open");
             return;
         };
-        // If this fails, the connection is about to end anyway.
-        let _ = stream.set_nodelay(true);
+        stream.send_at_once();
         let (server, spare) = (Arc::clone(&self.server), self.spare.clone());
         self.tasks.spawn(async move {
-            server.serve(stream, address, preamble, slot).await;
+            server.serve(stream, peer, preamble, slot).await;
             // At once, before another connection takes the file that was just closed.
             if let Some(spare) = spare {
                 spare.fill();
@@ -214,23 +176,4 @@ fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shared_within_the_process_and_with_nobody_else() {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let ours = bind(any, 3).unwrap();
-        let address = ours[0].local_addr().unwrap();
-        assert!(ours.iter().all(|socket| socket.local_addr().unwrap() == address));
-        for count in [1, 2] {
-            let error = bind(address, count).unwrap_err().to_string();
-            assert!(error.contains(&address.to_string()) && error.contains("in use"), "{error}");
-        }
-        drop(ours);
-        assert_eq!(bind(address, 2).unwrap().len(), 2);
-    }
 }

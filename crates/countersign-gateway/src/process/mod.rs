@@ -8,10 +8,10 @@ mod listener;
 mod reloader;
 mod service_manager;
 mod signals;
+mod sockets;
 mod stop;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use countersign::clock::SystemClock;
@@ -24,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, ConfigError, ListenSpec, UpstreamSpec};
+use crate::config::{Config, ConfigError, ListenAddress, ListenSpec, UpstreamSpec};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
@@ -38,6 +38,7 @@ use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
 use service_manager::ServiceManager;
+use sockets::{Opener, Passed, SocketFile};
 use stop::{AdminEnd, Stop};
 
 pub use signals::survive_file_size_limit;
@@ -78,7 +79,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         admin: stop.admin.clone(),
         manager: manager.clone(),
     };
-    let (server, mut reloader) = build(config, parts, &tasks, &runtime, log)?;
+    let Built { server, mut reloader, _socket_files } = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let signals = stop.signals();
     let pingora = std::thread::Builder::new().name("pingora".into());
@@ -113,13 +114,21 @@ struct Parts {
     manager: ServiceManager,
 }
 
+/// What is ready to run.
+struct Built {
+    server: PingoraServer,
+    reloader: Reloader,
+    /// Kept until the end.
+    _socket_files: Vec<SocketFile>,
+}
+
 fn build(
     config: &Config,
     parts: Parts,
     tasks: &TaskTracker,
     runtime: &Runtime,
     log: &Log,
-) -> Result<(PingoraServer, Reloader), ServerError> {
+) -> Result<Built, ServerError> {
     let Parts { state, balancers, slots, allowed, reload, lifecycle, admin: admin_end, manager } = parts;
     let started = config;
     let config = &started.server;
@@ -146,13 +155,21 @@ fn build(
 
     // Bind before anything starts. An address in use then ends the process, and no connection is lost while
     // some threads already listen and others do not.
-    let mut sockets: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for (ListenSpec { address, proxy_protocol, .. }, tls) in config.listen.iter().zip(tls) {
-        let bound = listener::bind(*address, threads)?;
-        let preamble = Preamble { proxy_header: *proxy_protocol, tls };
-        sockets.iter_mut().zip(bound).for_each(|(sockets, socket)| sockets.push((socket, preamble.clone())));
+    let mut by_thread: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
+    let mut opener = Opener::new(Passed::from_env());
+    for (spec, tls) in config.listen.iter().zip(tls) {
+        let bound = opener.webhooks(spec, threads).map_err(bind_error(&spec.address))?;
+        let preamble = Preamble { proxy_header: spec.proxy_protocol, tls };
+        for (position, socket) in bound.into_iter().enumerate() {
+            if let Some(sockets) = by_thread.get_mut(position % threads) {
+                sockets.push((socket, preamble.clone()));
+            }
+        }
     }
-    let admin = config.admin.map(|spec| Ok((spec.address, listener::bind(spec.address, 1)?))).transpose()?;
+    let admin = config.admin.map(|spec| spec.address);
+    let open_admin = |address| sockets::bind_tcp(address, 1).map_err(bind_error(&ListenAddress::Ip(address)));
+    let admin = admin.map(|address| Ok((address, open_admin(address)?))).transpose()?;
+    let socket_files = opener.finish();
     // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
     runtime.block_on(balancer::resolve(&balancers));
 
@@ -167,7 +184,7 @@ fn build(
         counts: counts.clone(),
         spare: None,
     };
-    for (thread, sockets) in sockets.into_iter().enumerate() {
+    for (thread, sockets) in by_thread.into_iter().enumerate() {
         server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &lifecycle));
     }
     for ListenSpec { address, .. } in &config.listen {
@@ -199,7 +216,12 @@ fn build(
     server.bootstrap();
     let reloader =
         Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets, manager };
-    Ok((server, reloader))
+    Ok(Built { server, reloader, _socket_files: socket_files })
+}
+
+fn bind_error(address: &ListenAddress) -> impl FnOnce(std::io::Error) -> ServerError {
+    let address = address.clone();
+    move |error| ServerError::Bind { address, error }
 }
 
 /// Why the gateway did not run.
@@ -210,7 +232,7 @@ pub enum ServerError {
     /// An address could not be listened on.
     Bind {
         /// The address.
-        address: SocketAddr,
+        address: ListenAddress,
         /// Why not.
         error: std::io::Error,
     },

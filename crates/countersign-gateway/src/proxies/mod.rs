@@ -12,26 +12,38 @@ mod x_forwarded;
 use http::HeaderMap;
 use ipnet::IpNet;
 
-use crate::connection::{Client, Connection};
+use crate::connection::{Address, Client, Connection};
 use chain::{Malformed, Networks};
 
-/// The networks of the proxies in front of the gateway.
+/// The proxies in front of the gateway.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Networks);
+pub struct TrustedProxies {
+    networks: Networks,
+    /// Whether the clients of Unix sockets are trusted proxies.
+    unix: bool,
+}
 
 impl TrustedProxies {
-    /// The proxies in these networks are trusted.
-    pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Self {
-        Self(Networks::new(networks))
+    /// The proxies in these networks are trusted, and with `unix` the clients of Unix sockets.
+    pub fn new(networks: impl IntoIterator<Item = IpNet>, unix: bool) -> Self {
+        Self { networks: Networks::new(networks), unix }
+    }
+
+    /// Whether a connection from this address comes from a trusted proxy.
+    pub fn contain(&self, address: Address) -> bool {
+        match address {
+            Address::Ip(address) => self.networks.contain(address),
+            Address::Unix => self.unix,
+        }
     }
 
     /// The facts about a request on this connection, if it comes from a trusted proxy that reports any. Headers of
     /// others, malformed ones, and ones that contradict each other do not count.
     pub fn reported(&self, connection: &Connection, headers: &HeaderMap) -> Option<Connection> {
-        if !self.0.contain(connection.address()) {
+        if !self.contain(connection.address()) {
             return None;
         }
-        let client = client(headers, &self.0).ok().flatten()?;
+        let client = client(headers, &self.networks).ok().flatten()?;
         Some(connection.reports(client))
     }
 }

@@ -1,20 +1,36 @@
 use http::HeaderName;
 
 use super::*;
-use crate::connection::Scheme;
+use std::net::IpAddr;
+
+use crate::connection::{Address, Scheme};
 
 /// What is known of a request from this address with these headers: address, scheme, host and port.
 fn facts(peer: &str, headers: &[(&str, &str)]) -> String {
     let networks = ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"].map(|network| network.parse().unwrap());
     let pair = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     let headers: HeaderMap = headers.iter().map(pair).collect();
-    let connection = Connection::new(peer.parse().unwrap(), Scheme::Http);
-    let reported = TrustedProxies::new(networks).reported(&connection, &headers);
+    let connection = if peer == "unix:" {
+        Connection::new(Address::Unix, Scheme::Http)
+    } else {
+        Connection::new(peer.parse::<IpAddr>().unwrap(), Scheme::Http)
+    };
+    let reported = TrustedProxies::new(networks, true).reported(&connection, &headers);
     assert!(reported.as_ref().is_none_or(|reported| reported.proxy() == Some(connection.peer())));
     let connection = reported.unwrap_or(connection);
     let host = connection.host().map_or("-", |host| host.to_str().unwrap());
     let port = connection.port().map_or("-".to_owned(), |port| port.to_string());
     format!("{} {} {host} {port}", connection.peer(), connection.scheme().as_str())
+}
+
+#[test]
+fn clients_of_unix_sockets_are_proxies_if_they_are_trusted() {
+    let headers = [(FOR, "192.0.2.9"), (PROTO, "https")];
+    assert_eq!(facts("unix:", &headers), "192.0.2.9 https - -");
+    assert_eq!(facts("unix:", &[]), "unix: http - -");
+    let connection = Connection::new(Address::Unix, Scheme::Http);
+    let map = HeaderMap::from_iter([(HeaderName::from_static(FOR), "192.0.2.9".parse().unwrap())]);
+    assert!(TrustedProxies::new(["0.0.0.0/0".parse().unwrap()], false).reported(&connection, &map).is_none());
 }
 
 const FOR: &str = "x-forwarded-for";

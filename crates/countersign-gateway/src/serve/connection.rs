@@ -1,7 +1,6 @@
 //! The life of a connection.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +12,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::counter::Counter;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::task::TaskTracker;
@@ -24,11 +22,12 @@ use super::plain::{Handover, Plain};
 use super::preamble::{Failure, Preamble, Progress};
 use super::service::Requests;
 use super::slots::{Phase, Slot};
+use super::socket::Socket;
 use super::stream::Stream;
 use super::streams::Streams;
 use super::watch::{Ended, Watch};
 use super::{Ending, MAX_HEAD, OnEnding, Responds};
-use crate::connection::Connection;
+use crate::connection::{Address, Connection};
 
 /// The first bytes of every HTTP/2 connection.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -84,14 +83,14 @@ impl<S: Responds> Server<S> {
     }
 
     /// Serves a stream of a listener with this preamble until it ends.
-    pub async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, preamble: Preamble, slot: Slot) {
+    pub async fn serve(self: Arc<Self>, stream: Socket, peer: Address, preamble: Preamble, slot: Slot) {
         let accepted = SystemClock.instant();
         let mut phase = slot.watch();
         let (mut stream, peer) = if preamble.is_empty() {
-            (Stream::Plain(stream), address.ip())
+            (Stream::Plain(stream), peer)
         } else {
             // Boxed, so that a connection without a preamble uses less memory.
-            let passing = Box::pin(self.pass(&preamble, stream, address.ip(), accepted, &mut phase));
+            let passing = Box::pin(self.pass(&preamble, stream, peer, accepted, &mut phase));
             let Some(passed) = passing.await else { return };
             passed
         };
@@ -99,12 +98,12 @@ impl<S: Responds> Server<S> {
         let connection = Connection::from_client(peer, stream.scheme(), stream.client());
         // Boxed, so that a connection without a request uses less memory.
         let next = match stream {
-            Stream::Plain(stream) => {
+            Stream::Plain(Socket::Tcp(stream)) => {
                 let handover = Handover { stream, received, is_used: false };
                 let handover = Box::pin(self.serve_plain(handover, &connection, &mut phase)).await;
-                handover.map(|Handover { stream, received, is_used }| (Stream::Plain(stream), received, is_used))
+                handover.map(|Handover { stream, received, is_used }| (Stream::Plain(stream.into()), received, is_used))
             }
-            Stream::Tls(_) => Some((stream, received, false)),
+            stream => Some((stream, received, false)),
         };
         if let Some((stream, received, is_used)) = next {
             let since = if is_used { SystemClock.instant() } else { accepted };
@@ -121,11 +120,11 @@ impl<S: Responds> Server<S> {
     async fn pass(
         &self,
         preamble: &Preamble,
-        stream: TcpStream,
-        peer: IpAddr,
+        stream: Socket,
+        peer: Address,
         accepted: Instant,
         phase: &mut watch::Receiver<Phase>,
-    ) -> Option<(Stream, IpAddr)> {
+    ) -> Option<(Stream, Address)> {
         let mut progress = Progress::default();
         let reading = preamble.read(stream, peer, &mut progress);
         match self.until_head_timeout(accepted, phase, reading).await {

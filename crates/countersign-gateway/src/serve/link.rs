@@ -127,7 +127,7 @@ impl Link {
 
     /// Whether the other side has reset the connection.
     pub(super) fn is_reset(&self) -> bool {
-        !matches!(self.lock().stream.tcp().take_error(), Ok(None))
+        self.lock().stream.socket().is_reset()
     }
 
     /// Writes as many bytes as fit into the buffers. Must only be called while hyper has nothing to write.
@@ -137,7 +137,7 @@ impl Link {
 
     /// Makes the connection end with a reset, so that the kernel drops unsent bytes, too.
     pub(super) fn reset(&self) {
-        let _ = self.lock().stream.tcp().set_zero_linger();
+        self.lock().stream.socket().reset_at_end();
     }
 
     /// Whether closing has begun.

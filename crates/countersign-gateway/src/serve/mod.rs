@@ -20,6 +20,7 @@ mod scan;
 mod service;
 mod slots;
 mod sni;
+mod socket;
 mod stream;
 mod streams;
 mod tls;
@@ -40,6 +41,7 @@ pub use connection::Server;
 pub use ending::Ending;
 pub use preamble::Preamble;
 pub use slots::{Phase, Slot, Slots};
+pub use socket::Socket;
 pub use tls::Tls;
 
 /// The maximum size of a request head, in bytes.

@@ -1,15 +1,14 @@
 //! What precedes HTTP on the connections of a listener.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-
-use tokio::net::TcpStream;
 
 use super::Ending;
 use super::proxy_header::{MAX_HEADER, MalformedProxyHeader, ProxyHeader};
+use super::socket::Socket;
 use super::stream::Stream;
 use super::tls::{Tls, is_plain};
+use crate::connection::Address;
 
 /// What precedes HTTP on the connections of a listener. Default: nothing.
 #[derive(Clone, Debug, Default)]
@@ -74,12 +73,12 @@ impl Preamble {
     /// announced.
     pub(super) async fn read(
         &self,
-        stream: TcpStream,
-        peer: IpAddr,
+        stream: Socket,
+        peer: Address,
         progress: &mut Progress,
-    ) -> Result<(Stream, IpAddr), Failure> {
+    ) -> Result<(Stream, Address), Failure> {
         let announced = if self.proxy_header { read_proxy_header(&stream, progress).await? } else { None };
-        let peer = announced.unwrap_or(peer);
+        let peer = announced.map_or(peer, Address::from);
         let stream = match &self.tls {
             Some(tls) => Stream::Tls(Box::new(handshake(tls, stream, peer, progress).await?)),
             None => Stream::Plain(stream),
@@ -90,7 +89,7 @@ impl Preamble {
 
 /// Reads the header of the PROXY protocol and not a byte more. Returns the announced address of the client, if there is
 /// one.
-async fn read_proxy_header(stream: &TcpStream, progress: &mut Progress) -> Result<Option<IpAddr>, Failure> {
+async fn read_proxy_header(stream: &Socket, progress: &mut Progress) -> Result<Option<std::net::IpAddr>, Failure> {
     let (mut bytes, mut known) = ([0; MAX_HEADER], 0);
     loop {
         // A header that is incomplete has fewer than `MAX_HEADER` bytes, so that there is room for more.
@@ -109,7 +108,7 @@ async fn read_proxy_header(stream: &TcpStream, progress: &mut Progress) -> Resul
 }
 
 /// Takes bytes that were seen, so that they do not make the stream ready again.
-fn take(stream: &TcpStream, seen: &mut [u8]) -> io::Result<usize> {
+fn take(stream: &Socket, seen: &mut [u8]) -> io::Result<usize> {
     match stream.try_read(seen) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         read => read,
@@ -118,10 +117,10 @@ fn take(stream: &TcpStream, seen: &mut [u8]) -> io::Result<usize> {
 
 async fn handshake(
     tls: &Tls,
-    stream: TcpStream,
-    peer: IpAddr,
+    stream: Socket,
+    peer: Address,
     progress: &mut Progress,
-) -> Result<tokio_rustls::server::TlsStream<TcpStream>, Failure> {
+) -> Result<tokio_rustls::server::TlsStream<Socket>, Failure> {
     let mut first = [0];
     match stream.peek(&mut first).await? {
         0 => return Err(Failure::Gone),

@@ -9,17 +9,17 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::BytesMut;
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::socket::Socket;
 use super::tls::client_name;
 use crate::connection::Scheme;
 
 /// A stream of bytes, in plain text or through TLS.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
@@ -39,7 +39,7 @@ impl Stream {
     }
 
     /// The socket.
-    pub(super) fn tcp(&self) -> &TcpStream {
+    pub(super) fn socket(&self) -> &Socket {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,

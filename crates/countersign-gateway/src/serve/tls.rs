@@ -10,12 +10,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use webpki::EndEntityCert;
 
 use super::sni::ByName;
+use super::socket::Socket;
 
 /// The protocols that are offered, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -45,7 +45,7 @@ impl Tls {
     }
 
     /// Does the handshake.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, stream: Socket) -> io::Result<TlsStream<Socket>> {
         let acceptor = TlsAcceptor::from(self.0.load_full());
         acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(MAX_BUFFERED))).await
     }
@@ -88,7 +88,7 @@ mod tests {
     use rustls::ClientConfig;
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio_rustls::TlsConnector;
 
     use super::*;
@@ -115,7 +115,7 @@ mod tests {
         let (accepted, _) = listener.accept().await.unwrap();
         let connector = TlsConnector::from(Arc::new(client));
         let name = ServerName::try_from("hooks.example.com").unwrap();
-        let (client, server) = tokio::join!(connector.connect(name, stream), tls.accept(accepted));
+        let (client, server) = tokio::join!(connector.connect(name, stream), tls.accept(accepted.into()));
         assert_eq!(client.is_ok(), server.is_ok());
         client.is_ok()
     }

@@ -120,7 +120,7 @@ impl State {
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counted);
         metrics.show_log(log);
         let key_sets = sets.all();
-        let trusted_proxies = TrustedProxies::new(config.server.trusted_proxies.iter().map(|spec| spec.network));
+        let trusted_proxies = config.server.trusted_proxies();
         Ok(Self {
             sources,
             routes,

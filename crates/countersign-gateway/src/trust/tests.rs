@@ -329,7 +329,7 @@ fn what_concerns_one_connection_goes_no_further_and_takes_nothing_along() {
 }
 
 fn connection(peer: &str) -> Connection {
-    Connection::new(peer.parse().unwrap(), Scheme::Http)
+    Connection::new(peer.parse::<std::net::IpAddr>().unwrap(), Scheme::Http)
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod emulator;
 mod expired;
 mod forwarding;
 mod hostile;
+mod listeners;
 mod log_file;
 mod logging;
 mod model;

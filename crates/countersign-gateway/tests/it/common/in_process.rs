@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -131,7 +131,7 @@ impl InProcess {
     where
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
-        request.extensions_mut().insert(Connection::new(PEER.into(), Scheme::Http));
+        request.extensions_mut().insert(Connection::new(IpAddr::from(PEER), Scheme::Http));
         self.call_unconnected(request)
     }
 
