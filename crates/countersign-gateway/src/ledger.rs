@@ -151,7 +151,13 @@ impl Ledger {
 
     /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to.
     pub fn record_ending(&self, ending: Ending) {
-        if ending.is_rejection() {
+        if let Ending::PlainOnTls { peer } = ending {
+            // Its sender has the wrong URL, which an operator can correct.
+            let peer = Peer::new(peer);
+            let entry = Entry::rejected(ending.code(), StatusCode::BAD_REQUEST, Some(&peer), Duration::ZERO);
+            self.count(&self.no_route, &entry);
+            self.log(&self.no_route, &entry, || None);
+        } else if ending.is_rejection() {
             self.counts.count(&self.no_route, "refused", ending.code());
         } else {
             self.counts.connection_closed(ending.code());

@@ -130,6 +130,12 @@ impl<S: Responds> Server<S> {
         match self.until_head_timeout(accepted, phase, reading).await {
             Ok(Ok(passed)) => return Some(passed),
             Ok(Err(Failure::Counted(ending))) => (self.on_ending)(ending),
+            Ok(Err(Failure::Plain(socket, peer))) => {
+                let ending = Ending::PlainOnTls { peer };
+                (self.on_ending)(ending);
+                // Boxed, so that a handshake uses less memory.
+                Box::pin(socket.end_with(&ending.to_http1())).await;
+            }
             Err(Cut::Late) => (self.on_ending)(progress.late()),
             Ok(Err(Failure::Gone)) | Err(Cut::Stopping) => {}
         }

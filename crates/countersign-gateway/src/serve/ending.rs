@@ -5,6 +5,8 @@ use countersign_tower::reject::problem;
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
+use crate::connection::Address;
+
 /// Why the server closed a connection, or rejected a request before the service was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -23,7 +25,10 @@ pub enum Ending {
     /// The connection did not begin with a valid header of the PROXY protocol, on a listener that requires one.
     MalformedProxyHeader,
     /// A request in plain text arrived on a listener with TLS.
-    PlainOnTls,
+    PlainOnTls {
+        /// Where it came from.
+        peer: Address,
+    },
     /// The TLS handshake failed, or the client ended it.
     TlsHandshake,
     /// The TLS handshake was not complete in time.
@@ -41,7 +46,7 @@ impl Ending {
             Self::IdleTimeout => "idle_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::MalformedProxyHeader => "malformed_proxy_header",
-            Self::PlainOnTls => "plain_on_tls",
+            Self::PlainOnTls { .. } => "plain_on_tls",
             Self::TlsHandshake => "tls_handshake",
             Self::TlsHandshakeTimeout => "tls_handshake_timeout",
         }
@@ -60,12 +65,14 @@ impl Ending {
             }
             Self::OverBudget => (StatusCode::SERVICE_UNAVAILABLE, "too much data is being received; try again later"),
             Self::HeadTimeout => (StatusCode::REQUEST_TIMEOUT, "the request line and headers did not arrive in time"),
+            Self::PlainOnTls { .. } => {
+                (StatusCode::BAD_REQUEST, "the request is in plain text, and this port is for TLS: use https")
+            }
             // All but the first are closed without a response.
             Self::Malformed
             | Self::IdleTimeout
             | Self::WriteTimeout
             | Self::MalformedProxyHeader
-            | Self::PlainOnTls
             | Self::TlsHandshake
             | Self::TlsHandshakeTimeout => (StatusCode::BAD_REQUEST, "the request is not valid HTTP"),
         };

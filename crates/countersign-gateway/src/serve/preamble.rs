@@ -24,6 +24,8 @@ pub struct Preamble {
 pub(super) enum Failure {
     /// It is to be counted.
     Counted(Ending),
+    /// A request in plain text arrived in place of TLS.
+    Plain(Socket, Address),
     /// The client has disconnected.
     Gone,
 }
@@ -124,7 +126,7 @@ async fn handshake(
     let mut first = [0];
     match stream.peek(&mut first).await? {
         0 => return Err(Failure::Gone),
-        _ if is_plain(first[0]) => return Err(Failure::Counted(Ending::PlainOnTls)),
+        _ if is_plain(first[0]) => return Err(Failure::Plain(stream, peer)),
         _ => *progress = Progress::Handshake,
     }
     tls.accept(stream).await.map_err(|error| {

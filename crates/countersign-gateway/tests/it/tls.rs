@@ -222,7 +222,8 @@ async fn what_is_no_handshake_is_counted_and_harms_no_other_connection() {
     let address = secured.gateway.address;
     let mut good = secured.connect(HOST, secured.client()).await.expect("a handshake");
     for bytes in [&delivery("msg_plain", noise(9)).bytes()[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
-        assert_eq!(plain(address, bytes).await, b"");
+        let reply = String::from_utf8(plain(address, bytes).await).expect("text");
+        assert!(reply.starts_with("HTTP/1.1 400 ") && reply.contains("\"code\":\"plain_on_tls\""), "{reply}");
     }
     // A record that is no handshake, a version that does not exist, and a handshake that begins with something else.
     for bytes in [&[0; 100][..], &[0x16, 9, 9, 0, 4, 1, 2, 3, 4], &[0x16, 3, 1, 0, 4, 9, 0, 0, 0]] {
@@ -234,6 +235,8 @@ async fn what_is_no_handshake_is_counted_and_harms_no_other_connection() {
     stream.shutdown().await.expect("it is connected");
     rest(&mut stream).await;
     secured.has_rejected("plain_on_tls", 2.0).await;
+    let line = "outcome=\"refused\" reason=\"plain_on_tls\" status=400 peer=127.0.0.1";
+    assert_eq!(secured.gateway.output().matches(line).count(), 2, "{}", secured.gateway.output());
     secured.has_closed("tls_handshake", 4.0).await;
     good.write_all(&delivery("msg_good", noise(9)).set("connection", "close").bytes()).await.expect("it reads");
     assert!(rest(&mut good).await.starts_with(b"HTTP/1.1 200 "));
