@@ -7,8 +7,8 @@ use countersign_client::{Client, ClientBuilder};
 use http::Uri;
 
 use crate::faults::Faults;
-use crate::schedule::Schedule;
 use crate::signing::Dynamic;
+use countersign_inbox::Schedule;
 
 /// How an [`Emulator`](crate::Emulator) behaves.
 ///

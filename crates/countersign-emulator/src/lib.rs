@@ -56,7 +56,7 @@ mod listener;
 mod outbox;
 mod project;
 mod report;
-mod schedule;
+
 mod shared;
 mod signing;
 mod time;
@@ -64,11 +64,11 @@ mod webhook;
 mod world;
 
 pub use config::{Config, ConfigError};
+pub use countersign_inbox::Schedule;
 pub use delivery::{Attempt, AttemptOutcome, Ending};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
 pub use faults::{Fault, Faults, Frequency};
 pub use outbox::Totals;
 pub use report::{AttemptReport, Observer};
-pub use schedule::Schedule;
 pub use signing::Dynamic;

@@ -20,9 +20,9 @@ use crate::keys::{self, PublishedKeys};
 use crate::outbox::{self, Number, Outbox};
 use crate::project::{ProjectId, Projects};
 use crate::report::AttemptReport;
-use crate::schedule::Schedule;
 use crate::signing::{Dynamic, Signing};
 use crate::webhook::{State, Webhook};
+use countersign_inbox::Schedule;
 
 /// How long the first attempt of a reordered delivery is held back at most.
 const HELD_BACK: Duration = Duration::from_secs(30);

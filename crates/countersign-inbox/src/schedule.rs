@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Exponential backoff with jitter, within a time window.
 ///
 /// ```
-/// use countersign_emulator::Schedule;
+/// use countersign_inbox::Schedule;
 /// use std::time::Duration;
 ///
 /// let schedule = Schedule::default();
@@ -20,6 +20,8 @@ pub struct Schedule {
     pub first: Duration,
     /// The factor by which each delay is longer than the one before.
     pub factor: f64,
+    /// The longest delay, before its random change. A receiver's `Retry-After` may be longer.
+    pub longest: Duration,
     /// The largest random change of a delay, as a fraction of it: 0.2 is 20 percent, up or down.
     pub jitter: f64,
     /// How long after its event a delivery is attempted.
@@ -29,7 +31,13 @@ pub struct Schedule {
 impl Default for Schedule {
     /// 10 s, doubled after each attempt, with 20 percent of jitter, for 24 h: 13 or 14 attempts.
     fn default() -> Self {
-        Self { first: Duration::from_secs(10), factor: 2.0, jitter: 0.2, window: Duration::from_hours(24) }
+        Self {
+            first: Duration::from_secs(10),
+            factor: 2.0,
+            longest: Duration::MAX,
+            jitter: 0.2,
+            window: Duration::from_secs(86_400),
+        }
     }
 }
 
@@ -38,8 +46,9 @@ impl Schedule {
     pub fn delay(&self, attempts: u32, chance: f64) -> Duration {
         let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
         let jitter = 1.0 + self.jitter * chance.clamp(0.0, 1.0).mul_add(2.0, -1.0);
-        let seconds = self.first.as_secs_f64() * self.factor.powi(exponent) * jitter;
-        // To the millisecond, like all emulated time.
+        let plain = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.longest.as_secs_f64());
+        let seconds = plain * jitter;
+        // To the millisecond, like all times that are stored.
         let delay = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
     }
@@ -94,8 +103,13 @@ fn format(duration: Duration) -> String {
 mod tests {
     use super::*;
 
-    const SCHEDULE: Schedule =
-        Schedule { first: Duration::from_secs(10), factor: 2.0, jitter: 0.2, window: Duration::from_hours(24) };
+    const SCHEDULE: Schedule = Schedule {
+        first: Duration::from_secs(10),
+        factor: 2.0,
+        longest: Duration::MAX,
+        jitter: 0.2,
+        window: Duration::from_secs(86_400),
+    };
 
     #[test]
     fn each_delay_is_twice_the_one_before_within_its_jitter() {
@@ -123,12 +137,20 @@ mod tests {
 
     #[test]
     fn a_receiver_that_asks_for_patience_gets_it_within_the_window() {
-        let next = |retry_after| SCHEDULE.next(1, Duration::from_hours(1), Some(retry_after), 0.5);
+        let next = |retry_after| SCHEDULE.next(1, Duration::from_secs(3600), Some(retry_after), 0.5);
         assert_eq!(next(Duration::from_secs(3)), Some(Duration::from_secs(3610)));
-        assert_eq!(next(Duration::from_hours(2)), Some(Duration::from_hours(3)));
-        assert_eq!(next(Duration::from_hours(23)), Some(Duration::from_hours(24)));
-        assert_eq!(next(Duration::from_hours(24)), None);
+        assert_eq!(next(Duration::from_secs(2 * 3600)), Some(Duration::from_secs(3 * 3600)));
+        assert_eq!(next(Duration::from_secs(23 * 3600)), Some(Duration::from_secs(24 * 3600)));
+        assert_eq!(next(Duration::from_secs(24 * 3600)), None);
         assert_eq!(next(Duration::MAX), None);
+    }
+
+    #[test]
+    fn a_delay_is_at_most_the_longest() {
+        let schedule = Schedule { longest: Duration::from_secs(60), ..SCHEDULE };
+        assert_eq!(schedule.delay(3, 0.5), Duration::from_secs(40));
+        assert_eq!(schedule.delay(4, 0.5), Duration::from_secs(60));
+        assert_eq!(schedule.delay(u32::MAX, 0.5), Duration::from_secs(60));
     }
 
     #[test]

@@ -1,0 +1,29 @@
+//! The contract of a durable inbox for verified webhooks.
+//!
+//! A receiver stores a verified message in its [`Inbox`] and responds at once. Workers lease its deliveries, forward
+//! them, and record the result: a success, a retry or a dead letter. Storing a message also records its id, so the inbox
+//! rejects duplicates.
+//!
+//! This crate has the contract, its types and the retry [`Schedule`]. It performs no I/O: the inbox itself comes from
+//! another crate, for example `countersign-sqlite`. With the feature `conformance`, the module `conformance` tests an
+//! inbox against the contract.
+
+#![deny(missing_docs)]
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod contract;
+mod delivery;
+mod error;
+mod filter;
+mod headers;
+mod message;
+mod schedule;
+
+pub use contract::{Enqueued, Inbox, Pending};
+pub use delivery::{Delivery, DeliveryId, Leased, Receipt, State};
+pub use error::InboxError;
+pub use filter::{Filter, Keep};
+pub use headers::{HeadersError, headers_from_bytes, headers_to_bytes};
+pub use message::{NewMessage, StoredMessage};
+pub use schedule::Schedule;

@@ -1,0 +1,244 @@
+//! A plain inbox in memory, with faults that can be chosen.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use countersign::clock::ClockReading;
+use countersign::replay::{ReplayKey, Settled};
+use countersign_inbox::{
+    Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt, State,
+    StoredMessage,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    ForgetsIds,
+    IgnoresSources,
+    DeliversToOneDestination,
+    AcceptsOldReceipts,
+    VoidsLateReceipts,
+    RetriesAtOnce,
+    LeasesDeadLetters,
+    KeepsAttempts,
+    RequeuesLeased,
+    NewestFirst,
+    IgnoresFilter,
+    ExpiresAll,
+    GrowsWithoutLimit,
+    TrustsTheWallClock,
+    WaitsForPolls,
+}
+
+pub(crate) struct Plain {
+    capacity: usize,
+    fault: Fault,
+    world: Mutex<World>,
+}
+
+#[derive(Default)]
+struct World {
+    ids: HashMap<(String, String), Instant>,
+    rows: Vec<Row>,
+    ids_given: u64,
+    numbers_given: u64,
+}
+
+struct Row {
+    delivery: Delivery,
+    message: StoredMessage,
+    due: Instant,
+    number: u64,
+}
+
+impl Plain {
+    pub(crate) fn new(capacity: usize, fault: Fault) -> Self {
+        Self { capacity, fault, world: Mutex::default() }
+    }
+
+    fn at(&self, now: ClockReading) -> Instant {
+        if self.fault == Fault::TrustsTheWallClock {
+            // An arbitrary origin that a day earlier does not underflow.
+            return now.monotonic + Duration::from_millis(now.wall.as_millis() / 1000);
+        }
+        now.monotonic
+    }
+
+    fn run<T: Send + 'static>(&self, act: impl FnOnce(&mut World) -> Result<T, InboxError>) -> Pending<T> {
+        let found = act(&mut self.world.lock().unwrap_or_else(PoisonError::into_inner));
+        Box::pin(std::future::ready(found))
+    }
+
+    fn settle(
+        &self,
+        receipt: &Receipt,
+        now: ClockReading,
+        change: impl FnOnce(&mut Row, Instant) + Send + 'static,
+    ) -> Pending<Settled> {
+        let (now, fault) = (self.at(now), self.fault);
+        let (id, number) = (receipt.delivery(), receipt.number());
+        self.run(|world| {
+            let valid = |row: &&mut Row| {
+                row.delivery.id == id
+                    && row.delivery.state == State::Leased
+                    && (row.number == number || fault == Fault::AcceptsOldReceipts)
+                    && (row.due > now || fault != Fault::VoidsLateReceipts)
+            };
+            let Some(row) = world.rows.iter_mut().find(valid) else { return Ok(Settled::Superseded) };
+            row.due = now;
+            change(row, now);
+            Ok(Settled::Recorded)
+        })
+    }
+}
+
+impl Inbox for Plain {
+    fn enqueue(&self, new: NewMessage, now: ClockReading) -> Pending<Enqueued> {
+        let (wall, now, fault, capacity) = (now.wall, self.at(now), self.fault, self.capacity);
+        let source = if fault == Fault::IgnoresSources { "" } else { new.message.key.source() };
+        let id = (source.to_owned(), new.message.key.message_id().as_str().to_owned());
+        self.run(|world| {
+            let known = world.ids.get(&id).is_some_and(|until| *until > now);
+            if known && fault != Fault::ForgetsIds {
+                return Ok(Enqueued::Duplicate);
+            }
+            if world.rows.len() >= capacity && fault != Fault::GrowsWithoutLimit {
+                return Err(InboxError::Full);
+            }
+            world.ids.insert(id, now + new.retain);
+            for destination in new.destinations() {
+                world.ids_given += 1;
+                let delivery = Delivery {
+                    id: DeliveryId::new(world.ids_given),
+                    key: new.message.key.clone(),
+                    event_type: new.message.event_type.clone(),
+                    destination: destination.clone(),
+                    state: State::Waiting,
+                    attempts: 0,
+                    since: wall,
+                    due: wall,
+                    last_error: None,
+                };
+                world.rows.push(Row { delivery, message: new.message.clone(), due: now, number: 0 });
+                if fault == Fault::DeliversToOneDestination {
+                    break;
+                }
+            }
+            Ok(Enqueued::Stored)
+        })
+    }
+
+    fn lease(&self, destination: &str, max: usize, lease: Duration, now: ClockReading) -> Pending<Vec<Leased>> {
+        let (now, fault) = (self.at(now), self.fault);
+        self.run(|world| {
+            let ended: &[State] =
+                if fault == Fault::LeasesDeadLetters { &[State::Done] } else { &[State::Done, State::Dead] };
+            let World { rows, numbers_given, .. } = world;
+            let mut due: Vec<_> = rows
+                .iter_mut()
+                .filter(|row| row.delivery.destination == destination && row.due <= now)
+                .filter(|row| !ended.contains(&row.delivery.state))
+                .collect();
+            due.sort_by_key(|row| row.due);
+            if fault == Fault::NewestFirst {
+                due.reverse();
+            }
+            let give = |row: &mut Row| {
+                *numbers_given += 1;
+                (row.number, row.due, row.delivery.state) = (*numbers_given, now + lease, State::Leased);
+                row.delivery.attempts += 1;
+                Leased {
+                    receipt: Receipt::new(row.delivery.id, row.number),
+                    attempt: row.delivery.attempts,
+                    since: row.delivery.since,
+                    message: row.message.clone(),
+                }
+            };
+            Ok(due.into_iter().take(max).map(give).collect())
+        })
+    }
+
+    fn acknowledge(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled> {
+        if self.fault == Fault::WaitsForPolls {
+            // The change is lost with the future.
+            return self.settle(&receipt, now, |_, _| {});
+        }
+        self.settle(&receipt, now, |row, _| row.delivery.state = State::Done)
+    }
+
+    fn retry(&self, receipt: Receipt, delay: Duration, error: &str, now: ClockReading) -> Pending<Settled> {
+        let (error, fault) = (error.to_owned(), self.fault);
+        self.settle(&receipt, now, move |row, now| {
+            row.due = if fault == Fault::RetriesAtOnce { now } else { now + delay };
+            (row.delivery.state, row.delivery.last_error) = (State::Waiting, Some(error));
+        })
+    }
+
+    fn dead_letter(&self, receipt: Receipt, error: &str, now: ClockReading) -> Pending<Settled> {
+        let error = error.to_owned();
+        self.settle(&receipt, now, |row, _| {
+            (row.delivery.state, row.delivery.last_error) = (State::Dead, Some(error));
+        })
+    }
+
+    fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {
+        let (wall, now, fault) = (now.wall, self.at(now), self.fault);
+        self.run(|world| {
+            let Some(row) = world.rows.iter_mut().find(|row| row.delivery.id == delivery) else { return Ok(false) };
+            if row.delivery.state == State::Leased && fault != Fault::RequeuesLeased {
+                return Ok(false);
+            }
+            (row.due, row.delivery.state, row.delivery.since) = (now, State::Waiting, wall);
+            if fault != Fault::KeepsAttempts {
+                row.delivery.attempts = 0;
+            }
+            Ok(true)
+        })
+    }
+
+    fn list(&self, filter: Filter) -> Pending<Vec<Delivery>> {
+        let fault = self.fault;
+        self.run(|world| {
+            let same = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+            let key = |row: &Row, source: &Option<String>, id: &Option<String>| {
+                let key: &ReplayKey = &row.message.key;
+                same(source, key.source()) && same(id, key.message_id().as_str())
+            };
+            let admits = |row: &&Row| {
+                fault == Fault::IgnoresFilter
+                    || filter.state.is_none_or(|state| state == row.delivery.state)
+                        && key(row, &filter.source, &filter.message_id)
+                        && same(&filter.destination, &row.delivery.destination)
+                        && same(&filter.event_type, row.message.event_type.as_deref().unwrap_or_default())
+                        && filter.received_from.is_none_or(|from| row.message.received >= from)
+                        && filter.received_before.is_none_or(|before| row.message.received < before)
+                        && filter.older_than.is_none_or(|newer| row.delivery.id < newer)
+            };
+            let rows = world.rows.iter().rev().filter(admits).take(filter.limit);
+            Ok(rows.map(|row| row.delivery.clone()).collect())
+        })
+    }
+
+    fn message(&self, delivery: DeliveryId) -> Pending<Option<StoredMessage>> {
+        self.run(|world| Ok(world.rows.iter().find(|row| row.delivery.id == delivery).map(|row| row.message.clone())))
+    }
+
+    fn expire(&self, keep: Keep, limit: usize, now: ClockReading) -> Pending<usize> {
+        let (now, fault) = (self.at(now), self.fault);
+        self.run(|world| {
+            let mut removed = 0;
+            world.rows.retain(|row| {
+                let keep = match row.delivery.state {
+                    State::Done => row.due + keep.done > now,
+                    State::Dead => row.due + keep.dead > now,
+                    State::Waiting | State::Leased => fault != Fault::ExpiresAll,
+                };
+                let keep = keep || removed == limit;
+                removed += usize::from(!keep);
+                keep
+            });
+            Ok(removed)
+        })
+    }
+}
