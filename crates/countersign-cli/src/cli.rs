@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{emulate, explain, jwks, secret, send, sign, verify};
+use crate::verbs::{emulate, explain, jwks, listen, secret, send, sign, verify};
 
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Verb {
     Send(send::Args),
     /// Emulates the sending side of Gemini API webhooks: API, jobs, retries, faults
     Emulate(Box<emulate::Args>),
+    /// Receives webhooks on this machine: verifies, shows and explains each of them
+    Listen(Box<listen::Args>),
     /// Verifies a captured request
     Verify(verify::Args),
     /// Explains why a captured request fails, by trying the usual mistakes
@@ -57,6 +59,7 @@ impl Verb {
             Self::Sign(args) => sign::run(&args, out),
             Self::Send(args) => send::run(args, out),
             Self::Emulate(args) => emulate::run(*args, out),
+            Self::Listen(args) => listen::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Explain(args) => explain::run(args, out),
         }

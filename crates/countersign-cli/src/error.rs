@@ -1,6 +1,7 @@
 //! Invalid arguments, unreadable files, and other failures that end a run with exit code 2.
 
 use std::io;
+use std::net::SocketAddr;
 
 use countersign::key::{KeySetError, PublicKeyError};
 use countersign::secret::SecretError;
@@ -70,6 +71,9 @@ pub(crate) enum Error {
     /// An argument is invalid.
     #[error("{name}: {problem}")]
     Argument { name: &'static str, problem: String },
+    /// An address cannot be listened on.
+    #[error("--listen: {address} cannot be listened on: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
     /// The emulator cannot start.
     #[error("{}", describe_start(.0))]
     Emulator(StartError),

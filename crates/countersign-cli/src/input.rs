@@ -40,6 +40,7 @@ pub(crate) fn name(path: &Path) -> String {
     if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
 }
 
-fn is_stdin(path: &Path) -> bool {
+/// Whether a path names stdin.
+pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }

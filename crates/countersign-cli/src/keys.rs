@@ -35,7 +35,7 @@ pub(crate) struct KeyArgs {
 }
 
 /// The given public keys, and the policy for tokens.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Trust {
     pinned: Vec<PublicKey>,
     set: Arc<KeySet>,

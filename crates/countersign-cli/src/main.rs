@@ -9,6 +9,7 @@ mod input;
 mod json;
 mod key_set;
 mod keys;
+mod listen;
 mod network;
 mod other_document;
 mod output;
@@ -16,9 +17,11 @@ mod post;
 mod progress;
 mod random;
 mod secrets;
+mod signals;
 mod signing;
 mod time;
 mod verbs;
+mod verdict;
 
 use clap::Parser as _;
 

@@ -5,66 +5,15 @@
 
 mod case;
 mod clock;
+mod diagnosis;
 mod finding;
 mod head;
 mod hints;
+mod report;
 mod scheme;
 mod search;
 mod secret;
 mod token;
 
 pub(crate) use case::Case;
-pub(crate) use finding::{Certainty, Finding};
-pub(crate) use search::Budget;
-pub(crate) use token::Token;
-
-use search::Found;
-
-/// The observations, most likely first.
-const OBSERVATIONS: &[fn(&Case) -> Option<Finding>] = &[
-    scheme::v1a,
-    scheme::v1,
-    token::delivery,
-    scheme::other_sender,
-    scheme::unknown_version,
-    secret::not_a_secret,
-    clock::milliseconds,
-    clock::too_new,
-    clock::too_old,
-    head::missing,
-];
-
-/// The findings, and how much was tried.
-#[derive(Debug)]
-pub(crate) struct Diagnosis {
-    /// Most likely first.
-    pub(crate) findings: Vec<Finding>,
-    /// How many signatures were computed, and how much of the budget that was.
-    pub(crate) budget: Budget,
-}
-
-/// Finds likely causes of a rejection.
-pub(crate) fn diagnose(case: &Case, budget: Budget) -> Diagnosis {
-    let found = search::search(case, &budget);
-    let is_matching = !matches!(found, Found::Nothing);
-    let mut findings = match found {
-        Found::Proved(findings) => findings,
-        Found::Authentic | Found::Nothing => Vec::new(),
-    };
-    let is_proved = !findings.is_empty();
-    let observed = OBSERVATIONS.iter().filter_map(|observe| observe(case));
-    findings.extend(observed.filter(|finding| !(is_proved && is_superseded(finding))));
-    if !is_matching {
-        findings.extend(hints::visible(case));
-    }
-    if findings.iter().all(|finding| finding.certainty != Certainty::Certain) {
-        findings.extend(hints::remaining(case));
-    }
-    findings.sort_by_key(|finding| finding.certainty);
-    Diagnosis { findings, budget }
-}
-
-/// Whether a proof says more than this observation.
-fn is_superseded(finding: &Finding) -> bool {
-    finding.certainty != Certainty::Certain && (secret::is_unreadable(finding) || head::is_missing(finding))
-}
+pub(crate) use report::Report;

@@ -10,7 +10,6 @@ use clap::ValueEnum;
 use countersign_emulator::{Config, Dynamic, Emulator, Faults, Schedule};
 use http::Uri;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
 use crate::exit::Outcome;
@@ -18,7 +17,7 @@ use crate::network::NetworkArgs;
 use crate::output::{self, Output};
 use crate::post;
 use crate::progress::Progress;
-use crate::time;
+use crate::{signals, time};
 
 const EXAMPLE: &str = "\
 Example: try a handler that listens on port 3000
@@ -116,7 +115,7 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
     let scale = config.time_scale;
     Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?.block_on(async {
         // Installed before the start is reported, so that a signal right after it is not missed.
-        let stop_signal = stop_signal()?;
+        let stop_signal = signals::stop()?;
         let lines = Mutex::new((Output::stdout(), Progress::new(std::io::stdout().is_terminal())));
         let observer = Arc::new(move |report: &_| {
             let (out, progress) = &mut *lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,18 +157,6 @@ fn introduction(emulator: &Emulator, scale: f64) -> String {
     let _ = writeln!(text, "  emit      curl {base}/_emulator/events:emit -d '{{\"type\":\"batch.succeeded\"}}'");
     let _ = writeln!(text, "  look      curl {base}/_emulator/deliveries");
     text
-}
-
-/// Resolves when the process gets SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 fn parse_url(text: &str) -> Result<Uri, String> {

@@ -3,6 +3,7 @@
 pub(crate) mod emulate;
 pub(crate) mod explain;
 pub(crate) mod jwks;
+pub(crate) mod listen;
 pub(crate) mod secret;
 pub(crate) mod send;
 pub(crate) mod sign;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
+use countersign::UnixTime;
 use countersign::clock::{Clock as _, SystemClock};
 use countersign::verifier::DEFAULT_TOLERANCE;
-use countersign::{Rejection, UnixTime, Verified, Verifier};
-use serde_json::{Value, json};
 
-use crate::capture::{Capture, CaptureArgs};
+use crate::capture::CaptureArgs;
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::keys::KeyArgs;
 use crate::network::NetworkArgs;
-use crate::output::{Output, shown};
+use crate::output::Output;
 use crate::secrets::SecretArgs;
+use crate::verdict::{self, verdict};
 use crate::{input, time};
 
 const EXAMPLE: &str = "\
@@ -78,48 +78,14 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
     let now = args.arrival.now();
     let verdict = verdict(&trusting, &args.capture.read()?, now);
     match &verdict {
-        _ if args.json => out.print_json(&as_json(&verdict))?,
-        Ok(verified) => out.print(&describe(verified, now))?,
+        _ if args.json => out.print_json(&verdict::as_json(&verdict))?,
+        Ok(verified) => out.print(&verdict::describe(verified, now))?,
         Err(rejection) => out.print(&format!(
             "rejected: {}\n  {rejection}\n  `countersign explain` with the same arguments looks for the cause\n",
             rejection.reason()
         ))?,
     }
     Ok(if verdict.is_ok() { Outcome::Done } else { Outcome::Rejected })
-}
-
-pub(crate) fn verdict(verifier: &Verifier, capture: &Capture, now: UnixTime) -> Result<Verified, Rejection> {
-    verifier.begin(&capture.headers, now)?.finish(capture.body.clone())
-}
-
-pub(crate) fn describe(verified: &Verified, now: UnixTime) -> String {
-    let event = verified.event_type();
-    let event = event.as_deref().map_or_else(|| "none: the body has no `type`".into(), shown);
-    format!(
-        "verified\n  scheme      {}\n  key         {}\n  message id  {}\n  timestamp   {}\n  event type  {event}\n",
-        verified.scheme(),
-        verified.key_label(),
-        verified.message_id(),
-        time::described(verified.timestamp().as_secs(), now),
-    )
-}
-
-pub(crate) fn as_json(verdict: &Result<Verified, Rejection>) -> Value {
-    match verdict {
-        Ok(verified) => json!({
-            "verdict": "verified",
-            "scheme": verified.scheme().as_str(),
-            "key": verified.key_label(),
-            "message_id": verified.message_id().as_str(),
-            "timestamp": verified.timestamp().as_secs(),
-            "event_type": verified.event_type(),
-        }),
-        Err(rejection) => json!({
-            "verdict": "rejected",
-            "reason": rejection.reason().as_str(),
-            "detail": rejection.to_string(),
-        }),
-    }
 }
 
 fn parse_tolerance(text: &str) -> Result<humantime::Duration, String> {

@@ -6,6 +6,7 @@ mod common;
 mod explain;
 mod explain_dynamic;
 mod jwks;
+mod listen;
 mod network;
 mod send;
 mod sign;
