@@ -1,5 +1,5 @@
 //! Shared helpers of this workspace's tests: signed deliveries, raw connections, a scripted backend, child
-//! processes, keys and certificates.
+//! processes, servers, keys and certificates.
 //!
 //! The published crates use it as a dev-dependency with a path and without a version, so Cargo leaves it out when it
 //! packages them.
@@ -10,6 +10,7 @@ pub mod backend;
 pub mod delivery;
 pub mod keys;
 pub mod process;
+pub mod redis_server;
 pub mod statuses;
 pub mod tls;
 pub mod wait;

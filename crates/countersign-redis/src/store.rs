@@ -1,0 +1,105 @@
+//! The store, as its callers see it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::clock::ClockReading;
+use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::builder::RedisStoreBuilder;
+use crate::pending::Pending;
+use crate::servers::{Connector, Servers};
+use crate::weakness::Weakness;
+use crate::worker::{self, Request, Settings};
+
+/// How many claims may wait for the server at once. Each claim is settled at most once, so this limits all calls.
+const MAX_CLAIMS: usize = 4_096;
+
+/// Remembers messages in Redis or Valkey.
+///
+/// All receivers with the same servers and the same [prefix](RedisStoreBuilder::prefix) share the ids. The store works
+/// with any runtime, or without one: a thread of its own does the I/O. Its copies share that thread.
+#[derive(Clone)]
+pub struct RedisStore {
+    requests: UnboundedSender<Request>,
+    claims: Arc<Semaphore>,
+    retain: Duration,
+}
+
+impl RedisStore {
+    /// A store in one server: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Servers::Single(url.into()))
+    }
+
+    /// A store in the server that the sentinels at these addresses name as `master`. The user, the password and the
+    /// database of the first address are used for that server, not for the sentinels.
+    pub fn sentinels<U: Into<String>>(
+        master: impl Into<String>,
+        urls: impl IntoIterator<Item = U>,
+    ) -> RedisStoreBuilder {
+        let urls = urls.into_iter().map(Into::into).collect();
+        RedisStoreBuilder::new(Servers::Sentinels { master: master.into(), urls })
+    }
+
+    /// A store in a cluster. The addresses of some of its nodes are enough.
+    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Servers::Cluster(urls.into_iter().map(Into::into).collect()))
+    }
+
+    pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Self> {
+        let retain = settings.retain;
+        let requests = worker::start(connector, settings)?;
+        Ok(Self { requests, claims: Arc::new(Semaphore::new(MAX_CLAIMS)), retain })
+    }
+
+    /// Asks the server for settings with which it can forget ids early. Call it at the start of the program and log
+    /// what it returns. It fails if the server cannot be reached.
+    pub fn check(&self) -> Pending<Vec<Weakness>> {
+        let (reply, pending) = Pending::new();
+        self.send(Request::Check { reply });
+        pending
+    }
+
+    /// Without the worker, the reply is dropped, and the caller gets an error.
+    fn send(&self, request: Request) {
+        let _ = self.requests.send(request);
+    }
+}
+
+impl ReplayStore for RedisStore {
+    type Claiming = Pending<Claim>;
+    type Confirming = Pending<Settled>;
+
+    fn claim(&self, key: ReplayKey, lease: Duration, _: ClockReading) -> Self::Claiming {
+        let Ok(permit) = Arc::clone(&self.claims).try_acquire_owned() else {
+            return Pending::failed(StoreError::unavailable("too many claims are waiting for Redis"));
+        };
+        let (reply, pending) = Pending::new();
+        self.send(Request::Claim { key, lease, reply, permit });
+        pending
+    }
+
+    fn confirm(&self, token: ClaimToken, _: ClockReading) -> Self::Confirming {
+        let (reply, pending) = Pending::new();
+        self.send(Request::Confirm { token, reply });
+        pending
+    }
+
+    fn release(&self, token: ClaimToken) {
+        self.send(Request::Release { token });
+    }
+
+    fn retain(&self) -> Option<Duration> {
+        Some(self.retain)
+    }
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisStore").field("retain", &self.retain).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! The store against real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its case has to fail")]
+
+mod cluster;
+mod contract;
+mod failures;
+mod fleet;
+mod support;
+mod tls;
+mod weakness;
