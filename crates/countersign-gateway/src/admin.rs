@@ -16,12 +16,13 @@ use crate::commands::{self, Commands};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::source_keys::Awaited;
+use crate::upstream::Upstreams;
 
 /// The admin listener.
 pub struct Admin {
     shown: Arc<ArcSwap<Shown>>,
     lifecycle: Lifecycle,
-    /// Whether all key sets had arrived once. A source that is added later must not take the others out of service.
+    /// Whether everything had arrived once. A source or route that is added later must not take the others out of service.
     has_been_ready: AtomicBool,
     clock: Arc<dyn Clock>,
 }
@@ -32,6 +33,8 @@ pub struct Shown {
     pub metrics: Arc<Metrics>,
     /// The key sets without which a source can verify nothing.
     pub awaited: Vec<Awaited>,
+    /// The name and the upstreams of each route.
+    pub routes: Vec<(String, Arc<Upstreams>)>,
 }
 
 impl Admin {
@@ -64,13 +67,12 @@ impl Admin {
             return (StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n").into_response();
         }
         let shown = self.shown.load();
-        let missing: Vec<_> = shown.awaited.iter().filter(|awaited| !awaited.has_come()).collect();
+        let missing = shown.missing();
         if missing.is_empty() || self.has_been_ready.load(Ordering::Relaxed) {
             self.has_been_ready.store(true, Ordering::Relaxed);
-            return "ready\n".into_response();
+            return format!("ready\n{missing}").into_response();
         }
-        let sources: Vec<_> = missing.iter().map(|awaited| format!("`{}`", awaited.source())).collect();
-        (StatusCode::SERVICE_UNAVAILABLE, format!("no key set yet for {}\n", sources.join(", "))).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
     }
 
     fn metrics(&self) -> Response {
@@ -80,6 +82,21 @@ impl Admin {
             }
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }
+    }
+}
+
+impl Shown {
+    /// What has not arrived, a line for each kind. Often empty.
+    fn missing(&self) -> String {
+        let sources = self.awaited.iter().filter(|awaited| !awaited.has_come());
+        let sources: Vec<_> = sources.map(|awaited| format!("`{}`", awaited.source())).collect();
+        let routes = self.routes.iter().filter(|(_, upstreams)| upstreams.count() == 0);
+        let routes: Vec<_> = routes.map(|(route, upstreams)| format!("{route} ({})", upstreams.names())).collect();
+        let line = |what: &str, missing: &[String]| match missing {
+            [] => String::new(),
+            missing => format!("{what} {}\n", missing.join(", ")),
+        };
+        line("no key set yet for", &sources) + &line("no address of an upstream for", &routes)
     }
 }
 

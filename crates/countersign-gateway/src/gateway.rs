@@ -194,10 +194,7 @@ impl Served {
 impl Route {
     fn new(route: &LiveRoute, budget: &BodyBudget, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
         let LiveRoute { config: route, source, upstreams, set_headers } = route;
-        let ledger = ledger.route(match &route.host {
-            Some(host) => format!("{host}{}", route.path),
-            None => route.path.to_string(),
-        });
+        let ledger = ledger.route(route.name());
         let timeouts = Timeouts {
             connect: route.connect_timeout(),
             response: route.upstream_timeout,
@@ -210,7 +207,8 @@ impl Route {
         };
         let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
         let latency = ledger.metrics().upstream.clone();
-        let forward = Forward::new(Arc::clone(upstreams), timeouts, changes, places.clone(), in_flight, latency);
+        let forward =
+            Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency);
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_request(move |head| {

@@ -19,7 +19,7 @@
 //!
 //! # Inside
 //!
-//! Pingora provides the process: one runtime per core, start and shutdown, and health checks of the upstreams. On each
+//! Pingora provides the process: one runtime per core, start and shutdown. On each
 //! accepted stream, hyper serves the connection. Each request goes through the same Tower layer that a Rust service
 //! installs, around a service that forwards it. The modules that do this are hidden: they are for the binary and its tests,
 //! and change without notice.

@@ -84,7 +84,8 @@ impl Exchange {
 fn shown(state: &State) -> Shown {
     let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
-    Shown { metrics: Arc::clone(&state.metrics), awaited: awaited.collect() }
+    let routes = state.routes.iter().map(|route| (route.config.name(), Arc::clone(&route.upstreams)));
+    Shown { metrics: Arc::clone(&state.metrics), awaited: awaited.collect(), routes: routes.collect() }
 }
 
 fn scope(state: &State) -> Scope {

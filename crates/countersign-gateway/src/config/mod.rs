@@ -6,6 +6,7 @@
 
 mod addresses;
 mod admin_token;
+mod balancing;
 mod capacity;
 mod document;
 mod duration;
@@ -47,6 +48,7 @@ use serde::Deserialize;
 
 pub use addresses::{AddressSpec, UpstreamSpec};
 pub use admin_token::AdminTokenSpec;
+pub use balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 pub use capacity::Capacity;
 pub(crate) use document::Document;
 pub(crate) use error::Problem;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{UpstreamSpec, identity};
+use super::balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 use super::error::Problem;
 use super::events::Events;
 use super::hide::is_like_a_secret;
@@ -41,10 +42,19 @@ pub struct Route {
     /// The name of the source that verifies requests.
     pub source: String,
     /// The backends, at least one. If they have a path, like `http://127.0.0.1:3000/hooks`, it stands before that of each
-    /// request, and must be the same for all. Requests go to each in turn. With two or more, backends that do not accept connections
-    /// are skipped.
+    /// request, and must be the same for all. Requests go to each in turn. With two or more addresses, those that fail their
+    /// health check and those that keep failing are skipped.
     #[schemars(length(min = 1))]
     pub upstream: Vec<UpstreamSpec>,
+    /// How the upstreams are checked. Default: with two or more addresses, whether they accept a connection, every second.
+    pub health_check: Option<HealthCheckSpec>,
+    /// When an upstream that keeps failing is left out. Only with two or more addresses, and never all of them.
+    #[serde(default)]
+    pub eject: EjectSpec,
+    /// When a request is sent to another upstream: "unsent" if nothing of it was sent, "idempotent" also once if it got no
+    /// response. Default: "unsent".
+    #[serde(default)]
+    pub retry: RetrySpec,
     /// The beginning of the route's path that is left out in requests to the backends, like "/hooks". If an upstream has a
     /// path, that stands in its place. Default: nothing is left out.
     #[serde(default, deserialize_with = "targets::strip_prefix")]
@@ -79,7 +89,7 @@ pub struct Route {
     #[schemars(schema_with = "duration::schema")]
     pub body_timeout: Duration,
     /// How long a backend may take until the head of its response, and between two parts of its body. It must not be longer
-    /// than the `lease` of the source. Default: 30 s.
+    /// than the `lease` of the source, or half of it with `retry = "idempotent"`. Default: 30 s.
     #[serde(default = "default_upstream_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub upstream_timeout: Duration,
@@ -184,6 +194,19 @@ impl Route {
         self.upstream.first().map_or("", |upstream| upstream.path.as_str())
     }
 
+    /// Its host, if it has one, and its path, for metrics and logs.
+    pub fn name(&self) -> String {
+        match &self.host {
+            Some(host) => format!("{host}{}", self.path),
+            None => self.path.to_string(),
+        }
+    }
+
+    /// The keys that decide which upstream gets a request.
+    pub fn balancing(&self) -> BalancingSpec {
+        BalancingSpec { upstream: self.upstream.clone(), eject: self.eject, health_check: self.health_check.clone() }
+    }
+
     /// What is done with a verified request whose event type cannot be read.
     pub fn untyped(&self) -> Untyped {
         self.untyped.map_or(Untyped::Forward, Untyped::from)
@@ -210,6 +233,10 @@ impl Route {
             warnings.push(Problem::at(&at.key("forward_headers").entry(position), message));
         }
         self.check_upstreams(&at.key("upstream"), warnings);
+        self.eject.check(&at.key("eject"))?;
+        if let Some(health_check) = &self.health_check {
+            health_check.check(&at.key("health_check"), warnings)?;
+        }
         limits::warn_of_memory(&at.key("body_limit"), self.body_limit, warnings);
         limits::warn_of_small_body(&at.key("body_limit"), self.body_limit, warnings);
         if is_like_a_secret(&self.path.to_string()) {
@@ -256,6 +283,14 @@ impl Route {
                 self.source
             );
             return Err(Problem::at_first([at.key("upstream_timeout"), at.key("source")], message));
+        }
+        if self.retry == RetrySpec::Idempotent && lease < 2 * upstream_timeout {
+            let message = format!(
+                "with `retry = \"idempotent\"`, two upstreams may take {upstream_timeout:?} each, but the lease of the \
+                 source `{}` ends after {lease:?}: use a shorter time here, or a longer lease",
+                self.source
+            );
+            return Err(Problem::at_first([at.key("upstream_timeout"), at.key("retry")], message));
         }
         let connect_timeout = self.connect_timeout();
         if connect_timeout > upstream_timeout {

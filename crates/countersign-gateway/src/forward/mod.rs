@@ -8,6 +8,8 @@
 //!   all cases the server has not read the request. A server that read it and then crashed looks the same, so a
 //!   backend may see the same message twice, with the same `webhook-id`. Retries of the sender can cause that as well.
 //!
+//! - Once, to another upstream, if it got no response, on a route with `retry = "idempotent"`.
+//!
 //! In all other cases the request is not sent again. After a byte of a response, or if a new connection was closed, the
 //! backend may have handled the delivery. Then the sender gets 502, the claim is released, and the sender may retry.
 
@@ -56,8 +58,9 @@ pub use places::Places;
 use request::Outgoing;
 pub use target::PathChange;
 
+use crate::config::RetrySpec;
 use crate::trust::{Opened, SetHeaders};
-use crate::upstream::{Upstream, Upstreams};
+use crate::upstream::{Upstream, UpstreamResult, Upstreams};
 
 /// The body of a response: the backend's, or a problem document.
 pub type Body = Either<UpstreamBody, Full<Bytes>>;
@@ -92,7 +95,8 @@ pub struct Forward {
 }
 
 struct Target {
-    upstreams: Arc<dyn Upstreams>,
+    upstreams: Arc<Upstreams>,
+    retry: RetrySpec,
     timeouts: Timeouts,
     changes: Changes,
     places: Places,
@@ -102,16 +106,18 @@ struct Target {
 
 impl Forward {
     /// Forwards to `upstreams`, over at most as many connections as there are `places`. Requests are sent with
-    /// these `changes`. Requests beyond the limit of `in_flight` are not sent. The time until the head of each response is recorded in `latency`.
+    /// these `changes`, and sent again as `retry` says. Requests beyond the limit of `in_flight` are not sent. The time
+    /// until the head of each response is recorded in `latency`.
     pub fn new(
-        upstreams: Arc<dyn Upstreams>,
+        upstreams: Arc<Upstreams>,
+        retry: RetrySpec,
         timeouts: Timeouts,
         changes: Changes,
         places: Places,
         in_flight: InFlight,
         latency: Histogram,
     ) -> Self {
-        Self { route: Arc::new(Target { upstreams, timeouts, changes, places, in_flight, latency }) }
+        Self { route: Arc::new(Target { upstreams, retry, timeouts, changes, places, in_flight, latency }) }
     }
 }
 
@@ -151,7 +157,7 @@ impl Target {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
         let outgoing = Outgoing { changes: &self.changes, head, verified, path, body };
         let started = SystemClock.instant();
-        let outcome = self.send(&outgoing, after(self.timeouts.response)).await;
+        let outcome = self.send(&outgoing).await;
         self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
         let (head, connection, upstream) = outcome?;
         let Head { parts, body, persists } = head;
@@ -164,16 +170,41 @@ impl Target {
         Ok(Response::from_parts(parts, body))
     }
 
-    /// Tries one upstream after another, until one may have seen the request.
-    async fn send(&self, outgoing: &Outgoing<'_>, deadline: Instant) -> Result<Exchanged, Failure> {
+    /// Sends the request, and once more to another upstream if the route allows that.
+    async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Exchanged, Failure> {
         let mut tries = Tries::default();
+        match self.send_once(outgoing, &mut tries).await {
+            Err(failure) if self.may_repeat(failure, &tries) => {
+                tries.is_repeat = true;
+                self.send_once(outgoing, &mut tries).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether a request that may have been sent is sent to an upstream that was not tried.
+    fn may_repeat(&self, failure: Failure, tries: &Tries) -> bool {
+        self.retry == RetrySpec::Idempotent
+            && matches!(failure, Failure::Timeout | Failure::Unreachable)
+            && tries.failed.len() < self.upstreams.count()
+    }
+
+    /// Tries one upstream after another, until one may have seen the request.
+    async fn send_once(&self, outgoing: &Outgoing<'_>, tries: &mut Tries) -> Result<Exchanged, Failure> {
+        let (message, deadline) = (outgoing.message(), after(self.timeouts.response));
         loop {
-            let upstream = self.upstreams.next(&tries.failed).ok_or(Failure::Unreachable)?;
+            let upstream = self.upstreams.next(message, &tries.failed).ok_or(Failure::Unreachable)?;
             let error = match self.try_upstream(&upstream, outgoing, deadline, &mut tries.is_repeat).await {
-                Ok((head, connection)) => return Ok((head, connection, upstream)),
+                Ok((head, connection)) => {
+                    self.upstreams.record(&upstream, message, UpstreamResult::Response(head.parts.status));
+                    return Ok((head, connection, upstream));
+                }
                 Err(error) => error,
             };
             report::no_response(&upstream, &error);
+            if let Some(result) = error.result() {
+                self.upstreams.record(&upstream, message, result);
+            }
             tries.failed.push(upstream);
             if !error.is_unsent() || tries.failed.len() >= self.upstreams.count() {
                 return Err(error.failure());
@@ -216,7 +247,7 @@ type Exchanged = (Head, Connection, Arc<Upstream>);
 /// The attempts for one request.
 #[derive(Default)]
 struct Tries {
-    /// The upstreams that have not seen the request.
+    /// The upstreams that did not respond.
     failed: Vec<Arc<Upstream>>,
     /// Whether a backend may have seen the request. From then on, only new connections are used.
     is_repeat: bool,
@@ -238,6 +269,17 @@ impl TryError {
             Self::Connect(_) => true,
             Self::Exchange(error) => error.is_unsent(),
             Self::TooSlow(_) => false,
+        }
+    }
+
+    /// What became of the request. `None` if that is not due to the upstream.
+    fn result(&self) -> Option<UpstreamResult> {
+        match self.failure() {
+            Failure::Unreachable if matches!(self, Self::Connect(_)) => Some(UpstreamResult::ConnectFailed),
+            Failure::Unreachable => Some(UpstreamResult::Closed),
+            Failure::Malformed => Some(UpstreamResult::Malformed),
+            Failure::Timeout => Some(UpstreamResult::Timeout),
+            Failure::Busy | Failure::OverCapacity | Failure::PathTooLong | Failure::Status(_) => None,
         }
     }
 

@@ -25,6 +25,11 @@ pub(super) struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
+    /// The id of the message.
+    pub(super) fn message(&self) -> &[u8] {
+        self.verified.message_id().as_str().as_bytes()
+    }
+
     /// Writes the head in the format of HTTP/1.1, from its first line to the empty one.
     pub(super) fn write_head(&self, upstream: &Upstream, out: &mut Vec<u8>) {
         out.extend_from_slice(b"POST ");

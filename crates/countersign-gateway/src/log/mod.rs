@@ -26,10 +26,10 @@ use throttle::Throttle;
 /// How often suppressed requests are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// Pingora logs its own start and stop at `info`, but the gateway logs them itself.
-const DEFAULT_FILTER: &str = "info,pingora_core=warn,pingora_load_balancing=warn";
+const DEFAULT_FILTER: &str = "info,pingora_core=warn";
 
 /// The crates that log events.
-const TARGETS: [&str; 16] = [
+const TARGETS: [&str; 15] = [
     "countersign",
     "countersign_client",
     "countersign_gateway",
@@ -41,7 +41,6 @@ const TARGETS: [&str; 16] = [
     "mio",
     "pingora",
     "pingora_core",
-    "pingora_load_balancing",
     "rustls",
     "tokio",
     "tower",

@@ -1,6 +1,7 @@
 //! The counters and histograms of the gateway, for Prometheus.
 
 mod key_sets;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::log::Log;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
 use crate::state::source::Source;
+use crate::upstream::{UpstreamCounts, Upstreams};
+use upstreams::UpstreamGauges;
 
 /// All metrics of `/metrics`.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ pub struct Counts {
     upstream: Family<RouteLabels, Histogram, Buckets>,
     expired_secret: Family<RouteLabels, Counter>,
     in_flight: Family<RouteLabels, Gauge<i64, AtomicI64>>,
+    upstreams: UpstreamCounts,
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
     accelerated: Counter,
@@ -72,6 +76,7 @@ impl Default for Counts {
             upstream: Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 }),
             expired_secret: Family::default(),
             in_flight: Family::default(),
+            upstreams: UpstreamCounts::default(),
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
             accelerated: Counter::default(),
@@ -140,19 +145,19 @@ impl MetricConstructor<Histogram> for Buckets {
 
 impl Metrics {
     /// Creates metrics with gauges for the stores and key sets of these sources, for the memory of requests,
-    /// and for the connections of the webhook listeners. Counters continue from those of `previous`.
+    /// and for the connections of the webhook listeners, and with these counters.
     pub fn new(
         sources: &BTreeMap<String, Arc<Source>>,
         body_budget: BodyBudget,
         connections: Arc<Slots>,
-        previous: Option<&Self>,
+        counts: Counts,
     ) -> Self {
         let labels = |source: &String| SourceLabels { source: source.clone() };
         let stores = sources.iter().map(|(name, source)| (labels(name), Arc::clone(&source.store))).collect();
         let sets = sources.iter().filter_map(|(name, source)| Some((labels(name), source.keys.remote_set()?.clone())));
         let mut metrics = Self {
             registry: Registry::with_prefix("countersign"),
-            counts: previous.map(|previous| previous.counts.clone()).unwrap_or_default(),
+            counts,
             claims_held: Family::default(),
             ids_remembered: Family::default(),
             store_capacity: Family::default(),
@@ -192,6 +197,8 @@ impl Metrics {
         );
         let in_flight = "Requests of the route that are at its backends, until the end of the response";
         registry.register("in_flight", in_flight, self.counts.in_flight.clone());
+        let help = "Requests to the upstream, by the status of the response or the kind of the failure";
+        registry.register("upstream_requests", help, self.counts.upstreams.family());
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
         registry.register("ids_remembered", "Ids that take up room in the replay store", self.ids_remembered.clone());
         registry.register("store_capacity", "Ids that the replay store has room for", self.store_capacity.clone());
@@ -226,6 +233,11 @@ impl Metrics {
         if !sets.is_empty() {
             registry.register_collector(Box::new(KeySets(sets)));
         }
+    }
+
+    /// Adds the numbers of addresses of these upstreams, and of those that are not used.
+    pub fn show_upstreams(&mut self, upstreams: Vec<Arc<Upstreams>>) {
+        self.registry.register_collector(Box::new(UpstreamGauges(upstreams)));
     }
 
     /// Adds the numbers of dropped and suppressed lines of this log.
@@ -284,6 +296,11 @@ impl Counts {
     /// Counts a request.
     pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
         self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
+    }
+
+    /// The counters of upstreams.
+    pub fn upstreams(&self) -> &UpstreamCounts {
+        &self.upstreams
     }
 
     /// The number of requests that the accelerator served.

@@ -1,6 +1,5 @@
 //! The process: Pingora's runtimes, the listeners that run on them, and the shutdown. Only this module uses Pingora.
 
-mod balancer;
 mod files;
 mod follow;
 mod key_sets;
@@ -10,6 +9,7 @@ mod service_manager;
 mod signals;
 mod sockets;
 mod stop;
+mod upstreams;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,15 +24,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, ConfigError, ListenAddress, ListenSpec, UpstreamSpec};
+use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
 use crate::serve::{MAX_HEAD, Preamble, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
-use crate::upstream::Upstreams;
-use balancer::{Balancer, Watch};
+use crate::upstream;
 use files::Allowed;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
@@ -40,6 +39,7 @@ use reloader::Reloader;
 use service_manager::ServiceManager;
 use sockets::{Opener, Passed, SocketFile};
 use stop::{AdminEnd, Stop};
+use upstreams::Watch;
 
 pub use signals::survive_file_size_limit;
 
@@ -50,13 +50,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let limit = files::raise_limit();
     let allowed = files::connections(config.server.max_connections, limit, config.server.threads())?;
     let slots = Slots::new(allowed.max_connections);
-    let mut balancers: Vec<Arc<Balancer>> = Vec::new();
-    let balance = &mut |upstreams: &[UpstreamSpec]| {
-        let balancer = Balancer::new(upstreams.iter().map(|upstream| upstream.authority.clone()));
-        balancers.push(Arc::clone(&balancer));
-        balancer as Arc<dyn Upstreams>
-    };
-    let surroundings = Surroundings { slots: &slots, log, balance };
+    let surroundings = Surroundings { slots: &slots, log };
     let state = State::build(config, None, surroundings).map_err(ServerError::Config)?;
     if let Some(warning) = &allowed.warning {
         tracing::warn!("{warning}");
@@ -71,7 +65,6 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     runtime.block_on(async { signals::ignore_user_signals() }).map_err(ServerError::Thread)?;
     let parts = Parts {
         state,
-        balancers,
         slots,
         allowed,
         reload,
@@ -105,7 +98,6 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
 /// The parts that are built before the process starts.
 struct Parts {
     state: State,
-    balancers: Vec<Arc<Balancer>>,
     slots: Arc<Slots>,
     allowed: Allowed,
     reload: Reload,
@@ -129,7 +121,7 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<Built, ServerError> {
-    let Parts { state, balancers, slots, allowed, reload, lifecycle, admin: admin_end, manager } = parts;
+    let Parts { state, slots, allowed, reload, lifecycle, admin: admin_end, manager } = parts;
     let started = config;
     let config = &started.server;
     let (threads, timeouts) = (config.threads(), config.timeouts());
@@ -171,7 +163,7 @@ fn build(
     let admin = admin.map(|address| Ok((address, open_admin(address)?))).transpose()?;
     let socket_files = opener.finish();
     // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
-    runtime.block_on(balancer::resolve(&balancers));
+    runtime.block_on(upstream::resolve(state.upstreams()));
 
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
     if config.accelerate {
@@ -205,7 +197,7 @@ fn build(
         server.add_service(listener.until(admin_end.token));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
-    let (balancers, followed) = watch::channel(balancers);
+    let (upstreams, followed) = watch::channel(state.upstreams());
     let mut watch = background_service("upstreams", Watch(followed));
     watch.threads = Some(1);
     server.add_service(watch);
@@ -215,7 +207,7 @@ fn build(
     server.add_service(refresh);
     server.bootstrap();
     let reloader =
-        Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, balancers, key_sets, manager };
+        Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, upstreams, key_sets, manager };
     Ok(Built { server, reloader, _socket_files: socket_files })
 }
 

@@ -6,16 +6,15 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
-use super::balancer::{self, Balancer};
 use super::service_manager::ServiceManager;
-use crate::config::{Config, ConfigError, UpstreamSpec};
+use crate::config::{Config, ConfigError};
 use crate::log::Log;
 use crate::reload::{Outcome, Requests};
 use crate::serve::Slots;
 use crate::services::Exchange;
 use crate::source_keys::RemoteSet;
 use crate::state::{State, Surroundings};
-use crate::upstream::Upstreams;
+use crate::upstream::{self, Upstreams};
 
 /// How long a reload waits for key sets that it adds.
 const FIRST_FETCH: Duration = Duration::from_secs(5);
@@ -29,8 +28,8 @@ pub(super) struct Reloader {
     pub(super) slots: Arc<Slots>,
     pub(super) log: Log,
     pub(super) exchange: Exchange,
-    /// The balancers that have background tasks.
-    pub(super) balancers: watch::Sender<Vec<Arc<Balancer>>>,
+    /// The upstreams that have background tasks.
+    pub(super) upstreams: watch::Sender<Vec<Arc<Upstreams>>>,
     /// The key sets that have background tasks.
     pub(super) key_sets: watch::Sender<Vec<RemoteSet>>,
     pub(super) manager: ServiceManager,
@@ -76,28 +75,27 @@ impl Reloader {
     /// Changes nothing if it fails.
     async fn try_reload(&mut self) -> Result<Vec<String>, ConfigError> {
         let config = Config::load(self.started.file())?.for_running(&self.started)?;
-        let mut added: Vec<Arc<Balancer>> = Vec::new();
-        let balance = &mut |upstreams: &[UpstreamSpec]| {
-            let balancer = Balancer::new(upstreams.iter().map(|upstream| upstream.authority.clone()));
-            added.push(Arc::clone(&balancer));
-            balancer as Arc<dyn Upstreams>
-        };
-        let surroundings = Surroundings { slots: &self.slots, log: &self.log, balance };
+        let surroundings = Surroundings { slots: &self.slots, log: &self.log };
         let mut next = State::build(&config, Some(&self.state), surroundings)?;
         // Before the first request needs them.
-        tokio::join!(balancer::resolve(&added), fetch(new_sets(&self.state.key_sets, &next.key_sets)));
+        tokio::join!(
+            upstream::resolve(new_upstreams(&self.state, &next)),
+            fetch(new_sets(&self.state.key_sets, &next.key_sets))
+        );
         let mut warnings: Vec<_> = config.warnings.iter().chain(&next.warnings).map(ToString::to_string).collect();
         warnings.extend(forgetful(&self.state, &next));
         self.exchange.put(&next);
         next.keep_listeners(&self.state);
-        self.balancers.send_modify(|known| {
-            added.splice(0..0, known.drain(..));
-            *known = balancer::in_use(added, &next.routes);
-        });
+        self.upstreams.send_replace(next.upstreams());
         self.key_sets.send_replace(next.key_sets.clone());
         self.state = next;
         Ok(warnings)
     }
+}
+
+fn new_upstreams(previous: &State, next: &State) -> Vec<Arc<Upstreams>> {
+    let known = previous.upstreams();
+    next.upstreams().into_iter().filter(|new| !known.iter().any(|known| Arc::ptr_eq(known, new))).collect()
 }
 
 fn new_sets(known: &[RemoteSet], wanted: &[RemoteSet]) -> Vec<RemoteSet> {

@@ -14,7 +14,7 @@ use countersign_tower::BodyBudget;
 
 use crate::admin_token::AdminToken;
 use crate::config::{
-    Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, UpstreamSpec, Warning,
+    BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, Warning,
 };
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -59,7 +59,7 @@ pub struct LiveRoute {
     /// The source that verifies its requests.
     pub source: Arc<Source>,
     /// Its backends.
-    pub upstreams: Arc<dyn Upstreams>,
+    pub upstreams: Arc<Upstreams>,
     /// The headers that its backends get.
     pub set_headers: SetHeaders,
 }
@@ -71,17 +71,16 @@ impl fmt::Debug for LiveRoute {
 }
 
 /// The parts of the process that the state uses.
+#[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The connections of the webhook listeners.
     pub slots: &'a Arc<Slots>,
     /// The log.
     pub log: &'a Log,
-    /// Resolves the names of backends, and checks their health.
-    pub balance: &'a mut dyn FnMut(&[UpstreamSpec]) -> Arc<dyn Upstreams>,
 }
 
-/// The backends that are already set up. Routes with the same list of backends share them.
-type Balanced = (Vec<UpstreamSpec>, Arc<dyn Upstreams>);
+/// Upstreams that are set up. Routes with the same settings share them.
+type Balanced = (BalancingSpec, Arc<Upstreams>);
 
 impl State {
     /// Reads the secrets and certificates that `config` names, and builds everything that runs. Nothing is fetched yet.
@@ -98,7 +97,8 @@ impl State {
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
         let Parts { headers, sources, sets, tls, admin_token, warnings } = Parts::build(config, previous)?;
-        let Surroundings { slots, log, balance } = surroundings;
+        let Surroundings { slots, log } = surroundings;
+        let counts = previous.map(|state| state.metrics.counts().clone()).unwrap_or_default();
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
         for ((position, route), set_headers) in config.routes.iter().enumerate().zip(headers) {
             let source = sources.get(&route.source).ok_or_else(|| {
@@ -106,19 +106,20 @@ impl State {
                 config.document().error(Problem::at(&KeyPath::route(position).key("source"), message))
             })?;
             let mut known = balanced.iter().chain(previous.iter().flat_map(|state| &state.balanced));
-            let kept = known.find(|(specs, _)| *specs == route.upstream).map(|(_, kept)| Arc::clone(kept));
-            let upstreams = kept.unwrap_or_else(|| balance(&route.upstream));
-            if !balanced.iter().any(|(specs, _)| *specs == route.upstream) {
-                balanced.push((route.upstream.clone(), Arc::clone(&upstreams)));
+            let spec = route.balancing();
+            let kept = known.find(|(other, _)| *other == spec).map(|(_, kept)| Arc::clone(kept));
+            let upstreams = kept.unwrap_or_else(|| Arc::new(Upstreams::new(&spec, counts.upstreams())));
+            if !balanced.iter().any(|(other, _)| *other == spec) {
+                balanced.push((spec, Arc::clone(&upstreams)));
             }
             routes.push(LiveRoute { config: route.clone(), source: Arc::clone(source), upstreams, set_headers });
         }
         let limit = config.body_budget();
         let budget = previous.map(|state| state.budget.clone()).filter(|budget| budget.capacity() == limit);
         let budget = budget.unwrap_or_else(|| BodyBudget::new(limit));
-        let counted = previous.map(|state| &*state.metrics);
-        let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counted);
+        let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counts);
         metrics.show_log(log);
+        metrics.show_upstreams(balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect());
         let key_sets = sets.all();
         let trusted_proxies = config.server.trusted_proxies();
         Ok(Self {
@@ -134,6 +135,11 @@ impl State {
             sets,
             balanced,
         })
+    }
+
+    /// The upstreams of all routes, each once.
+    pub fn upstreams(&self) -> Vec<Arc<Upstreams>> {
+        self.balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect()
     }
 
     /// Gives the certificates that this state has read to the listeners of the `previous` one, which go on.

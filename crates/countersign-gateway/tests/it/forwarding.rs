@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::common::{Peer, SECRET, Upstream, Wire, delivery, soon};
 use countersign::{MessageId, Verifier};
+use countersign_gateway::config::{BalancingSpec, EjectSpec, RetrySpec, UpstreamSpec};
 use countersign_gateway::forward::{Changes, Forward, InFlight, Places, Timeouts};
-use countersign_gateway::upstream;
+use countersign_gateway::upstream::{UpstreamCounts, Upstreams};
 use countersign_tower::{Verify, VerifyLayer};
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -28,28 +29,17 @@ async fn in_pieces() -> Upstream {
     .await
 }
 
-/// One backend, whose address is known.
-struct One(Arc<upstream::Upstream>);
-
-impl upstream::Upstreams for One {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn next(&self, _: &[Arc<upstream::Upstream>]) -> Option<Arc<upstream::Upstream>> {
-        Some(Arc::clone(&self.0))
-    }
-}
-
 /// The layer, around a service that forwards to this upstream.
 fn forward_to(upstream: &Upstream) -> Verify<Forward> {
-    let name = upstream.address.to_string().parse().expect("an authority");
-    let backend = upstream::Upstream::new(&name, upstream.address).expect("a header value");
-    let upstreams = Arc::new(One(Arc::new(backend)));
+    let authority = upstream.address.to_string().parse().expect("an authority");
+    let upstream = vec![UpstreamSpec { authority, path: String::new() }];
+    let spec = BalancingSpec { upstream, eject: EjectSpec::default(), health_check: None };
+    let upstreams = Arc::new(Upstreams::new(&spec, &UpstreamCounts::default()));
     let (connect, response, idle) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_mins(1));
     let verifier = Verifier::builder("test").secret(SECRET.parse().expect("a secret")).build();
     VerifyLayer::new(verifier.expect("a verifier")).layer(Forward::new(
         upstreams,
+        RetrySpec::default(),
         Timeouts { connect, response, idle },
         Changes::default(),
         Places::new(1000),

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use countersign_gateway::Config;
-use countersign_gateway::config::{ConfigError, UpstreamSpec};
+use countersign_gateway::config::ConfigError;
 use countersign_gateway::log::Log;
 use countersign_gateway::serve::Slots;
 use countersign_gateway::state::{State, Surroundings};
-use countersign_gateway::upstream::{Upstream, Upstreams};
 
 use crate::common::key;
 
@@ -15,19 +14,6 @@ const SOURCES: &str =
     "[sources.a]\npublic_keys = [\"KEY\"]\n[sources.b]\njwks = { url = \"http://localhost:9/keys\" }\n";
 const ROUTES: &str = "[[routes]]\npath = \"/a\"\nsource = \"a\"\nupstream = [\"http://127.0.0.1:3000\"]\n\
                       [[routes]]\npath = \"/b\"\nsource = \"b\"\nupstream = [\"http://127.0.0.1:3001\"]\n";
-
-/// Backends that nothing is sent to.
-struct NoBackends;
-
-impl Upstreams for NoBackends {
-    fn count(&self) -> usize {
-        0
-    }
-
-    fn next(&self, _: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
-        None
-    }
-}
 
 fn config(sources_and_routes: &str) -> Config {
     let folder = tempfile::tempdir().expect("a folder");
@@ -38,18 +24,11 @@ fn config(sources_and_routes: &str) -> Config {
     Config::load(&file).expect("a good configuration")
 }
 
-/// The state, and which backends were set up for it.
-fn build(config: &Config, previous: Option<&State>) -> Result<(State, Vec<String>), ConfigError> {
-    let mut balanced = Vec::new();
-    let balance = &mut |upstreams: &[UpstreamSpec]| {
-        balanced.extend(upstreams.iter().map(ToString::to_string));
-        Arc::new(NoBackends) as Arc<dyn Upstreams>
-    };
-    let state = State::build(config, previous, Surroundings { slots: &Slots::new(1), log: &Log::default(), balance })?;
-    Ok((state, balanced))
+fn build(config: &Config, previous: Option<&State>) -> Result<State, ConfigError> {
+    State::build(config, previous, Surroundings { slots: &Slots::new(1), log: &Log::default() })
 }
 
-fn built(config: &Config, previous: Option<&State>) -> (State, Vec<String>) {
+fn built(config: &Config, previous: Option<&State>) -> State {
     build(config, previous).expect("the state")
 }
 
@@ -64,22 +43,21 @@ fn two_files_with_the_same_settings_have_equal_parts() {
 
 #[test]
 fn what_did_not_change_goes_on() {
-    let (old, balanced) = built(&config(&[SOURCES, ROUTES].concat()), None);
-    assert_eq!(balanced, ["127.0.0.1:3000", "127.0.0.1:3001"]);
+    let old = built(&config(&[SOURCES, ROUTES].concat()), None);
     let route = Arc::new("/a".to_owned());
     old.metrics.counts().count(&route, "confirmed", "");
 
     // Another lease and another backend for `a`; `b` stays as it is.
     let sources = SOURCES.replace("[sources.b]", "replay = { lease = \"50s\" }\n[sources.b]");
     let changed = config(&(sources + &ROUTES.replace("3000", "3002")));
-    let (new, balanced) = built(&changed, Some(&old));
-    assert_eq!(balanced, ["127.0.0.1:3002"]);
+    let new = built(&changed, Some(&old));
     for name in ["a", "b"] {
         assert!(Arc::ptr_eq(&old.sources[name].store, &new.sources[name].store), "{name} forgot its ids");
         assert!(Arc::ptr_eq(&old.sources[name].fullness, &new.sources[name].fullness), "{name}");
     }
     assert_eq!(new.sources["a"].lease.as_secs(), 50);
     assert!(Arc::ptr_eq(&old.routes[1].upstreams, &new.routes[1].upstreams));
+    assert!(!Arc::ptr_eq(&old.routes[0].upstreams, &new.routes[0].upstreams));
     assert!(Arc::ptr_eq(&new.routes[0].source, &new.sources["a"]));
     assert_eq!(new.key_sets.len(), 1);
     new.metrics.counts().count(&route, "confirmed", "");
@@ -89,9 +67,9 @@ fn what_did_not_change_goes_on() {
 
 #[test]
 fn another_store_begins_empty() {
-    let (old, _) = built(&config(&[SOURCES, ROUTES].concat()), None);
+    let old = built(&config(&[SOURCES, ROUTES].concat()), None);
     let sources = SOURCES.replace("[sources.b]", "replay = { capacity = 500000 }\n[sources.b]");
-    let (new, _) = built(&config(&[&sources, ROUTES].concat()), Some(&old));
+    let new = built(&config(&[&sources, ROUTES].concat()), Some(&old));
     assert!(!Arc::ptr_eq(&old.sources["a"].store, &new.sources["a"].store));
     assert_eq!(new.sources["a"].store.capacity(), 500_000);
     assert!(Arc::ptr_eq(&old.sources["b"].store, &new.sources["b"].store));
@@ -99,9 +77,15 @@ fn another_store_begins_empty() {
 
 #[test]
 fn routes_with_the_same_backends_share_them() {
-    let (state, balanced) = built(&config(&[SOURCES, &ROUTES.replace("3001", "3000")].concat()), None);
-    assert_eq!(balanced, ["127.0.0.1:3000"]);
+    let routes = ROUTES.replace("3001", "3000");
+    let state = built(&config(&[SOURCES, &routes].concat()), None);
     assert!(Arc::ptr_eq(&state.routes[0].upstreams, &state.routes[1].upstreams));
+    assert_eq!(state.upstreams().len(), 1);
+    // Other settings, another health.
+    for more in ["eject = { after = 5 }", "health_check = { path = \"/healthz\" }"] {
+        let state = built(&config(&[SOURCES, &routes, more].concat()), None);
+        assert!(!Arc::ptr_eq(&state.routes[0].upstreams, &state.routes[1].upstreams), "{more}");
+    }
 }
 
 #[test]

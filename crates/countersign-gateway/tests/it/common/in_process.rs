@@ -1,13 +1,12 @@
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use bytes::Bytes;
 use countersign::clock::{Clock, ManualClock, SystemClock};
-use countersign_gateway::config::{Config, UpstreamSpec};
+use countersign_gateway::config::Config;
 use countersign_gateway::connection::{Connection, Scheme};
 use countersign_gateway::gateway::Gateway;
 use countersign_gateway::lifecycle::Lifecycle;
@@ -15,7 +14,6 @@ use countersign_gateway::log::Log;
 use countersign_gateway::serve::Slots;
 use countersign_gateway::services::{Environment, Services};
 use countersign_gateway::state::{State, Surroundings};
-use countersign_gateway::upstream::{Upstream, Upstreams};
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
@@ -80,11 +78,7 @@ impl InProcess {
         let log = Lines::default();
         let logging = log.subscribe();
         let config = Config::load(&file).expect("a valid configuration");
-        let surroundings = Surroundings {
-            slots: &Slots::new(1000),
-            log: &Log::default(),
-            balance: &mut |upstreams| Arc::new(InTurn::new(upstreams)),
-        };
+        let surroundings = Surroundings { slots: &Slots::new(1000), log: &Log::default() };
         let state = State::build(&config, None, surroundings).expect("usable secrets");
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let environment = Environment {
@@ -193,35 +187,6 @@ impl Drop for InProcess {
             let output = self.output();
             assert!(![SECRET, OTHER_SECRET].iter().any(|secret| output.contains(secret_of(secret))), "{output}");
         }
-    }
-}
-
-/// Upstreams that take turns, each with an address as its name, without health checks.
-struct InTurn {
-    all: Vec<Arc<Upstream>>,
-    turn: AtomicUsize,
-}
-
-impl InTurn {
-    fn new(upstreams: &[UpstreamSpec]) -> Self {
-        let upstream = |spec: &UpstreamSpec| {
-            let name = &spec.authority;
-            let address: SocketAddr = name.as_str().parse().expect("an address");
-            Arc::new(Upstream::new(name, address).expect("a header value"))
-        };
-        Self { all: upstreams.iter().map(upstream).collect(), turn: AtomicUsize::new(0) }
-    }
-}
-
-impl Upstreams for InTurn {
-    fn count(&self) -> usize {
-        self.all.len()
-    }
-
-    fn next(&self, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = (0..self.all.len()).map(|n| &self.all[(first + n) % self.all.len()]);
-        in_turn.into_iter().find(|upstream| !tried.contains(upstream)).cloned()
     }
 }
 

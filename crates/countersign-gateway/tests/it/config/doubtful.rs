@@ -21,6 +21,11 @@ fn cases() -> Vec<(String, usize, &'static str)> {
         (change("{ env = \"TEST_SECRET\" }", "{ file = \"weak.secret\" }"), 6, "weak.secret is shorter"),
         (change("capacity = 100000", "retain = \"1h\""), 11, "24 h"),
         (second("env = \"OTHER_SECRET\""), 13, "no route uses the source `unused`"),
+        (
+            change("events =", "health_check = { every = \"1h\" }\nevents ="),
+            18,
+            "`every` is 1h: each address of the upstreams gets a request that often",
+        ),
         (change("events =", "forward_headers = [\"x-mine\"]\nevents ="), 18, "`x-mine`"),
         (
             change("capacity = 100000", "capacity = 1000"),

@@ -173,6 +173,18 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("source = \"gemini\"", "source = \"gemimi\"", 16, &["there is no source", "`gemini`"]),
         ("\"30s\"", "\"61s\"", 21, &["61s", "60s", "retry"]),
         ("lease = \"60s\"", "lease = \"29s\"", 21, &["30s", "29s"]),
+        ("events =", "eject = { after = 1001 }\nevents =", 18, &["`after`", "0 to turn ejection off"]),
+        ("events =", "eject = { for = \"1h\" }\nevents =", 18, &["`for`", "3600s", "300s"]),
+        ("events =", "eject = { time = \"1h\" }\nevents =", 18, &["unknown key \"time\""]),
+        ("events =", "health_check = { path = \"healthz\" }\nevents =", 18, &["`path`", "begins with a slash"]),
+        ("events =", "health_check = { every = \"500ms\" }\nevents =", 18, &["1s", "500ms", "`every`"]),
+        ("events =", "retry = \"always\"\nevents =", 18, &["`retry`", "\"unsent\" or \"idempotent\""]),
+        (
+            "upstream_timeout = \"30s\"",
+            "upstream_timeout = \"31s\"\nretry = \"idempotent\"",
+            21,
+            &["31s", "60s", "two upstreams"],
+        ),
         (
             "upstream_timeout =",
             "connect_timeout = \"31s\"\nupstream_timeout =",
