@@ -1,0 +1,153 @@
+//! Messages and their deliveries.
+
+use bytes::Bytes;
+use countersign::UnixTime;
+use countersign::replay::{ReplayKey, Settled};
+use countersign_inbox::{
+    DeliveryId, Enqueued, Leased, NewMessage, Receipt, StoredMessage, headers_from_bytes, headers_to_bytes,
+};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::batch::Batch;
+use crate::claims::Known;
+use crate::error::{Failure, Stop};
+use crate::time::millis;
+
+/// The longest error that is stored, in bytes.
+const MAX_ERROR: usize = 1024;
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    Done,
+    Retry { delay: u64, error: String },
+    Dead { error: String },
+}
+
+impl Batch<'_> {
+    pub(crate) fn enqueue(&mut self, new: &NewMessage, now: u64) -> Result<Enqueued, Stop> {
+        let message = &new.message;
+        let duplicate = |known| match known {
+            Known::Done => Enqueued::Duplicate,
+            Known::InFlight => Enqueued::InFlight,
+        };
+        if self.counters.messages >= self.options.max_messages || self.is_large {
+            let known = self.known(&message.key, now)?;
+            return known.map(duplicate).ok_or(Stop::Rejected(Failure::Full));
+        }
+        if let Some(known) = self.mark_done(&message.key, millis(new.retain), now)? {
+            return Ok(duplicate(known));
+        }
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO message(source, id, type, path, received, headers, remain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let seq = insert.insert(params![
+            message.key.source(),
+            message.key.message_id().as_str(),
+            message.event_type,
+            message.path,
+            message.received.as_millis(),
+            headers_to_bytes(&message.headers),
+            new.destinations().len(),
+        ])?;
+        let mut insert = self.db.prepare_cached("INSERT INTO body(seq, body) VALUES (?1, ?2)")?;
+        insert.execute(params![seq, &message.body[..]])?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO delivery(message, destination, state, attempts, since, due, token) VALUES (?1, ?2, 0, 0, ?3, ?3, 0)",
+        )?;
+        for destination in new.destinations() {
+            insert.execute(params![seq, destination, now])?;
+        }
+        self.counters.messages += 1;
+        Ok(Enqueued::Stored)
+    }
+
+    pub(crate) fn lease(&mut self, to: &str, max: usize, lease: u64, now: u64) -> Result<Vec<Leased>, Stop> {
+        let until = self.at(now).saturating_add(lease);
+        // `state < 2` is the condition of the index.
+        let mut select = self.db.prepare_cached(
+            "SELECT seq, message, attempts, since FROM delivery
+             WHERE destination = ?1 AND state < 2 AND due <= ?2 ORDER BY due, seq LIMIT ?3",
+        )?;
+        let rows = select.query_map(params![to, now, max], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)?, row.get(3)?))
+        })?;
+        let rows = rows.collect::<rusqlite::Result<Vec<(u64, u64, u32, u64)>>>()?;
+        let mut leased = Vec::with_capacity(rows.len());
+        for (seq, message, attempts, since) in rows {
+            let (token, attempt) = (self.next_token(), attempts.saturating_add(1));
+            let mut update = self
+                .db
+                .prepare_cached("UPDATE delivery SET state = 1, attempts = ?2, due = ?3, token = ?4 WHERE seq = ?1")?;
+            update.execute(params![seq, attempt, until, token])?;
+            leased.push(Leased {
+                receipt: Receipt::new(DeliveryId::new(seq), token),
+                attempt,
+                since: UnixTime::from_millis(since),
+                message: read_message(self.db, message)?,
+            });
+        }
+        Ok(leased)
+    }
+
+    pub(crate) fn settle(&mut self, delivery: u64, token: u64, ending: &Ending, now: u64) -> Result<Settled, Stop> {
+        self.at(now);
+        let (state, due, error) = match ending {
+            Ending::Done => (2, now, None),
+            Ending::Retry { delay, error } => (0, now.saturating_add(*delay), Some(shortened(error))),
+            Ending::Dead { error } => (3, now, Some(shortened(error))),
+        };
+        let mut update = self.db.prepare_cached(
+            "UPDATE delivery SET state = ?3, due = ?4, error = coalesce(?5, error)
+             WHERE seq = ?1 AND token = ?2 AND state = 1",
+        )?;
+        let changed = update.execute(params![delivery, token, state, due, error])?;
+        Ok(if changed == 1 { Settled::Recorded } else { Settled::Superseded })
+    }
+
+    pub(crate) fn requeue(&mut self, delivery: u64, now: u64) -> Result<bool, Stop> {
+        self.at(now);
+        let mut update = self.db.prepare_cached(
+            "UPDATE delivery SET state = 0, attempts = 0, since = ?2, due = ?2 WHERE seq = ?1 AND (state <> 1 OR due <= ?2)",
+        )?;
+        Ok(update.execute(params![delivery, now])? == 1)
+    }
+}
+
+/// The message of a delivery.
+pub(crate) fn message_of(db: &Connection, delivery: u64) -> rusqlite::Result<Option<StoredMessage>> {
+    let mut select = db.prepare_cached("SELECT message FROM delivery WHERE seq = ?1")?;
+    let message = select.query_row([delivery], |row| row.get(0)).optional()?;
+    message.map(|message| read_message(db, message)).transpose()
+}
+
+fn read_message(db: &Connection, seq: u64) -> rusqlite::Result<StoredMessage> {
+    let mut select = db.prepare_cached(
+        "SELECT source, id, type, path, received, headers, body FROM message JOIN body USING (seq) WHERE seq = ?1",
+    )?;
+    select.query_row([seq], |row| {
+        Ok(StoredMessage {
+            key: read_key(row, 0)?,
+            event_type: row.get(2)?,
+            path: row.get(3)?,
+            received: UnixTime::from_millis(row.get(4)?),
+            headers: headers_from_bytes(row.get_ref(5)?.as_blob()?)
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, Type::Blob, Box::new(error)))?,
+            body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
+        })
+    })
+}
+
+/// The key in this column and the next one.
+pub(crate) fn read_key(row: &Row<'_>, column: usize) -> rusqlite::Result<ReplayKey> {
+    let source = row.get_ref(column)?.as_str()?;
+    let id = row.get_ref(column + 1)?.as_str()?;
+    ReplayKey::parse(source, id)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+fn shortened(error: &str) -> &str {
+    let end = (0..=error.len().min(MAX_ERROR)).rev().find(|end| error.is_char_boundary(*end));
+    error.get(..end.unwrap_or_default()).unwrap_or_default()
+}

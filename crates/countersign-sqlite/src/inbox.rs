@@ -1,0 +1,70 @@
+//! The file as an inbox.
+
+use std::time::Duration;
+
+use countersign::clock::ClockReading;
+use countersign::replay::Settled;
+use countersign_inbox::{
+    Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt,
+    StoredMessage,
+};
+use tokio::sync::oneshot;
+
+use crate::deliveries::{Ending, message_of};
+use crate::error::Failure;
+use crate::listing::list;
+use crate::store::{Need, SqliteStore};
+use crate::time::millis;
+
+impl SqliteStore {
+    fn settle(&self, receipt: &Receipt, ending: Ending, now: ClockReading) -> Pending<Settled> {
+        let (delivery, token, now) = (receipt.delivery().number(), receipt.number(), self.time(now));
+        pending(self.act(Need::Certainty, 0, move |batch| batch.settle(delivery, token, &ending, now)))
+    }
+}
+
+impl Inbox for SqliteStore {
+    fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued> {
+        let (bytes, now) = (message.message.body.len(), self.time(now));
+        pending(self.act(Need::Room, bytes, move |batch| batch.enqueue(&message, now)))
+    }
+
+    fn lease(&self, destination: &str, max: usize, lease: Duration, now: ClockReading) -> Pending<Vec<Leased>> {
+        let (destination, lease, now) = (destination.to_owned(), millis(lease), self.time(now));
+        pending(self.act(Need::Nothing, 0, move |batch| batch.lease(&destination, max, lease, now)))
+    }
+
+    fn acknowledge(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled> {
+        self.settle(&receipt, Ending::Done, now)
+    }
+
+    fn retry(&self, receipt: Receipt, delay: Duration, error: &str, now: ClockReading) -> Pending<Settled> {
+        self.settle(&receipt, Ending::Retry { delay: millis(delay), error: error.to_owned() }, now)
+    }
+
+    fn dead_letter(&self, receipt: Receipt, error: &str, now: ClockReading) -> Pending<Settled> {
+        self.settle(&receipt, Ending::Dead { error: error.to_owned() }, now)
+    }
+
+    fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {
+        let now = self.time(now);
+        pending(self.act(Need::Nothing, 0, move |batch| batch.requeue(delivery.number(), now)))
+    }
+
+    fn list(&self, filter: Filter) -> Pending<Vec<Delivery>> {
+        pending(self.read(move |db| list(db, filter)))
+    }
+
+    fn message(&self, delivery: DeliveryId) -> Pending<Option<StoredMessage>> {
+        pending(self.read(move |db| message_of(db, delivery.number())))
+    }
+
+    fn expire(&self, keep: Keep, limit: usize, now: ClockReading) -> Pending<usize> {
+        let now = self.time(now);
+        pending(self.act(Need::Nothing, 0, move |batch| batch.expire_deliveries(keep, limit, now)))
+    }
+}
+
+fn pending<T: Send + 'static>(receiver: oneshot::Receiver<Result<T, Failure>>) -> Pending<T> {
+    Box::pin(async move { receiver.await.unwrap_or_else(|_| Err(Failure::closed())).map_err(InboxError::from) })
+}

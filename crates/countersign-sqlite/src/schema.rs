@@ -1,0 +1,91 @@
+//! The schema, and how older files are migrated.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::OpenError;
+
+/// Marks a file as a store of countersign: "cnts".
+const APPLICATION_ID: u32 = 0x636e_7473;
+
+/// The steps from each version to the next. A step is never changed once it is released.
+///
+/// - Rows are appended, so that a batch changes the last pages only. Random ids in an index would change a page each.
+/// - `AUTOINCREMENT`, so that a number is never used again after its row was deleted.
+/// - Bodies are apart, so that the rows that change are small and a list reads no body.
+/// - A partial index is used only if a query repeats its condition literally.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE seen(
+        seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+        key   BLOB    NOT NULL,  -- source, 0, message id
+        state INTEGER NOT NULL,  -- 0 in flight, 1 done
+        token INTEGER NOT NULL,  -- the number of the claim
+        until INTEGER NOT NULL); -- ms: end of the lease, or of the retention
+    CREATE TABLE message(
+        seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+        source   TEXT    NOT NULL,
+        id       TEXT    NOT NULL,
+        type     TEXT,
+        path     TEXT    NOT NULL,
+        received INTEGER NOT NULL,
+        headers  BLOB    NOT NULL,  -- name: value CR LF
+        remain   INTEGER NOT NULL); -- how many of its deliveries exist
+    CREATE TABLE body(
+        seq  INTEGER PRIMARY KEY,
+        body BLOB NOT NULL);
+    CREATE TABLE delivery(
+        seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+        message     INTEGER NOT NULL,
+        destination TEXT    NOT NULL,
+        state       INTEGER NOT NULL,  -- 0 waiting, 1 leased, 2 done, 3 dead
+        attempts    INTEGER NOT NULL,
+        since       INTEGER NOT NULL,  -- ms: start of the schedule
+        due         INTEGER NOT NULL,  -- ms: next attempt, end of the lease, or end
+        token       INTEGER NOT NULL,  -- the number of the newest lease
+        error       TEXT);
+    CREATE INDEX delivery_due ON delivery(destination, due) WHERE state < 2;
+    CREATE INDEX delivery_ended ON delivery(state, due) WHERE state >= 2;
+    -- What all processes count together.
+    CREATE TABLE counters(
+        one      INTEGER PRIMARY KEY CHECK (one = 1),
+        token    INTEGER NOT NULL,  -- the last number of a claim or a lease
+        messages INTEGER NOT NULL);
+    INSERT INTO counters VALUES (1, 0, 0);
+"];
+
+/// Creates or migrates the schema.
+pub(crate) fn prepare(db: &mut Connection) -> Result<(), OpenError> {
+    if version(db)? == supported() {
+        return check_owner(db);
+    }
+    // Another process may do the same, so look again once this one may write.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    let tables: u32 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if found == 0 && tables > 0 {
+        return Err(OpenError::Foreign);
+    }
+    if found == 0 {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    check_owner(&transaction)?;
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    let Some(steps) = STEPS.get(done..) else { return Err(OpenError::Newer { found, supported: supported() }) };
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", supported())?;
+    Ok(transaction.commit()?)
+}
+
+fn supported() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+fn version(db: &Connection) -> rusqlite::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn check_owner(db: &Connection) -> Result<(), OpenError> {
+    let found: u32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if found == APPLICATION_ID { Ok(()) } else { Err(OpenError::Foreign) }
+}

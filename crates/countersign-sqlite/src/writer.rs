@@ -1,0 +1,154 @@
+//! The thread that writes: one transaction for all jobs that have arrived.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use countersign::clock::{Clock, SystemClock};
+use rusqlite::Connection;
+
+use crate::batch::{Batch, Counters, Sweep};
+use crate::error::{Failure, OpenError, is_full, is_harmless};
+use crate::ids::Ids;
+use crate::job::Job;
+use crate::open;
+use crate::options::Options;
+use crate::queue::Queue;
+use crate::rows;
+use crate::stats::Meter;
+
+pub(crate) type Jobs = Queue<Box<dyn Job>>;
+
+/// How long the thread leaves the file to another process that also writes.
+const YIELD: Duration = Duration::from_millis(1);
+
+pub(crate) struct Writer {
+    path: PathBuf,
+    options: Options,
+    /// `None` after an error, until it is opened again.
+    db: Option<Connection>,
+    ids: Ids,
+    sweep: Sweep,
+    meter: Arc<Meter>,
+}
+
+impl Writer {
+    /// Opens the file and reads its ids.
+    pub(crate) fn open(path: PathBuf, options: Options, meter: Arc<Meter>) -> Result<Self, OpenError> {
+        let db = open::writer(&path, options)?;
+        let mut ids = Ids::default();
+        rows::load(&db, &mut ids)?;
+        meter.ids.store(ids.len(), Ordering::Relaxed);
+        meter.messages.store(Counters::read(&db)?.messages, Ordering::Relaxed);
+        meter.size.store(used_size(&db)?, Ordering::Relaxed);
+        Ok(Self { path, options, db: Some(db), ids, sweep: Sweep::default(), meter })
+    }
+
+    /// Runs until the queue is closed.
+    pub(crate) fn run(mut self, queue: &Jobs) {
+        while let Some(jobs) = queue.take() {
+            self.carry_out(jobs);
+        }
+    }
+
+    fn carry_out(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let start = SystemClock.instant();
+        let mut full = false;
+        let mut result = self.transaction(&mut jobs, true);
+        if result.as_ref().is_err_and(is_full) {
+            // Confirmations and acknowledgements need little room or none.
+            full = true;
+            result = self.transaction(&mut jobs, false);
+        }
+        let busy = SystemClock.instant().saturating_duration_since(start);
+        self.count(&result, jobs.len(), full, busy);
+        let failure = result.err().map(Failure::from);
+        for job in jobs {
+            let failed = if full && job.grows() { Some(Failure::Full) } else { failure.clone() };
+            job.end(failed);
+        }
+    }
+
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>], growing: bool) -> rusqlite::Result<()> {
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => open::writer(&self.path, self.options).map_err(into_database_error)?,
+        };
+        let result = self.transaction_on(&db, jobs, growing);
+        if result.is_ok() {
+            self.ids.keep();
+        } else {
+            // It fails if SQLite has rolled back by itself.
+            let _ = db.execute_batch("ROLLBACK");
+            self.ids.undo();
+        }
+        if result.as_ref().err().is_none_or(is_harmless) {
+            self.db = Some(db);
+        }
+        result
+    }
+
+    fn transaction_on(&mut self, db: &Connection, jobs: &mut [Box<dyn Job>], growing: bool) -> rusqlite::Result<()> {
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        if std::mem::take(&mut self.sweep.reload) {
+            rows::load(db, &mut self.ids)?;
+        }
+        let followed = rows::follow(db, &mut self.ids)? > 0;
+        let counters = Counters::read(db)?;
+        let size = used_size(db)?;
+        self.sweep.searched = false;
+        self.sweep.shared |= followed;
+        let is_large = size >= self.options.max_size;
+        let (ids, sweep) = (&mut self.ids, &mut self.sweep);
+        let mut batch = Batch { db, ids, sweep, options: self.options, counters, is_large };
+        for job in jobs.iter_mut().filter(|job| growing || !job.grows()) {
+            job.run(&mut batch)?;
+        }
+        batch.sweep_if_due()?;
+        let found = batch.counters;
+        if found != counters {
+            found.write(db)?;
+        }
+        db.prepare_cached("COMMIT")?.execute([])?;
+        self.meter.ids.store(self.ids.len(), Ordering::Relaxed);
+        self.meter.messages.store(found.messages, Ordering::Relaxed);
+        self.meter.size.store(size, Ordering::Relaxed);
+        if followed {
+            // SQLite does not queue: without a pause, this process would get the lock again and again.
+            thread::sleep(YIELD);
+        }
+        Ok(())
+    }
+
+    fn count(&self, result: &rusqlite::Result<()>, jobs: usize, full: bool, busy: Duration) {
+        let order = Ordering::Relaxed;
+        let meter = &self.meter;
+        let failing = result.is_err();
+        if failing || full {
+            meter.errors.fetch_add(1, order);
+        }
+        if !failing {
+            meter.batches.fetch_add(1, order);
+            meter.operations.fetch_add(u64::try_from(jobs).unwrap_or(u64::MAX), order);
+        }
+        meter.busy_micros.fetch_add(u64::try_from(busy.as_micros()).unwrap_or(u64::MAX), order);
+        meter.failing.store(failing, order);
+        meter.full.store(full || meter.size.load(order) >= self.options.max_size, order);
+    }
+}
+
+fn used_size(db: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |text: &str| db.prepare_cached(text)?.query_row([], |row| row.get::<_, u64>(0));
+    let (pages, free) = (pragma("PRAGMA page_count")?, pragma("PRAGMA freelist_count")?);
+    Ok(pages.saturating_sub(free).saturating_mul(pragma("PRAGMA page_size")?))
+}
+
+/// Why the file cannot be opened again, as an error of an operation.
+fn into_database_error(error: OpenError) -> rusqlite::Error {
+    match error {
+        OpenError::Database(error) => error,
+        other => rusqlite::Error::ToSqlConversionFailure(Box::new(other)),
+    }
+}
