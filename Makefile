@@ -5,11 +5,11 @@ TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 LIBRARIES = -p countersign -p countersign-client -p countersign-inbox -p countersign-jwks -p countersign-redis -p countersign-sqlite -p countersign-tower -p countersign-emulator
 
 # What the tests and the demo run: programs, most of them from system packages.
-TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy redis postgres
+TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc features minimal msrv semver deny bench clean need
+.PHONY: help setup demo test check fmt clippy doc features minimal msrv semver deny deb bench clean need
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,13 @@ deny: ## Check licences, advisories and sources with cargo-deny, if it is instal
 		$(CARGO) deny --locked --all-features check; \
 	else \
 		echo 'cargo-deny is not installed, so licences and advisories were not checked: cargo install --locked cargo-deny'; \
+	fi
+
+deb: ## Build the Debian package of the gateway with cargo-deb, if it is installed
+	@if command -v cargo-deb >/dev/null; then \
+		$(CARGO) deb --locked -p countersign-gateway; \
+	else \
+		echo 'cargo-deb is not installed, so there is no package: cargo install --locked cargo-deb'; \
 	fi
 
 bench: ## Measure verification, stores, the layer, the gateway against its peers, and the emulator

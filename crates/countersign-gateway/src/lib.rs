@@ -47,6 +47,8 @@ pub mod fullness;
 #[doc(hidden)]
 pub mod gateway;
 #[doc(hidden)]
+pub mod health;
+#[doc(hidden)]
 pub mod ledger;
 #[doc(hidden)]
 pub mod lifecycle;

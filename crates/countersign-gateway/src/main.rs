@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use countersign_gateway::check::Checked;
 use countersign_gateway::log::{self, Log};
 use countersign_gateway::process::survive_file_size_limit;
-use countersign_gateway::{Config, run};
+use countersign_gateway::{Config, health, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,11 +24,11 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 stopped by a signal, or the configuration is OK; 1 error; 2 invalid arguments."
+    after_help = "Exit codes: 0 stopped by a signal, the configuration is OK, or the gateway is healthy; 1 error; 2 invalid arguments."
 )]
 struct Cli {
     /// The configuration, as TOML
-    #[arg(long, value_name = "FILE", required_unless_present = "schema")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["schema", "health"])]
     config: Option<PathBuf>,
     /// Check the configuration and the secrets that it names, print warnings, and exit
     #[arg(long)]
@@ -36,6 +36,9 @@ struct Cli {
     /// Print the JSON Schema of the configuration, for editors and other tools, and exit
     #[arg(long, conflicts_with_all = ["config", "check"])]
     schema: bool,
+    /// Ask a running gateway for this path of its admin listener, and fail unless the status is 2xx
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "check", "schema"])]
+    health: Option<String>,
     /// The format of log lines on standard output; `RUST_LOG` sets the level
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: LogFormat,
@@ -48,12 +51,13 @@ enum LogFormat {
 }
 
 fn main() -> ExitCode {
-    let Cli { config, check, log, .. } = Cli::parse();
-    let done = match config {
+    let Cli { config, check, health, log, .. } = Cli::parse();
+    let done = match (config, health) {
+        (Some(file), _) if check => print_check(&file),
+        (Some(file), _) => serve(&file, log),
+        (None, Some(url)) => health::check(&url).map_err(|error| error.to_string()),
         // Whether it is read does not change the outcome.
-        None => Ok(_ = io::stdout().lock().write_all(Config::schema().as_bytes())),
-        Some(file) if check => print_check(&file),
-        Some(file) => serve(&file, log),
+        (None, None) => Ok(_ = io::stdout().lock().write_all(Config::schema().as_bytes())),
     };
     done.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
 }

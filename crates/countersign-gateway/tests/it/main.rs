@@ -9,6 +9,7 @@ mod commands;
 mod common;
 mod config;
 mod connections;
+mod deploy;
 mod dynamic;
 mod early;
 mod emulator;
