@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use countersign::KeySet;
+use countersign::key::SkippedKey;
 
 use crate::fetch::{Document, FetchError};
 
@@ -88,7 +89,7 @@ pub enum Action {
 /// The state of the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// No set has been fetched yet.
+    /// No set has been fetched yet, or the publisher has exposed the private half of its only keys.
     Empty,
     /// The set was fetched successfully the last time.
     Fresh,
@@ -149,6 +150,9 @@ pub struct Stats {
 pub struct Cache {
     config: Config,
     held: Option<Held>,
+    /// The last document with skipped keys, which are reported once.
+    skipped_in: Bytes,
+    skipped: Vec<SkippedKey>,
     fetching: bool,
     /// When a delivery last caused a fetch.
     demanded: Option<Instant>,
@@ -180,6 +184,8 @@ impl Cache {
         Self {
             config,
             held: None,
+            skipped_in: Bytes::new(),
+            skipped: Vec::new(),
             fetching: false,
             demanded: None,
             due: now,
@@ -242,7 +248,15 @@ impl Cache {
             Some(set) => set,
             None => Arc::new(KeySet::parse(&body)?),
         };
+        if !set.skipped().is_empty() && self.skipped_in != body {
+            self.skipped_in = body.clone();
+            self.skipped = set.skipped().to_vec();
+        }
         if set.is_empty() {
+            if set.skipped().iter().any(SkippedKey::is_private) {
+                // The set in use may have the same key.
+                self.held = None;
+            }
             return Err(FetchError::NoUsableKey);
         }
         let keys = set.len();
@@ -260,6 +274,11 @@ impl Cache {
         self.due = now + doubled.min(MIN_REFRESH);
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         (self.failures_in_a_row == 1).then_some(Change::Down(why))
+    }
+
+    /// The keys of the last document that are not used. They are returned once for each document.
+    pub fn take_skipped(&mut self) -> Vec<SkippedKey> {
+        std::mem::take(&mut self.skipped)
     }
 
     /// Reports once that the last good set has become too old.

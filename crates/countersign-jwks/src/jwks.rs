@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwapOption, Guard};
 use countersign::KeySet;
 use countersign::clock::{Clock, SystemClock};
+use countersign::key::SkippedKey;
 use tokio::sync::watch;
 
-use crate::cache::{Action, Cache, Change, Config, Held, Stats};
+use crate::cache::{Action, Cache, Change, Config, Held, State, Stats};
 use crate::fetch::{Document, Fetch, FetchError};
 
 /// The maximum number of deliveries that wait for a fetch, each with its body in memory.
@@ -111,6 +112,11 @@ impl<F: Fetch, C: Clock> Jwks<F, C> {
         held
     }
 
+    /// Whether the last fetch succeeded, so that a key that is not in the set does not exist.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.0.cache().state(self.0.clock.instant()) == State::Fresh
+    }
+
     pub(crate) fn demand(&self) -> Demand {
         let (mut cache, now) = (self.0.cache(), self.0.clock.instant());
         self.0.tell(cache.expired(now));
@@ -159,8 +165,21 @@ impl<F: Fetch, C: Clock> Inner<F, C> {
         let mut cache = self.cache();
         let change = cache.finished(now, outcome);
         self.held.store(cache.held().cloned().map(Arc::new));
+        self.tell_skipped(&cache.take_skipped());
         self.tell(change);
         self.landed.send_replace(());
+    }
+
+    fn tell_skipped(&self, skipped: &[SkippedKey]) {
+        let location = self.fetch.location();
+        for key in skipped {
+            let (place, kid, reason) = (key.place(), key.kid(), key.reason());
+            if key.is_private() {
+                tracing::warn!(%location, place, kid, reason, "a key of the key set is not trusted");
+            } else {
+                tracing::info!(%location, place, kid, reason, "a key of the key set is skipped");
+            }
+        }
     }
 
     fn tell(&self, change: Option<Change>) {

@@ -60,13 +60,14 @@ fn each_skipped_key_has_its_reason() {
 }
 
 #[test]
-fn a_published_private_key_has_a_warning() {
+fn a_key_whose_private_half_is_published_is_not_trusted() {
     let mut key = private_key(1).jwk("key-1");
     key["d"] = json!("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
     let ran = show(&json!({ "keys": [key, private_key(2).jwk("key-2")] }), &["--json"]);
     let keys = &ran.json()["keys"];
-    assert!(keys[0]["warning"].as_str().is_some_and(|warning| warning.contains("do not trust it")), "{keys}");
-    assert_eq!(keys[1].get("warning"), None);
+    assert!(keys[0]["problem"].as_str().is_some_and(|problem| problem.contains("private half")), "{keys}");
+    assert_eq!((ran.code, &keys[0]["scheme"], &keys[1]["scheme"]), (0, &Value::Null, &json!("v1a")));
+    assert_eq!(show(&json!({ "keys": [keys[0].clone(), key] }), &[]).code, 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{document, document_for};
+use crate::support::{document, document_for, jwk};
 use countersign::UnixTime;
 use countersign::clock::{Clock, ManualClock};
 use countersign_jwks::cache::{
@@ -168,6 +168,35 @@ fn the_same_document_stays_the_same_set() {
     assert_eq!(cache.demand(later), Action::Fetch);
     assert_eq!(cache.finished(later, Ok(document(&[2]))), Some(Change::Rotated { keys: 1 }));
     assert!(!std::sync::Arc::ptr_eq(&first, cache.current(later).unwrap()));
+}
+
+#[test]
+fn skipped_keys_are_reported_once_for_each_document() {
+    let now = start();
+    let mut cache = holding(document(&[1]), now);
+    assert_eq!(cache.take_skipped(), []);
+    let mut reported = Vec::new();
+    for (fetch, kid) in (1..).zip(["a", "a", "b", "b"]) {
+        let body = format!(r#"{{"keys":[{{"kty":"EC","kid":"{kid}"}}]}}"#);
+        let later = now + fetch * DEMAND_INTERVAL;
+        assert_eq!(cache.demand(later), Action::Fetch);
+        cache.finished(later, Ok(Document { body: body.into(), max_age: None }));
+        reported.extend(cache.take_skipped().iter().map(|key| (fetch, key.kid().map(str::to_owned))));
+    }
+    assert_eq!(reported, [(1, Some("a".to_owned())), (3, Some("b".to_owned()))]);
+}
+
+#[test]
+fn a_set_is_not_used_after_the_private_half_of_its_only_key_is_published() {
+    let now = start();
+    let mut cache = holding(document(&[1]), now);
+    let mut exposed = jwk(1);
+    exposed["d"] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".into();
+    let body = serde_json::json!({ "keys": [exposed] }).to_string();
+    assert_eq!(cache.demand(now), Action::Fetch);
+    let change = cache.finished(now, Ok(Document { body: body.into(), max_age: None }));
+    assert_eq!(change, Some(Change::Down(FetchError::NoUsableKey)));
+    assert_eq!((cache.state(now), cache.current(now).is_none()), (State::Empty, true));
 }
 
 #[test]

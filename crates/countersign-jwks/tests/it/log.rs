@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::jwk;
 use crate::support::source::{RuntimeClock, Source};
 use countersign_jwks::{Config, Jwks};
 use tokio::time::sleep;
@@ -49,6 +50,12 @@ async fn each_change_is_logged_once() {
     }
     source.publish(&[2]);
     sleep(DAY).await;
+    let x = &jwk(1)["x"];
+    source.publish_text(&format!(
+        r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"leaked","x":{x},"d":"AA"}},{{"kty":"EC","crv":"P-256","kid":"ec"}},{}]}}"#,
+        jwk(2)
+    ));
+    sleep(DAY).await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> =
         log.lines().map(str::trim_start).filter(|line| line.contains("location=the log test")).collect();
@@ -60,6 +67,13 @@ async fn each_change_is_logged_once() {
         format!("WARN the key set cannot be fetched location=the log test error={down} serving=true"),
         "ERROR the last good key set is too old and no longer used location=the log test max_stale=86400s".to_owned(),
         "INFO the key set is loaded location=the log test keys=1".to_owned(),
+        "WARN a key of the key set is not trusted location=the log test place=1 kid=\"leaked\" reason=\"its private half is \
+         published, so anyone can sign with it: its sender must replace the key, and publish only the public half\""
+            .to_owned(),
+        "INFO a key of the key set is skipped location=the log test place=2 kid=\"ec\" reason=\"its curve is `P-256`, but `v1a` \
+         uses Ed25519\""
+            .to_owned(),
+        "INFO the key set has changed location=the log test keys=1".to_owned(),
     ];
     assert_eq!(lines, expected);
     assert!(source.fetches() > 1000);

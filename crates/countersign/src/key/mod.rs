@@ -21,6 +21,7 @@ mod public_key;
 #[cfg_attr(not(feature = "rs256"), path = "rsa_off.rs")]
 mod rsa;
 mod set;
+mod skipped;
 
 #[cfg(not(feature = "v1a"))]
 pub(crate) use public_key::PublicKey;
@@ -29,3 +30,4 @@ pub use public_key::{PublicKey, PublicKeyError};
 #[cfg(feature = "rs256")]
 pub(crate) use rsa::RsaKey;
 pub use set::{KeySet, KeySetError};
+pub use skipped::SkippedKey;

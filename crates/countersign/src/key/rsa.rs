@@ -17,14 +17,12 @@ pub(crate) struct RsaKey {
 }
 
 impl RsaKey {
-    /// Creates a key from the members `n`, `e` and `kid` of a JWK. A token names its key, so a key needs a `kid`.
-    pub(super) fn from_jwk(n: Option<&str>, e: Option<&str>, kid: Option<&str>) -> Option<Self> {
-        let decode = |text: Option<&str>| URL_SAFE_NO_PAD.decode(text?).ok();
-        let (n, e, id) = (decode(n)?, decode(e)?, kid?.to_owned());
+    /// Creates a key from its modulus and exponent, both big-endian, and its `kid`.
+    pub(super) fn new(n: &[u8], e: &[u8], kid: &str) -> Option<Self> {
         let encode = |number: &[u8]| URL_SAFE_NO_PAD.encode(without_leading_zeros(number));
-        let thumbprint = || thumbprint(&format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(&e), encode(&n)));
-        let label = label_or(Some(&id), thumbprint);
-        Some(Self { key: RsaPublic::new(&n, &e)?, label, id })
+        let thumbprint = || thumbprint(&format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n)));
+        let label = label_or(Some(kid), thumbprint);
+        Some(Self { key: RsaPublic::new(n, e)?, label, id: kid.to_owned() })
     }
 
     pub(super) fn label(&self) -> &str {
@@ -34,5 +32,9 @@ impl RsaKey {
     /// Whether both keys verify the same tokens.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.id == other.id && self.key == other.key
+    }
+    /// Whether both are the same key, whatever their names are.
+    pub(super) fn has_same_numbers(&self, other: &Self) -> bool {
+        self.key == other.key
     }
 }

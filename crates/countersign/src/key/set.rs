@@ -3,18 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::jwk::Jwk;
+use super::jwk::{Jwk, Usable};
 use super::public_key::PublicKey;
 use super::rsa::RsaKey;
+use super::skipped::{SkipReason, SkippedKey};
 use crate::json::{Object, Value};
 
 /// The usable keys of a JWKS document (RFC 7517): Ed25519 (RFC 8037), and RSA of 2048 bits or more for RS256.
 ///
-/// Keys that are malformed, weak, repeated or for another purpose are ignored.
+/// Keys that are malformed, weak or for another purpose are [skipped](Self::skipped), and so are keys whose private half is
+/// in the document. A key that is repeated counts once.
 #[derive(Clone, Default)]
 pub struct KeySet {
     ed25519: Vec<PublicKey>,
     rsa: Vec<RsaKey>,
+    skipped: Vec<SkippedKey>,
 }
 
 impl KeySet {
@@ -34,15 +37,22 @@ impl KeySet {
         if keys.len() > Self::MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
+        let parsed: Vec<_> = keys.iter().map(Jwk::parse).collect();
+        let private = parsed.iter().flatten().filter(|jwk| jwk.is_private);
+        let exposed: Vec<_> = private.filter_map(|jwk| jwk.numbers().ok()).collect();
         let mut set = Self::default();
-        for key in keys {
-            let Some(jwk) = Jwk::parse(key) else { continue };
-            let is_new = |key: &PublicKey| !set.ed25519.iter().any(|other| other.key() == key.key());
-            if let Some(key) = jwk.ed25519().filter(is_new) {
-                set.ed25519.push(key);
-            }
-            if let Some(key) = jwk.rsa().filter(|key| !set.rsa.iter().any(|other| other.is_same(key))) {
-                set.rsa.push(key);
+        for ((place, key), parsed) in (1..).zip(keys).zip(parsed) {
+            match parsed.and_then(|jwk| jwk.usable()) {
+                // The same key is also listed with its private half.
+                Ok(usable) if exposed.iter().any(|other| other.has_same_private_half(&usable)) => {
+                    set.skipped.push(SkippedKey::new(place, Jwk::kid(key), SkipReason::private()));
+                }
+                Ok(Usable::Ed25519(key)) if set.ed25519.iter().all(|other| other.key() != key.key()) => {
+                    set.ed25519.push(key);
+                }
+                Ok(Usable::Rsa(key)) if !set.rsa.iter().any(|other| other.is_same(&key)) => set.rsa.push(key),
+                Ok(_) => {}
+                Err(reason) => set.skipped.push(SkippedKey::new(place, Jwk::kid(key), reason)),
             }
         }
         Ok(set)
@@ -52,6 +62,11 @@ impl KeySet {
     pub fn labels(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let ed25519 = self.ed25519.iter().map(|key| (key.label(), "v1a"));
         ed25519.chain(self.rsa.iter().map(|key| (key.label(), "rs256")))
+    }
+
+    /// The keys that are not used, in the order of the document.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
     }
 
     /// The number of usable keys.

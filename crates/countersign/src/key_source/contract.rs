@@ -31,7 +31,7 @@ pub enum Refreshed {
     Newer(Verifier),
     /// There are no newer keys. The rejection is final.
     Unchanged,
-    /// The keys cannot be fetched, and the cached keys, if any, are too old for a final rejection.
+    /// Newer keys may exist, but they cannot be fetched now. The sender must retry later.
     Unavailable,
 }
 

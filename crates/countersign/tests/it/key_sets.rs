@@ -95,6 +95,45 @@ fn one_bad_key_among_good_ones_is_passed_over() {
 }
 
 #[test]
+fn a_key_whose_private_half_is_published_is_never_trusted() {
+    let with = |key: &Value, name: &str| {
+        let mut key = key.clone();
+        key[name] = json!("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+        key
+    };
+    let renamed = |key: &Value| {
+        let mut key = key.clone();
+        key["kid"] = json!("another");
+        key
+    };
+    for public in [private_key(1).jwk("leaked"), rsa_jwk("leaked")] {
+        for member in ["d", "p", "q", "dp", "dq", "qi", "oth"] {
+            // The public half may also be listed alone, and under another name.
+            let keys = [public.clone(), with(&public, member), renamed(&public), private_key(2).jwk("good")];
+            let set = set(&keys);
+            assert_eq!(set.labels().collect::<Vec<_>>(), [("good", "v1a")], "{member}");
+            let skipped: Vec<_> = set.skipped().iter().map(|key| (key.place(), key.kid(), key.is_private())).collect();
+            let expected = [(1, Some("leaked"), true), (2, Some("leaked"), true), (3, Some("another"), true)];
+            assert_eq!(skipped, expected, "{member}");
+        }
+    }
+}
+
+#[test]
+fn skipped_keys_say_where_they_are_and_why() {
+    let mut numbered = private_key(1).jwk("k");
+    numbered["kid"] = json!(1);
+    let set = set(&[json!({ "kty": "EC", "crv": "P-256", "kid": "a\nb" }), private_key(2).jwk("good"), numbered]);
+    let skipped: Vec<_> = set.skipped().iter().map(ToString::to_string).collect();
+    let expected = [
+        "key 1 (`a\\nb`): its curve is `P-256`, but `v1a` uses Ed25519",
+        "key 3: its `kid` is not text: the publisher must put it in quotes, or leave it out (`v1a` does not need one)",
+    ];
+    assert_eq!(skipped, expected);
+    assert!(set.skipped().iter().all(|key| !key.is_private()));
+}
+
+#[test]
 fn a_set_is_bounded_before_it_is_read() {
     let jwk = |number: usize| private_key(u8::try_from(number).expect("small")).jwk("k");
     let document = |keys: usize| json!({ "keys": (0..keys).map(jwk).collect::<Vec<_>>(), "more": [] }).to_string();
