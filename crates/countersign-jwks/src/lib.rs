@@ -2,7 +2,9 @@
 //!
 //! Senders publish their keys as a JWKS document (RFC 7517). [`RemoteKeys`] is a [`KeySource`](countersign::key_source::KeySource)
 //! with such keys: it fetches them in the background, continues with the last set while the publisher is down, and
-//! looks for newer keys when a delivery is signed with an unknown key, at most once in 30 s.
+//! looks for newer keys when a delivery is signed with an unknown key, at most once in 30 s. After a failed fetch, a delivery
+//! with an unknown key is rejected for now ([`Refreshed::Unavailable`](countersign::key_source::Refreshed::Unavailable)),
+//! because nobody knows whether its key is new.
 //!
 //! ```no_run
 //! use countersign::{KeySet, Verifier};

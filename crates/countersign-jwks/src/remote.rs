@@ -106,9 +106,9 @@ impl<F: Fetch, C: Clock> RemoteKeys<F, C> {
         self.combined().filter(|combined| !Arc::ptr_eq(combined.key_set(), tried.key_set()))
     }
 
-    /// The result when there is no newer set.
+    /// The result when there is no newer set. After a failed fetch, nobody knows whether an unknown key is a new one.
     fn verdict(&self) -> Refreshed {
-        if self.0.jwks.serving().is_some() { Refreshed::Unchanged } else { Refreshed::Unavailable }
+        if self.0.jwks.is_fresh() { Refreshed::Unchanged } else { Refreshed::Unavailable }
     }
 }
 

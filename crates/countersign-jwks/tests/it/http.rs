@@ -217,7 +217,7 @@ async fn the_last_good_set_serves_whatever_the_source_does() {
         server.answers(answer);
         clock.advance(DEMAND_INTERVAL);
         let before = keys.jwks().stats().failures.get(kind).copied().unwrap_or_default();
-        assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Unchanged), "{name}");
+        assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Unavailable), "{name}");
         let stats = keys.jwks().stats();
         assert_eq!(stats.failures.get(kind), Some(&(before + 1)), "{name}: {:?}", stats.failures);
         assert_eq!((stats.state, stats.fetches), (State::Stale, number + 1), "{name}");

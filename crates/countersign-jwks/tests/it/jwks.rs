@@ -76,7 +76,7 @@ async fn the_background_tries_again_when_a_delivery_found_the_source_down() {
     let _background = tokio::spawn(keys.jwks().run());
     sleep(SECOND).await;
     source.publish(&[]);
-    assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Unchanged));
+    assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Unavailable));
     source.publish(&[2]);
     sleep(2 * SECOND).await;
     assert!(verify(&keys.verifier(), &delivery(2)).is_ok());
@@ -177,13 +177,32 @@ async fn without_a_set_nobody_knows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_unknown_key_is_rejected_for_good_only_after_a_successful_fetch() {
+    let source = Source::with(&[1]);
+    let keys = ready(&source).await;
+    assert_eq!(deliver(&keys, 9).await, Err(Reason::SignatureMismatch), "the publisher does not have it");
+    source.publish(&[]);
+    sleep(DEMAND_INTERVAL).await;
+    let tried = keys.verifier();
+    assert!(matches!(keys.refresh(&tried).await, Refreshed::Unavailable), "the fetch failed");
+    assert!(matches!(keys.refresh(&tried).await, Refreshed::Unavailable), "and it is too soon for another");
+    assert_eq!(source.fetches(), 3);
+    assert_eq!(deliver(&keys, 1).await, Ok(()), "known keys stay in use");
+    source.publish(&[1]);
+    sleep(DEMAND_INTERVAL).await;
+    assert!(matches!(keys.refresh(&tried).await, Refreshed::Unchanged));
+    assert!(matches!(keys.refresh(&tried).await, Refreshed::Unchanged), "the last fetch was successful");
+    assert_eq!(source.fetches(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_set_that_is_too_old_is_not_the_last_word() {
     let source = Source::with(&[1]);
     let keys = ready(&source).await;
     source.publish(&[]);
     sleep(DAY.saturating_sub(DEMAND_INTERVAL + SECOND)).await;
     assert_eq!(deliver(&keys, 1).await, Ok(()));
-    assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Unchanged));
+    assert!(matches!(keys.refresh(&keys.verifier()).await, Refreshed::Unavailable));
     let tried = keys.verifier();
     sleep(SECOND).await;
     assert!(keys.jwks().current().is_none());
@@ -203,7 +222,7 @@ async fn a_fetch_that_panics_has_failed() {
     let keys = ready(&source).await;
     source.publish(&[255]);
     let refreshed = timeout(SECOND, keys.refresh(&keys.verifier())).await;
-    assert!(matches!(refreshed, Ok(Refreshed::Unchanged)));
+    assert!(matches!(refreshed, Ok(Refreshed::Unavailable)));
     assert_eq!(keys.jwks().stats().failures, [("abandoned", 1)].into());
     source.publish(&[2]);
     sleep(DEMAND_INTERVAL).await;
