@@ -13,7 +13,7 @@ use crate::body::{BodyError, DeliveryBody};
 use crate::grpc::{self, Messages};
 use crate::policy::Settings;
 use crate::read::budget::Reservation;
-use crate::read::source::Source;
+use crate::read::source::{Failed, Source};
 use crate::reject::rejection::Rejection;
 
 /// After this many frames in one poll, the timeout is checked and the task yields. Otherwise, a body that is always
@@ -110,8 +110,15 @@ where
                 let (bytes, trailers) = (this.read.take(), this.body.take_trailers());
                 return Poll::Ready(Ok(Buffered { bytes, trailers, reservation: this.reservation.take() }));
             };
-            let Ok(frame) = frame else { return Poll::Ready(Err(Rejection::BodyUnreadable)) };
-            let Some(data) = frame else { continue };
+            let data = match frame {
+                Ok(Some(data)) => data,
+                Ok(None) => continue,
+                Err(Failed::TooLarge) => {
+                    // The error does not name the limit.
+                    return Poll::Ready(Err(Rejection::BodyTooLarge { limit: this.read.as_bytes().len() }));
+                }
+                Err(Failed::Unreadable) => return Poll::Ready(Err(Rejection::BodyUnreadable)),
+            };
             let rejection = if this.read.as_bytes().len() + data.remaining() > *this.limit {
                 Some(too_large)
             } else if this.reservation.as_mut().is_none_or(|reservation| reservation.grow(data.remaining()).is_err()) {

@@ -1,11 +1,13 @@
 //! The body that is being read. It is read in place, or kept for a service that also receives rejected requests.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, SizeHint};
+use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 
 use crate::body::{BodyError, DeliveryBody};
@@ -27,8 +29,26 @@ pub(super) struct Kept<B> {
     failure: Option<BodyError>,
 }
 
-/// The body failed.
-pub(super) struct Failed;
+/// Why the body failed.
+pub(super) enum Failed {
+    /// It exceeds the limit of a layer around this one.
+    TooLarge,
+    /// It ended early, or its framing is invalid.
+    Unreadable,
+}
+
+impl Failed {
+    fn of(error: &BodyError) -> Self {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
+        while let Some(error) = cause {
+            if error.is::<LengthLimitError>() {
+                return Self::TooLarge;
+            }
+            cause = error.source();
+        }
+        Self::Unreadable
+    }
+}
 
 impl<B> Source<B>
 where
@@ -61,7 +81,8 @@ where
     ) -> Poll<Option<Result<Option<B::Data>, Failed>>> {
         let frame = match self.project() {
             SourceProjection::InPlace { body } => {
-                ready!(body.poll_frame(cx)).map(|frame| frame.map(|frame| frame.into_data().ok()).map_err(|_| Failed))
+                let frame = ready!(body.poll_frame(cx));
+                frame.map(|frame| frame.map(|frame| frame.into_data().ok()).map_err(|error| Failed::of(&error.into())))
             }
             SourceProjection::Kept { kept } => {
                 let Some(body) = &mut kept.body else { return Poll::Ready(None) };
@@ -74,8 +95,10 @@ where
                         None
                     }
                     Err(error) => {
-                        (kept.body, kept.failure) = (None, Some(error.into()));
-                        Some(Err(Failed))
+                        let error = error.into();
+                        let failed = Failed::of(&error);
+                        (kept.body, kept.failure) = (None, Some(error));
+                        Some(Err(failed))
                     }
                 }
             }

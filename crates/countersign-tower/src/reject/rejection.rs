@@ -41,9 +41,10 @@ pub enum Rejection {
     Unverified(countersign::Rejection),
     /// [`Sources`](crate::sources::Sources) has no source for its head.
     UnknownSource,
-    /// Its body is larger than the limit.
+    /// Its body is larger than the limit, or than the limit of a layer around this one
+    /// ([`LengthLimitError`](http_body_util::LengthLimitError)).
     BodyTooLarge {
-        /// The limit, in bytes.
+        /// The limit, in bytes. For another layer's limit: the bytes that were read before it failed.
         limit: usize,
     },
     /// Its body took too long to arrive.

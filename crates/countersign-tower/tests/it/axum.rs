@@ -1,15 +1,18 @@
 //! The layer and the extractors in every position where axum accepts a layer.
 
-use crate::common::{Client, Delivery, Framing, Setup, delivery, delivery_for, forgery, serve_axum, setup};
+use crate::common::{Client, Delivery, Framing, Setup, delivery, delivery_for, forgery, noise, serve_axum, setup};
 use axum::extract::Path;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use countersign::gemini;
+use countersign_tower::detach::DetachedTask;
 use countersign_tower::extract::{VerifiedDelivery, Webhook, WebhookRejection};
-use countersign_tower::{VerifyLayer, detach::DetachedTask, policy::OnRejection};
+use countersign_tower::policy::{Observed, OnRejection};
+use countersign_tower::{Outcome, VerifyLayer};
 use http::StatusCode;
+use tower_http::limit::RequestBodyLimitLayer;
 
 const EVENT: &str = r#"{"type":"batch.succeeded","data":{"id":"batch_1"}}"#;
 
@@ -41,6 +44,30 @@ async fn protects(place: &str, path: &str, app: impl Fn(&Setup) -> Router) {
     // In every position, a second delivery is a duplicate.
     let (status, body) = deliver_to(app(&setup), path, &event("msg_1")).await;
     assert_eq!((status, &*body), (StatusCode::OK, ""), "{place}: a duplicate");
+}
+
+#[tokio::test]
+async fn the_limit_of_an_outer_layer_is_named_in_either_framing() {
+    for on_rejection in [OnRejection::Reject, OnRejection::DangerHandOver] {
+        let setup = setup();
+        let layer = setup.layer.clone().on_rejection(on_rejection);
+        let handler = async |observed: Option<Extension<Observed>>| match observed {
+            Some(Extension(Observed::Stopped(Outcome::Rejected(rejection)))) => rejection.status(),
+            _ => StatusCode::OK,
+        };
+        let limit = RequestBodyLimitLayer::new(1000);
+        let (addr, server) = serve_axum(Router::new().fallback(post(handler)).layer(layer).layer(limit)).await;
+        for (size, status) in [(1000, 200), (1001, 413), (5000, 413)] {
+            let delivery = delivery(&format!("msg_{size}"), noise(size));
+            let mut client = Client::connect(addr).await;
+            client.send_head(&delivery, Framing::Chunked(400)).await;
+            client.send_chunks(&delivery.body, 400).await;
+            client.send("0\r\n\r\n").await;
+            let reply = client.reply().await.expect("a response");
+            assert_eq!(reply.status.as_u16(), status, "{size} {on_rejection:?}");
+        }
+        server.abort();
+    }
 }
 
 #[tokio::test]
