@@ -13,6 +13,8 @@ pub struct Connection(Arc<Facts>);
 #[derive(Debug)]
 struct Facts {
     peer: Peer,
+    /// The address that `peer` is written from.
+    peer_address: Address,
     scheme: Scheme,
     /// The address at the other end of the stream.
     address: Address,
@@ -68,7 +70,16 @@ impl Connection {
     pub fn from_client(peer: impl Into<Address>, scheme: Scheme, client: Option<HeaderValue>) -> Self {
         let address = peer.into();
         let (proxy, host, port) = (None, None, None);
-        Self(Arc::new(Facts { peer: Peer::new(address), scheme, address, proxy, client, host, port }))
+        Self(Arc::new(Facts {
+            peer: Peer::new(address),
+            peer_address: address,
+            scheme,
+            address,
+            proxy,
+            client,
+            host,
+            port,
+        }))
     }
 
     /// The name in the verified certificate of the client, if it has one.
@@ -81,6 +92,7 @@ impl Connection {
     pub fn reports(&self, client: Client) -> Self {
         let Client { address, scheme, host, port } = client;
         Self(Arc::new(Facts {
+            peer_address: address.map_or(self.0.peer_address, Address::from),
             peer: address.map_or_else(|| self.0.peer.clone(), |address| Peer::new(address.into())),
             scheme: scheme.unwrap_or(self.0.scheme),
             address: self.0.address,
@@ -116,9 +128,28 @@ impl Connection {
         &self.0.peer
     }
 
+    /// The same, to compare it.
+    pub fn peer_address(&self) -> Address {
+        self.0.peer_address
+    }
+
     /// How the client sends its requests.
     pub fn scheme(&self) -> Scheme {
         self.0.scheme
+    }
+}
+
+impl Address {
+    /// What tells clients apart: an IPv4 address, or the /64 network of an IPv6 address, all of which one client may have.
+    pub fn network(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(IpAddr::V6(address)) => {
+                let network = u128::from(address) >> 64 << 64;
+                Some(IpAddr::V6(network.into()))
+            }
+            Self::Ip(address) => Some(address),
+            Self::Unix => None,
+        }
     }
 }
 

@@ -5,30 +5,36 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign::clock::Clock;
 use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
-use countersign_tower::{BodyBudget, Report, ResponseBody, Verify, VerifyLayer, verify};
-use http::header::ALLOW;
+use countersign_tower::{Report, ResponseBody, Verify, VerifyLayer, verify};
+use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::client_limit::{ClientLimit, LimitedClient};
 use crate::config::ProbeSpec;
 use crate::connection::Connection;
 use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
 use crate::ledger::{Entry, Ledger, RouteLedger, Unrouted};
 use crate::proxies::TrustedProxies;
+use crate::rate::Limiter;
 use crate::route::{Table, host_of};
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
 use crate::state::{LiveRoute, State};
+
+const CLIENT_LIMIT: &str = "too many requests from your address were rejected: retry later";
+const OVER_RATE: &str = "more requests than the route accepts: retry later";
 
 /// The body of a response: from the layer, or a problem document of the gateway itself.
 pub type Body = Either<ResponseBody<forward::Body>, Full<Bytes>>;
@@ -44,6 +50,7 @@ struct Routes {
     served: ArcSwap<Served>,
     ledger: Ledger,
     places: Places,
+    client_limit: Option<Arc<ClientLimit>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,6 +63,7 @@ struct Served {
 struct Route {
     ledger: RouteLedger,
     probe: Option<ProbeSpec>,
+    limiter: Option<Limiter>,
     /// head → body → verify → filter → claim → forward → settle
     verify: Verify<Forward, Keys>,
 }
@@ -66,12 +74,12 @@ impl Gateway {
     pub fn new(state: &State, ledger: &Ledger, places: &Places, clock: Arc<dyn Clock>) -> Self {
         let (ledger, places) = (ledger.clone(), places.clone());
         let served = ArcSwap::from_pointee(Served::new(state, &ledger, &places, &clock));
-        Self(Arc::new(Routes { served, ledger, places, clock }))
+        Self(Arc::new(Routes { served, ledger, places, client_limit: state.client_limit.clone(), clock }))
     }
 
     /// Serves the routes of this state from the next request on, over all connections.
     pub fn replace(&self, state: &State) {
-        let Routes { served, ledger, places, clock } = &*self.0;
+        let Routes { served, ledger, places, clock, .. } = &*self.0;
         served.store(Arc::new(Served::new(state, ledger, places, clock)));
     }
 }
@@ -105,18 +113,34 @@ impl Routes {
         if let Some(reported) = connection.and_then(|connection| served.proxies.reported(connection, &head.headers)) {
             head.extensions.insert(reported);
         }
+        let limited = self.limited(&head);
+        if let Some((client, _)) = limited {
+            head.extensions.insert(client);
+        }
+        let over_limit = limited.and_then(|(client, limit)| limit.check(client, arrived).err());
         let well_formed = head::check(&head, head.extensions.get::<TwoFramings>().is_some());
         let route = well_formed.ok().and_then(|()| served.table.find(&head));
-        let (reason, response) = match (well_formed, route) {
-            (Err(malformed), _) => (Some(malformed.code()), bad_request(malformed)),
-            (Ok(()), None) => (Some("no_route"), no_route()),
-            (Ok(()), Some(route)) if route.probe.is_some() && is_probe(&head.method) => (None, probed(&head.method)),
-            (Ok(()), Some(_)) if head.method != Method::POST => (Some("method_not_allowed"), method_not_allowed()),
-            // The layer of the route records it. A clone is ready at once, because its inner service is always ready.
-            (Ok(()), Some(route)) => {
-                return ResponseFuture::of(route.verify.clone().call(Request::from_parts(head, body)));
+        let (reason, response) = match (over_limit, well_formed, route) {
+            (Some(wait), ..) => (Some("client_limit"), too_many("client_limit", CLIENT_LIMIT, wait)),
+            (None, Err(malformed), _) => (Some(malformed.code()), bad_request(malformed)),
+            (None, Ok(()), None) => (Some("no_route"), no_route()),
+            (None, Ok(()), Some(route)) if route.probe.is_some() && is_probe(&head.method) => {
+                (None, probed(&head.method))
             }
+            (None, Ok(()), Some(_)) if head.method != Method::POST => {
+                (Some("method_not_allowed"), method_not_allowed())
+            }
+            (None, Ok(()), Some(route)) => match route.limiter.as_ref().map(|limiter| limiter.admit(arrived)) {
+                Some(Err(wait)) => (Some("over_rate"), too_many("over_rate", OVER_RATE, wait)),
+                // The layer of the route records it. A clone is ready at once, because its inner service is always ready.
+                Some(Ok(())) | None => {
+                    return ResponseFuture::of(route.verify.clone().call(Request::from_parts(head, body)));
+                }
+            },
         };
+        if let Some((client, limit)) = limited {
+            limit.note(client, response.status(), arrived);
+        }
         let latency = self.clock.instant().saturating_duration_since(arrived);
         let (status, peer) = (response.status(), head.extensions.get().map(Connection::peer));
         let entry = match reason {
@@ -128,6 +152,12 @@ impl Routes {
             None => self.ledger.record(&entry, || self.unrouted(&head)),
         }
         ResponseFuture::ready(response)
+    }
+
+    /// The client of this request and its limit, if it is limited.
+    fn limited(&self, head: &request::Parts) -> Option<(LimitedClient, &ClientLimit)> {
+        let limit = self.client_limit.as_deref()?;
+        Some((limit.client(head.extensions.get()?)?, limit))
     }
 
     /// What a request without a route asked for, and the route that it just misses.
@@ -184,7 +214,7 @@ where
 impl Served {
     fn new(state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
         let table = Table::new(state.routes.iter().map(|route| {
-            let built = Route::new(route, &state.budget, ledger, places, clock);
+            let built = Route::new(route, state, ledger, places, clock);
             (route.config.host.clone(), route.config.path.clone(), built)
         }));
         Self { proxies: state.trusted_proxies.clone(), table }
@@ -192,7 +222,7 @@ impl Served {
 }
 
 impl Route {
-    fn new(route: &LiveRoute, budget: &BodyBudget, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
+    fn new(route: &LiveRoute, state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
         let LiveRoute { config: route, source, upstreams, set_headers } = route;
         let ledger = ledger.route(route.name());
         let timeouts = Timeouts {
@@ -210,11 +240,17 @@ impl Route {
         let forward =
             Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency);
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
+        let (client_limit, time) = (state.client_limit.clone(), Arc::clone(clock));
         let mut layer = VerifyLayer::new(source.keys.clone())
             .on_request(move |head| {
                 let (entries, noted, connection) =
                     (entries.clone(), Arc::clone(&noted), head.extensions.get::<Connection>().cloned());
+                let limited = client_limit.clone().zip(head.extensions.get::<LimitedClient>().copied());
+                let time = limited.is_some().then(|| Arc::clone(&time));
                 move |report: &Report| {
+                    if let (Some((limit, client)), Some(time), Some(status)) = (&limited, &time, rejected(report)) {
+                        limit.note(*client, status, time.instant());
+                    }
                     noted.fullness.note(report.outcome());
                     entries.record(&Entry::reported(report, connection.as_ref().map(Connection::peer)));
                 }
@@ -224,15 +260,27 @@ impl Route {
             .lease(source.lease)
             .on_duplicate(source.duplicates.into())
             .body_limit(route.body_limit)
-            .body_budget(budget.clone())
+            .body_budget(state.budget.clone())
             .body_timeout(route.body_timeout)
             .untyped(route.untyped())
             .grpc(route.grpc);
         if let Some(events) = &route.events {
             layer = layer.events(events.filter().clone());
         }
-        Self { ledger, probe: route.probe, verify: layer.layer(forward) }
+        Self { ledger, probe: route.probe, limiter: route.rate().map(Limiter::new), verify: layer.layer(forward) }
     }
+}
+
+/// The status with which the layer rejected a request.
+fn rejected(report: &Report) -> Option<StatusCode> {
+    report.status().filter(|_| report.rejection().is_some())
+}
+
+fn too_many(code: &str, detail: &str, wait: Duration) -> Response<Body> {
+    let mut response = own(problem::response(StatusCode::TOO_MANY_REQUESTS, code, detail));
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
 }
 
 fn bad_request(malformed: Malformed) -> Response<Body> {

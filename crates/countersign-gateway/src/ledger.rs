@@ -11,7 +11,7 @@ use http::StatusCode;
 use crate::config::shown;
 use crate::connection::Peer;
 use crate::log::Log;
-use crate::metrics::{Counts, RouteMetrics};
+use crate::metrics::{Counts, RouteMetrics, TurnedAway};
 use crate::serve::Ending;
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
@@ -157,6 +157,8 @@ impl Ledger {
             let entry = Entry::rejected(ending.code(), StatusCode::BAD_REQUEST, Some(&peer), Duration::ZERO);
             self.count(&self.no_route, &entry);
             self.log(&self.no_route, &entry, || None);
+        } else if ending == Ending::ClientConnections {
+            self.counts.turned_away(TurnedAway::ClientConnections);
         } else if ending.is_rejection() {
             self.counts.count(&self.no_route, "refused", ending.code());
         } else {

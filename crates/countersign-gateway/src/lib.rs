@@ -36,6 +36,8 @@ pub mod admin_token;
 #[doc(hidden)]
 pub mod check;
 #[doc(hidden)]
+pub mod client_limit;
+#[doc(hidden)]
 pub mod commands;
 #[doc(hidden)]
 pub mod connection;
@@ -61,6 +63,8 @@ pub mod path;
 pub mod process;
 #[doc(hidden)]
 pub mod proxies;
+#[doc(hidden)]
+pub mod rate;
 #[doc(hidden)]
 pub mod reload;
 #[doc(hidden)]

@@ -49,6 +49,7 @@ fn changed(one: &Server, other: &Server) -> Vec<Option<&'static str>> {
         ("trusted_proxies", one.trusted_proxies != other.trusted_proxies),
         ("threads", one.threads != other.threads),
         ("max_connections", one.max_connections != other.max_connections),
+        ("client_limits", one.client_limits != other.client_limits),
         ("body_budget", one.body_budget != other.body_budget),
         ("head_timeout", one.head_timeout != other.head_timeout),
         ("idle_timeout", one.idle_timeout != other.idle_timeout),

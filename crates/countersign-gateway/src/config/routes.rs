@@ -13,12 +13,14 @@ use super::error::Problem;
 use super::events::Events;
 use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
+use super::rate::{self, RateSpec};
 use super::set_headers::{self, SetHeaderSpec};
 use super::source::SourceConfig;
 use super::targets::PATH_LIKE_A_SECRET;
 use super::values::{count, text};
 use super::{duration, limits, size, targets};
 use crate::path::PathPattern;
+use crate::rate::Rate;
 use crate::route::Host;
 use crate::trust::Opened;
 
@@ -98,6 +100,14 @@ pub struct Route {
     #[serde(default, deserialize_with = "in_flight")]
     #[schemars(range(min = 1))]
     pub max_in_flight: Option<usize>,
+    /// How many requests of the route are accepted, like "90/s". Further ones get 429 (`over_rate`) with `Retry-After` before
+    /// their bodies are read. Requests count before they are verified, so anyone who can connect can use up the rate;
+    /// `client_limits` slow down those whose requests are rejected. Default: no limit.
+    pub rate: Option<RateSpec>,
+    /// How many requests of the route are accepted at once. Only with `rate`. Default: the number of `rate`.
+    #[serde(default, deserialize_with = "rate::burst")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub burst: Option<usize>,
     /// How long a connection to a backend may be idle before it is not used again. Keep it below the backend's own
     /// keep-alive timeout. Default: 1.5 s.
     #[serde(default = "default_upstream_idle_timeout", with = "duration")]
@@ -207,6 +217,11 @@ impl Route {
         BalancingSpec { upstream: self.upstream.clone(), eject: self.eject, health_check: self.health_check.clone() }
     }
 
+    /// The rate of its requests, if it is limited.
+    pub fn rate(&self) -> Option<Rate> {
+        self.rate.map(|rate| rate.with_burst(self.burst))
+    }
+
     /// What is done with a verified request whose event type cannot be read.
     pub fn untyped(&self) -> Untyped {
         self.untyped.map_or(Untyped::Forward, Untyped::from)
@@ -226,6 +241,9 @@ impl Route {
             return Err(Problem::at(&at.key("upstream"), message));
         }
         self.check_paths(at)?;
+        if self.burst.is_some() && self.rate.is_none() {
+            return Err(Problem::at(&at.key("burst"), "`burst` is for a route with `rate`, like \"90/s\": add it"));
+        }
         self.check_events(at, warnings)?;
         for (position, name) in self.forward_headers.needless() {
             let message =

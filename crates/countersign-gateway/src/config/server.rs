@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::addresses::{AddressSpec, check_listeners};
 use super::admin_token::AdminTokenSpec;
+use super::client_limits::ClientLimitsSpec;
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
@@ -49,6 +50,9 @@ pub struct Server {
     #[serde(default, deserialize_with = "connections")]
     #[schemars(range(min = 1))]
     pub max_connections: Option<usize>,
+    /// The limits for each client. Default: no limits.
+    #[serde(default)]
+    pub client_limits: ClientLimitsSpec,
     /// How many bytes of request heads and bodies may be held in memory, over all connections. There must be room for the
     /// largest `body_limit` and 64 KiB. Default: 256 MiB, or more if the largest `body_limit` needs it.
     #[serde(default, deserialize_with = "size::optional::deserialize")]
@@ -144,6 +148,7 @@ impl Server {
         }
         check_listeners(&self.ip_listeners(), self.admin.map(|spec| spec.address), warnings)?;
         proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);
+        self.client_limits.check(&at.key("client_limits"))?;
         if self.admin_token.is_some() && self.admin.is_none() {
             let message = "`admin_token` has no effect without an `admin` address";
             warnings.push(Problem::at(&at.key("admin_token"), message));

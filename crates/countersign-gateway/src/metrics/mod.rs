@@ -91,6 +91,8 @@ impl Default for Counts {
 pub enum TurnedAway {
     /// `max_connections` are open.
     MaxConnections,
+    /// As many connections of the client as `client_limits` allows are open.
+    ClientConnections,
     /// The process cannot open another file, so the connection waits in the kernel's queue.
     Files,
 }
@@ -312,6 +314,7 @@ impl Counts {
     pub fn turned_away(&self, why: TurnedAway) {
         let reason = match why {
             TurnedAway::MaxConnections => "max_connections",
+            TurnedAway::ClientConnections => "client_connections",
             TurnedAway::Files => "files",
         };
         self.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();

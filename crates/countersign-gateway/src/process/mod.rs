@@ -28,7 +28,7 @@ use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
-use crate::serve::{MAX_HEAD, Preamble, Server, Slots};
+use crate::serve::{ClientSlots, MAX_HEAD, Preamble, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
 use crate::upstream;
@@ -168,6 +168,10 @@ fn build(
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
     if config.accelerate {
         webhooks = webhooks.accelerate(counts.accelerated());
+    }
+    if let Some(max) = config.client_limits.connections {
+        let proxies = config.trusted_proxies();
+        webhooks = webhooks.limit_clients(ClientSlots::new(max, move |address| proxies.contain(address)));
     }
     let acceptor = Acceptor {
         server: Arc::new(webhooks),

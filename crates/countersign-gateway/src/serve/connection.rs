@@ -17,6 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::activity::{Activity, LINGER, Timeouts};
+use super::client_slots::{ClientSlot, ClientSlots, Full};
 use super::link::Link;
 use super::plain::{Handover, Plain};
 use super::preamble::{Failure, Preamble, Progress};
@@ -53,6 +54,7 @@ pub struct Server<S> {
     budget: BodyBudget,
     tasks: TaskTracker,
     http1: http1::Builder,
+    clients: Option<Arc<ClientSlots>>,
     /// Counts the requests that the accelerator serves, if it is on.
     accelerated: Option<Counter>,
 }
@@ -72,7 +74,16 @@ impl<S: Responds> Server<S> {
         // than the bytes that were read before it.
         http1.half_close(true).header_read_timeout(None).max_buf_size(3 * MAX_HEAD);
         let on_ending: OnEnding = Arc::new(on_ending);
-        Self { service, on_ending, timeouts, budget: budget.clone(), tasks: tasks.clone(), http1, accelerated: None }
+        Self {
+            service,
+            on_ending,
+            timeouts,
+            budget: budget.clone(),
+            tasks: tasks.clone(),
+            http1,
+            clients: None,
+            accelerated: None,
+        }
     }
 
     /// Serves plain requests without hyper, and counts them.
@@ -82,12 +93,20 @@ impl<S: Responds> Server<S> {
         self
     }
 
+    /// Limits the connections of each client.
+    #[must_use]
+    pub fn limit_clients(mut self, clients: Arc<ClientSlots>) -> Self {
+        self.clients = Some(clients);
+        self
+    }
+
     /// Serves a stream of a listener with this preamble until it ends.
     pub async fn serve(self: Arc<Self>, stream: Socket, peer: Address, preamble: Preamble, slot: Slot) {
         let accepted = SystemClock.instant();
         let mut phase = slot.watch();
-        let (mut stream, peer) = if preamble.is_empty() {
-            (Stream::Plain(stream), peer)
+        let (mut stream, peer, client_slot) = if preamble.is_empty() {
+            let Ok(client_slot) = self.admit(peer) else { return (self.on_ending)(Ending::ClientConnections) };
+            (Stream::Plain(stream), peer, client_slot)
         } else {
             // Boxed, so that a connection without a preamble uses less memory.
             let passing = Box::pin(self.pass(&preamble, stream, peer, accepted, &mut phase));
@@ -113,7 +132,12 @@ impl<S: Responds> Server<S> {
             }
             Box::pin(self.serve_http(stream, received, activity, connection, phase)).await;
         }
-        drop(slot);
+        drop((slot, client_slot));
+    }
+
+    /// A place for a connection of this client.
+    fn admit(&self, peer: Address) -> Result<ClientSlot, Full> {
+        self.clients.as_ref().map_or(Ok(ClientSlot::default()), |clients| clients.take(peer))
     }
 
     /// The stream and the address of the client after what precedes HTTP. `None` if the connection has ended.
@@ -124,9 +148,9 @@ impl<S: Responds> Server<S> {
         peer: Address,
         accepted: Instant,
         phase: &mut watch::Receiver<Phase>,
-    ) -> Option<(Stream, Address)> {
+    ) -> Option<(Stream, Address, ClientSlot)> {
         let mut progress = Progress::default();
-        let reading = preamble.read(stream, peer, &mut progress);
+        let reading = preamble.read(stream, peer, &mut progress, |peer| Ok(self.admit(peer)?));
         match self.until_head_timeout(accepted, phase, reading).await {
             Ok(Ok(passed)) => return Some(passed),
             Ok(Err(Failure::Counted(ending))) => (self.on_ending)(ending),

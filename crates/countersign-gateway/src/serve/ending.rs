@@ -29,6 +29,8 @@ pub enum Ending {
         /// Where it came from.
         peer: Address,
     },
+    /// The client has as many connections as it may.
+    ClientConnections,
     /// The TLS handshake failed, or the client ended it.
     TlsHandshake,
     /// The TLS handshake was not complete in time.
@@ -47,6 +49,7 @@ impl Ending {
             Self::WriteTimeout => "write_timeout",
             Self::MalformedProxyHeader => "malformed_proxy_header",
             Self::PlainOnTls { .. } => "plain_on_tls",
+            Self::ClientConnections => "client_connections",
             Self::TlsHandshake => "tls_handshake",
             Self::TlsHandshakeTimeout => "tls_handshake_timeout",
         }
@@ -54,7 +57,14 @@ impl Ending {
 
     /// Whether a request was rejected, rather than a connection closed.
     pub const fn is_rejection(self) -> bool {
-        !matches!(self, Self::IdleTimeout | Self::WriteTimeout | Self::TlsHandshake | Self::TlsHandshakeTimeout)
+        !matches!(
+            self,
+            Self::IdleTimeout
+                | Self::WriteTimeout
+                | Self::ClientConnections
+                | Self::TlsHandshake
+                | Self::TlsHandshakeTimeout
+        )
     }
 
     /// The response, for endings that have one.
@@ -73,6 +83,7 @@ impl Ending {
             | Self::IdleTimeout
             | Self::WriteTimeout
             | Self::MalformedProxyHeader
+            | Self::ClientConnections
             | Self::TlsHandshake
             | Self::TlsHandshakeTimeout => (StatusCode::BAD_REQUEST, "the request is not valid HTTP"),
         };

@@ -9,6 +9,7 @@
 
 mod activity;
 mod body;
+mod client_slots;
 mod connection;
 mod ending;
 pub mod head;
@@ -37,6 +38,7 @@ use tower_service::Service;
 
 pub use activity::Timeouts;
 pub use body::RequestBody;
+pub use client_slots::ClientSlots;
 pub use connection::Server;
 pub use ending::Ending;
 pub use preamble::Preamble;

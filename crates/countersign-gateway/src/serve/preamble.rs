@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::Ending;
+use super::client_slots::Full;
 use super::proxy_header::{MAX_HEADER, MalformedProxyHeader, ProxyHeader};
 use super::socket::Socket;
 use super::stream::Stream;
@@ -59,6 +60,12 @@ impl From<MalformedProxyHeader> for Failure {
     }
 }
 
+impl From<Full> for Failure {
+    fn from(_: Full) -> Self {
+        Self::Counted(Ending::ClientConnections)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(_: io::Error) -> Self {
         Self::Gone
@@ -72,20 +79,22 @@ impl Preamble {
     }
 
     /// Reads what precedes HTTP. Returns the stream of HTTP and the address of the client, which is `peer` if none is
-    /// announced.
-    pub(super) async fn read(
+    /// announced, with what `admit` returns for it before any cryptography.
+    pub(super) async fn read<T>(
         &self,
         stream: Socket,
         peer: Address,
         progress: &mut Progress,
-    ) -> Result<(Stream, Address), Failure> {
+        admit: impl FnOnce(Address) -> Result<T, Failure>,
+    ) -> Result<(Stream, Address, T), Failure> {
         let announced = if self.proxy_header { read_proxy_header(&stream, progress).await? } else { None };
         let peer = announced.map_or(peer, Address::from);
+        let admitted = admit(peer)?;
         let stream = match &self.tls {
             Some(tls) => Stream::Tls(Box::new(handshake(tls, stream, peer, progress).await?)),
             None => Stream::Plain(stream),
         };
-        Ok((stream, peer))
+        Ok((stream, peer, admitted))
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use countersign_tower::BodyBudget;
 
 use crate::admin_token::AdminToken;
+use crate::client_limit::ClientLimit;
 use crate::config::{
     BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, Warning,
 };
@@ -37,6 +38,8 @@ pub struct State {
     pub key_sets: Vec<RemoteSet>,
     /// The proxies in front of the gateway.
     pub trusted_proxies: TrustedProxies,
+    /// The limit on rejected requests of each client, if there is one.
+    pub client_limit: Option<Arc<ClientLimit>>,
     /// Bounds the bytes of request heads and bodies in memory, over all routes.
     pub budget: BodyBudget,
     /// Everything that `/metrics` shows.
@@ -122,11 +125,21 @@ impl State {
         metrics.show_upstreams(balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect());
         let key_sets = sets.all();
         let trusted_proxies = config.server.trusted_proxies();
+        let client_limit = match previous {
+            // It goes on, with what it remembers: a reload does not change it.
+            Some(previous) => previous.client_limit.clone(),
+            None => config
+                .server
+                .client_limits
+                .rejected()
+                .map(|rate| Arc::new(ClientLimit::new(rate, trusted_proxies.clone()))),
+        };
         Ok(Self {
             sources,
             routes,
             key_sets,
             trusted_proxies,
+            client_limit,
             budget,
             metrics: Arc::new(metrics),
             tls,

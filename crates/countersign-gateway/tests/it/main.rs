@@ -27,6 +27,7 @@ mod presets;
 mod probes;
 mod proxies;
 mod proxy_protocol;
+mod rates;
 mod rejections;
 mod reload;
 mod retries;
