@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -16,7 +17,11 @@ use crate::commands::{self, Commands};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::source_keys::Awaited;
+use crate::state::store::Engine;
 use crate::upstream::Upstreams;
+
+/// How long the check of readiness waits for a store that has failed.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The admin listener.
 pub struct Admin {
@@ -31,6 +36,8 @@ pub struct Admin {
 pub struct Shown {
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
+    /// The store that all sources share.
+    pub engine: Engine,
     /// The key sets without which a source can verify nothing.
     pub awaited: Vec<Awaited>,
     /// The name and the upstreams of each route.
@@ -47,7 +54,7 @@ impl Admin {
     /// The service that responds to `/healthz`, `/readyz`, `/metrics` and these commands.
     pub fn into_service(self, commands: Commands) -> Router {
         let alive = async || "alive\n";
-        let ready = async |State(admin): State<Arc<Self>>| admin.readiness();
+        let ready = async |State(admin): State<Arc<Self>>| admin.readiness().await;
         Router::new()
             // HAProxy checks with OPTIONS unless it is configured otherwise.
             .route("/healthz", get(alive).options(alive))
@@ -59,14 +66,17 @@ impl Admin {
             .method_not_allowed_fallback(unknown)
     }
 
-    fn readiness(&self) -> Response {
+    async fn readiness(&self) -> Response {
         if self.lifecycle.is_stopping() {
             return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
         }
         if !self.lifecycle.has_started() {
             return (StatusCode::SERVICE_UNAVAILABLE, "not listening yet\n").into_response();
         }
-        let shown = self.shown.load();
+        let shown = self.shown.load_full();
+        if !tokio::time::timeout(STORE_TIMEOUT, shown.engine.works()).await.unwrap_or(false) {
+            return (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n").into_response();
+        }
         let missing = shown.missing();
         if missing.is_empty() || self.has_been_ready.load(Ordering::Relaxed) {
             self.has_been_ready.store(true, Ordering::Relaxed);

@@ -8,12 +8,13 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
-use countersign::replay::{MemoryStore, ReplayKey};
+use countersign::replay::ReplayKey;
 use http::header::{ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
 use crate::admin_token::AdminToken;
 use crate::reload::{Reload, ReloadError};
+use crate::state::store::SourceStore;
 
 /// Where the commands are.
 pub const PREFIX: &str = "/-/";
@@ -28,7 +29,7 @@ pub struct Commands {
 /// The parts of the running state that commands need.
 pub struct Scope {
     /// The replay store of each source.
-    pub stores: BTreeMap<String, Arc<MemoryStore>>,
+    pub stores: BTreeMap<String, SourceStore>,
     /// What a client has to know.
     pub token: Option<AdminToken>,
 }
@@ -57,7 +58,7 @@ impl Commands {
     pub fn into_router(self) -> Router {
         let forget = async |State(commands): State<Arc<Self>>,
                             Path((source, id)): Path<(String, String)>,
-                            headers: HeaderMap| commands.forget(&source, &id, &headers);
+                            headers: HeaderMap| commands.forget(&source, &id, &headers).await;
         Router::new()
             .route("/-/reload", post(Self::reload))
             .route("/-/sources/{source}/ids/{id}", delete(forget))
@@ -78,13 +79,14 @@ impl Commands {
         })
     }
 
-    fn forget(&self, source: &str, id: &str, headers: &HeaderMap) -> Result<&'static str, Refusal> {
-        let scope = self.scope.load();
+    async fn forget(&self, source: &str, id: &str, headers: &HeaderMap) -> Result<&'static str, Refusal> {
+        let scope = self.scope.load_full();
         is_allowed(self.is_local, scope.token.as_ref(), headers)?;
         let store = scope.stores.get(source).ok_or(Refusal(StatusCode::NOT_FOUND, "there is no such source\n"))?;
         let malformed = "this is not a message id: percent-encode it as one path segment\n";
         let key = ReplayKey::parse(source, id).map_err(|_| Refusal(StatusCode::BAD_REQUEST, malformed))?;
-        if !store.forget(&key) {
+        let unavailable = Refusal(StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable: try again\n");
+        if !store.forget(&key).await.map_err(|_| unavailable)? {
             let why = "the source does not remember this id, or the message is being handled now\n";
             return Err(Refusal(StatusCode::NOT_FOUND, why));
         }

@@ -1,22 +1,23 @@
 //! Whether a source's replay store is full, logged when that changes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use countersign::replay::MemoryStore;
+use countersign::replay::ReplayStore;
 use countersign_tower::{Outcome, Rejection};
+
+use crate::state::store::SourceStore;
 
 /// The fill of one source's store, as its deliveries find it.
 #[derive(Debug)]
 pub struct Fullness {
     source: String,
-    store: Arc<MemoryStore>,
+    store: SourceStore,
     is_full: AtomicBool,
 }
 
 impl Fullness {
     /// The fill of this source's store, which has room.
-    pub fn new(source: String, store: Arc<MemoryStore>) -> Self {
+    pub fn new(source: String, store: SourceStore) -> Self {
         Self { source, store, is_full: AtomicBool::new(false) }
     }
 
@@ -34,7 +35,7 @@ impl Fullness {
                 source,
                 capacity,
                 ids,
-                retain = ?self.store.retain(),
+                retain = ?self.store.retain().unwrap_or_default(),
                 "the replay store is full: new messages are rejected with 503 (store_full) until ids expire; \
                  raise `capacity` of this source"
             );
@@ -48,7 +49,7 @@ impl Fullness {
 ///
 /// A store that was full counts as having room once a message was claimed and a twentieth is free, so
 /// that one that is about full does not change its state with each delivery.
-fn change(was_full: bool, outcome: &Outcome, store: &MemoryStore) -> Option<bool> {
+fn change(was_full: bool, outcome: &Outcome, store: &SourceStore) -> Option<bool> {
     match outcome {
         Outcome::Rejected(Rejection::StoreFull) => (!was_full).then_some(true),
         Outcome::Confirmed | Outcome::Released | Outcome::Unrecorded if was_full => {
@@ -61,17 +62,18 @@ fn change(was_full: bool, outcome: &Outcome, store: &MemoryStore) -> Option<bool
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
     use countersign::clock::{Clock, SystemClock};
-    use countersign::replay::{Claim, ReplayKey, ReplayStore};
+    use countersign::replay::{Claim, MemoryStore, ReplayKey};
 
     use super::*;
 
     const FULL: Outcome = Outcome::Rejected(Rejection::StoreFull);
 
-    fn store(capacity: usize, ids: usize) -> MemoryStore {
+    fn store(capacity: usize, ids: usize) -> SourceStore {
         let store = MemoryStore::builder().capacity(capacity).build();
         for id in 0..ids {
             let key = ReplayKey::parse("source", &format!("msg_{id}")).expect("a good key");
@@ -79,7 +81,7 @@ mod tests {
             let claimed = claim.poll(&mut Context::from_waker(Waker::noop()));
             assert!(matches!(claimed, Poll::Ready(Ok(Claim::Fresh(_)))));
         }
-        store
+        SourceStore::Memory(Arc::new(store))
     }
 
     #[test]

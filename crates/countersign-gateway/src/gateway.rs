@@ -31,6 +31,7 @@ use crate::route::{Table, host_of};
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
+use crate::state::store::SourceStore;
 use crate::state::{LiveRoute, State};
 
 const CLIENT_LIMIT: &str = "too many requests from your address were rejected: retry later";
@@ -65,7 +66,7 @@ struct Route {
     probe: Option<ProbeSpec>,
     limiter: Option<Limiter>,
     /// head → body → verify → filter → claim → forward → settle
-    verify: Verify<Forward, Keys>,
+    verify: Verify<Forward, Keys, SourceStore>,
 }
 
 impl Gateway {
@@ -180,13 +181,13 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Verify { #[pin] verify: verify::ResponseFuture<Forward, B, forward::Body, Keys> },
+        Verify { #[pin] verify: verify::ResponseFuture<Forward, B, forward::Body, Keys, SourceStore> },
         Own { response: Option<Response<Body>> },
     }
 }
 
 impl<B> ResponseFuture<B> {
-    fn of(verify: verify::ResponseFuture<Forward, B, forward::Body, Keys>) -> Self {
+    fn of(verify: verify::ResponseFuture<Forward, B, forward::Body, Keys, SourceStore>) -> Self {
         Self { kind: Kind::Verify { verify } }
     }
 
@@ -256,7 +257,7 @@ impl Route {
                 }
             })
             .clock(Arc::clone(clock))
-            .store(Arc::clone(&source.store))
+            .store(source.store.clone())
             .lease(source.lease)
             .on_duplicate(source.duplicates.into())
             .body_limit(route.body_limit)

@@ -85,10 +85,15 @@ fn shown(state: &State) -> Shown {
     let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
     let routes = state.routes.iter().map(|route| (route.config.name(), Arc::clone(&route.upstreams)));
-    Shown { metrics: Arc::clone(&state.metrics), awaited: awaited.collect(), routes: routes.collect() }
+    Shown {
+        metrics: Arc::clone(&state.metrics),
+        engine: state.engine.clone(),
+        awaited: awaited.collect(),
+        routes: routes.collect(),
+    }
 }
 
 fn scope(state: &State) -> Scope {
-    let stores = state.sources.iter().map(|(name, source)| (name.clone(), Arc::clone(&source.store)));
+    let stores = state.sources.iter().map(|(name, source)| (name.clone(), source.store.clone()));
     Scope { stores: stores.collect(), token: state.admin_token.clone() }
 }

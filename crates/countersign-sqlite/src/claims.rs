@@ -70,6 +70,20 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Removes an id that is done.
+    pub(crate) fn forget(&mut self, key: &ReplayKey) -> Result<bool, Stop> {
+        let key = key_bytes(key);
+        let Some(row) = self.find(&key)?.filter(|row| row.mark.done) else { return Ok(false) };
+        self.db.prepare_cached("DELETE FROM seen WHERE seq = ?1")?.execute([row.seq])?;
+        self.ids.remove(&key, row.seq);
+        Ok(true)
+    }
+
+    /// How many ids the source of this key has.
+    pub(crate) fn ids_of(&self, key: &ReplayKey) -> usize {
+        self.ids.count(key.source().as_bytes())
+    }
+
     /// Records that an id is done, unless it is known.
     pub(crate) fn mark_done(&mut self, key: &ReplayKey, retain: u64, now: u64) -> Result<Option<Known>, Stop> {
         let mark = Mark { done: true, token: self.next_token(), until: self.at(now).saturating_add(retain) };

@@ -43,10 +43,12 @@ mod schema;
 mod stats;
 mod store;
 mod time;
+mod waiting;
 mod writer;
 
 pub use error::OpenError;
 pub use options::Options;
-pub use replay::{SqliteClaims, Waiting};
+pub use replay::SqliteClaims;
 pub use stats::Stats;
 pub use store::SqliteStore;
+pub use waiting::Waiting;

@@ -1,17 +1,16 @@
 //! The file as a replay store.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign::clock::ClockReading;
-use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
-use tokio::sync::oneshot;
+use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled};
 
 use crate::batch::Batch;
-use crate::error::Failure;
 use crate::store::{Need, SqliteStore};
 use crate::time::millis;
+use crate::waiting::Waiting;
 
 /// A replay store in a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -19,12 +18,37 @@ pub struct SqliteClaims {
     store: SqliteStore,
     retain: Duration,
     capacity: usize,
+    /// How many ids the source of the last claim had.
+    len: Arc<AtomicUsize>,
 }
 
 impl SqliteStore {
-    /// A replay store in this file. It remembers confirmed ids for `retain`, and at most `capacity` ids of a source.
+    /// A replay store in this file, for one source. It remembers confirmed ids for `retain`, and at most `capacity` ids of
+    /// its source.
     pub fn claims(&self, retain: Duration, capacity: usize) -> SqliteClaims {
-        SqliteClaims { store: self.clone(), retain, capacity }
+        SqliteClaims { store: self.clone(), retain, capacity, len: Arc::default() }
+    }
+}
+
+impl SqliteClaims {
+    /// How many ids the source had at the last claim. 0 before the first one.
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether the source had no id at the last claim.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many ids the source may have.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Forgets a key that is done. Returns `false` if it is unknown or in flight.
+    pub fn forget(&self, key: ReplayKey) -> Waiting<bool> {
+        Waiting(self.store.act(Need::Nothing, 0, move |batch| batch.forget(&key)))
     }
 }
 
@@ -34,7 +58,12 @@ impl ReplayStore for SqliteClaims {
 
     fn claim(&self, key: ReplayKey, lease: Duration, now: ClockReading) -> Waiting<Claim> {
         let (now, lease, capacity) = (self.store.time(now), millis(lease), self.capacity);
-        Waiting(self.store.act(Need::Room, 0, move |batch| batch.claim(&key, capacity, lease, now)))
+        let len = Arc::clone(&self.len);
+        Waiting(self.store.act(Need::Room, 0, move |batch| {
+            let claim = batch.claim(&key, capacity, lease, now);
+            len.store(batch.ids_of(&key), Ordering::Relaxed);
+            claim
+        }))
     }
 
     fn confirm(&self, token: ClaimToken, now: ClockReading) -> Waiting<Settled> {
@@ -50,18 +79,5 @@ impl ReplayStore for SqliteClaims {
 
     fn retain(&self) -> Option<Duration> {
         Some(self.retain)
-    }
-}
-
-/// The result of an operation, once it is on disk. The operation is carried out even if this is dropped.
-#[derive(Debug)]
-pub struct Waiting<T>(oneshot::Receiver<Result<T, Failure>>);
-
-impl<T> Future for Waiting<T> {
-    type Output = Result<T, StoreError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = ready!(Pin::new(&mut self.0).poll(context));
-        Poll::Ready(result.unwrap_or_else(|_| Err(Failure::closed())).map_err(StoreError::from))
     }
 }

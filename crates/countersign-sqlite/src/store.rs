@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::queue::{Queue, Rejected};
 use crate::stats::{Meter, Stats};
 use crate::time::clamped;
+use crate::waiting::Waiting;
 use crate::writer::{Jobs, Writer};
 
 /// A durable store in an SQLite file. Clones share it. The file is closed after the last clone is dropped.
@@ -78,6 +79,14 @@ impl SqliteStore {
     /// What the store has counted so far.
     pub fn stats(&self) -> Stats {
         self.0.meter.read(self.0.jobs.len())
+    }
+
+    /// Writes to the file, to learn whether it works again after [`Stats::failing`].
+    pub fn probe(&self) -> Waiting<()> {
+        Waiting(self.act(Need::Nothing, 0, |batch| {
+            batch.next_token();
+            Ok(())
+        }))
     }
 
     /// The time of the store for this reading, in milliseconds since the Unix epoch. It does not jump.

@@ -19,6 +19,11 @@ impl KeyPath {
         Self::default().key("server")
     }
 
+    /// The table `[store]`.
+    pub(crate) fn store() -> Self {
+        Self::default().key("store")
+    }
+
     /// The listener for webhooks at this position, counted from zero.
     pub(crate) fn listener(position: usize) -> Self {
         Self::server().key("listen").entry(position)

@@ -34,6 +34,7 @@ mod server;
 mod set_headers;
 mod size;
 mod source;
+mod store;
 mod targets;
 mod tls;
 mod token;
@@ -66,13 +67,14 @@ pub use presets::PresetSpec;
 pub use proxies::ProxySpec;
 pub use public_keys::PublicKeySpec;
 pub use rate::RateSpec;
-pub use replay::{ReplaySpec, StoreSpec};
+pub use replay::ReplaySpec;
 pub use routes::{ProbeSpec, Route, UntypedSpec};
 pub use secrets::{EncodingSpec, SecretOrigin, SecretRef};
 pub use sender::{DuplicatesSpec, HeadersSpec};
 pub use server::Server;
 pub use set_headers::{HeaderValueSpec, SetHeaderSpec};
 pub use source::SourceConfig;
+pub use store::{SqliteSpec, StoreSpec};
 pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;
 
@@ -86,6 +88,9 @@ pub use token::TokenSpec;
 pub struct Config {
     /// The process: its listeners, its threads, and its limits over all routes.
     pub server: Server,
+    /// Where message ids are stored, for all sources. Default: in memory.
+    #[serde(default)]
+    pub store: StoreSpec,
     /// The senders, by name. The name is shown in logs, metrics and the header `countersign-source`.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,

@@ -6,7 +6,7 @@ use super::server::{Server, least_budget};
 use super::{Config, Route};
 
 impl Config {
-    /// This configuration as the running process can use it: with the `[server]` of `started`, the configuration that the
+    /// This configuration as the running process can use it: with the `[server]` and `[store]` of `started`, the configuration that the
     /// process started with. Each key that differs is a warning.
     ///
     /// # Errors
@@ -33,10 +33,14 @@ impl Config {
         };
         let mut warnings = self.warnings.clone();
         warnings.extend(changed(&started.server, &self.server).into_iter().map(warn));
+        if started.store != self.store {
+            let message = "`store` has changed, and keeps its previous value until the process is restarted";
+            warnings.push(self.document.warning(Problem::at(&KeyPath::store(), message)));
+        }
         warnings.sort_by_key(Warning::line);
         // Its default depends on the routes, and the process keeps the one of the routes that it started with.
         let server = Server { body_budget: Some(budget), ..started.server.clone() };
-        Ok(Self { server, warnings, ..self })
+        Ok(Self { server, store: started.store.clone(), warnings, ..self })
     }
 }
 

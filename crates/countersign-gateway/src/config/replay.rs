@@ -10,14 +10,12 @@ use serde::{Deserialize, Deserializer};
 use super::capacity::Capacity;
 use super::error::Problem;
 use super::key_path::KeyPath;
-use super::values::{count, text};
+use super::values::count;
 use super::{duration, limits};
 
 /// How message ids are remembered, so that duplicates are not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplaySpec {
-    /// Where ids are stored.
-    pub store: StoreSpec,
     /// How long an id is remembered after its message was handled.
     pub retain: Duration,
     /// How long a message counts as being handled if the outcome never becomes known.
@@ -31,9 +29,6 @@ pub struct ReplaySpec {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Replay")]
 pub(super) struct ReplayTable {
-    /// Where ids are stored. Default: "memory".
-    #[serde(default)]
-    store: StoreSpec,
     /// How long an id is remembered after its message was handled. It has to cover the time in which the sender retries,
     /// and must not be shorter than the time in which a signature is accepted. Default: that of the `preset`, or 25 h.
     #[serde(default, deserialize_with = "duration::optional::deserialize")]
@@ -54,34 +49,14 @@ pub(super) struct ReplayTable {
 impl ReplayTable {
     /// With this time in which ids are remembered, if none is written.
     pub(super) fn or_retain(self, retain: Duration) -> ReplaySpec {
-        let Self { store, retain: written, lease, capacity } = self;
-        ReplaySpec { store, retain: written.unwrap_or(retain), lease, capacity }
-    }
-}
-
-/// Where message ids are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "Store")]
-pub enum StoreSpec {
-    /// In the memory of the process. A restart forgets all ids.
-    #[default]
-    Memory,
-}
-
-impl<'de> Deserialize<'de> for StoreSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "\"memory\"", |name| match name {
-            "memory" => Ok(Self::Memory),
-            _ => Err("the only store is \"memory\""),
-        })
+        let Self { retain: written, lease, capacity } = self;
+        ReplaySpec { retain: written.unwrap_or(retain), lease, capacity }
     }
 }
 
 impl Default for ReplayTable {
     fn default() -> Self {
-        let (store, lease, capacity) = (StoreSpec::default(), default_lease(), default_capacity());
-        Self { store, retain: None, lease, capacity }
+        Self { retain: None, lease: default_lease(), capacity: default_capacity() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The counters and histograms of the gateway, for Prometheus.
 
 mod key_sets;
+mod store;
 mod upstreams;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use countersign::clock::UnixTime;
-use countersign::replay::MemoryStore;
 use countersign_tower::BodyBudget;
 use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,7 +23,9 @@ use crate::log::Log;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
 use crate::state::source::Source;
+use crate::state::store::{Engine, SourceStore};
 use crate::upstream::{UpstreamCounts, Upstreams};
+use store::StoreFile;
 use upstreams::UpstreamGauges;
 
 /// All metrics of `/metrics`.
@@ -37,7 +39,7 @@ pub struct Metrics {
     secrets_live: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     secret_expiry: Family<SecretLabels, Gauge<i64, AtomicI64>>,
     sources: Vec<(SourceLabels, Arc<Source>)>,
-    stores: Vec<(SourceLabels, Arc<MemoryStore>)>,
+    stores: Vec<(SourceLabels, SourceStore)>,
     body_bytes: Gauge<i64, AtomicI64>,
     body_budget: BodyBudget,
     connections_open: Gauge<i64, AtomicI64>,
@@ -155,7 +157,7 @@ impl Metrics {
         counts: Counts,
     ) -> Self {
         let labels = |source: &String| SourceLabels { source: source.clone() };
-        let stores = sources.iter().map(|(name, source)| (labels(name), Arc::clone(&source.store))).collect();
+        let stores = sources.iter().map(|(name, source)| (labels(name), source.store.clone())).collect();
         let sets = sources.iter().filter_map(|(name, source)| Some((labels(name), source.keys.remote_set()?.clone())));
         let mut metrics = Self {
             registry: Registry::with_prefix("countersign"),
@@ -242,6 +244,13 @@ impl Metrics {
         self.registry.register_collector(Box::new(UpstreamGauges(upstreams)));
     }
 
+    /// Adds the figures of a store that all sources share.
+    pub fn show_store(&mut self, engine: &Engine) {
+        if let Engine::Sqlite(store) = engine {
+            self.registry.register_collector(Box::new(StoreFile(store.clone())));
+        }
+    }
+
     /// Adds the numbers of dropped and suppressed lines of this log.
     pub fn show_log(&mut self, log: &Log) {
         let dropped = "Log lines that were dropped: standard output was not read, or could not be written";
@@ -271,7 +280,9 @@ impl Metrics {
         self.connections_open.set(gauge(self.connections.open()));
         self.connections_max.set(gauge(self.connections.max()));
         for (labels, store) in &self.stores {
-            self.claims_held.get_or_create(labels).set(gauge(store.in_flight()));
+            if let Some(claims) = store.in_flight() {
+                self.claims_held.get_or_create(labels).set(gauge(claims));
+            }
             self.ids_remembered.get_or_create(labels).set(gauge(store.len()));
             self.store_capacity.get_or_create(labels).set(gauge(store.capacity()));
         }

@@ -113,8 +113,7 @@ async fn fetch(sets: Vec<RemoteSet>) {
 
 /// A warning for each source whose store begins empty, though the source goes on.
 fn forgetful<'a>(previous: &'a State, next: &'a State) -> impl Iterator<Item = String> + 'a {
-    let is_new =
-        |name: &String, store| previous.sources.get(name).is_some_and(|source| !Arc::ptr_eq(&source.store, store));
+    let is_new = |name: &String, store| previous.sources.get(name).is_some_and(|source| !source.store.is_same(store));
     next.sources.iter().filter(move |(name, source)| is_new(name, &source.store)).map(|(name, _)| {
         format!("the `replay` settings of source `{name}` have changed: its previous message ids are forgotten")
     })

@@ -5,6 +5,7 @@ mod certificates;
 mod key_sets;
 mod secrets;
 pub mod source;
+pub mod store;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::upstream::Upstreams;
 use key_sets::KeySets;
 use secrets::Secrets;
 use source::Source;
+use store::Engine;
 
 /// The running parts of the gateway.
 pub struct State {
@@ -50,6 +52,8 @@ pub struct State {
     pub admin_token: Option<AdminToken>,
     /// Warnings about secrets and certificates.
     pub warnings: Vec<Warning>,
+    /// The store that all sources share.
+    pub engine: Engine,
     sets: KeySets,
     balanced: Vec<Balanced>,
 }
@@ -99,7 +103,11 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { headers, sources, sets, tls, admin_token, warnings } = Parts::build(config, previous)?;
+        let Parts { headers, engine, sources, sets, tls, admin_token, warnings } = {
+            let document = config.document();
+            let opened = || Engine::open(&config.store, document.folder()).map_err(|problem| document.error(problem));
+            Parts::build(config, previous, previous.map_or_else(opened, |state| Ok(state.engine.clone()))?)?
+        };
         let Surroundings { slots, log } = surroundings;
         let counts = previous.map(|state| state.metrics.counts().clone()).unwrap_or_default();
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
@@ -122,6 +130,7 @@ impl State {
         let budget = budget.unwrap_or_else(|| BodyBudget::new(limit));
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counts);
         metrics.show_log(log);
+        metrics.show_store(&engine);
         metrics.show_upstreams(balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect());
         let key_sets = sets.all();
         let trusted_proxies = config.server.trusted_proxies();
@@ -145,6 +154,7 @@ impl State {
             tls,
             admin_token,
             warnings,
+            engine,
             sets,
             balanced,
         })
@@ -171,7 +181,9 @@ impl State {
     ///
     /// A secret, certificate or key cannot be used.
     pub fn check(config: &Config) -> Result<Vec<Warning>, ConfigError> {
-        Parts::build(config, None).map(|parts| parts.warnings)
+        let document = config.document();
+        Engine::check(&config.store, document.folder()).map_err(|problem| document.error(problem))?;
+        Parts::build(config, None, Engine::default()).map(|parts| parts.warnings)
     }
 }
 
@@ -179,6 +191,7 @@ impl State {
 struct Parts {
     /// The headers that each route sets, in the order of the routes.
     headers: Vec<SetHeaders>,
+    engine: Engine,
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
@@ -187,7 +200,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn build(config: &Config, previous: Option<&State>) -> Result<Self, ConfigError> {
+    fn build(config: &Config, previous: Option<&State>, engine: Engine) -> Result<Self, ConfigError> {
         let (document, mut problems) = (config.document(), Vec::new());
         let mut secrets = Secrets::new(document.folder());
         let mut sets = KeySets::new(document.folder(), previous.map(|state| &state.sets));
@@ -197,7 +210,7 @@ impl Parts {
         written.sort_by_key(|(name, _)| document.line(&KeyPath::source(name)));
         for (name, source) in written {
             let kept = previous.and_then(|state| state.sources.get(name));
-            let built = Source::build(name, source, kept, &mut secrets, &mut sets, &mut problems);
+            let built = Source::build(name, source, kept, &engine, &mut secrets, &mut sets, &mut problems);
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
         let headers = config.routes.iter().enumerate().map(|(position, route)| {
@@ -209,7 +222,7 @@ impl Parts {
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         let tls = certificates::read(&config.server.listen, document.folder());
         let tls = tls.map_err(|problem| document.error(problem))?;
-        Ok(Self { headers, sources, sets, tls, admin_token, warnings })
+        Ok(Self { headers, engine, sources, sets, tls, admin_token, warnings })
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::replay::MemoryStore;
 use countersign::{KeySet, UnixTime, Verifier};
 use countersign_jwks::RemoteKeys;
 
 use super::key_sets::KeySets;
 use super::secrets::Secrets;
-use crate::config::{DuplicatesSpec, KeyPath, Problem, PublicKeySpec, ReplaySpec, SourceConfig, StoreSpec};
+use super::store::{Engine, SourceStore};
+use crate::config::{DuplicatesSpec, KeyPath, Problem, PublicKeySpec, ReplaySpec, SourceConfig};
 use crate::fullness::Fullness;
 use crate::source_keys::Keys;
 
@@ -21,7 +21,7 @@ pub struct Source {
     /// Whether it cannot verify anything before its key set is fetched, because it has no secret and no pinned key.
     pub depends_on_remote: bool,
     /// Remembers the ids of its messages.
-    pub store: Arc<MemoryStore>,
+    pub store: SourceStore,
     /// Whether the replay store is full.
     pub fullness: Arc<Fullness>,
     /// The duration of a claim that is neither confirmed nor released.
@@ -45,6 +45,7 @@ impl Source {
         name: &str,
         config: &SourceConfig,
         kept: Option<&Arc<Self>>,
+        engine: &Engine,
         known: &mut Secrets<'_>,
         sets: &mut KeySets,
         warnings: &mut Vec<Problem>,
@@ -58,21 +59,12 @@ impl Source {
         };
         let replay = config.replay;
         let kept = kept.filter(|kept| has_same_store(&kept.replay, &replay));
-        let store = kept.map_or_else(|| store(&replay), |kept| Arc::clone(&kept.store));
-        let fullness = kept.map_or_else(
-            || Arc::new(Fullness::new(name.to_owned(), Arc::clone(&store))),
-            |kept| Arc::clone(&kept.fullness),
-        );
+        let store = kept.map_or_else(|| engine.store(&replay), |kept| kept.store.clone());
+        let fullness = kept
+            .map_or_else(|| Arc::new(Fullness::new(name.to_owned(), store.clone())), |kept| Arc::clone(&kept.fullness));
         let depends_on_remote = config.secrets.is_empty() && config.public_keys.is_empty();
         let (lease, duplicates) = (replay.lease, config.duplicates);
         Ok(Self { keys, depends_on_remote, store, fullness, lease, secrets, duplicates, replay })
-    }
-}
-
-/// The configured replay store. This is the only place that chooses one.
-fn store(replay: &ReplaySpec) -> Arc<MemoryStore> {
-    match replay.store {
-        StoreSpec::Memory => Arc::new(MemoryStore::builder().capacity(replay.capacity).retain(replay.retain).build()),
     }
 }
 

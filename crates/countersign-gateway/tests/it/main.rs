@@ -37,6 +37,7 @@ mod service_manager;
 mod set_headers;
 mod shutdown;
 mod state;
+mod store;
 mod tls;
 mod trust;
 mod upstream_connections;

@@ -52,7 +52,7 @@ fn what_did_not_change_goes_on() {
     let changed = config(&(sources + &ROUTES.replace("3000", "3002")));
     let new = built(&changed, Some(&old));
     for name in ["a", "b"] {
-        assert!(Arc::ptr_eq(&old.sources[name].store, &new.sources[name].store), "{name} forgot its ids");
+        assert!(old.sources[name].store.is_same(&new.sources[name].store), "{name} forgot its ids");
         assert!(Arc::ptr_eq(&old.sources[name].fullness, &new.sources[name].fullness), "{name}");
     }
     assert_eq!(new.sources["a"].lease.as_secs(), 50);
@@ -70,9 +70,9 @@ fn another_store_begins_empty() {
     let old = built(&config(&[SOURCES, ROUTES].concat()), None);
     let sources = SOURCES.replace("[sources.b]", "replay = { capacity = 500000 }\n[sources.b]");
     let new = built(&config(&[&sources, ROUTES].concat()), Some(&old));
-    assert!(!Arc::ptr_eq(&old.sources["a"].store, &new.sources["a"].store));
+    assert!(!old.sources["a"].store.is_same(&new.sources["a"].store));
     assert_eq!(new.sources["a"].store.capacity(), 500_000);
-    assert!(Arc::ptr_eq(&old.sources["b"].store, &new.sources["b"].store));
+    assert!(old.sources["b"].store.is_same(&new.sources["b"].store));
 }
 
 #[test]

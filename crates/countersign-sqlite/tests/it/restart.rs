@@ -41,6 +41,21 @@ async fn ids_messages_and_numbers_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_forgotten_id_is_fresh_again_and_a_held_one_is_not_forgotten() {
+    let (place, clock) = (Place::new(), clock());
+    let store = place.open(Options::default());
+    let claims = store.claims(RETAIN, 1000);
+    let claim = async || claims.claim(key("msg"), LEASE, clock.read()).await;
+    assert_eq!(claims.forget(key("msg")).await, Ok(false));
+    let Ok(Claim::Fresh(token)) = claim().await else { panic!("not fresh") };
+    assert_eq!(claims.forget(key("msg")).await, Ok(false));
+    claims.confirm(token, clock.read()).await.unwrap();
+    assert_eq!((claim().await, claims.len()), (Ok(Claim::Done), 1));
+    assert_eq!(claims.forget(key("msg")).await, Ok(true));
+    assert!(matches!(claim().await, Ok(Claim::Fresh(_))));
+}
+
+#[tokio::test]
 async fn expired_ids_leave_the_file() {
     let (place, clock) = (Place::new(), clock());
     let store = place.open(Options::default());

@@ -58,7 +58,7 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("source = \"gemini\"\n", "", 13, &["missing key \"source\" in [[routes]]"]),
         ("capacity = 100000", "capacity = -1", 11, &["`capacity`", "between 1 and"]),
         ("capacity = 100000", "capacity = 0", 11, &["between 1 and"]),
-        ("capacity = 100000", "store = \"redis\"", 11, &["\"memory\""]),
+        ("capacity = 100000", "store = \"redis\"", 11, &["unknown key \"store\""]),
         ("events =", "forward_headers = [\"countersign-key\"]\nevents =", 18, &["`countersign-key`", "gateway's own"]),
         ("events =", "forward_headers = [\"x-real-ip\", \"COUNTERSIGN_X\"]\nevents =", 18, &["gateway's own"]),
         ("events =", "forward_headers = [\"x-real-ip\",\n\"webhook_id\"]\nevents =", 19, &["`webhook_id`", "signed"]),
@@ -226,4 +226,18 @@ fn what_would_let_a_replay_through_or_nothing_at_all_is_refused() {
     // A timestamp is good from 5 min before to 5 min after: who forgets earlier forwards a replay.
     assert_refused(&folder, &change("capacity = 100000", "retain = \"9m\""), Some(11), &["540s", "600s", "tolerance"]);
     assert_refused(&folder, &change("[\"batch.*\"]", "[]"), Some(18), &["\"*\""]);
+}
+
+#[test]
+fn a_store_that_cannot_work_is_refused_with_its_line() {
+    let folder = folder();
+    for (store, line, words) in [
+        ("engine = \"mysql\"", 6, &["`engine`", "\"memory\" and \"sqlite\""][..]),
+        ("engine = \"sqlite\"", 5, &["needs a `path`"]),
+        ("path = \"a.db\"", 5, &["for `engine = \"sqlite\"`"]),
+        ("engine = \"sqlite\"\npath = \"no/a.db\"", 7, &["no/a.db", "its directory does not exist: create it"]),
+    ] {
+        let text = change("[sources.gemini]", &format!("[store]\n{store}\n[sources.gemini]"));
+        assert_refused(&folder, &text, Some(line), words);
+    }
 }

@@ -1,0 +1,115 @@
+//! The store for the message ids of all sources.
+
+use std::path::{Path, PathBuf};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+
+use super::error::Problem;
+use super::key_path::KeyPath;
+use super::values::{NonEmpty, text};
+use super::{hide, size};
+
+/// Where message ids are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "StoreTable")]
+pub enum StoreSpec {
+    /// In the memory of the process. A restart forgets all ids.
+    #[default]
+    Memory,
+    /// In an SQLite file.
+    Sqlite(SqliteSpec),
+}
+
+/// An SQLite file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteSpec {
+    path: String,
+    /// The size of the file beyond which no message is stored, in bytes.
+    pub max_size: u64,
+}
+
+/// Where message ids are stored, for all sources.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Store")]
+struct StoreTable {
+    /// The engine. Default: "memory".
+    #[serde(default)]
+    engine: Engine,
+    /// The file of the engine "sqlite", on a local disk. It is created if it does not exist; its directory is not. A relative
+    /// path starts at the directory of this configuration.
+    path: Option<NonEmpty>,
+    /// The maximum size of the file of the engine "sqlite". Default: 16 GiB.
+    #[serde(default, deserialize_with = "size::optional::deserialize")]
+    #[schemars(schema_with = "size::schema")]
+    max_size: Option<usize>,
+}
+
+/// The engine of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Engine")]
+enum Engine {
+    /// In the memory of the process. A restart forgets all ids.
+    #[default]
+    Memory,
+    /// In an SQLite file. A restart forgets nothing.
+    Sqlite,
+}
+
+impl<'de> Deserialize<'de> for Engine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "the engine of the store, \"memory\" or \"sqlite\"", |name| match name {
+            "memory" => Ok(Self::Memory),
+            "sqlite" => Ok(Self::Sqlite),
+            _ => Err("the engines are \"memory\" and \"sqlite\""),
+        })
+    }
+}
+
+impl TryFrom<StoreTable> for StoreSpec {
+    type Error = &'static str;
+
+    fn try_from(table: StoreTable) -> Result<Self, Self::Error> {
+        match (table.engine, table.path) {
+            (Engine::Memory, None) if table.max_size.is_none() => Ok(Self::Memory),
+            (Engine::Memory, _) => Err("`path` and `max_size` are for `engine = \"sqlite\"`"),
+            (Engine::Sqlite, None) => Err("`engine = \"sqlite\"` needs a `path`"),
+            (Engine::Sqlite, Some(NonEmpty(path))) => {
+                let max_size = table.max_size.and_then(|size| u64::try_from(size).ok());
+                Ok(Self::Sqlite(SqliteSpec { path, max_size: max_size.unwrap_or(16 << 30) }))
+            }
+        }
+    }
+}
+
+impl JsonSchema for StoreSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        StoreTable::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        StoreTable::json_schema(generator)
+    }
+}
+
+impl SqliteSpec {
+    /// The path of the file, for a configuration in this directory.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.path)
+    }
+
+    /// A problem with the file. `why` must not contain its path.
+    pub(crate) fn problem(&self, folder: &Path, why: &str) -> Problem {
+        let shown = folder.join(hide::path(&self.path, folder)).display().to_string();
+        Problem::at(&KeyPath::store().key("path"), format!("the store {shown} cannot be opened: {why}")).showing(shown)
+    }
+
+    /// Checks what can be checked without creating the file.
+    pub(crate) fn check(&self, folder: &Path) -> Result<(), Problem> {
+        let path = self.path(folder);
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if parent.is_dir() { Ok(()) } else { Err(self.problem(folder, "its directory does not exist: create it")) }
+    }
+}
