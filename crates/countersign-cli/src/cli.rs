@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{emulate, explain, jwks, listen, secret, send, sign, verify};
+use crate::verbs::{bench, completions, emulate, explain, jwks, listen, man, secret, send, sign, verify};
 
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Verb {
     Sign(sign::Args),
     /// Signs an event or a file and posts it to a URL
     Send(send::Args),
+    /// Sends load to a URL, each request signed, and measures throughput and latency
+    Bench(Box<bench::Args>),
     /// Emulates the sending side of Gemini API webhooks: API, jobs, retries, faults
     Emulate(Box<emulate::Args>),
     /// Receives webhooks on this machine: verifies, shows and explains each of them
@@ -35,6 +37,10 @@ enum Verb {
     Verify(verify::Args),
     /// Explains why a captured request fails, by trying the usual mistakes
     Explain(explain::Args),
+    /// Prints a script that completes the command line in a shell
+    Completions(completions::Args),
+    /// Writes the manual pages
+    Man(man::Args),
 }
 
 impl Cli {
@@ -57,11 +63,14 @@ impl Verb {
             Self::Secret(args) => secret::run(&args, out),
             Self::Jwks(args) => jwks::run(&args, out),
             Self::Sign(args) => sign::run(&args, out),
-            Self::Send(args) => send::run(args, out),
+            Self::Send(args) => send::run(&args, out),
+            Self::Bench(args) => bench::run(&args, out),
             Self::Emulate(args) => emulate::run(*args, out),
             Self::Listen(args) => listen::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Explain(args) => explain::run(args, out),
+            Self::Completions(args) => completions::run(&args, Cli::command(), out),
+            Self::Man(args) => man::run(&args, Cli::command()),
         }
     }
 }

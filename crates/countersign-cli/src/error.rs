@@ -23,6 +23,9 @@ pub(crate) enum Error {
     /// Stdin is named twice.
     #[error("`-` (stdin) is given more than once, but can be read only once: use a file")]
     StdinTwice,
+    /// A file cannot be written.
+    #[error("{what}: cannot be written: {error}")]
+    WriteFile { what: String, error: io::Error },
     /// The contents of a file are not what they should be.
     #[error("{what}: {problem}")]
     Unusable { what: String, problem: String },

@@ -17,9 +17,9 @@ pub(crate) const USAGE: u8 = 2;
 /// The text about them in `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  verified; `sign`, `secret`: done; `jwks`: a key is usable; `send`: every response was 2xx;
-     `emulate`, `listen`: stopped by a signal
-  1  rejected; `send`: a response was missing or not 2xx; `jwks`: no key is usable
+  0  verified; `sign`, `secret`, `completions`, `man`: done; `jwks`: a key is usable;
+     `send`, `bench`: every response was 2xx; `emulate`, `listen`: stopped by a signal
+  1  rejected; `send`, `bench`: a response was missing or not 2xx; `jwks`: no key is usable
   2  invalid arguments or unreadable files";
 
 impl From<Outcome> for ExitCode {

@@ -1,7 +1,9 @@
 //! `countersign`: signs, sends, emulates, verifies and explains webhooks on the command line.
 
+mod bench;
 mod capture;
 mod cli;
+mod delivery;
 mod error;
 mod exit;
 mod explain;

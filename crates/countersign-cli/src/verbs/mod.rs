@@ -1,9 +1,12 @@
 //! One file for each verb: its arguments, what it does, and what it prints.
 
+pub(crate) mod bench;
+pub(crate) mod completions;
 pub(crate) mod emulate;
 pub(crate) mod explain;
 pub(crate) mod jwks;
 pub(crate) mod listen;
+pub(crate) mod man;
 pub(crate) mod secret;
 pub(crate) mod send;
 pub(crate) mod sign;

@@ -1,17 +1,15 @@
 //! `countersign send`
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign::MessageId;
-use countersign::gemini::EventKind;
-use countersign_emulator::Event;
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use countersign::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
+use crate::bench::Pace;
+use crate::delivery::{Content, ContentArgs};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::network::{self, NetworkArgs};
@@ -19,7 +17,7 @@ use crate::output::{Output, shown};
 use crate::post::{Endpoint, Receipt};
 use crate::signing::{Signing, SigningArgs};
 use crate::verbs::sign::MessageArgs;
-use crate::{input, random, time};
+use crate::{input, time};
 
 /// How many connections are kept between attempts.
 const IDLE_CONNECTIONS: usize = 16;
@@ -42,81 +40,93 @@ pub(crate) struct Args {
     url: String,
     #[command(flatten)]
     signing: SigningArgs,
-    /// The type of the event to send
-    #[arg(long, value_name = "TYPE", required_unless_present = "body")]
-    event: Option<String>,
-    /// Returned with the event as its `data.user_metadata`
-    #[arg(long, value_name = "JSON", requires = "event", value_parser = parse_object)]
-    user_metadata: Option<Map<String, Value>>,
-    /// Send this file, byte for byte, instead of an event; `-` is stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "event")]
-    body: Option<PathBuf>,
+    #[command(flatten)]
+    content: ContentArgs,
     #[command(flatten)]
     message: MessageArgs,
-    /// An additional header, or another value for a header that is sent anyway
-    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
-    header: Vec<(HeaderName, HeaderValue)>,
     /// Send it this many times, with the same id, like retries
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
     /// Send all of them at once
-    #[arg(long, requires = "repeat")]
+    #[arg(long, requires = "repeat", conflicts_with = "rate")]
     concurrent: bool,
+    /// Send this many per second, without waiting for responses
+    #[arg(long, value_name = "N", requires = "repeat", value_parser = parse_rate)]
+    rate: Option<f64>,
     /// How long to wait for a response
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time::parse_duration)]
     timeout: Duration,
+    /// Print a JSON object at the end instead of lines
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     network: NetworkArgs,
 }
 
-pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
-    input::stdin_once(args.signing.files().chain(&args.body).chain(args.network.files()))?;
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
+    input::stdin_once(args.signing.files().chain(args.content.files()).chain(args.network.files()))?;
     let client = args.network.client()?.timeout(args.timeout).connect_timeout(args.timeout);
     let endpoint = Endpoint::new(&args.url, client.max_idle_connections(IDLE_CONNECTIONS).build())?;
-    let signing = args.signing.load()?;
-    let id = args.message.id()?;
-    let body: Bytes = match (&args.body, &args.event) {
-        (Some(path), _) => input::read(path, input::BODY_LIMIT)?,
-        (None, event) => {
-            let event = event.as_deref().or(EventKind::BatchSucceeded.name()).unwrap_or_default();
-            let event = Event::example(event, &random::short_name()?, args.message.timestamp());
-            event.with_user_metadata(args.user_metadata.clone()).to_body()
-        }
-    }
-    .into();
-    let delivery = Delivery { endpoint, signing, id, body, message: args.message, extra: args.header };
+    let content = args.content.load(args.message.timestamp())?;
+    let delivery = Delivery {
+        endpoint,
+        signing: args.signing.load()?,
+        id: args.message.id()?,
+        content,
+        message: args.message.clone(),
+    };
     // A delivery that cannot be signed is a usage error, not a missing response.
-    delivery.signing.sign(&delivery.id, delivery.message.timestamp(), &delivery.body)?;
+    delivery.signing.sign(&delivery.id, delivery.message.timestamp(), &delivery.content.body)?;
     let runtime = network::runtime()?;
 
-    out.print(&format!("{} to {}\n", delivery.id, shown(&args.url)))?;
-    runtime.block_on(deliver(delivery, args.repeat, args.concurrent, out))
-}
-
-async fn deliver(delivery: Delivery, repeat: u32, concurrent: bool, out: &mut Output) -> Result<Outcome, Error> {
+    let id = delivery.id.clone();
+    if !args.json {
+        out.print(&format!("{id} to {}\n", shown(&args.url)))?;
+    }
+    let mut attempts = Vec::new();
     let mut outcome = Outcome::Done;
-    let mut report = |attempt: u32, result: Result<Receipt, String>| {
+    runtime.block_on(deliver(args, delivery, &mut |attempt, result| {
         if !result.as_ref().is_ok_and(|receipt| receipt.status.is_success()) {
             outcome = Outcome::Rejected;
         }
+        if args.json {
+            attempts.push(object(attempt, &result));
+            return Ok(());
+        }
         out.print(&format!("{attempt}: {}\n", line(&result)))
-    };
-    if concurrent {
-        let attempts: Vec<_> = (0..repeat)
-            .map(|_| {
-                let delivery = delivery.clone();
-                tokio::spawn(async move { delivery.attempt().await })
-            })
-            .collect();
-        for (number, attempt) in (1..).zip(attempts) {
-            report(number, attempt.await.unwrap_or_else(|error| Err(error.to_string())))?;
-        }
-    } else {
-        for number in 1..=repeat {
-            report(number, delivery.attempt().await)?;
-        }
+    }))?;
+    if args.json {
+        out.print_json(&json!({ "url": args.url, "message_id": id.as_str(), "attempts": attempts }))?;
     }
     Ok(outcome)
+}
+
+type Report<'r> = dyn FnMut(u32, Result<Receipt, String>) -> Result<(), Error> + 'r;
+
+async fn deliver(args: &Args, delivery: Delivery, report: &mut Report<'_>) -> Result<(), Error> {
+    if !args.concurrent && args.rate.is_none() {
+        for number in 1..=args.repeat {
+            report(number, delivery.attempt().await)?;
+        }
+        return Ok(());
+    }
+    let pace = Pace { rate: args.rate, duration: None, requests: None };
+    let started = SystemClock.instant();
+    let mut attempts: Vec<JoinHandle<_>> = Vec::new();
+    for number in 0..args.repeat {
+        let elapsed = SystemClock.instant().saturating_duration_since(started);
+        let due = pace.due(number.into(), elapsed).unwrap_or_default();
+        let wait = due.saturating_sub(elapsed);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let delivery = delivery.clone();
+        attempts.push(tokio::spawn(async move { delivery.attempt().await }));
+    }
+    for (number, attempt) in (1..).zip(attempts) {
+        report(number, attempt.await.unwrap_or_else(|error| Err(error.to_string())))?;
+    }
+    Ok(())
 }
 
 #[derive(Clone)]
@@ -124,24 +134,14 @@ struct Delivery {
     endpoint: Endpoint,
     signing: Signing,
     id: MessageId,
-    body: Bytes,
+    content: Content,
     message: MessageArgs,
-    extra: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Delivery {
     /// Each attempt has its own timestamp and signature.
     async fn attempt(&self) -> Result<Receipt, String> {
-        let mut headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (USER_AGENT, HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")))),
-        ]);
-        let signed = self.signing.sign(&self.id, self.message.timestamp(), &self.body);
-        headers.extend(signed.map_err(|error| error.to_string())?);
-        for (name, value) in &self.extra {
-            headers.insert(name, value.clone());
-        }
-        self.endpoint.post(headers, self.body.clone()).await
+        self.content.post(&self.endpoint, &self.signing, &self.id, self.message.timestamp()).await
     }
 }
 
@@ -160,12 +160,21 @@ fn line(result: &Result<Receipt, String>) -> String {
     line
 }
 
-fn parse_object(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("write a JSON object: {error}"))
+fn object(attempt: u32, result: &Result<Receipt, String>) -> Value {
+    let receipt = result.as_ref().ok();
+    let problem = receipt.and_then(|receipt| receipt.problem.as_ref());
+    json!({
+        "attempt": attempt,
+        "status": receipt.map(|receipt| receipt.status.as_u16()),
+        "outcome": receipt.and_then(|receipt| receipt.outcome.as_deref()),
+        "code": problem.and_then(|problem| problem.code.as_deref()),
+        "detail": problem.and_then(|problem| problem.detail.as_deref()),
+        "error": result.as_ref().err(),
+    })
 }
 
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
-    let name = name.trim().parse().map_err(|_| "that is not a header name")?;
-    Ok((name, value.trim().parse().map_err(|_| "that is not a header value")?))
+/// Parses a number of requests per second.
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "write a number of requests per second, from 0.001 to 1000000".into())
 }

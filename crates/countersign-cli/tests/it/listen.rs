@@ -1,19 +1,14 @@
 //! `listen`, which receives what `send` and raw connections send.
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
-use crate::common::{OTHER_SECRET, Ran, SECRET, command, run};
-use countersign_test::process::Process;
+use crate::common::listening::{Listening, PATIENCE};
+use crate::common::{OTHER_SECRET, SECRET, run};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Longer than a search takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_verified_request_is_shown_and_a_second_one_of_its_message_is_a_duplicate() {
@@ -163,57 +158,6 @@ fn what_cannot_be_listened_for_is_a_usage_error() {
         let ran = run(["listen", "--secret", SECRET].into_iter().chain(args.iter().copied()));
         assert_eq!((ran.code, ran.stderr.contains(expected)), (2, true), "{args:?}: {ran:?}");
     }
-}
-
-/// A running `listen`.
-struct Listening {
-    address: SocketAddr,
-    stdin: ChildStdin,
-    lines: Receiver<String>,
-    _process: Process,
-}
-
-impl Listening {
-    fn start(args: &[&str]) -> Self {
-        let mut command = command();
-        command.args(["listen", "--listen", "127.0.0.1:0", "--secret", SECRET]).args(args);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-        let stdin = child.stdin.take().expect("a pipe");
-        let (lines, errors) =
-            (lines(child.stdout.take().expect("a pipe")), lines(child.stderr.take().expect("a pipe")));
-        let process = Process::from(child);
-        let is_json = args.contains(&"--json");
-        let first = if is_json { &errors } else { &lines }.recv_timeout(PATIENCE).expect("a first line");
-        let address = first.trim_start_matches("countersign: ").strip_prefix("listening on ").expect("an address");
-        let listening = Self { address: address.parse().expect("an address"), stdin, lines, _process: process };
-        while !is_json && !listening.line().is_empty() {}
-        listening
-    }
-
-    fn send(&self, args: &[&str], path: &str) -> Ran {
-        self.send_with(SECRET, args, path)
-    }
-
-    fn send_with(&self, secret: &str, args: &[&str], path: &str) -> Ran {
-        let url = format!("http://{}{path}", self.address);
-        run(["send", &url, "--event", "batch.succeeded", "--secret", secret].into_iter().chain(args.iter().copied()))
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("another line")
-    }
-
-    /// The lines about the next request.
-    fn shown(&self) -> Vec<String> {
-        std::iter::repeat_with(|| self.line()).take_while(|line| !line.is_empty()).collect()
-    }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = channel();
-    thread::spawn(move || BufReader::new(pipe).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-    lines
 }
 
 /// The head of a request, and its body.

@@ -2,12 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
 
+mod bench;
 mod common;
 mod explain;
 mod explain_dynamic;
+mod installed;
 mod jwks;
 mod listen;
 mod network;
+mod schema;
 mod send;
 mod sign;
 mod verify;

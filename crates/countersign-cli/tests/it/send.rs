@@ -79,7 +79,7 @@ fn a_file_is_sent_byte_for_byte_with_headers_of_ones_own() {
 
 #[test]
 fn repeats_have_one_id() {
-    for mode in [&["--repeat", "3"][..], &["--repeat", "3", "--concurrent"]] {
+    for mode in [&["--repeat", "3"][..], &["--repeat", "3", "--concurrent"], &["--repeat", "3", "--rate", "1000"]] {
         let server = Server::answering(vec![OK; 3]);
         let ran = server.send(&[&["--event", "batch.succeeded"], mode].concat());
         assert_eq!((ran.code, ran.stdout.lines().count()), (0, 4), "{ran:?}");
@@ -138,6 +138,7 @@ fn what_cannot_be_sent_is_a_usage_error() {
         (vec!["ftp://example.com/", "--event", "x"], "is not a URL such as"),
         (vec!["example.com", "--event", "x"], "is not a URL such as"),
         (vec!["http://127.0.0.1:1/"], "--event"),
+        (vec!["http://127.0.0.1:1/", "--event", "x", "--repeat", "2", "--rate", "0"], "requests per second"),
         (vec!["http://127.0.0.1:1/", "--event", "x", "--user-metadata", "[]"], "write a JSON object"),
         (vec!["http://127.0.0.1:1/", "--event", "x", "--header", "a"], "name: value"),
         (vec!["http://127.0.0.1:1/", "--event", "x", "--id", "a.b"], "without space and `.`"),

@@ -1,6 +1,8 @@
 //! A authentic delivery, ways to spoil it, and the program run on what is left.
 
 pub(crate) mod dynamic;
+pub(crate) mod listening;
+pub(crate) mod schema;
 
 use std::process::{Command, Output};
 
