@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Listener<S> {
     pub(super) sockets: Vec<(ListeningSocket, Preamble)>,
     pub(super) acceptor: Acceptor<S>,
     lifecycle: Lifecycle,
+    /// Cancelled when another process accepts connections in its place.
+    handed_over: CancellationToken,
     until: Option<CancellationToken>,
 }
 
@@ -38,9 +41,10 @@ impl<S> Listener<S> {
         sockets: Vec<(ListeningSocket, Preamble)>,
         acceptor: Acceptor<S>,
         lifecycle: &Lifecycle,
+        handed_over: &CancellationToken,
     ) -> Self {
         lifecycle.add_listener();
-        Self { name, sockets, acceptor, lifecycle: lifecycle.clone(), until: None }
+        Self { name, sockets, acceptor, lifecycle: lifecycle.clone(), handed_over: handed_over.clone(), until: None }
     }
 
     /// Accepts connections until this token is cancelled, instead of until Pingora stops.
@@ -60,10 +64,20 @@ impl<S: Responds> Service for Listener<S> {
             }
         }
         self.lifecycle.listener_started();
-        match &self.until {
-            Some(until) => until.cancelled().await,
-            // An error means that Pingora has stopped.
-            None => drop(shutdown.wait_for(|stopping| *stopping).await),
+        let mut end = pin!(async {
+            match &self.until {
+                Some(until) => until.cancelled().await,
+                // An error means that Pingora has stopped.
+                None => drop(shutdown.wait_for(|stopping| *stopping).await),
+            }
+        });
+        tokio::select! {
+            () = end.as_mut() => {}
+            () = self.handed_over.cancelled() => {
+                // The connections go on.
+                accepting.shutdown().await;
+                end.await;
+            }
         }
         drop(accepting);
         self.acceptor.slots.stop();

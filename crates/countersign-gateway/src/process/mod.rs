@@ -9,6 +9,7 @@ mod service_manager;
 mod signals;
 mod sockets;
 mod stop;
+mod upgrade;
 mod upstreams;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use pingora_core::services::background::background_service;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
@@ -37,8 +39,9 @@ use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
 use service_manager::ServiceManager;
-use sockets::{Opener, Passed, SocketFile};
+use sockets::{Opened, Opener, Passed};
 use stop::{AdminEnd, Stop};
+use upgrade::{Predecessor, Upgrader};
 use upstreams::Watch;
 
 pub use signals::survive_file_size_limit;
@@ -50,6 +53,10 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let limit = files::raise_limit();
     let allowed = files::connections(config.server.max_connections, limit, config.server.threads())?;
     let slots = Slots::new(allowed.max_connections);
+    let (predecessor, passed) = match Predecessor::from_env().map_err(ServerError::TakeOver)? {
+        Some((predecessor, sockets)) => (Some(predecessor), Passed::from_process(sockets)),
+        None => (None, Passed::from_env()),
+    };
     let surroundings = Surroundings { slots: &slots, log };
     let state = State::build(config, None, surroundings).map_err(ServerError::Config)?;
     if let Some(warning) = &allowed.warning {
@@ -60,9 +67,10 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     let stop = Stop::new(&config.server, lifecycle.clone(), manager.clone());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
     // Before anything starts: without a handler, the signal would end the process.
-    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) }).map_err(ServerError::Thread)?;
+    let listen = |kind| runtime.block_on(async { signal(kind) }).map_err(ServerError::Thread);
+    let (hangups, upgrades) = (listen(SignalKind::hangup())?, listen(SignalKind::user_defined2())?);
     let (reload, requests) = reload::channel();
-    runtime.block_on(async { signals::ignore_user_signals() }).map_err(ServerError::Thread)?;
+    runtime.block_on(async { signals::ignore_user_signal() }).map_err(ServerError::Thread)?;
     let parts = Parts {
         state,
         slots,
@@ -70,17 +78,25 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         reload,
         lifecycle: lifecycle.clone(),
         admin: stop.admin.clone(),
+        handed_over: stop.handed_over.clone(),
         manager: manager.clone(),
+        passed,
+        takes_over: predecessor.is_some(),
     };
-    let Built { server, mut reloader, _socket_files } = build(config, parts, &tasks, &runtime, log)?;
+    let drained = Arc::clone(&parts.slots);
+    let Built { server, mut reloader, opened } = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
-    let signals = stop.signals();
+    let signals = stop.signals(&drained, &tasks);
+    let mut handover = Upgrader::new(opened, manager.clone(), stop.handed_over.clone());
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
     runtime.spawn(manager.clone().ping_regularly());
     runtime.spawn(async move {
         lifecycle.started().await;
+        if let Some(predecessor) = predecessor {
+            predecessor.tell_ready();
+        }
         manager.ready();
     });
     // Pingora would wait for its whole grace period. The process exits earlier, as soon as all work is done.
@@ -88,7 +104,10 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         tokio::select! {
             closed = stop::listeners_closed(phases) => closed?,
             () = reloader.serve(hangups, requests) => {}
+            () = handover.serve(upgrades) => {}
         }
+        // Nothing listens any more.
+        drop(handover);
         stop.finish(&tasks).await;
         log.report_suppressed();
         Ok(())
@@ -103,15 +122,18 @@ struct Parts {
     reload: Reload,
     lifecycle: Lifecycle,
     admin: AdminEnd,
+    handed_over: CancellationToken,
     manager: ServiceManager,
+    passed: Passed,
+    /// Whether another process accepts connections until this one is ready.
+    takes_over: bool,
 }
 
 /// What is ready to run.
 struct Built {
     server: PingoraServer,
     reloader: Reloader,
-    /// Kept until the end.
-    _socket_files: Vec<SocketFile>,
+    opened: Opened,
 }
 
 fn build(
@@ -121,7 +143,8 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<Built, ServerError> {
-    let Parts { state, slots, allowed, reload, lifecycle, admin: admin_end, manager } = parts;
+    let Parts { state, slots, allowed, reload, lifecycle, admin: admin_end, handed_over, manager, passed, takes_over } =
+        parts;
     let started = config;
     let config = &started.server;
     let (threads, timeouts) = (config.threads(), config.timeouts());
@@ -148,22 +171,26 @@ fn build(
     // Bind before anything starts. An address in use then ends the process, and no connection is lost while
     // some threads already listen and others do not.
     let mut by_thread: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    let mut opener = Opener::new(Passed::from_env());
+    let mut sockets = Opener::new(passed);
     for (spec, tls) in config.listen.iter().zip(tls) {
-        let bound = opener.webhooks(spec, threads).map_err(bind_error(&spec.address))?;
+        let bound = sockets.webhooks(spec, threads).map_err(bind_error(&spec.address))?;
         let preamble = Preamble { proxy_header: spec.proxy_protocol, tls };
         for (position, socket) in bound.into_iter().enumerate() {
-            if let Some(sockets) = by_thread.get_mut(position % threads) {
-                sockets.push((socket, preamble.clone()));
+            if let Some(thread) = by_thread.get_mut(position % threads) {
+                thread.push((socket, preamble.clone()));
             }
         }
     }
     let admin = config.admin.map(|spec| spec.address);
-    let open_admin = |address| sockets::bind_tcp(address, 1).map_err(bind_error(&ListenAddress::Ip(address)));
+    let mut open_admin = |address| sockets.admin(address).map_err(bind_error(&ListenAddress::Ip(address)));
     let admin = admin.map(|address| Ok((address, open_admin(address)?))).transpose()?;
-    let socket_files = opener.finish();
+    let opened = sockets.finish();
     // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
     runtime.block_on(upstream::resolve(state.upstreams()));
+    if takes_over {
+        // Otherwise deliveries would be rejected that the previous process can verify.
+        runtime.block_on(reloader::fetch(state.key_sets.clone()));
+    }
 
     let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
     if config.accelerate {
@@ -181,7 +208,13 @@ fn build(
         spare: None,
     };
     for (thread, sockets) in by_thread.into_iter().enumerate() {
-        server.add_service(Listener::new(format!("webhooks-{thread}"), sockets, acceptor.clone(), &lifecycle));
+        server.add_service(Listener::new(
+            format!("webhooks-{thread}"),
+            sockets,
+            acceptor.clone(),
+            &lifecycle,
+            &handed_over,
+        ));
     }
     for ListenSpec { address, .. } in &config.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
@@ -197,7 +230,7 @@ fn build(
             spare: Some(Arc::default()),
         };
         let sockets = sockets.into_iter().map(|socket| (socket, Preamble::default())).collect();
-        let listener = Listener::new("admin".into(), sockets, acceptor, &lifecycle);
+        let listener = Listener::new("admin".into(), sockets, acceptor, &lifecycle, &handed_over);
         server.add_service(listener.until(admin_end.token));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
@@ -212,7 +245,7 @@ fn build(
     server.bootstrap();
     let reloader =
         Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, upstreams, key_sets, manager };
-    Ok(Built { server, reloader, _socket_files: socket_files })
+    Ok(Built { server, reloader, opened })
 }
 
 fn bind_error(address: &ListenAddress) -> impl FnOnce(std::io::Error) -> ServerError {
@@ -232,6 +265,8 @@ pub enum ServerError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The listening sockets of the previous process could not be taken over.
+    TakeOver(std::io::Error),
     /// The limit on open files does not allow the configured number of connections.
     Files {
         /// The configured number.
@@ -256,6 +291,10 @@ impl fmt::Display for ServerError {
                 f,
                 "max_connections is {max_connections}, but the process may open {limit} files and needs {reserved} \
                  for other uses: raise the limit (ulimit -n, LimitNOFILE) or lower max_connections"
+            ),
+            Self::TakeOver(error) => write!(
+                f,
+                "cannot take over the listeners of another process: {error}; unset COUNTERSIGN_TAKE_OVER if there is none"
             ),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Ended => f.write_str("the server ended unexpectedly; the log says more"),

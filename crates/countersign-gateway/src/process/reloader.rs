@@ -103,7 +103,7 @@ fn new_sets(known: &[RemoteSet], wanted: &[RemoteSet]) -> Vec<RemoteSet> {
 }
 
 /// Fetches these key sets at once. Failures are logged there, and their background tasks try again.
-async fn fetch(sets: Vec<RemoteSet>) {
+pub(super) async fn fetch(sets: Vec<RemoteSet>) {
     let mut fetches = tokio::task::JoinSet::new();
     for set in sets {
         fetches.spawn(async move { drop(set.refresh().await) });

@@ -42,6 +42,11 @@ impl ServiceManager {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", now.tv_sec * 1_000_000 + now.tv_nsec / 1_000));
     }
 
+    /// Another process is the service now.
+    pub(super) fn main_process(&self, id: u32) {
+        self.send(&format!("MAINPID={id}\n"));
+    }
+
     /// The process was asked to stop.
     pub(super) fn stopping(&self) {
         self.send("STOPPING=1\n");

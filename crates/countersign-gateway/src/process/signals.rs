@@ -18,17 +18,16 @@ pub fn survive_file_size_limit() {
     }
 }
 
-/// Logs the signals that would end the process though nobody asked for an end, and otherwise ignores them. Called within a
+/// Logs a signal that would end the process though nobody asked for an end, and otherwise ignores it. Called within a
 /// runtime, which runs a task for it.
-pub(super) fn ignore_user_signals() -> io::Result<()> {
-    let (mut first, mut second) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+pub(super) fn ignore_user_signal() -> io::Result<()> {
+    let mut ignored = signal(SignalKind::user_defined1())?;
     tokio::spawn(async move {
-        loop {
-            let name = tokio::select! {
-                _ = first.recv() => "SIGUSR1",
-                _ = second.recv() => "SIGUSR2",
-            };
-            tracing::warn!("{name} has no meaning here and was ignored: SIGTERM stops, SIGHUP reloads");
+        while ignored.recv().await.is_some() {
+            tracing::warn!(
+                "SIGUSR1 has no meaning here and was ignored: SIGTERM stops, SIGHUP reloads, SIGUSR2 starts the program \
+                 again without closing the listeners"
+            );
         }
     });
     Ok(())

@@ -1,6 +1,7 @@
 //! The end of the process, in this order: `/readyz` returns 503, the drain delay passes, the webhook listeners close,
 //! requests in progress finish, the admin listener closes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,10 @@ use super::ServerError;
 use super::service_manager::ServiceManager;
 use crate::config;
 use crate::lifecycle::Lifecycle;
+use crate::serve::Slots;
 
+/// How long connections may be used for one more request after another process has taken over.
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long the responses of the admin listener may take at the end.
 const LAST_SCRAPE: Duration = Duration::from_secs(1);
 
@@ -26,6 +30,8 @@ pub(super) struct Stop {
     timeout: Duration,
     /// Cancelled by a second signal during the drain delay.
     at_once: CancellationToken,
+    /// Cancelled when another process has taken over the listeners.
+    pub(super) handed_over: CancellationToken,
     /// The end of the admin listener.
     pub(super) admin: AdminEnd,
 }
@@ -44,14 +50,22 @@ impl Stop {
     pub(super) fn new(config: &config::Server, lifecycle: Lifecycle, manager: ServiceManager) -> Self {
         let admin = AdminEnd { token: CancellationToken::new(), tasks: TaskTracker::new() };
         let (drain_delay, timeout) = (config.drain_delay.unwrap_or_default(), config.shutdown_timeout);
-        Self { lifecycle, manager, drain_delay, timeout, at_once: CancellationToken::new(), admin }
+        let (at_once, handed_over) = (CancellationToken::new(), CancellationToken::new());
+        Self { lifecycle, manager, drain_delay, timeout, at_once, handed_over, admin }
     }
 
-    /// The signals that stop the process.
-    pub(super) fn signals(&self) -> Signals {
-        let Self { lifecycle, manager, drain_delay, at_once, .. } = self;
-        let (lifecycle, manager) = (lifecycle.clone(), manager.clone());
-        Signals { lifecycle, manager, drain_delay: *drain_delay, at_once: at_once.clone() }
+    /// What stops the process, which has these connections.
+    pub(super) fn signals(&self, slots: &Arc<Slots>, tasks: &TaskTracker) -> Signals {
+        let Self { lifecycle, manager, drain_delay, at_once, handed_over, .. } = self;
+        Signals {
+            lifecycle: lifecycle.clone(),
+            manager: manager.clone(),
+            drain_delay: *drain_delay,
+            at_once: at_once.clone(),
+            handed_over: handed_over.clone(),
+            slots: Arc::clone(slots),
+            tasks: tasks.clone(),
+        }
     }
 
     /// Waits for connections and requests to finish, for at most the timeout, or until a second signal.
@@ -97,12 +111,35 @@ pub(super) struct Signals {
     manager: ServiceManager,
     drain_delay: Duration,
     at_once: CancellationToken,
+    handed_over: CancellationToken,
+    slots: Arc<Slots>,
+    tasks: TaskTracker,
+}
+
+impl Signals {
+    /// Lets each connection send one more request, which a client may have sent already.
+    async fn drain(&self) {
+        self.lifecycle.stop();
+        self.slots.drain();
+        self.tasks.close();
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = tokio::time::sleep(DRAIN) => {}
+            () = asked_to_stop() => self.at_once.cancel(),
+        }
+    }
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        asked_to_stop().await;
+        tokio::select! {
+            () = asked_to_stop() => {}
+            () = self.handed_over.cancelled() => {
+                self.drain().await;
+                return ShutdownSignal::GracefulTerminate;
+            }
+        }
         self.lifecycle.stop();
         self.manager.stopping();
         if !self.drain_delay.is_zero() {

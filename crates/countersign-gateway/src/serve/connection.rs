@@ -244,6 +244,7 @@ impl<S: Responds> Server<S> {
             activity: Arc::clone(&activity),
             connection: connection.clone(),
             tasks: self.tasks.clone(),
+            phase: phase.clone(),
         };
         let is_http2 = received.starts_with(PREFACE);
         let Ok(link) = Link::new(stream, received, (!is_http2).then_some(&self.budget)) else { return };

@@ -14,11 +14,13 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, request};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::activity::Activity;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::link::Link;
+use super::slots::Phase;
 use super::{Ending, MAX_HEAD, OnEnding, Responds, TwoFramings};
 use crate::connection::Connection;
 use crate::detached::in_tasks;
@@ -34,6 +36,7 @@ pub(super) struct Requests<S> {
     pub(super) activity: Arc<Activity>,
     pub(super) connection: Connection,
     pub(super) tasks: TaskTracker,
+    pub(super) phase: watch::Receiver<Phase>,
 }
 
 impl<S: Responds> Requests<S> {
@@ -46,7 +49,7 @@ impl<S: Responds> Requests<S> {
         let (head, reserved) = link.next_head();
         let has_length = request.body().size_hint().exact().is_some();
         let responding = self.respond(request, head.bytes, head.two_framings, reserved, None);
-        let (activity, link) = (Arc::clone(&self.activity), link.clone());
+        let (activity, link, phase) = (Arc::clone(&self.activity), link.clone(), self.phase.clone());
         // hyper does not yield between pipelined requests if each gets its response at once.
         let gives_way = activity.has_had_turn();
         async move {
@@ -57,7 +60,7 @@ impl<S: Responds> Requests<S> {
             // hyper discards the rest of a body that has a length and has arrived. Otherwise it closes the connection,
             // and the sender should know that before it sends the next request.
             let is_closed = activity.is_body_unread() && !(has_length && link.has_whole_request());
-            if is_closed || link.is_lost() {
+            if is_closed || link.is_lost() || phase.borrow().is_ending() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response)

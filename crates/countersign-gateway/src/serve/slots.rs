@@ -12,8 +12,17 @@ pub enum Phase {
     Open,
     /// More than three quarters of the connections are in use. Those without a request are closed sooner.
     Crowded,
+    /// The next request of each connection is its last, and connections without a request wait for one.
+    Draining,
     /// The process is stopping.
     Stopping,
+}
+
+impl Phase {
+    /// Whether a connection should be closed after the current request.
+    pub(super) fn is_ending(self) -> bool {
+        matches!(self, Self::Draining | Self::Stopping)
+    }
 }
 
 /// A limit on the connections of a listener.
@@ -49,6 +58,11 @@ impl Slots {
             self.turn(Phase::Open, Phase::Crowded);
         }
         Some(Slot(Arc::clone(self)))
+    }
+
+    /// Tells all connections that the next request is the last.
+    pub fn drain(&self) {
+        self.phase.send_replace(Phase::Draining);
     }
 
     /// Tells all connections that the process is stopping.

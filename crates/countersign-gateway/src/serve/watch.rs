@@ -120,6 +120,13 @@ impl<'a> Watch<'a> {
                     self.closing = Some(SystemClock.instant());
                     stop(connection.as_mut());
                 }
+                // The responses of HTTP/1.1 say that they are the last.
+                Event::Phase
+                    if *self.phase.borrow() == Phase::Draining && !self.is_http1 && self.activity.has_begun() =>
+                {
+                    self.closing = Some(SystemClock.instant());
+                    stop(connection.as_mut());
+                }
                 Event::Phase => timeouts = self.timeouts.at(self.phase),
             }
             limit.as_mut().reset(self.due(timeouts).0.into());

@@ -40,6 +40,7 @@ mod state;
 mod store;
 mod tls;
 mod trust;
+mod upgrade;
 mod upstream_connections;
 mod upstream_limits;
 mod upstream_responses;

@@ -212,11 +212,8 @@ async fn a_second_signal_ends_the_drain_delay() {
 #[tokio::test]
 async fn signals_without_a_meaning_are_ignored() {
     let (gateway, _backend, tell, mut raw) = busy("20s").await;
-    for signal in ["USR1", "USR2"] {
-        gateway.signal(signal);
-        let line = format!("SIG{signal} has no meaning here");
-        until("it is logged", async || gateway.output().contains(&line)).await;
-    }
+    gateway.signal("USR1");
+    until("it is logged", async || gateway.output().contains("SIGUSR1 has no meaning here")).await;
     tell.send(200).expect("the backend still works on it");
     assert_eq!(raw.answer().await.expect("an answer").status, StatusCode::OK);
     assert_eq!(readiness(&gateway).await, Some((200, "ready\n".to_owned())));

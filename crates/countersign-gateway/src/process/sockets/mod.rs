@@ -1,7 +1,6 @@
 //! The listening sockets.
 //!
-//! `tcp.rs` and `unix.rs` bind them, `passed.rs` takes those that systemd has opened. `spread` distributes them over the
-//! threads.
+//! `tcp.rs` and `unix.rs` bind them, `passed.rs` takes those that systemd or the previous process has opened.
 
 mod passed;
 mod tcp;
@@ -9,14 +8,17 @@ mod unix;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+
+use socket2::SockRef;
 
 use crate::config::{ListenAddress, ListenSpec};
 use crate::connection::Address;
 use crate::serve::Socket;
 
 pub(super) use passed::Passed;
-pub(super) use unix::SocketFile;
+use unix::SocketFile;
 
 /// The maximum length of the accept queue. The kernel may allow less.
 const BACKLOG: i32 = 4096;
@@ -34,6 +36,25 @@ impl ListeningSocket {
             Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
             Self::Unix(socket) => socket.try_clone().map(Self::Unix),
         }
+    }
+}
+
+impl AsFd for ListeningSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// A socket of another process, which listens and does not block.
+impl TryFrom<OwnedFd> for ListeningSocket {
+    type Error = io::Error;
+
+    fn try_from(socket: OwnedFd) -> io::Result<Self> {
+        let is_unix = SockRef::from(&socket).local_addr()?.is_unix();
+        Ok(if is_unix { Self::Unix(socket.into()) } else { Self::Tcp(socket.into()) })
     }
 }
 
@@ -65,44 +86,92 @@ impl Accepting {
 #[derive(Debug)]
 pub(super) struct Opener {
     passed: Passed,
-    /// The files of Unix sockets, which are removed with this.
+    opened: Opened,
+}
+
+/// The sockets that were opened, to pass them to another process. They listen until this is dropped, and it removes the
+/// files of Unix sockets.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    /// Each with its address.
+    sockets: Vec<(String, ListeningSocket)>,
     files: Vec<SocketFile>,
+}
+
+impl Opened {
+    /// The sockets, each with its address.
+    pub(super) fn try_clone(&self) -> io::Result<Vec<(String, ListeningSocket)>> {
+        self.sockets.iter().map(|(address, socket)| Ok((address.clone(), socket.try_clone()?))).collect()
+    }
+
+    /// Leaves the sockets and their files to another process.
+    pub(super) fn leave(&mut self) {
+        self.sockets.clear();
+        self.files.drain(..).for_each(SocketFile::leave);
+    }
 }
 
 impl Opener {
     /// Takes these sockets for the listeners that name them.
     pub(super) fn new(passed: Passed) -> Self {
-        Self { passed, files: Vec::new() }
+        Self { passed, opened: Opened::default() }
     }
 
     /// The sockets of a listener for webhooks, one for each thread.
     pub(super) fn webhooks(&mut self, spec: &ListenSpec, threads: usize) -> io::Result<Vec<ListeningSocket>> {
+        let passed = self.passed.take(&spec.address);
         let sockets = match &spec.address {
-            ListenAddress::Ip(address) => bind_tcp(*address, threads)?,
-            ListenAddress::Unix(path) => {
+            ListenAddress::Ip(address) if passed.is_empty() => bind_tcp(*address, threads)?,
+            ListenAddress::Unix(path) if passed.is_empty() => {
                 let (socket, file) = unix::bind(path, spec.mode())?;
-                self.files.push(file);
+                self.opened.files.push(file);
                 vec![ListeningSocket::Unix(socket)]
             }
-            ListenAddress::Systemd(name) => self.passed.take(name)?,
+            ListenAddress::Unix(path) => {
+                // Without a file, nobody can connect, and there is nothing to remove.
+                self.opened.files.extend(SocketFile::new(path));
+                passed
+            }
+            ListenAddress::Systemd(_) if passed.is_empty() => return Err(self.passed.missing()),
+            ListenAddress::Ip(_) | ListenAddress::Systemd(_) => passed,
         };
+        self.keep(&spec.address, &sockets)?;
         at_least(sockets, threads)
     }
 
-    /// Warns of sockets that no listener has taken, and returns the files of Unix sockets.
-    pub(super) fn finish(self) -> Vec<SocketFile> {
+    /// The sockets of the admin listener.
+    pub(super) fn admin(&mut self, address: SocketAddr) -> io::Result<Vec<ListeningSocket>> {
+        let address = ListenAddress::Ip(address);
+        let passed = self.passed.take(&address);
+        let sockets = match address {
+            ListenAddress::Ip(address) if passed.is_empty() => bind_tcp(address, 1)?,
+            _ => passed,
+        };
+        self.keep(&address, &sockets)?;
+        Ok(sockets)
+    }
+
+    fn keep(&mut self, address: &ListenAddress, sockets: &[ListeningSocket]) -> io::Result<()> {
+        for socket in sockets {
+            self.opened.sockets.push((address.to_string(), socket.try_clone()?));
+        }
+        Ok(())
+    }
+
+    /// Warns of sockets of systemd that no listener has taken, and returns everything that was opened.
+    pub(super) fn finish(self) -> Opened {
         for name in self.passed.names() {
             tracing::warn!(
                 "systemd passed a socket named `{name}` that no listener uses: add \"systemd:{name}\" to `listen`, or \
                  remove it from the socket unit"
             );
         }
-        self.files
+        self.opened
     }
 }
 
 /// Binds this many sockets that listen on one address together.
-pub(super) fn bind_tcp(address: SocketAddr, count: usize) -> io::Result<Vec<ListeningSocket>> {
+fn bind_tcp(address: SocketAddr, count: usize) -> io::Result<Vec<ListeningSocket>> {
     Ok(tcp::bind(address, count)?.into_iter().map(ListeningSocket::Tcp).collect())
 }
 

@@ -1,4 +1,4 @@
-//! The sockets that systemd has opened and passes to the process (`LISTEN_FDS`).
+//! The sockets that were opened by another process: by systemd (`LISTEN_FDS`), or by the previous process of the gateway.
 
 use std::env;
 use std::io;
@@ -6,12 +6,18 @@ use std::io;
 use listenfd::ListenFd;
 
 use super::ListeningSocket;
+use crate::config::ListenAddress;
 
-/// Sockets that were passed to the process, each with its name.
+/// Sockets that were passed to the process, each with the address of the listener that it is for.
 #[derive(Debug, Default)]
 pub(in crate::process) struct Passed(Vec<(String, ListeningSocket)>);
 
 impl Passed {
+    /// The sockets of the previous process.
+    pub(in crate::process) fn from_process(sockets: Vec<(String, ListeningSocket)>) -> Self {
+        Self(sockets)
+    }
+
     /// The sockets that the environment tells of. Others than listening ones are a warning.
     pub(in crate::process) fn from_env() -> Self {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -22,32 +28,33 @@ impl Passed {
             // systemd's own word for a socket without a name.
             let name = names.next().filter(|name| !name.is_empty()).unwrap_or("unknown");
             match take(&mut fds, position) {
-                Ok(socket) => passed.push((name.to_owned(), socket)),
+                Ok(socket) => passed.push((ListenAddress::Systemd(name.to_owned()).to_string(), socket)),
                 Err(error) => tracing::warn!("the socket `{name}` that systemd passed cannot be used: {error}"),
             }
         }
         Self(passed)
     }
 
-    /// All sockets of this name, at least one.
-    pub(super) fn take(&mut self, name: &str) -> io::Result<Vec<ListeningSocket>> {
-        let taken: Vec<_> = self.0.extract_if(.., |(known, _)| known == name).map(|(_, socket)| socket).collect();
-        if taken.is_empty() {
-            let message = match self.0.as_slice() {
-                [] => "systemd has not passed any socket: start the gateway by a socket unit (LISTEN_FDS)".to_owned(),
-                others => {
-                    let others: Vec<_> = others.iter().map(|(name, _)| format!("`{name}`")).collect();
-                    format!("systemd has not passed a socket of this name, but {}", others.join(", "))
-                }
-            };
-            return Err(io::Error::new(io::ErrorKind::NotFound, message));
-        }
-        Ok(taken)
+    /// All sockets for this listener.
+    pub(super) fn take(&mut self, address: &ListenAddress) -> Vec<ListeningSocket> {
+        let address = address.to_string();
+        self.0.extract_if(.., |(known, _)| *known == address).map(|(_, socket)| socket).collect()
     }
 
-    /// The names of the sockets that were not taken.
+    /// The error of a listener for sockets of systemd that were not passed.
+    pub(super) fn missing(&self) -> io::Error {
+        let others: Vec<_> = self.names().map(|name| format!("`{name}`")).collect();
+        let message = if others.is_empty() {
+            "systemd has not passed any socket: start the gateway by a socket unit (LISTEN_FDS)".to_owned()
+        } else {
+            format!("systemd has not passed a socket of this name, but {}", others.join(", "))
+        };
+        io::Error::new(io::ErrorKind::NotFound, message)
+    }
+
+    /// The names of the sockets of systemd that were not taken.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.iter().filter_map(|(address, _)| address.strip_prefix("systemd:"))
     }
 }
 

@@ -53,20 +53,26 @@ type Identity = (u64, u64, i64, i64);
 
 /// The file of a socket. Dropping this removes it, unless another process has replaced it.
 #[derive(Debug)]
-pub(in crate::process) struct SocketFile {
+pub(super) struct SocketFile {
     path: PathBuf,
-    identity: Identity,
+    /// `None` if the file is left to another process.
+    identity: Option<Identity>,
 }
 
 impl SocketFile {
-    fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: Some(identity(path)?) })
+    }
+
+    /// Leaves the file to another process.
+    pub(super) fn leave(mut self) {
+        self.identity = None;
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if self.identity.is_some() && identity(&self.path).ok() == self.identity {
             // The next start removes it.
             let _ = fs::remove_file(&self.path);
         }

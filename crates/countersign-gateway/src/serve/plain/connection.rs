@@ -96,9 +96,8 @@ impl<S: Responds> Plain<S> {
             is_used = true;
             self.taken.inc();
             let rest = received.slice(head.bytes..);
-            let is_stopping = *phase.borrow() == Phase::Stopping;
             let next;
-            (halves, received, next) = self.exchange(halves, head, rest, is_stopping, check.as_mut()).await?;
+            (halves, received, next) = self.exchange(halves, head, rest, phase, check.as_mut()).await?;
             drop(reserved);
             match next {
                 Next::Request => {}
@@ -123,7 +122,7 @@ impl<S: Responds> Plain<S> {
         halves: Halves,
         head: PlainHead,
         mut rest: Bytes,
-        is_stopping: bool,
+        phase: &watch::Receiver<Phase>,
         check: Pin<&mut Option<Sleep>>,
     ) -> Option<(Halves, Bytes, Next)> {
         let PlainHead { request, body: length, closes, .. } = head;
@@ -147,7 +146,7 @@ impl<S: Responds> Plain<S> {
             Ok(read) => (Some(read), 0),
             Err(lender) => returned(&lender),
         };
-        let closes = closes || is_stopping || unread > 0 || read.is_none();
+        let closes = closes || phase.borrow().is_ending() || unread > 0 || read.is_none();
         let written = self.respond(response, closes, &mut write).await;
         let next = match written {
             Ok(()) if closes => Next::Close { is_unread: unread > 0 },

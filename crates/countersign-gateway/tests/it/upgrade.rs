@@ -1,0 +1,236 @@
+//! The program is replaced while it serves: another process takes over its listeners.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use countersign_test::process::Process;
+use http::StatusCode;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+
+use crate::common::{
+    Backend, Gateway, Raw, SECRET, SOURCE, Wire, delivery, free_address, get, route, send, soon, until,
+};
+
+/// The program, which its successors replace. All of them are killed when this is dropped.
+struct Generations {
+    folder: TempDir,
+    first: Process,
+    successors: Vec<Pid>,
+    notifications: UnixDatagram,
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(i32::try_from(id).expect("an id")).expect("an id")
+}
+
+/// Whether this is one of our processes, and still runs.
+fn runs(id: Pid, folder: &Path) -> bool {
+    let file = |name: &str| std::fs::read(format!("/proc/{id}/{name}")).unwrap_or_default();
+    let (command, folder) = (file("cmdline"), folder.as_os_str().as_encoded_bytes());
+    command.windows(folder.len()).any(|part| part == folder)
+}
+
+impl Generations {
+    async fn start(server: &str, sources_and_routes: &str, admin: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let server = server.replace("FOLDER", &folder.path().display().to_string());
+        std::fs::write(path("gateway.toml"), format!("{server}\n{sources_and_routes}")).expect("a file");
+        symlink(env!("CARGO_BIN_EXE_countersign-gateway"), path("gateway")).expect("a link");
+        let notifications = UnixDatagram::bind(path("notify")).expect("a socket");
+        notifications.set_nonblocking(true).expect("a socket");
+        let log = std::fs::File::create(path("log")).expect("a file");
+        let mut command = Command::new(path("gateway"));
+        command.arg("--config").arg(path("gateway.toml")).env("NOTIFY_SOCKET", path("notify"));
+        command.env("TEST_SECRET", SECRET).env_remove("RUST_LOG").stdout(log);
+        let first = Process::spawn(&mut command);
+        until("it is ready", async || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200)).await;
+        Self { folder, first, successors: Vec::new(), notifications }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn current(&self) -> Pid {
+        self.successors.last().copied().unwrap_or_else(|| pid(self.first.id()))
+    }
+
+    /// Installs the program again, and waits until the new one has taken over.
+    async fn upgrade(&mut self) {
+        symlink(env!("CARGO_BIN_EXE_countersign-gateway"), self.path("next")).expect("a link");
+        std::fs::rename(self.path("next"), self.path("gateway")).expect("a link");
+        kill_process(self.current(), Signal::USR2).expect("it runs");
+        let mut successor = None;
+        until("the next one has taken over", async || {
+            let mut bytes = [0; 256];
+            while let Ok(length) = self.notifications.recv(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                successor = successor.or(text.strip_prefix("MAINPID=").map(|id| id.trim().parse().expect("an id")));
+            }
+            successor.is_some()
+        })
+        .await;
+        self.successors.push(pid(successor.expect("an id")));
+    }
+
+    /// Stops the last one, and waits until all have ended.
+    async fn stop(mut self) {
+        kill_process(self.current(), Signal::TERM).expect("it runs");
+        until("all have ended", async || {
+            let _ = self.first.ended();
+            !self.successors.iter().any(|id| runs(*id, self.folder.path()))
+        })
+        .await;
+        until("the first has ended", async || self.first.ended().is_some_and(|status| status.success())).await;
+        let log = std::fs::read_to_string(self.path("log")).expect("a file");
+        assert!(!log.contains("panicked") && !log.contains(" ERROR "), "{log}");
+    }
+}
+
+impl Drop for Generations {
+    fn drop(&mut self) {
+        for id in self.successors.iter().filter(|id| runs(**id, self.folder.path())) {
+            let _ = kill_process(*id, Signal::KILL);
+        }
+    }
+}
+
+/// Sends deliveries, and counts those that were accepted.
+#[derive(Clone, Default)]
+struct Load {
+    stop: Arc<AtomicBool>,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Load {
+    fn accept(&self, status: Option<StatusCode>, what: &str) {
+        assert_eq!(status, Some(StatusCode::OK), "{what}");
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Over connections that are kept until a response says that it is the last.
+    async fn keep_alive(self, address: SocketAddr, name: String) {
+        let mut raw = None;
+        for n in 0.. {
+            if !self.goes_on() {
+                break;
+            }
+            let mut connection = match raw.take() {
+                Some(connection) => connection,
+                None => Raw::open(address).await,
+            };
+            connection.write(delivery(&format!("{name}_{n}"), "{}").bytes()).await;
+            let reply = connection.answer().await;
+            self.accept(reply.as_ref().map(|reply| reply.status), &format!("{name} {n}"));
+            let is_last = reply.is_some_and(|reply| reply.header("connection") == Some("close"));
+            raw = (!is_last).then_some(connection);
+        }
+    }
+
+    /// Over a new connection for each.
+    async fn connect(self, address: SocketAddr, wire: Wire, name: String) {
+        for n in 0.. {
+            if !self.goes_on() {
+                break;
+            }
+            let reply = send(address, &delivery(&format!("{name}_{n}"), "{}"), wire).await;
+            self.accept(Some(reply.status), &name);
+        }
+    }
+
+    async fn connect_unix(self, path: PathBuf, name: String) {
+        for n in 0.. {
+            if !self.goes_on() {
+                break;
+            }
+            let mut stream = UnixStream::connect(&path).await.expect("the gateway listens");
+            let sent = delivery(&format!("{name}_{n}"), "{}").set("connection", "close");
+            stream.write_all(&sent.bytes()).await.expect("the gateway reads");
+            let mut all = Vec::new();
+            soon(stream.read_to_end(&mut all)).await.expect("a response");
+            self.accept(all.starts_with(b"HTTP/1.1 200 ").then_some(StatusCode::OK), &name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_delivery_is_refused_while_the_program_is_replaced_ten_times() {
+    let (backend, address, admin) = (Backend::start().await, free_address(), free_address());
+    let server =
+        format!("[server]\nlisten = [\"{address}\", \"unix:FOLDER/gateway.sock\"]\nadmin = \"{admin}\"\nthreads = 2");
+    let mut gateway = Generations::start(&server, &[SOURCE, &route(&backend, "")].concat(), admin).await;
+    let (load, mut senders) = (Load::default(), JoinSet::new());
+    for n in 0..3 {
+        senders.spawn(load.clone().keep_alive(address, format!("kept_{n}")));
+    }
+    for (n, wire) in [Wire::Http1Length, Wire::Http1Chunked, Wire::Http2Length].into_iter().enumerate() {
+        senders.spawn(load.clone().connect(address, wire, format!("new_{n}")));
+    }
+    senders.spawn(load.clone().connect_unix(gateway.path("gateway.sock"), "unix".into()));
+    for n in 1..=10 {
+        let enough = load.accepted.load(Ordering::Relaxed) + 200;
+        until("deliveries go on", async || {
+            assert!(senders.try_join_next().is_none(), "a sender has failed");
+            load.accepted.load(Ordering::Relaxed) >= enough
+        })
+        .await;
+        gateway.upgrade().await;
+        assert_eq!(gateway.successors.len(), n);
+        assert_eq!(get(admin, "/readyz").await.map(|reply| reply.status), Some(StatusCode::OK));
+    }
+    load.stop.store(true, Ordering::Relaxed);
+    while let Some(sender) = soon(senders.join_next()).await {
+        sender.expect("no delivery was lost");
+    }
+    assert!(load.accepted.load(Ordering::Relaxed) >= 2000);
+    let file = gateway.path("gateway.sock");
+    assert!(file.exists());
+    gateway.stop().await;
+    assert!(!file.exists());
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_in_progress_is_finished_by_the_process_that_accepted_it_and_remembered_by_the_next() {
+    let (backend, tell) = Backend::holding().await;
+    let (address, admin) = (free_address(), free_address());
+    let store = "[store]\nengine = \"sqlite\"\npath = \"FOLDER/ids.sqlite\"";
+    let server = format!("{store}\n[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"");
+    let mut gateway = Generations::start(&server, &[SOURCE, &route(&backend, "")].concat(), admin).await;
+    let mut raw = Raw::open(address).await;
+    raw.write(delivery("msg_1", "{}").bytes()).await;
+    backend.has_seen(1).await;
+    gateway.upgrade().await;
+    tell.send(200).expect("the backend still works on it");
+    let reply = raw.answer().await.expect("a response");
+    assert_eq!((reply.status, reply.header("connection")), (StatusCode::OK, Some("close")));
+    let again = send(address, &delivery("msg_1", "{}"), Wire::Http1Length).await;
+    assert_eq!((again.status, again.outcome()), (StatusCode::OK, Some("duplicate")));
+    until("it ends", async || gateway.first.ended().is_some_and(|status| status.success())).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_start_changes_nothing() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    gateway.edit(&[("path = \"/hook\"", "path = \"hook\"")]);
+    gateway.signal("USR2");
+    until("it is logged", async || gateway.output().contains("no other process has taken over")).await;
+    assert!(gateway.output().contains("it ended at once (exit status: 1)"), "{}", gateway.output());
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), Wire::Http1Length).await.status, StatusCode::OK);
+}
