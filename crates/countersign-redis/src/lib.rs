@@ -26,7 +26,7 @@
 //!   ([`StoreErrorKind::Full`](countersign::replay::StoreErrorKind::Full)).
 //!
 //! Replication in Redis is asynchronous: a failover, with sentinels or in a cluster, can lose the ids of the last moments,
-//! whatever the settings are. Use a store in `PostgreSQL` with synchronous replication if that is not acceptable.
+//! whatever the settings are. Use a store in PostgreSQL with synchronous replication if that is not acceptable.
 //!
 //! # Time
 //!

@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod delivery;
 pub mod keys;
+pub mod postgres_server;
 pub mod process;
 pub mod redis_server;
 pub mod statuses;

@@ -1,0 +1,144 @@
+//! Operations of one kind, which wait together and are carried out together.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use countersign::replay::StoreError;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+use tokio_postgres::{Client, Error};
+
+use crate::session::{Connector, Failure, Session};
+
+/// The maximum number of operations in a statement.
+const BATCH: usize = 256;
+/// How many connections a lane has. While one waits for the disk, the other collects the next operations.
+const SESSIONS: usize = 2;
+
+/// The pause before operations are repeated.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// An operation, and where its result is expected. If nobody expects it any more, it is not repeated.
+pub(crate) struct Waiting<O: Operation> {
+    pub(crate) operation: O,
+    reply: oneshot::Sender<Result<O::Outcome, StoreError>>,
+}
+
+pub(crate) trait Operation: Sized + 'static {
+    type Outcome: Clone + 'static;
+
+    /// Operations with the same key are never in one statement.
+    fn key(&self) -> &str;
+
+    /// The result for an operation whose key is also that of an operation before it, if it can be known without the
+    /// server.
+    fn after(earlier: &Self::Outcome) -> Option<Self::Outcome>;
+
+    /// Carries out operations in one transaction. Their keys are sorted, so that two transactions never wait for each
+    /// other. Returns an outcome for each operation.
+    async fn carry_out(client: &mut Client, operations: &[&Self]) -> Result<Vec<Self::Outcome>, Error>;
+}
+
+pub(crate) struct Lane<O: Operation> {
+    waiting: UnboundedSender<Waiting<O>>,
+    trouble: Trouble,
+}
+
+/// Why operations are being repeated, if they are.
+type Trouble = Rc<RefCell<Option<StoreError>>>;
+
+impl<O: Operation> Lane<O> {
+    /// Starts the tasks of the lane. They end when it is dropped.
+    pub(crate) fn start(connector: &Connector) -> Self {
+        let (waiting, receiver) = mpsc::unbounded_channel();
+        let (receiver, trouble) = (Rc::new(Mutex::new(receiver)), Trouble::default());
+        for _ in 0..SESSIONS {
+            spawn_local(serve(Session::new(connector.clone()), Rc::clone(&receiver), Rc::clone(&trouble)));
+        }
+        Self { waiting, trouble }
+    }
+
+    /// The error of a call whose time is over.
+    pub(crate) fn late(&self) -> StoreError {
+        self.trouble.borrow().clone().unwrap_or(StoreError::timed_out())
+    }
+
+    pub(crate) async fn ask(&self, operation: O) -> Result<O::Outcome, StoreError> {
+        let (reply, outcome) = oneshot::channel();
+        let _ = self.waiting.send(Waiting { operation, reply });
+        outcome.await.unwrap_or_else(|_| Err(StoreError::unavailable("the thread of the store has ended")))
+    }
+}
+
+async fn serve<O: Operation>(
+    mut session: Session,
+    waiting: Rc<Mutex<UnboundedReceiver<Waiting<O>>>>,
+    trouble: Trouble,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let received = waiting.lock().await.recv_many(&mut batch, BATCH).await;
+        if received == 0 {
+            return;
+        }
+        while !batch.is_empty() {
+            batch = step(&mut session, batch, &trouble).await;
+        }
+    }
+}
+
+/// Carries out the first operation with each key, and returns those that are left. After a temporary failure, these are
+/// all whose callers still wait.
+async fn step<O: Operation>(session: &mut Session, mut batch: Vec<Waiting<O>>, trouble: &Trouble) -> Vec<Waiting<O>> {
+    batch.retain(|waiting| !waiting.reply.is_closed());
+    if batch.is_empty() {
+        return batch;
+    }
+    // Stable, so that operations with the same key stay in their order.
+    batch.sort_by(|one, other| one.operation.key().cmp(other.operation.key()));
+    let firsts: Vec<&Waiting<O>> =
+        batch.chunk_by(|one, other| one.operation.key() == other.operation.key()).filter_map(<[_]>::first).collect();
+    let operations: Vec<&O> = firsts.iter().map(|waiting| &waiting.operation).collect();
+    let outcome = session.attempt(&async |client: &mut Client| O::carry_out(client, &operations).await).await;
+    let is_temporary = outcome.as_ref().is_err_and(Failure::is_temporary);
+    let outcomes = match outcome {
+        Ok(outcomes) => outcomes,
+        Err(failure) if is_temporary => {
+            *trouble.borrow_mut() = Some(failure.into());
+            sleep(PAUSE).await;
+            return batch;
+        }
+        Err(failure) => {
+            let error = StoreError::from(failure);
+            for waiting in batch {
+                let _ = waiting.reply.send(Err(error.clone()));
+            }
+            return Vec::new();
+        }
+    };
+    *trouble.borrow_mut() = None;
+    settle(batch, outcomes)
+}
+
+fn settle<O: Operation>(batch: Vec<Waiting<O>>, outcomes: Vec<O::Outcome>) -> Vec<Waiting<O>> {
+    let (mut left, mut outcomes) = (Vec::new(), outcomes.into_iter());
+    let mut last: Option<(String, O::Outcome)> = None;
+    for waiting in batch {
+        let key = waiting.operation.key();
+        match &last {
+            Some((known, earlier)) if known == key => match O::after(earlier) {
+                Some(outcome) => drop(waiting.reply.send(Ok(outcome))),
+                None => left.push(waiting),
+            },
+            _ => {
+                let Some(outcome) = outcomes.next() else { break };
+                last = Some((key.to_owned(), outcome.clone()));
+                let _ = waiting.reply.send(Ok(outcome));
+            }
+        }
+    }
+    left
+}

@@ -1,0 +1,99 @@
+//! The store, as its callers see it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::clock::ClockReading;
+use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::builder::PostgresStoreBuilder;
+use crate::pending::Pending;
+use crate::session::Connector;
+use crate::weakness::Weakness;
+use crate::worker::{self, Request, Settings};
+
+/// How many claims may wait for the server at once. Each claim is settled at most once, so this limits all calls.
+const MAX_CLAIMS: usize = 4_096;
+
+/// Remembers messages in PostgreSQL.
+///
+/// All receivers with the same database and the same `search_path` share the ids. The store works with any runtime, or
+/// without one: a thread of its own does the I/O. Its copies share that thread.
+#[derive(Clone)]
+pub struct PostgresStore {
+    requests: UnboundedSender<Request>,
+    claims: Arc<Semaphore>,
+    retain: Duration,
+}
+
+impl PostgresStore {
+    /// A store in the database at this address: `postgres://[user[:password]@]host[:port]/database[?sslmode=require]`,
+    /// or `host=… user=…`.
+    pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new(url.into())
+    }
+
+    pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Self> {
+        let retain = settings.retain;
+        let requests = worker::start(connector, settings)?;
+        Ok(Self { requests, claims: Arc::new(Semaphore::new(MAX_CLAIMS)), retain })
+    }
+
+    /// Creates the tables, or brings tables of an older version up to date. Several processes may do so at once.
+    pub fn migrate(&self) -> Pending<()> {
+        let (reply, pending) = Pending::new();
+        self.send(Request::Migrate { reply });
+        pending
+    }
+
+    /// Checks the version of the tables, and asks the server for settings with which it can forget ids early. Call it at
+    /// the start of the program and log what it returns. It fails if the server cannot be reached, or if the tables are
+    /// missing or of another version.
+    pub fn check(&self) -> Pending<Vec<Weakness>> {
+        let (reply, pending) = Pending::new();
+        self.send(Request::Check { reply });
+        pending
+    }
+
+    /// Without the worker, the reply is dropped, and the caller gets an error.
+    fn send(&self, request: Request) {
+        let _ = self.requests.send(request);
+    }
+}
+
+impl ReplayStore for PostgresStore {
+    type Claiming = Pending<Claim>;
+    type Confirming = Pending<Settled>;
+
+    fn claim(&self, key: ReplayKey, lease: Duration, _: ClockReading) -> Self::Claiming {
+        let Ok(permit) = Arc::clone(&self.claims).try_acquire_owned() else {
+            return Pending::failed(StoreError::unavailable("too many claims are waiting for PostgreSQL"));
+        };
+        let (reply, pending) = Pending::new();
+        self.send(Request::Claim { key, lease, reply, permit });
+        pending
+    }
+
+    fn confirm(&self, token: ClaimToken, _: ClockReading) -> Self::Confirming {
+        let (reply, pending) = Pending::new();
+        self.send(Request::Confirm { token, reply });
+        pending
+    }
+
+    fn release(&self, token: ClaimToken) {
+        self.send(Request::Release { token });
+    }
+
+    fn retain(&self) -> Option<Duration> {
+        Some(self.retain)
+    }
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("retain", &self.retain).finish_non_exhaustive()
+    }
+}

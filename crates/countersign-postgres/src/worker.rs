@@ -1,0 +1,170 @@
+//! The thread that carries out calls.
+
+use std::io;
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
+use tokio::runtime;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::time::timeout;
+use tokio_postgres::Client;
+
+use crate::claims::{ClaimOperation, Found};
+use crate::lane::Lane;
+use crate::session::{Connector, Session};
+use crate::settlements::Settlement;
+use crate::weakness::{self, Weakness};
+use crate::{schema, upkeep};
+
+/// How long the store tries to carry out a confirmation that its caller no longer waits for. Without it, the message may
+/// be handled twice.
+const PERSISTENCE: Duration = Duration::from_secs(30);
+
+/// The time limit of a migration. A new version can take its time with large tables.
+const MIGRATION: Duration = Duration::from_secs(10 * 60);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) retain: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { retain: Duration::from_secs(25 * 60 * 60), timeout: Duration::from_secs(1) }
+    }
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+pub(crate) enum Request {
+    Claim { key: ReplayKey, lease: Duration, reply: Reply<Claim>, permit: OwnedSemaphorePermit },
+    Confirm { token: ClaimToken, reply: Reply<Settled> },
+    Release { token: ClaimToken },
+    Check { reply: Reply<Vec<Weakness>> },
+    Migrate { reply: Reply<()> },
+}
+
+/// Starts the thread. It ends when all senders are dropped and all calls are carried out.
+pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<UnboundedSender<Request>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (sender, requests) = mpsc::unbounded_channel();
+    let body = move || LocalSet::new().block_on(&runtime, run(connector, settings, requests));
+    thread::Builder::new().name("countersign-postgres".to_owned()).spawn(body)?;
+    Ok(sender)
+}
+
+async fn run(connector: Connector, settings: Settings, mut requests: UnboundedReceiver<Request>) {
+    let upkeep = spawn_local(upkeep::run(connector.clone(), millis(settings.retain)));
+    let (claims, settlements) = (Lane::start(&connector), Lane::start(&connector));
+    let worker = Rc::new(Worker { connector, settings, claims, settlements });
+    let mut calls = JoinSet::new();
+    loop {
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(request) => {
+                    calls.spawn_local(carry_out(Rc::clone(&worker), request));
+                }
+                None => break,
+            },
+            Some(_) = calls.join_next() => {}
+        }
+    }
+    while calls.join_next().await.is_some() {}
+    upkeep.abort();
+}
+
+async fn carry_out(worker: Rc<Worker>, request: Request) {
+    let limit = worker.settings.timeout;
+    match request {
+        Request::Claim { key, lease, reply, permit } => {
+            let outcome = timeout(limit, worker.claim(key, lease)).await;
+            let outcome = outcome.unwrap_or_else(|_| Err(worker.claims.late()));
+            drop(permit);
+            // Nobody waits for this claim, so nobody would settle it.
+            if let Err(Ok(Claim::Fresh(token))) = reply.send(outcome) {
+                worker.release(&token).await;
+            }
+        }
+        Request::Confirm { token, reply } => {
+            let confirming = worker.confirm(&token);
+            tokio::pin!(confirming);
+            if let Ok(outcome) = timeout(limit, &mut confirming).await {
+                let _ = reply.send(outcome);
+            } else {
+                let _ = reply.send(Err(worker.settlements.late()));
+                let _ = timeout(PERSISTENCE, confirming).await;
+            }
+        }
+        Request::Release { token } => worker.release(&token).await,
+        Request::Check { reply } => {
+            let _ = reply.send(worker.check().await);
+        }
+        Request::Migrate { reply } => {
+            let _ = reply.send(worker.migrate().await);
+        }
+    }
+}
+
+struct Worker {
+    connector: Connector,
+    settings: Settings,
+    claims: Lane<ClaimOperation>,
+    settlements: Lane<Settlement>,
+}
+
+impl Worker {
+    async fn claim(&self, key: ReplayKey, lease: Duration) -> Result<Claim, StoreError> {
+        // 64 random bits, because receivers that share the server do not know each other's numbers.
+        let number = getrandom::u64().map_err(|error| StoreError::unavailable(error.to_string()))?;
+        let operation = ClaimOperation { key: name(&key), number: number.cast_signed(), lease_ms: millis(lease) };
+        Ok(match self.claims.ask(operation).await? {
+            Found::Fresh => Claim::Fresh(ClaimToken::new(key, number)),
+            Found::InFlight => Claim::InFlight,
+            Found::Done => Claim::Done,
+        })
+    }
+
+    async fn confirm(&self, token: &ClaimToken) -> Result<Settled, StoreError> {
+        let is_recorded = self.settle(token, Some(millis(self.settings.retain))).await?;
+        Ok(if is_recorded { Settled::Recorded } else { Settled::Superseded })
+    }
+
+    /// If it fails, the claim ends with its lease.
+    async fn release(&self, token: &ClaimToken) {
+        let _ = timeout(self.settings.timeout, self.settle(token, None)).await;
+    }
+
+    async fn settle(&self, token: &ClaimToken, retain_ms: Option<i64>) -> Result<bool, StoreError> {
+        let (key, number) = (name(token.key()), token.number().cast_signed());
+        self.settlements.ask(Settlement { key, number, retain_ms }).await
+    }
+
+    async fn check(&self) -> Result<Vec<Weakness>, StoreError> {
+        let mut session = Session::new(self.connector.clone());
+        let work = async |client: &mut Client| Ok((schema::found(client).await?, weakness::ask(client).await?));
+        let (found, weaknesses) = session.attempt(&work).await?;
+        schema::compare(found).map_err(StoreError::unavailable)?;
+        Ok(weaknesses)
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut session = Session::new(self.connector.with_timeout(MIGRATION));
+        Ok(session.attempt(&async |client: &mut Client| schema::migrate(client).await).await?)
+    }
+}
+
+/// Source names have no spaces, so that no two keys have the same name.
+fn name(key: &ReplayKey) -> String {
+    format!("{} {}", key.source(), key.message_id())
+}
+
+/// At most a century, because the server cannot add all durations to its time.
+fn millis(duration: Duration) -> i64 {
+    const CENTURY: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
+    i64::try_from(duration.as_millis()).unwrap_or(CENTURY).min(CENTURY)
+}
