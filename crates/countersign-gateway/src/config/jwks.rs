@@ -9,11 +9,12 @@ use serde::{Deserialize, Deserializer};
 
 use super::duration;
 use super::error::Problem;
+use super::jwks_proxy::JwksProxySpec;
 use super::key_path::KeyPath;
 use super::values::{NonEmpty, text};
 
 /// How a key set is written.
-pub(super) const FORM: &str = "a key set is { url = \"https://…\" }, with `max_stale` and `ca` if needed";
+pub(super) const FORM: &str = "a key set is { url = \"https://…\" }, with `max_stale`, `ca` and `proxy` if needed";
 /// The shortest age up to which a set may serve: it is refreshed each minute at most.
 const MIN_STALE: Duration = Duration::from_mins(2);
 
@@ -35,6 +36,12 @@ pub struct JwksSpec {
     #[serde(default, deserialize_with = "path")]
     #[schemars(with = "Option<NonEmpty>")]
     pub ca: Option<PathBuf>,
+    /// The proxy (CONNECT) through which an https `url` is fetched: `http://host:port`, or "environment" for the one in
+    /// `HTTPS_PROXY` or `https_proxy`, except for the hosts in `NO_PROXY` or `no_proxy`. A URL with credentials
+    /// (`http://user:password@host:port`) is named: { env = "NAME" } or { file = "PATH" }. Default: none, whatever the
+    /// environment says.
+    #[serde(default)]
+    pub proxy: Option<JwksProxySpec>,
 }
 
 impl JwksSpec {

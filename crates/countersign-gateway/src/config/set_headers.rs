@@ -3,13 +3,14 @@
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::hide::is_like_a_secret;
 use super::secrets::SecretOrigin;
-use super::values::{NonEmpty, text};
+use super::stored_value::StoredTable;
+use super::values::text;
 use crate::trust::{are_alike, settable};
 
 const FORM: &str = "a value is a text, or a secret by its name: { env = \"NAME\" } or { file = \"PATH\" }";
@@ -30,18 +31,6 @@ pub enum HeaderValueSpec {
     Text(HeaderValue),
     /// The text that is stored there.
     Stored(SecretOrigin),
-}
-
-/// A secret value, named and never written: either an environment variable or a file.
-#[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "StoredValue", extend("oneOf" = [{ "required": ["env"] }, { "required": ["file"] }]))]
-struct StoredTable {
-    /// The environment variable that contains the value.
-    env: Option<NonEmpty>,
-    /// The file that contains the value. A relative path starts at the directory of this configuration. One newline at the
-    /// end is ignored.
-    file: Option<NonEmpty>,
 }
 
 /// Reads a table of names and values.
@@ -114,14 +103,7 @@ impl<'de> Visitor<'de> for Value {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeaderValueSpec, A::Error> {
-        match StoredTable::deserialize(MapAccessDeserializer::new(map))? {
-            StoredTable { env: Some(NonEmpty(name)), file: None } => {
-                Ok(HeaderValueSpec::Stored(SecretOrigin::Env(name)))
-            }
-            StoredTable { env: None, file: Some(NonEmpty(path)) } => {
-                Ok(HeaderValueSpec::Stored(SecretOrigin::File(path)))
-            }
-            _ => Err(A::Error::custom(FORM)),
-        }
+        let table = StoredTable::deserialize(MapAccessDeserializer::new(map))?;
+        table.origin().map(HeaderValueSpec::Stored).ok_or_else(|| A::Error::custom(FORM))
     }
 }

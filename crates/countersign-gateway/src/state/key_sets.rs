@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use countersign::clock::SystemClock;
+use countersign_jwks::http::Proxy;
 use countersign_jwks::{self as jwks, HttpFetch, Jwks};
+use zeroize::Zeroizing;
 
-use crate::config::{JwksSpec, KeyPath, Problem, hide};
+use super::secrets;
+use crate::config::{JwksProxySpec, JwksSpec, KeyPath, Problem, hide};
 use crate::source_keys::RemoteSet;
 
 /// The key sets of all sources. Sources with the same URL share one.
@@ -20,6 +23,8 @@ pub(super) struct KeySets {
 struct Known {
     spec: JwksSpec,
     ca: Option<Vec<u8>>,
+    /// The URL of the proxy, if it is stored elsewhere.
+    proxy: Option<Zeroizing<String>>,
     set: RemoteSet,
 }
 
@@ -35,11 +40,18 @@ impl KeySets {
         let at = KeyPath::source(source).key("jwks");
         let problem = |message: String| Problem::at_first([at.key("ca"), at.clone()], message);
         let ca = self.ca(spec).map_err(|(message, shown)| problem(message).showing(shown))?;
-        let is_same = |known: &&Known| known.spec.max_stale == spec.max_stale && known.ca == ca;
+        let (proxy, stored) = self.proxy(spec).map_err(|(message, shown)| {
+            let problem = Problem::at_first([at.key("proxy"), at.clone()], format!("`proxy`: {message}"));
+            problem.showing(shown)
+        })?;
+        let is_same = |known: &&Known| {
+            let same_spec = known.spec.max_stale == spec.max_stale && known.spec.proxy == spec.proxy;
+            same_spec && known.ca == ca && known.proxy == stored
+        };
         if let Some(known) = self.known.iter().find(|known| known.spec.url == spec.url) {
             return Some(known).filter(is_same).map(|known| known.set.clone()).ok_or_else(|| {
-                let message = "another source names the same URL with another `max_stale` or `ca`: they share one key set, \
-                               so write the same in both";
+                let message = "another source names the same URL with another `max_stale`, `ca` or `proxy`: they share one \
+                               key set, so write the same in both";
                 Problem::at(&at, message)
             });
         }
@@ -52,9 +64,9 @@ impl KeySets {
                 Some(pem) => HttpFetch::with_ca(spec.url.clone(), pem)
                     .map_err(|error| problem(format!("`ca` holds no certificate authority in PEM: {error}")))?,
             };
-            Jwks::new(fetch, jwks::Config::default().max_stale(spec.max_stale), SystemClock)
+            Jwks::new(fetch.proxy(proxy), jwks::Config::default().max_stale(spec.max_stale), SystemClock)
         };
-        self.known.push(Known { spec: spec.clone(), ca, set: set.clone() });
+        self.known.push(Known { spec: spec.clone(), ca, proxy: stored, set: set.clone() });
         Ok(set)
     }
 
@@ -65,6 +77,27 @@ impl KeySets {
             let shown = self.folder.join(hide::path(&path.to_string_lossy(), &self.folder)).display().to_string();
             (format!("`ca`: {shown} cannot be read: {error}"), shown)
         })
+    }
+
+    /// The proxy, and its URL if that is stored elsewhere. An error has the reason, and the place in a form that may be
+    /// shown.
+    fn proxy(&self, spec: &JwksSpec) -> Result<(Option<Proxy>, Option<Zeroizing<String>>), (String, Option<String>)> {
+        match &spec.proxy {
+            None => Ok((None, None)),
+            Some(JwksProxySpec::Url(url)) => {
+                Proxy::parse(url).map(|proxy| (Some(proxy), None)).map_err(|error| (error.to_string(), None))
+            }
+            Some(JwksProxySpec::Environment) => {
+                let unusable = |error| (format!("`HTTPS_PROXY` in the environment: {error}"), None);
+                Proxy::from_env().map(|proxy| (proxy, None)).map_err(unusable)
+            }
+            Some(JwksProxySpec::Stored(origin)) => {
+                let read = secrets::read_text(origin, &self.folder);
+                let (found, text) = read.map_err(|(message, shown)| (message, Some(shown)))?;
+                let proxy = Proxy::parse(&text).map_err(|error| (format!("{found}: {error}"), None))?;
+                Ok((Some(proxy), Some(text)))
+            }
+        }
     }
 
     /// Returns all key sets, each once.

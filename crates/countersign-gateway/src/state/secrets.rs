@@ -174,6 +174,13 @@ fn parse(text: &str, encoding: EncodingSpec) -> Result<Secret, SecretError> {
     }
 }
 
+/// The text that is stored there, and where that is for errors, in a form that may be shown.
+pub(super) fn read_text(origin: &SecretOrigin, folder: &Path) -> Result<(String, Zeroizing<String>), (String, String)> {
+    let shown = shown(origin, folder);
+    let read = text_of(origin, folder, &shown);
+    read.map(|(found, text)| (found, Zeroizing::new(line_of(&text).to_owned()))).map_err(|why| (why, shown))
+}
+
 /// The token that this entry of `[server]` names.
 pub(super) fn read_token(spec: &AdminTokenSpec, folder: &Path) -> Result<AdminToken, Problem> {
     let shown = folder.join(hide::path(spec.file(), folder)).display().to_string();

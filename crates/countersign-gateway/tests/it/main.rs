@@ -16,6 +16,7 @@ mod emulator;
 mod expired;
 mod forwarding;
 mod hostile;
+mod jwks_proxy;
 mod listeners;
 mod log_file;
 mod logging;

@@ -51,11 +51,22 @@ impl Gateway {
         Self::start_with("", sources_and_routes, &["--log", "text"]).await
     }
 
+    /// With these environment variables too; ready when this returns.
+    pub(crate) async fn start_in(environment: &[(&str, &str)], sources_and_routes: &str) -> Self {
+        for _ in 0..5 {
+            let start = Self::try_start(("", ""), sources_and_routes, &["--log", "text"], environment, files);
+            if let Some(gateway) = start.await {
+                return gateway;
+            }
+        }
+        panic!("no port stays free")
+    }
+
     /// With more keys of the server, and these arguments; ready when this returns.
     pub(crate) async fn start_with(server: &str, sources_and_routes: &str, arguments: &[&str]) -> Self {
         // Another process may take the port between its choice and its use.
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start(("", server), sources_and_routes, arguments, files).await {
+            if let Some(gateway) = Self::try_start(("", server), sources_and_routes, arguments, &[], files).await {
                 return gateway;
             }
         }
@@ -65,7 +76,7 @@ impl Gateway {
     /// With more keys of the listener for webhooks and of the server; ready when this returns.
     pub(crate) async fn listening(listener: &str, server: &str, sources_and_routes: &str) -> Self {
         for _ in 0..5 {
-            if let Some(gateway) = Self::try_start((listener, server), sources_and_routes, &[], files).await {
+            if let Some(gateway) = Self::try_start((listener, server), sources_and_routes, &[], &[], files).await {
                 return gateway;
             }
         }
@@ -76,7 +87,8 @@ impl Gateway {
     pub(crate) async fn start_writing_to(outputs: impl Fn() -> [Stdio; 2], sources_and_routes: &str) -> Self {
         for _ in 0..5 {
             let arguments = &["--log", "json"];
-            if let Some(gateway) = Self::try_start(("", ""), sources_and_routes, arguments, |_| outputs()).await {
+            let start = Self::try_start(("", ""), sources_and_routes, arguments, &[], |_| outputs());
+            if let Some(gateway) = start.await {
                 return gateway;
             }
         }
@@ -87,6 +99,7 @@ impl Gateway {
         (listener, server): (&str, &str),
         sources_and_routes: &str,
         arguments: &[&str],
+        environment: &[(&str, &str)],
         outputs: impl Fn(&Path) -> [Stdio; 2],
     ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -100,7 +113,8 @@ impl Gateway {
         };
         let config = format!("[server]\nlisten = [{listen}]\nadmin = \"{admin}\"\n{server}\n{sources_and_routes}");
         let file = write(folder.path(), &config);
-        let mut gateway = Self { process: spawn(&file, arguments, outputs(&file)), folder, address, admin };
+        let mut gateway =
+            Self { process: spawn(&file, arguments, environment, outputs(&file)), folder, address, admin };
         let mut clash = false;
         until("the gateway is up", async || {
             if gateway.process.ended().is_some() {
@@ -121,7 +135,7 @@ impl Gateway {
     /// Starts it again after it was killed, with the same configuration; ready when this returns.
     pub(crate) async fn restart(&mut self) {
         let config = self.folder.path().join("gateway.toml");
-        self.process = spawn(&config, &[], files(&config));
+        self.process = spawn(&config, &[], &[], files(&config));
         let admin = self.admin;
         until("the gateway is up again", async || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200))
             .await;
@@ -227,8 +241,12 @@ pub(crate) fn run(folder: &Path, config: &str, arguments: &[&str]) -> Output {
     finished(binary(&write(folder, config)).args(arguments))
 }
 
-fn spawn(config: &Path, arguments: &[&str], [stdout, stderr]: [Stdio; 2]) -> Process {
-    Process::spawn(binary(config).args(arguments).stdout(stdout).stderr(stderr))
+fn spawn(config: &Path, arguments: &[&str], environment: &[(&str, &str)], [stdout, stderr]: [Stdio; 2]) -> Process {
+    let mut command = binary(config);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    Process::spawn(command.args(arguments).stdout(stdout).stderr(stderr))
 }
 
 /// Files next to the configuration, to which it appends its output.
@@ -248,6 +266,9 @@ fn write(folder: &Path, config: &str) -> std::path::PathBuf {
 pub(crate) fn binary(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-gateway"));
     command.arg("--config").arg(config).env_remove("RUST_LOG");
+    for name in ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
     command.env("TEST_SECRET", SECRET).env("OTHER_SECRET", OTHER_SECRET);
     command
 }

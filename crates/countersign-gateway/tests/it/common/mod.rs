@@ -2,6 +2,7 @@
 //! ([`Gateway`]), senders over HTTP/1.1 and HTTP/2, and publishers of key sets.
 
 mod client;
+mod connect_proxy;
 mod front;
 mod gateway;
 mod in_process;
@@ -12,6 +13,7 @@ mod upstream;
 use bytes::Bytes;
 
 pub(crate) use client::{Connection, Wire, command, get, read, send};
+pub(crate) use connect_proxy::ConnectProxy;
 pub(crate) use countersign_test::backend::{Answer, Backend, Seen};
 pub(crate) use countersign_test::delivery::{Delivery, noise};
 pub(crate) use countersign_test::keys::{Issuer, jwk, key};
