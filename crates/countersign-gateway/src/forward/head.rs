@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
-use httparse::{Header, ParserConfig, Status};
+use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::framing::Decoder;
@@ -41,82 +42,122 @@ pub(super) enum Invalid {
 /// Takes the head of the final response from the bytes that have arrived. `None` if it is not complete. `interim` is
 /// the number of bytes of interim responses before it.
 pub(super) fn take(arrived: &mut BytesMut, interim: &mut usize) -> Result<Option<Head>, Invalid> {
-    loop {
-        let Some(parsed) = Parsed::of(arrived)? else {
-            return if arrived.len() + *interim < LIMIT { Ok(None) } else { Err(Invalid::TooLong) };
+    while !arrived.is_empty() {
+        let mut places = [Place::default(); FEW_HEADERS];
+        let parsed = match parse(arrived, &mut places) {
+            // Nearly never.
+            Err(httparse::Error::TooManyHeaders) => return take_long(arrived),
+            parsed => parsed.map_err(Invalid::Syntax)?,
         };
-        arrived.advance(parsed.length);
-        match parsed.head {
-            Some(head) => return Ok(Some(head)),
-            None => *interim += parsed.length,
+        let Some(parsed) = parsed else { break };
+        let bytes = arrived.split_to(parsed.length).freeze();
+        if !parsed.is_interim() {
+            return parsed.into_head(&bytes, &places).map(Some);
         }
+        *interim += bytes.len();
     }
+    if arrived.len() + *interim < LIMIT { Ok(None) } else { Err(Invalid::TooLong) }
 }
 
-/// A complete head.
+/// Takes a head with more headers than [`FEW_HEADERS`].
+fn take_long(arrived: &mut BytesMut) -> Result<Option<Head>, Invalid> {
+    let mut places = vec![Place::default(); MAX_HEADERS];
+    let Some(parsed) = parse(arrived, &mut places).map_err(Invalid::Syntax)? else { return Ok(None) };
+    let bytes = arrived.split_to(parsed.length).freeze();
+    parsed.into_head(&bytes, &places).map(Some)
+}
+
+/// The first line of a head, and where its other parts are.
 struct Parsed {
-    /// Its length on the wire.
+    status: StatusCode,
+    is_http_10: bool,
+    reason: Range<usize>,
+    /// The number of headers.
+    headers: usize,
+    /// The length on the wire.
     length: usize,
-    /// `None` if the response is an interim one.
-    head: Option<Head>,
+}
+
+/// Where a header is in the bytes of a head.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+/// Parses a head, if it is complete.
+fn parse(bytes: &[u8], places: &mut [Place]) -> Result<Option<Parsed>, httparse::Error> {
+    let mut room = [const { MaybeUninit::uninit() }; FEW_HEADERS];
+    let mut long = Vec::new();
+    let room = if places.len() > FEW_HEADERS {
+        long.resize_with(places.len(), MaybeUninit::uninit);
+        &mut long[..]
+    } else {
+        &mut room[..]
+    };
+    // What some backends send, and most clients accept: a request that was handled must not fail for its response.
+    let mut tolerant = ParserConfig::default();
+    tolerant
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    let mut response = httparse::Response::new(&mut []);
+    let Status::Complete(length) = tolerant.parse_response_with_uninit_headers(&mut response, bytes, room)? else {
+        return Ok(None);
+    };
+    let place_of = |part: &[u8]| {
+        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        (start, start + part.len())
+    };
+    for (place, header) in places.iter_mut().zip(&*response.headers) {
+        *place = Place { name: place_of(header.name.as_bytes()), value: place_of(header.value) };
+    }
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(httparse::Error::Status)?;
+    let canonical = status.canonical_reason();
+    let reason = response.reason.filter(|reason| !reason.is_empty() && Some(*reason) != canonical);
+    let (start, end) = reason.map_or((0, 0), |reason| place_of(reason.as_bytes()));
+    let (is_http_10, headers) = (response.version == Some(0), response.headers.len());
+    Ok(Some(Parsed { status, is_http_10, reason: start..end, headers, length }))
 }
 
 impl Parsed {
-    fn of(arrived: &[u8]) -> Result<Option<Self>, Invalid> {
-        if arrived.is_empty() {
-            return Ok(None);
-        }
-        let mut room = [const { MaybeUninit::uninit() }; FEW_HEADERS];
-        match Self::with_room(arrived, &mut room) {
-            Err(Invalid::Syntax(httparse::Error::TooManyHeaders)) => {
-                let mut room = vec![MaybeUninit::uninit(); MAX_HEADERS];
-                Self::with_room(arrived, &mut room)
-            }
-            outcome => outcome,
-        }
+    fn is_interim(&self) -> bool {
+        self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    fn with_room<'a>(arrived: &'a [u8], room: &mut [MaybeUninit<Header<'a>>]) -> Result<Option<Self>, Invalid> {
-        // What some backends send, and most clients accept: a request that was handled must not fail for its response.
-        let mut tolerant = ParserConfig::default();
-        tolerant
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .ignore_invalid_headers_in_responses(true);
-        let mut response = httparse::Response::new(&mut []);
-        let parsed = tolerant.parse_response_with_uninit_headers(&mut response, arrived, room);
-        let Status::Complete(length) = parsed.map_err(Invalid::Syntax)? else { return Ok(None) };
-        let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
-        let status = status.ok_or(Invalid::Syntax(httparse::Error::Status))?;
-        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Some(Self { length, head: None }));
+    fn into_head(self, bytes: &Bytes, places: &[Place]) -> Result<Head, Invalid> {
+        let places = places.get(..self.headers).unwrap_or(places);
+        let all = |name: HeaderName| {
+            let of_name = move |place: &&Place| name.as_str().as_bytes().eq_ignore_ascii_case(place.name(bytes));
+            places.iter().filter(of_name).map(|place| place.value(bytes))
+        };
+        let connection: Vec<_> = all(CONNECTION).collect();
+        let sender = SenderHeaders::new(&connection);
+        let body = body(self.status, self.is_http_10, all(TRANSFER_ENCODING), all(CONTENT_LENGTH))?;
+        let is_ambiguous = all(TRANSFER_ENCODING).next().is_some() && all(CONTENT_LENGTH).next().is_some();
+        let is_kept = if self.is_http_10 { sender.lists("keep-alive") } else { !sender.lists("close") };
+        let persists =
+            is_kept && !is_ambiguous && body != Decoder::UntilClose && self.status != StatusCode::SWITCHING_PROTOCOLS;
+        let (mut parts, ()) = Response::new(()).into_parts();
+        parts.status = self.status;
+        parts.headers = headers(bytes, places, &sender);
+        if !self.reason.is_empty()
+            && let Ok(reason) = ReasonPhrase::try_from(bytes.slice(self.reason))
+        {
+            parts.extensions.insert(reason);
         }
-        let head = build(&arrived[..length], status, &response)?;
-        Ok(Some(Self { length, head: Some(head) }))
+        Ok(Head { parts, body, persists })
     }
 }
 
-fn build(bytes: &[u8], status: StatusCode, response: &httparse::Response<'_, '_>) -> Result<Head, Invalid> {
-    let is_http_10 = response.version == Some(0);
-    let all = |name: HeaderName| {
-        let headers = response.headers.iter().filter(move |header| name.as_str().eq_ignore_ascii_case(header.name));
-        headers.map(|header| header.value)
-    };
-    let connection: Vec<_> = all(CONNECTION).collect();
-    let sender = SenderHeaders::new(&connection);
-    let body = body(status, is_http_10, all(TRANSFER_ENCODING), all(CONTENT_LENGTH))?;
-    let is_ambiguous = all(TRANSFER_ENCODING).next().is_some() && all(CONTENT_LENGTH).next().is_some();
-    let is_kept = if is_http_10 { sender.lists("keep-alive") } else { !sender.lists("close") };
-    let persists = is_kept && !is_ambiguous && body != Decoder::UntilClose && status != StatusCode::SWITCHING_PROTOCOLS;
-    let (mut parts, ()) = Response::new(()).into_parts();
-    parts.status = status;
-    parts.headers = headers(bytes, response.headers, &sender);
-    if let Some(reason) = response.reason.filter(|reason| Some(*reason) != status.canonical_reason())
-        && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
-    {
-        parts.extensions.insert(reason);
+impl Place {
+    fn name(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.name.0..self.name.1]
     }
-    Ok(Head { parts, body, persists })
+
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.value.0..self.value.1]
+    }
 }
 
 /// How the body is delimited (RFC 9112, section 6.3).
@@ -164,23 +205,17 @@ fn length<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<u64>, Inv
     Ok(announced)
 }
 
-/// The headers that the sender gets. All values share one copy of the head.
-fn headers(bytes: &[u8], parsed: &[Header<'_>], sender: &SenderHeaders<'_>) -> HeaderMap {
+/// The headers that the sender gets. All values share the bytes of the head.
+fn headers(bytes: &Bytes, places: &[Place], sender: &SenderHeaders<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let mut copy = None;
-    for header in parsed {
-        let Ok(name) = HeaderName::from_bytes(header.name.as_bytes()) else { continue };
+    for place in places {
+        let Ok(name) = HeaderName::from_bytes(place.name(bytes)) else { continue };
         if !sender.pass(&name) {
             continue;
         }
-        let value = if header.value.contains(&b'\n') {
-            HeaderValue::from_maybe_shared(on_one_line(header.value))
-        } else {
-            let start = header.value.as_ptr().addr() - bytes.as_ptr().addr();
-            let copy = copy.get_or_insert_with(|| Bytes::copy_from_slice(bytes));
-            HeaderValue::from_maybe_shared(copy.slice(start..start + header.value.len()))
-        };
-        if let Ok(value) = value {
+        let value = place.value(bytes);
+        let value = if value.contains(&b'\n') { on_one_line(value) } else { bytes.slice_ref(value) };
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
             headers.append(name, value);
         }
     }

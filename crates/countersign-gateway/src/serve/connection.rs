@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::activity::{Activity, LINGER, Timeouts};
 use super::client_slots::{ClientSlot, ClientSlots, Full};
 use super::link::Link;
-use super::plain::{Handover, Plain};
+use super::plain::{Buffers, Handover, Plain};
 use super::preamble::{Failure, Preamble, Progress};
 use super::service::Requests;
 use super::slots::{Phase, Slot};
@@ -226,6 +226,7 @@ impl<S: Responds> Server<S> {
             budget: self.budget.clone(),
             tasks: self.tasks.clone(),
             taken: taken.clone(),
+            buffers: Buffers::default(),
         };
         plain.serve(handover.stream, handover.received, phase).await
     }

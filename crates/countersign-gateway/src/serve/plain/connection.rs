@@ -6,18 +6,18 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use countersign::clock::{Clock, SystemClock};
 use countersign_tower::BodyBudget;
 use countersign_tower::detach::DetachFuture;
 use http::Response;
 use http_body::Body as _;
 use prometheus_client::metrics::counter::Counter;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
+use tokio_util::io::poll_read_buf;
 use tokio_util::task::TaskTracker;
 
 use super::body::{Lender, PlainBody};
@@ -47,6 +47,14 @@ pub(in crate::serve) struct Plain<S> {
     pub(in crate::serve) budget: BodyBudget,
     pub(in crate::serve) tasks: TaskTracker,
     pub(in crate::serve) taken: Counter,
+    pub(in crate::serve) buffers: Buffers,
+}
+
+/// The buffers of a connection, which are used again for its next request.
+#[derive(Debug, Default)]
+pub(in crate::serve) struct Buffers {
+    read: BytesMut,
+    write: BytesMut,
 }
 
 /// A connection whose next request is not plain, with the bytes of that request that were read.
@@ -156,9 +164,28 @@ impl<S: Responds> Plain<S> {
         Some((Halves { read: read?, write }, rest, next))
     }
 
-    async fn respond(&self, response: Response<S::Body>, closes: bool, write: &mut OwnedWriteHalf) -> io::Result<()> {
-        let mut out = BytesMut::with_capacity(512);
-        let mut framing = put_head(&response, closes, &mut out);
+    async fn respond(
+        &mut self,
+        response: Response<S::Body>,
+        closes: bool,
+        write: &mut OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.buffers.write);
+        let written = self.write(response, closes, &mut out, write).await;
+        if out.capacity() <= MAX_GATHERED {
+            self.buffers.write = out;
+        }
+        written
+    }
+
+    async fn write(
+        &self,
+        response: Response<S::Body>,
+        closes: bool,
+        out: &mut BytesMut,
+        write: &OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let mut framing = put_head(&response, closes, out);
         let mut body = pin!(response.into_body());
         while !body.is_end_stream() {
             let ready = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
@@ -166,33 +193,33 @@ impl<S: Responds> Plain<S> {
                 poll => poll.map(|frame| Some(frame.map(|frame| frame.map_err(drop)))),
             });
             let Some(frame) = ready.await else {
-                self.flush(&mut out, write).await?;
+                self.flush(out, write).await?;
                 continue;
             };
             match frame {
                 None => break,
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        framing.put(&data, &mut out).map_err(|_| broken(write))?;
+                        framing.put(&data, out).map_err(|_| broken(write))?;
                     }
                 }
                 Some(Err(())) => {
-                    self.flush(&mut out, write).await?;
+                    self.flush(out, write).await?;
                     return Err(broken(write));
                 }
             }
             if out.len() >= MAX_GATHERED {
-                self.flush(&mut out, write).await?;
+                self.flush(out, write).await?;
             }
         }
-        framing.end(&mut out).map_err(|_| broken(write))?;
-        self.flush(&mut out, write).await
+        framing.end(out).map_err(|_| broken(write))?;
+        self.flush(out, write).await
     }
 
     async fn flush(&self, out: &mut BytesMut, write: &OwnedWriteHalf) -> io::Result<()> {
         while !out.is_empty() {
             match write.try_write(out) {
-                Ok(written) => drop(out.split_to(written)),
+                Ok(written) => out.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if timeout(self.timeouts.write, write.writable()).await.is_err() {
                         (self.on_ending)(Ending::WriteTimeout);
@@ -208,7 +235,7 @@ impl<S: Responds> Plain<S> {
 
     /// Returns the first bytes of the next request, or `None` if there will be none.
     async fn next_request(
-        &self,
+        &mut self,
         read: &mut OwnedReadHalf,
         phase: &mut watch::Receiver<Phase>,
         mut limit: Pin<&mut Option<Sleep>>,
@@ -226,7 +253,7 @@ impl<S: Responds> Plain<S> {
                 biased;
                 ready = read.readable() => {
                     ready.ok()?;
-                    match poll_fn(|cx| Poll::Ready(read_ready(read, cx))).await {
+                    match poll_fn(|cx| Poll::Ready(self.buffers.poll_read(read, cx))).await {
                         Poll::Ready(received) => return received.ok().filter(|received| !received.is_empty()),
                         Poll::Pending => {}
                     }
@@ -276,14 +303,14 @@ async fn unless_reset<F: Future>(call: F, stream: &TcpStream, mut check: Pin<&mu
     }
 }
 
-/// Reads the bytes that are available, without waiting.
-fn read_ready(read: &mut OwnedReadHalf, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-    let mut bytes = BytesMut::zeroed(FIRST_READ);
-    let mut room = ReadBuf::new(&mut bytes);
-    ready!(Pin::new(read).poll_read(cx, &mut room))?;
-    let len = room.filled().len();
-    bytes.truncate(len);
-    Poll::Ready(Ok(bytes.freeze()))
+impl Buffers {
+    /// Reads the bytes that are available, without waiting.
+    fn poll_read(&mut self, read: &mut OwnedReadHalf, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        // Usually nothing refers to the previous request any more, and its memory is used again.
+        self.read.reserve(FIRST_READ);
+        ready!(poll_read_buf(Pin::new(read), cx, &mut (&mut self.read).limit(FIRST_READ)))?;
+        Poll::Ready(Ok(self.read.split().freeze()))
+    }
 }
 
 /// The read half of a connection after a request, and the number of unread bytes of its body.

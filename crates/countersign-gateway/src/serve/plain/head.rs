@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
+use countersign::header::{SVIX_HEADERS, WEBHOOK_HEADERS};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
@@ -39,7 +40,7 @@ impl PlainHead {
         let mut headers = HeaderMap::with_capacity(parsed.headers.len());
         let mut framing = Framing::default();
         for header in parsed.headers.iter() {
-            let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+            let name = name(header.name)?;
             framing.note(&name, header.value)?;
             headers.append(name, HeaderValue::from_maybe_shared(received.slice_ref(header.value)).ok()?);
         }
@@ -84,6 +85,13 @@ impl Framing {
         }
         Some(())
     }
+}
+
+/// The names of the webhook headers are not in the table of known names that `http` has, and each would be allocated.
+fn name(text: &str) -> Option<HeaderName> {
+    let known = WEBHOOK_HEADERS.names().into_iter().chain(SVIX_HEADERS.names());
+    let known = known.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(text));
+    known.cloned().or_else(|| HeaderName::from_bytes(text.as_bytes()).ok())
 }
 
 fn length(value: &[u8]) -> Option<u64> {

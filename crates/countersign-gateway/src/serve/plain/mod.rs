@@ -14,4 +14,4 @@ mod head;
 mod response;
 
 pub(super) use body::PlainBody;
-pub(super) use connection::{Handover, Plain};
+pub(super) use connection::{Buffers, Handover, Plain};

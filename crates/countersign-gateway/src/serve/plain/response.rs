@@ -76,7 +76,7 @@ pub(super) fn put_head<B: Body>(response: &Response<B>, closes: bool, out: &mut 
     }
     match framing {
         Framing::Length(length) if !response.headers().contains_key(CONTENT_LENGTH) => {
-            put_line(b"content-length", length.to_string().as_bytes(), out);
+            put_line(b"content-length", itoa::Buffer::new().format(length).as_bytes(), out);
         }
         Framing::Chunked => put_line(b"transfer-encoding", b"chunked", out),
         _ => {}
