@@ -14,7 +14,7 @@ use super::{jwks, public_keys, secrets, token, unknown};
 const FORMS: [(&str, &str); 4] =
     [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
 /// Keys whose value is one table. No other key has these names.
-const TABLES: [&str; 7] = ["server", "store", "client_limits", "replay", "jwks", "token", "tls"];
+const TABLES: [&str; 8] = ["server", "sources", "store", "client_limits", "replay", "jwks", "token", "tls"];
 /// The beginnings of serde's own messages, which repeat values.
 const REPEATING: [&str; 4] = ["unknown variant", "invalid value", "invalid type", "duplicate field"];
 
@@ -115,6 +115,9 @@ fn named(message: String, path: &KeyPath) -> String {
 fn form(path: &KeyPath) -> Option<&'static str> {
     let last = match path.steps() {
         [Step::Key(routes)] if routes == "routes" => return Some("each route begins with [[routes]]"),
+        [Step::Key(sources)] if sources == "sources" => {
+            return Some("each source begins with its name, as in [sources.gemini]");
+        }
         [Step::Key(sources), Step::Key(_), Step::Key(last)]
         | [Step::Key(sources), Step::Key(_), Step::Key(last), Step::Entry(_)]
             if sources == "sources" =>

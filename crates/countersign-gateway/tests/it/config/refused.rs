@@ -102,6 +102,12 @@ fn a_bad_configuration_is_refused_with_its_line_and_what_to_do() {
         ("[[routes]]", "[routes]", 13, &["`routes` is a table; each route begins with [[routes]]"]),
         ("{ env =", "{ envv =", 6, &["unknown key \"envv\"; did you mean \"env\"?"]),
         // arrays in place of tables
+        (
+            "[sources.gemini]",
+            "[[sources]]",
+            5,
+            &["`sources` is an array; each source begins with its name, as in [sources.gemini]"],
+        ),
         ("[server]\n", "server = [[\"127.0.0.1:18080\"]]\n[other]\n", 1, &["`server` is an array; it must be a table"]),
         (
             "[{ env = \"TEST_SECRET\" }]",
