@@ -12,9 +12,10 @@ use std::thread;
 
 use countersign::clock::SystemClock;
 use countersign_gateway::config::{Config, UpstreamSpec};
+use countersign_gateway::connection::Address;
 use countersign_gateway::lifecycle::Lifecycle;
 use countersign_gateway::log::Log;
-use countersign_gateway::serve::{Preamble, Server, Slots};
+use countersign_gateway::serve::{Preamble, Server, Slots, Socket};
 use countersign_gateway::services::{Environment, Services};
 use countersign_gateway::state::{State, Surroundings};
 use countersign_gateway::upstream::{Upstream, Upstreams};
@@ -112,7 +113,9 @@ impl Gateway {
                 stream.set_nonblocking(true).expect("a socket");
                 let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
                 let slot = self.slots.take().expect("a slot");
-                Arc::clone(&self.server).serve(stream, peer, Preamble::default(), slot).await;
+                Arc::clone(&self.server)
+                    .serve(Socket::Tcp(stream), Address::Ip(peer.ip()), Preamble::default(), slot)
+                    .await;
             });
         });
         sender.join().expect("every delivery was forwarded");
