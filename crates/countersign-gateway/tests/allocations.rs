@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::thread;
 
 use countersign::clock::SystemClock;
-use countersign_gateway::config::{Config, UpstreamSpec};
+use countersign_gateway::config::Config;
 use countersign_gateway::connection::Address;
 use countersign_gateway::lifecycle::Lifecycle;
 use countersign_gateway::log::Log;
 use countersign_gateway::serve::{Preamble, Server, Slots, Socket};
 use countersign_gateway::services::{Environment, Services};
 use countersign_gateway::state::{State, Surroundings};
-use countersign_gateway::upstream::{Upstream, Upstreams};
 use countersign_test::delivery::Delivery;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
@@ -80,11 +79,8 @@ impl Gateway {
         std::fs::write(&file, text).expect("a file");
         let config = Config::load(&file).expect("a valid configuration");
         let slots = Slots::new(10);
-        let balance = &mut |upstreams: &[UpstreamSpec]| {
-            let upstream = Upstream::new(&upstreams[0].authority, backend).expect("a header value");
-            Arc::new(One(Arc::new(upstream))) as Arc<dyn Upstreams>
-        };
-        let state = State::build(&config, None, Surroundings { slots: &slots, log: &Log::default(), balance });
+        let surroundings = Surroundings { slots: &slots, log: &Log::default() };
+        let state = State::build(&config, None, surroundings);
         let state = state.expect("usable secrets");
         let environment = Environment {
             log: &Log::default(),
@@ -134,18 +130,5 @@ fn send(address: SocketAddr, deliveries: usize) {
         let length = stream.read(&mut read).expect("a response");
         let response = String::from_utf8_lossy(&read[..length]);
         assert!(response.starts_with("HTTP/1.1 200 OK") && response.ends_with("\r\n\r\nok"), "{response}");
-    }
-}
-
-/// One backend, whose address is known.
-struct One(Arc<Upstream>);
-
-impl Upstreams for One {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn next(&self, _: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
-        Some(Arc::clone(&self.0))
     }
 }
