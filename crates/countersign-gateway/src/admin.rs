@@ -10,12 +10,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use countersign::clock::Clock;
-use http::header::CONTENT_TYPE;
-use http::{Method, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, VARY};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::commands::{self, Commands};
 use crate::lifecycle::Lifecycle;
-use crate::metrics::Metrics;
+use crate::metrics::{Format, Metrics};
 use crate::source_keys::Awaited;
 use crate::state::store::Engine;
 use crate::upstream::Upstreams;
@@ -54,12 +54,13 @@ impl Admin {
     /// The service that responds to `/healthz`, `/readyz`, `/metrics` and these commands.
     pub fn into_service(self, commands: Commands) -> Router {
         let alive = async || "alive\n";
+        let metrics = async |State(admin): State<Arc<Self>>, headers: HeaderMap| admin.metrics(&headers);
         let ready = async |State(admin): State<Arc<Self>>| admin.readiness().await;
         Router::new()
             // HAProxy checks with OPTIONS unless it is configured otherwise.
             .route("/healthz", get(alive).options(alive))
             .route("/readyz", get(ready).options(ready))
-            .route("/metrics", get(async |State(admin): State<Arc<Self>>| admin.metrics()))
+            .route("/metrics", get(metrics))
             .with_state(Arc::new(self))
             .merge(commands.into_router())
             .fallback(unknown)
@@ -85,11 +86,11 @@ impl Admin {
         (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
     }
 
-    fn metrics(&self) -> Response {
-        match self.shown.load().metrics.to_text(self.clock.now()) {
-            Ok(text) => {
-                ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
-            }
+    fn metrics(&self, headers: &HeaderMap) -> Response {
+        let format = Format::accepted(headers);
+        match self.shown.load().metrics.to_text(self.clock.now(), format) {
+            // Caches have to tell the two formats apart.
+            Ok(text) => ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], text).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }
     }

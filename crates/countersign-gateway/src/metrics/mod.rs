@@ -1,6 +1,8 @@
 //! The counters and histograms of the gateway, for Prometheus.
 
+mod format;
 mod key_sets;
+mod process;
 mod store;
 mod upstreams;
 
@@ -10,13 +12,16 @@ use std::sync::atomic::AtomicI64;
 
 use countersign::clock::UnixTime;
 use countersign_tower::BodyBudget;
+pub use format::Format;
 use key_sets::KeySets;
+use process::Process;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::log::Log;
@@ -32,6 +37,7 @@ use upstreams::UpstreamGauges;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    process: Registry,
     counts: Counts,
     claims_held: Family<SourceLabels, Gauge<i64, AtomicI64>>,
     ids_remembered: Family<SourceLabels, Gauge<i64, AtomicI64>>,
@@ -50,6 +56,7 @@ pub struct Metrics {
 /// The counters and histograms, which survive a reload of the configuration. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Counts {
+    process: Process,
     requests: Family<RequestLabels, Counter>,
     verification: Family<RouteLabels, Histogram, Buckets>,
     upstream: Family<RouteLabels, Histogram, Buckets>,
@@ -73,6 +80,7 @@ impl Default for Counts {
         // The configuration that the process started with was good.
         last_reload_successful.set(1);
         Self {
+            process: Process::starting(),
             requests: Family::default(),
             verification: Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 }),
             upstream: Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 }),
@@ -161,6 +169,7 @@ impl Metrics {
         let sets = sources.iter().filter_map(|(name, source)| Some((labels(name), source.keys.remote_set()?.clone())));
         let mut metrics = Self {
             registry: Registry::with_prefix("countersign"),
+            process: Registry::default(),
             counts,
             claims_held: Family::default(),
             ids_remembered: Family::default(),
@@ -180,7 +189,11 @@ impl Metrics {
     }
 
     fn register(&mut self, sets: Vec<(SourceLabels, RemoteSet)>) {
+        // Their names are those of all programs, without a prefix.
+        self.process.register_collector(Box::new(self.counts.process));
         let registry = &mut self.registry;
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The version of the gateway", Info::new(version));
         registry.register("requests", "Requests, by what became of them and why", self.counts.requests.clone());
         registry.register_with_unit(
             "verification",
@@ -264,8 +277,8 @@ impl Metrics {
         &self.counts
     }
 
-    /// Returns all metrics as text. Secrets count as live if they have not expired at the time `now`.
-    pub fn to_text(&self, now: UnixTime) -> Result<String, std::fmt::Error> {
+    /// Returns all metrics in this format. Secrets count as live if they have not expired at the time `now`.
+    pub fn to_text(&self, now: UnixTime, format: Format) -> Result<String, std::fmt::Error> {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.body_bytes.set(gauge(self.body_budget.in_use()));
         for (labels, source) in self.sources.iter().filter(|(_, source)| !source.secrets.is_empty()) {
@@ -287,8 +300,10 @@ impl Metrics {
             self.store_capacity.get_or_create(labels).set(gauge(store.capacity()));
         }
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.process)?;
+        encode_eof(&mut text)?;
+        Ok(format.of(text))
     }
 }
 

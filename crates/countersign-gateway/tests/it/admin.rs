@@ -6,7 +6,12 @@ use crate::common::{
     Answer, Backend, Delivery, Gateway, InProcess, OTHER_SECRET, Running, SECRET, SOURCE, Wire, delivery, free_address,
     get, route, secret_of, send, until,
 };
-use http::{Method, StatusCode};
+use bytes::Bytes;
+use countersign::clock::{Clock, SystemClock};
+use http::header::ACCEPT;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
+use tokio::net::TcpStream;
 
 const WIRE: Wire = Wire::Http1Length;
 
@@ -89,6 +94,31 @@ async fn requests_are_counted_by_what_became_of_them_and_timed() {
 }
 
 #[tokio::test]
+async fn the_process_and_its_version_have_metrics() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::before(&backend).await;
+    let version = format!("countersign_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(gateway.metric(&version).await, Some(1.0));
+    let metric = async |name: &str| gateway.metric(name).await.unwrap_or_else(|| panic!("there is no {name}"));
+    assert!(metric("process_cpu_seconds_total").await > 0.0);
+    let now = f64::from(u32::try_from(SystemClock.now().as_secs()).expect("a time before 2106"));
+    let started = metric("process_start_time_seconds").await;
+    assert!((now - 600.0..now + 1.0).contains(&started), "{started}, {now}");
+    let resident = metric("process_resident_memory_bytes").await;
+    let seen = f64::from(u32::try_from(gateway.resident()).expect("less than 4 GiB"));
+    assert!((0.5..2.0).contains(&(resident / seen)), "{resident}, {seen}");
+    assert!(metric("process_virtual_memory_bytes").await >= resident);
+    let before = metric("process_open_fds").await;
+    let held = TcpStream::connect(gateway.address).await.expect("it listens");
+    until("it is open", async || metric("process_open_fds").await >= before + 1.0).await;
+    drop(held);
+    assert!(metric("process_max_fds").await > before);
+    // A reload is no start.
+    assert_eq!(gateway.reload().await.status, 200);
+    assert_eq!(gateway.metric("process_start_time_seconds").await, Some(started));
+}
+
+#[tokio::test]
 async fn claims_are_held_while_the_backend_works() {
     let (backend, tell) = Backend::holding().await;
     let gateway = InProcess::before(&backend);
@@ -110,17 +140,34 @@ async fn metrics_are_text_that_a_scraper_can_read() {
     let failures = "countersign_key_fetch_failures_total{source=\"test\",reason=\"connect\"}";
     until("a fetch has failed", async || gateway.metric(failures).await >= Some(1.0)).await;
     gateway.send(&delivery("msg_1", "{}"), WIRE).await;
-    let reply = gateway.get("/metrics").await;
-    assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));
-    let text = gateway.metrics().await;
-    assert!(text.ends_with("# EOF\n"));
+    for (accept, kind, comments) in [
+        (
+            "application/openmetrics-text",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            &["HELP ", "TYPE ", "UNIT ", "EOF"][..],
+        ),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", &["HELP ", "TYPE "]),
+    ] {
+        let request =
+            Request::get("/metrics").header(ACCEPT, accept).body(Full::<Bytes>::default()).expect("a request");
+        let reply = gateway.command(request).await;
+        assert_eq!((reply.header("content-type"), reply.header("vary")), (Some(kind), Some("accept")));
+        let text = String::from_utf8(reply.body.to_vec()).expect("text");
+        assert_eq!(text.ends_with("# EOF\n"), comments.contains(&"EOF"));
+        assert_are_lines(&text, comments);
+    }
+}
+
+/// Whether each line is one of these comments, or a sample.
+fn assert_are_lines(text: &str, comments: &[&str]) {
     for line in text.lines() {
         if let Some(comment) = line.strip_prefix("# ") {
-            assert!(["HELP ", "TYPE ", "UNIT ", "EOF"].iter().any(|kind| comment.starts_with(kind)), "{line}");
+            assert!(comments.iter().any(|kind| comment.starts_with(kind)), "{line}");
             continue;
         }
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
-        assert!(value.parse::<f64>().is_ok() && name.starts_with("countersign_"), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(name.starts_with("countersign_") || name.starts_with("process_"), "{line}");
         let Some((_, labels)) = name.split_once('{') else { continue };
         let labels = labels.strip_suffix('}').expect("labels end with a brace").replace("\\\"", "");
         // Quotation marks inside a value are escaped, so the remaining ones enclose it.

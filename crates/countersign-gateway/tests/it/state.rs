@@ -61,7 +61,10 @@ fn what_did_not_change_goes_on() {
     assert!(Arc::ptr_eq(&new.routes[0].source, &new.sources["a"]));
     assert_eq!(new.key_sets.len(), 1);
     new.metrics.counts().count(&route, "confirmed", "");
-    let text = new.metrics.to_text(countersign::UnixTime::from_secs(0)).expect("text");
+    let text = new
+        .metrics
+        .to_text(countersign::UnixTime::from_secs(0), countersign_gateway::metrics::Format::OpenMetrics)
+        .expect("text");
     assert!(text.contains("countersign_requests_total{route=\"/a\",outcome=\"confirmed\",reason=\"\"} 2"), "{text}");
 }
 

@@ -4,6 +4,7 @@ mod container;
 mod fronts;
 mod health;
 mod kubernetes;
+mod monitoring;
 mod package;
 mod systemd;
 
