@@ -225,7 +225,7 @@ impl Served {
 impl Route {
     fn new(route: &LiveRoute, state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
         let LiveRoute { config: route, source, upstreams, set_headers } = route;
-        let ledger = ledger.route(route.name());
+        let ledger = ledger.route(route.name(), route.log_sample);
         let timeouts = Timeouts {
             connect: route.connect_timeout(),
             response: route.upstream_timeout,

@@ -8,9 +8,9 @@ use countersign::clock::Clock;
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
-use crate::config::shown;
+use crate::config::{Share, shown};
 use crate::connection::Peer;
-use crate::log::Log;
+use crate::log::{Log, Sampler};
 use crate::metrics::{Counts, RouteMetrics, TurnedAway};
 use crate::serve::Ending;
 
@@ -82,6 +82,7 @@ pub struct RouteLedger {
     ledger: Ledger,
     name: Arc<String>,
     metrics: RouteMetrics,
+    sampler: Sampler,
 }
 
 impl<'a> Entry<'a> {
@@ -102,6 +103,11 @@ impl<'a> Entry<'a> {
     /// A probe that was answered without a backend.
     pub fn probed(status: StatusCode, peer: Option<&'a Peer>, latency: Duration) -> Self {
         Self { outcome: "probed", reason: None, ..Self::rejected("", status, peer, latency) }
+    }
+
+    /// Whether it is a verified request with a 2xx response.
+    fn is_success(&self) -> bool {
+        self.verified.is_some() && self.status.is_some_and(|status| status.is_success())
     }
 
     /// A request that the layer of a route reports.
@@ -137,10 +143,11 @@ impl Ledger {
         Self { counts, log, clock, no_route: Arc::new("none".into()) }
     }
 
-    /// The ledger of the route of this name.
-    pub fn route(&self, name: String) -> RouteLedger {
+    /// The ledger of the route of this name. Of its successful requests, this share is logged.
+    pub fn route(&self, name: String, logged: Share) -> RouteLedger {
         let name = Arc::new(name);
-        RouteLedger { ledger: self.clone(), metrics: self.counts.of_route(&name), name }
+        let (metrics, sampler) = (self.counts.of_route(&name), Sampler::new(logged));
+        RouteLedger { ledger: self.clone(), metrics, name, sampler }
     }
 
     /// Records the outcome of a request without a route. What it asked for is only read if there is a line for it.
@@ -213,7 +220,9 @@ impl RouteLedger {
         if entry.fits_expired_secret {
             self.metrics.expired_secret.inc();
         }
-        self.ledger.log(&self.name, entry, || None);
+        if !entry.is_success() || self.sampler.chooses() {
+            self.ledger.log(&self.name, entry, || None);
+        }
     }
 
     /// The metrics of the route.

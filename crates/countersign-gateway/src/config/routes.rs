@@ -15,6 +15,7 @@ use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
 use super::rate::{self, RateSpec};
 use super::set_headers::{self, SetHeaderSpec};
+use super::share::Share;
 use super::source::SourceConfig;
 use super::targets::PATH_LIKE_A_SECRET;
 use super::values::{count, text};
@@ -82,6 +83,10 @@ pub struct Route {
     #[serde(default, deserialize_with = "set_headers::deserialize")]
     #[schemars(schema_with = "set_headers::schema")]
     pub set_headers: Vec<SetHeaderSpec>,
+    /// The share of successful requests that get a log line, from 0 for none to 1 for all: verified requests with a 2xx
+    /// response. All others are logged. Default: 1.
+    #[serde(default)]
+    pub log_sample: Share,
     /// The largest accepted body. Default: 1 MiB.
     #[serde(default = "default_body_limit", with = "size")]
     #[schemars(schema_with = "size::schema")]

@@ -2,10 +2,12 @@
 //!
 //! No request, health check or shutdown ever waits for the reader of standard output. If the queue (`queue.rs`)
 //! is full, lines are dropped and counted. Lines are escaped (`line.rs`), so that none can forge another.
-//! Requests without a verified delivery are logged at a bounded rate (`throttle.rs`).
+//! Requests without a verified delivery are logged at a bounded rate (`throttle.rs`). Of the successful ones, a route may
+//! choose a share (`sample.rs`).
 
 mod line;
 mod queue;
+mod sample;
 mod throttle;
 
 use std::ffi::OsStr;
@@ -21,6 +23,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use queue::Queue;
+pub(crate) use sample::Sampler;
 use throttle::Throttle;
 
 /// How often suppressed requests are reported.

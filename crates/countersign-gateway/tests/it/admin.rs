@@ -119,6 +119,26 @@ async fn the_process_and_its_version_have_metrics() {
 }
 
 #[tokio::test]
+async fn a_share_of_successful_requests_is_logged_and_every_other_one() {
+    let answers = [200, 200, 500, 200, 200].map(Answer::Status);
+    let backend = Backend::answering(answers).await;
+    let gateway = InProcess::before_with(&backend, "log_sample = 0.25");
+    for id in 0..5 {
+        gateway.send(&delivery(&format!("msg_{id}"), "{}"), WIRE).await;
+    }
+    // Duplicates are successful too.
+    for _ in 0..3 {
+        gateway.send(&delivery("msg_0", "{}"), WIRE).await;
+    }
+    gateway.send(&Delivery::signed([OTHER_SECRET], 0, "msg_9", "{}"), WIRE).await;
+    let output = gateway.output();
+    let logged = |text: &str| output.matches(text).count();
+    assert_eq!((logged("outcome=\"confirmed\""), logged("outcome=\"duplicate\"")), (1, 1), "{output}");
+    assert_eq!((logged("outcome=\"released\""), logged("signature_mismatch")), (1, 1), "{output}");
+    assert_eq!((gateway.count("confirmed", "").await, gateway.count("duplicate", "").await), (4.0, 3.0));
+}
+
+#[tokio::test]
 async fn claims_are_held_while_the_backend_works() {
     let (backend, tell) = Backend::holding().await;
     let gateway = InProcess::before(&backend);
