@@ -9,6 +9,7 @@ use crate::common::{
     until,
 };
 use http::StatusCode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -109,6 +110,31 @@ async fn a_silent_connection_costs_a_few_kib() {
     drop(all);
     until("all are closed", async || open(&gateway).await < 1.0).await;
     assert_eq!(backend.connections(), 1);
+}
+
+/// The most that the gateway uses with 10,000 of them, also in a debug build.
+const SILENT_MEMORY: usize = 100 * 1024 * 1024;
+
+#[tokio::test]
+async fn ten_thousand_silent_connections_fit_into_100_mib() {
+    let limit = getrlimit(Resource::Nofile);
+    // Only for this process, which nextest starts for one test.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let count = 10_000;
+    if limit.maximum.is_some_and(|maximum| maximum < 14_000) {
+        eprintln!("skipped: the limit on open files is too low for {count} connections");
+        return;
+    }
+    // Above three quarters of the maximum, they would be closed early.
+    let (gateway, backend) = gateway("max_connections = 13_500\nhead_timeout = \"10m\"").await;
+    let all = silent(&gateway, count).await;
+    until("all are open", async || open(&gateway).await >= 10_000.0).await;
+    let used = gateway.resident();
+    assert!(used < SILENT_MEMORY, "{used} bytes");
+    // Others are still served.
+    assert_eq!(send(gateway.address, &delivery("msg_1", "{}"), Wire::Http1Length).await.status, StatusCode::OK);
+    backend.has_seen(1).await;
+    drop(all);
 }
 
 #[tokio::test]
