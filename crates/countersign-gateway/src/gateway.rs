@@ -21,9 +21,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::client_limit::{ClientLimit, LimitedClient};
-use crate::config::ProbeSpec;
+use crate::config::{self, DeliverySpec, ProbeSpec};
 use crate::connection::Connection;
 use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
+use crate::handler::Handler;
+use crate::inbox::{Attempts, Enqueue, RouteInbox, Worker};
 use crate::ledger::{Entry, Ledger, RouteLedger, Unrouted};
 use crate::proxies::TrustedProxies;
 use crate::rate::Limiter;
@@ -34,6 +36,8 @@ use crate::source_keys::Keys;
 use crate::state::store::SourceStore;
 use crate::state::{LiveRoute, State};
 
+/// How many deliveries from the inbox of a route are attempted at once.
+const INBOX_ATTEMPTS: usize = 16;
 const CLIENT_LIMIT: &str = "too many requests from your address were rejected: retry later";
 const OVER_RATE: &str = "more requests than the route accepts: retry later";
 
@@ -59,6 +63,8 @@ struct Routes {
 struct Served {
     proxies: TrustedProxies,
     table: Table<Route>,
+    /// Deliver the messages of inboxes.
+    workers: Vec<Worker>,
 }
 
 struct Route {
@@ -66,7 +72,7 @@ struct Route {
     probe: Option<ProbeSpec>,
     limiter: Option<Limiter>,
     /// head → body → verify → filter → claim → forward → settle
-    verify: Verify<Forward, Keys, SourceStore>,
+    verify: Verify<Handler, Keys, SourceStore>,
 }
 
 impl Gateway {
@@ -82,6 +88,11 @@ impl Gateway {
     pub fn replace(&self, state: &State) {
         let Routes { served, ledger, places, clock, .. } = &*self.0;
         served.store(Arc::new(Served::new(state, ledger, places, clock)));
+    }
+
+    /// The background tasks of the routes that have an inbox.
+    pub fn workers(&self) -> Vec<Worker> {
+        self.0.served.load().workers.clone()
     }
 }
 
@@ -181,13 +192,13 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Verify { #[pin] verify: verify::ResponseFuture<Forward, B, forward::Body, Keys, SourceStore> },
+        Verify { #[pin] verify: verify::ResponseFuture<Handler, B, forward::Body, Keys, SourceStore> },
         Own { response: Option<Response<Body>> },
     }
 }
 
 impl<B> ResponseFuture<B> {
-    fn of(verify: verify::ResponseFuture<Forward, B, forward::Body, Keys, SourceStore>) -> Self {
+    fn of(verify: verify::ResponseFuture<Handler, B, forward::Body, Keys, SourceStore>) -> Self {
         Self { kind: Kind::Verify { verify } }
     }
 
@@ -214,16 +225,25 @@ where
 
 impl Served {
     fn new(state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
+        let mut workers = Vec::new();
         let table = Table::new(state.routes.iter().map(|route| {
-            let built = Route::new(route, state, ledger, places, clock);
+            let (built, worker) = Route::new(route, state, ledger, places, clock);
+            workers.extend(worker);
             (route.config.host.clone(), route.config.path.clone(), built)
         }));
-        Self { proxies: state.trusted_proxies.clone(), table }
+        Self { proxies: state.trusted_proxies.clone(), table, workers }
     }
 }
 
 impl Route {
-    fn new(route: &LiveRoute, state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
+    /// The route, and what delivers the messages of its inbox.
+    fn new(
+        route: &LiveRoute,
+        state: &State,
+        ledger: &Ledger,
+        places: &Places,
+        clock: &Arc<dyn Clock>,
+    ) -> (Self, Option<Worker>) {
         let LiveRoute { config: route, source, upstreams, set_headers } = route;
         let ledger = ledger.route(route.name(), route.log_sample);
         let timeouts = Timeouts {
@@ -240,6 +260,18 @@ impl Route {
         let latency = ledger.metrics().upstream.clone();
         let forward =
             Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency);
+        let inbox = state.engine.inbox().filter(|_| route.delivery == DeliverySpec::Inbox);
+        let (handler, store, worker) = match inbox {
+            None => (Handler::Direct(forward), source.store.clone(), None),
+            Some(inbox) => {
+                let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name()));
+                let counts = state.metrics.counts().of_inbox(&route.name());
+                let (opened, time) = (route.forward_headers.clone(), Arc::clone(clock));
+                let enqueue = Enqueue::new(inbox.clone(), opened, retain, time, counts.clone());
+                let worker = Worker::new(inbox, forward, attempts(route), Arc::clone(clock), counts);
+                (Handler::Inbox(enqueue), SourceStore::Inbox(retain), Some(worker))
+            }
+        };
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let (client_limit, time) = (state.client_limit.clone(), Arc::clone(clock));
         let mut layer = VerifyLayer::new(source.keys.clone())
@@ -257,7 +289,7 @@ impl Route {
                 }
             })
             .clock(Arc::clone(clock))
-            .store(source.store.clone())
+            .store(store)
             .lease(source.lease)
             .on_duplicate(source.duplicates.into())
             .body_limit(route.body_limit)
@@ -268,7 +300,19 @@ impl Route {
         if let Some(events) = &route.events {
             layer = layer.events(events.filter().clone());
         }
-        Self { ledger, probe: route.probe, limiter: route.rate().map(Limiter::new), verify: layer.layer(forward) }
+        let limiter = route.rate().map(Limiter::new);
+        (Self { ledger, probe: route.probe, limiter, verify: layer.layer(handler) }, worker)
+    }
+}
+
+/// How deliveries from the inbox of this route are attempted.
+fn attempts(route: &config::Route) -> Attempts {
+    let concurrency = route.max_in_flight.map_or(INBOX_ATTEMPTS, |max| max.min(INBOX_ATTEMPTS));
+    Attempts {
+        schedule: route.redelivery.unwrap_or_default().schedule(),
+        // With `retry = "idempotent"`, two upstreams may be tried.
+        timeout: 2 * route.upstream_timeout,
+        concurrency,
     }
 }
 

@@ -48,8 +48,10 @@ pub mod forward;
 pub mod fullness;
 #[doc(hidden)]
 pub mod gateway;
+pub mod handler;
 #[doc(hidden)]
 pub mod health;
+pub mod inbox;
 #[doc(hidden)]
 pub mod ledger;
 #[doc(hidden)]

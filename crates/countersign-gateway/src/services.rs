@@ -12,6 +12,7 @@ use crate::commands::{Commands, Scope};
 use crate::config::Config;
 use crate::forward::Places;
 use crate::gateway::Gateway;
+use crate::inbox::Worker;
 use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
@@ -73,6 +74,11 @@ impl Services {
 }
 
 impl Exchange {
+    /// The background tasks of inboxes.
+    pub fn workers(&self) -> Vec<Worker> {
+        self.gateway.workers()
+    }
+
     /// Serves this state from the next request on. Requests in progress finish with the previous one.
     pub fn put(&self, state: &State) {
         self.gateway.replace(state);

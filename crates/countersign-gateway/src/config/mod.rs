@@ -9,6 +9,7 @@ mod admin_token;
 mod balancing;
 mod capacity;
 mod client_limits;
+mod delivery;
 mod document;
 mod duration;
 mod error;
@@ -57,6 +58,7 @@ pub use admin_token::AdminTokenSpec;
 pub use balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 pub use capacity::Capacity;
 pub use client_limits::ClientLimitsSpec;
+pub use delivery::{DeliverySpec, RedeliverySpec};
 pub(crate) use document::Document;
 pub(crate) use error::Problem;
 pub use error::{ConfigError, Warning};
@@ -165,6 +167,7 @@ impl Config {
         for (position, route) in self.routes.iter().enumerate() {
             let at = KeyPath::route(position);
             route.check(&at, &self.sources, warnings)?;
+            route.check_delivery(&at, &self.store)?;
             if self.routes[..position].iter().any(|other| (&other.host, &other.path) == (&route.host, &route.path)) {
                 return Err(Problem::at(&at.key("path"), "another route has the same host and path"));
             }

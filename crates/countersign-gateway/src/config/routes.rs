@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::addresses::{UpstreamSpec, identity};
 use super::balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
+use super::delivery::{DeliverySpec, RedeliverySpec};
 use super::error::Problem;
 use super::events::Events;
 use super::hide::is_like_a_secret;
@@ -17,6 +18,7 @@ use super::rate::{self, RateSpec};
 use super::set_headers::{self, SetHeaderSpec};
 use super::share::Share;
 use super::source::SourceConfig;
+use super::store::StoreSpec;
 use super::targets::PATH_LIKE_A_SECRET;
 use super::values::{count, text};
 use super::{duration, limits, size, targets};
@@ -49,6 +51,12 @@ pub struct Route {
     /// health check and those that keep failing are skipped.
     #[schemars(length(min = 1))]
     pub upstream: Vec<UpstreamSpec>,
+    /// "inbox": a verified message is stored, the sender gets 202, and the message is delivered afterwards, with retries. It
+    /// needs `[store]`. Default: "direct", while the sender waits.
+    #[serde(default)]
+    pub delivery: DeliverySpec,
+    /// When a delivery from the inbox that failed is attempted again. Only with `delivery = "inbox"`.
+    pub redelivery: Option<RedeliverySpec>,
     /// How the upstreams are checked. Default: with two or more addresses, whether they accept a connection, every second.
     pub health_check: Option<HealthCheckSpec>,
     /// When an upstream that keeps failing is left out. Only with two or more addresses, and never all of them.
@@ -266,6 +274,27 @@ impl Route {
             warnings.push(Problem::at(&at.key("path"), PATH_LIKE_A_SECRET));
         }
         Ok(())
+    }
+
+    /// An inbox needs a store that a restart does not empty.
+    pub(super) fn check_delivery(&self, at: &KeyPath, store: &StoreSpec) -> Result<(), Problem> {
+        if let Some(redelivery) = self.redelivery {
+            redelivery.check(&at.key("redelivery"))?;
+        }
+        let why = match self.delivery {
+            DeliverySpec::Direct if self.redelivery.is_some() => {
+                let message = "`redelivery` is for `delivery = \"inbox\"`: in direct mode, the sender retries";
+                return Err(Problem::at(&at.key("redelivery"), message));
+            }
+            DeliverySpec::Inbox if *store == StoreSpec::Memory => {
+                "an inbox needs a store: add [store] with `engine = \"sqlite\"` and a `path`"
+            }
+            DeliverySpec::Inbox if self.grpc => {
+                "a gRPC call needs the response of its backend: use \"direct\", or leave out `grpc`"
+            }
+            DeliverySpec::Direct | DeliverySpec::Inbox => return Ok(()),
+        };
+        Err(Problem::at(&at.key("delivery"), why))
     }
 
     /// All paths of the route begin with what is left out, and all its upstreams have the same path.

@@ -39,6 +39,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::Verified;
 use countersign::clock::{Clock, SystemClock};
+use countersign_inbox::StoredMessage;
 use countersign_tower::DeliveryBody;
 use http::uri::PathAndQuery;
 use http::{Request, Response};
@@ -54,8 +55,9 @@ use connection::{Connection, ExchangeError};
 pub use failure::Failure;
 use head::Head;
 pub use in_flight::InFlight;
+use in_flight::Slot;
 pub use places::Places;
-use request::Outgoing;
+use request::{Outgoing, Source};
 pub use target::PathChange;
 
 use crate::config::RetrySpec;
@@ -88,6 +90,15 @@ pub struct Changes {
     pub path: PathChange,
 }
 
+/// A verified message from the inbox.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The message.
+    pub message: StoredMessage,
+    /// The number of the attempt, starting at 1.
+    pub attempt: u32,
+}
+
 /// Forwards verified requests to the backends of one route.
 #[derive(Clone)]
 pub struct Forward {
@@ -118,6 +129,15 @@ impl Forward {
         latency: Histogram,
     ) -> Self {
         Self { route: Arc::new(Target { upstreams, retry, timeouts, changes, places, in_flight, latency }) }
+    }
+
+    /// Sends a message that was stored, and returns the response of a backend.
+    pub async fn deliver(&self, stored: Stored) -> Result<Response<UpstreamBody>, Failure> {
+        let slot = self.route.in_flight.enter().ok_or(Failure::OverCapacity)?;
+        let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt } = stored;
+        let path = path.parse().map_err(|_| Failure::PathTooLong)?;
+        let source = Source::Stored { message_id: key.message_id().clone(), headers, attempt };
+        self.route.exchange(source, path, body, slot).await
     }
 }
 
@@ -154,8 +174,19 @@ impl Target {
             body.into_bytes().expect("the body of a verified delivery"),
         );
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        self.exchange(Source::Verified { head, verified }, path, body, slot).await
+    }
+
+    /// Sends a request with this path of the client, and returns the response of a backend.
+    async fn exchange(
+        &self,
+        source: Source,
+        path: PathAndQuery,
+        body: Bytes,
+        slot: Slot,
+    ) -> Result<Response<UpstreamBody>, Failure> {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
-        let outgoing = Outgoing { changes: &self.changes, head, verified, path, body };
+        let outgoing = Outgoing { changes: &self.changes, source, path, body };
         let started = SystemClock.instant();
         let outcome = self.send(&outgoing).await;
         self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());

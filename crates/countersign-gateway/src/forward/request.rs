@@ -1,33 +1,54 @@
 //! The request that a backend gets.
 
 use bytes::Bytes;
-use countersign::Verified;
+use countersign::{MessageId, Verified};
 use countersign_tower::policy::Unclaimed;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderName, request};
+use http::{HeaderMap, HeaderName, request};
 
 use super::Changes;
 use crate::connection::Connection;
 use crate::route::host_of;
-use crate::trust::BackendHeaders;
+use crate::trust::{BackendHeaders, StoredHeaders};
 use crate::upstream::Upstream;
 
 /// A verified request that is sent to one backend or another.
 pub(super) struct Outgoing<'a> {
     pub(super) changes: &'a Changes,
-    /// The head that the client sent.
-    pub(super) head: request::Parts,
-    pub(super) verified: Verified,
+    pub(super) source: Source,
     /// The path for the backend.
     pub(super) path: PathAndQuery,
     pub(super) body: Bytes,
 }
 
+/// Where the headers come from.
+#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one, and a box would cost an allocation")]
+pub(super) enum Source {
+    /// From a request that has just been verified.
+    Verified {
+        /// The head that the client sent.
+        head: request::Parts,
+        verified: Verified,
+    },
+    /// From the inbox.
+    Stored {
+        message_id: MessageId,
+        headers: HeaderMap,
+        /// The number of the attempt, starting at 1.
+        attempt: u32,
+    },
+}
+
 impl Outgoing<'_> {
     /// The id of the message.
     pub(super) fn message(&self) -> &[u8] {
-        self.verified.message_id().as_str().as_bytes()
+        match &self.source {
+            Source::Verified { verified, .. } => verified.message_id(),
+            Source::Stored { message_id, .. } => message_id,
+        }
+        .as_str()
+        .as_bytes()
     }
 
     /// Writes the head in the format of HTTP/1.1, from its first line to the empty one.
@@ -36,21 +57,26 @@ impl Outgoing<'_> {
         out.extend_from_slice(self.path.as_str().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
         put_line(out, &HOST, upstream.host.as_bytes());
-        self.headers().each(|name, value| put_line(out, name, value));
+        self.each_header(|name, value| put_line(out, name, value));
         // For an empty body as well, because some servers would wait for one.
         put_line(out, &CONTENT_LENGTH, itoa::Buffer::new().format(self.body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 
-    fn headers(&self) -> BackendHeaders<'_> {
-        BackendHeaders {
-            client: &self.head.headers,
-            opened: &self.changes.opened,
-            set: &self.changes.set,
-            verified: &self.verified,
-            is_duplicate: matches!(self.head.extensions.get(), Some(Unclaimed::Duplicate)),
-            connection: self.head.extensions.get::<Connection>(),
-            host: host_of(&self.head),
+    fn each_header(&self, put: impl FnMut(&HeaderName, &[u8])) {
+        let Changes { opened, set, .. } = self.changes;
+        match &self.source {
+            Source::Verified { head, verified } => BackendHeaders {
+                client: &head.headers,
+                opened,
+                set,
+                verified,
+                is_duplicate: matches!(head.extensions.get(), Some(Unclaimed::Duplicate)),
+                connection: head.extensions.get::<Connection>(),
+                host: host_of(head),
+            }
+            .each(put),
+            Source::Stored { headers, attempt, .. } => StoredHeaders { headers, set, attempt: *attempt }.each(put),
         }
     }
 }

@@ -62,6 +62,8 @@ pub struct Counts {
     upstream: Family<RouteLabels, Histogram, Buckets>,
     expired_secret: Family<RouteLabels, Counter>,
     in_flight: Family<RouteLabels, Gauge<i64, AtomicI64>>,
+    inbox_messages: Family<InboxLabels, Counter>,
+    inbox_attempts: Family<InboxLabels, Counter>,
     upstreams: UpstreamCounts,
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
@@ -86,6 +88,8 @@ impl Default for Counts {
             upstream: Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 }),
             expired_secret: Family::default(),
             in_flight: Family::default(),
+            inbox_messages: Family::default(),
+            inbox_attempts: Family::default(),
             upstreams: UpstreamCounts::default(),
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
@@ -128,6 +132,12 @@ struct RequestLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
     route: Arc<String>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InboxLabels {
+    route: Arc<String>,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -214,6 +224,10 @@ impl Metrics {
         );
         let in_flight = "Requests of the route that are at its backends, until the end of the response";
         registry.register("in_flight", in_flight, self.counts.in_flight.clone());
+        let help = "Verified messages of routes with an inbox, by whether they were stored";
+        registry.register("inbox_messages", help, self.counts.inbox_messages.clone());
+        let help = "Attempts to deliver messages of the inbox, by what follows from them";
+        registry.register("inbox_attempts", help, self.counts.inbox_attempts.clone());
         let help = "Requests to the upstream, by the status of the response or the kind of the failure";
         registry.register("upstream_requests", help, self.counts.upstreams.family());
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());
@@ -321,6 +335,15 @@ impl Counts {
         }
     }
 
+    /// The counters of the inbox of this route.
+    pub fn of_inbox(&self, route: &str) -> InboxCounts {
+        InboxCounts {
+            route: Arc::new(route.to_owned()),
+            messages: self.inbox_messages.clone(),
+            attempts: self.inbox_attempts.clone(),
+        }
+    }
+
     /// Counts a request.
     pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
         self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
@@ -372,4 +395,24 @@ pub struct RouteMetrics {
     pub expired_secret: Counter,
     /// Requests that are at a backend.
     pub in_flight: Gauge<i64, AtomicI64>,
+}
+
+/// The counters of a route's inbox.
+#[derive(Clone, Debug)]
+pub struct InboxCounts {
+    route: Arc<String>,
+    messages: Family<InboxLabels, Counter>,
+    attempts: Family<InboxLabels, Counter>,
+}
+
+impl InboxCounts {
+    /// Counts a verified message. `result` is whether it was stored.
+    pub fn enqueued(&self, result: &'static str) {
+        self.messages.get_or_create(&InboxLabels { route: Arc::clone(&self.route), result }).inc();
+    }
+
+    /// Counts an attempt. `result` is what follows from it.
+    pub fn attempted(&self, result: &'static str) {
+        self.attempts.get_or_create(&InboxLabels { route: Arc::clone(&self.route), result }).inc();
+    }
 }

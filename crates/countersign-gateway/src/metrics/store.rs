@@ -41,6 +41,7 @@ fn gauges(stats: &Stats, encoder: &mut DescriptorEncoder) -> fmt::Result {
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     for (name, help, unit, value) in [
         ("store_queued", "Operations that wait for the store", None, count(stats.queued)),
+        ("store_messages", "Messages in the inbox of the store, waiting or kept", None, gauge(stats.messages)),
         ("store_ids", "Ids of all sources in the store", None, count(stats.ids)),
         ("store_size", "The size of the store that is in use", Some(&Unit::Bytes), gauge(stats.size)),
         ("store_failing", "Whether the last transaction of the store failed", None, i64::from(stats.failing)),

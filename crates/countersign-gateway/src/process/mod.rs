@@ -2,6 +2,7 @@
 
 mod files;
 mod follow;
+mod inbox;
 mod key_sets;
 mod listener;
 mod reloader;
@@ -19,7 +20,7 @@ use countersign::clock::SystemClock;
 use countersign_tower::BodyBudget;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
-use pingora_core::services::background::background_service;
+use pingora_core::services::background::{BackgroundService, background_service};
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
 use crate::upstream;
 use files::Allowed;
+use inbox::Deliver;
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
@@ -235,17 +237,23 @@ fn build(
         tracing::info!(%address, "listening for health checks and scrapes");
     }
     let (upstreams, followed) = watch::channel(state.upstreams());
-    let mut watch = background_service("upstreams", Watch(followed));
-    watch.threads = Some(1);
-    server.add_service(watch);
+    add_background(&mut server, "upstreams", Watch(followed));
+    let (workers, followed) = watch::channel(exchange.workers());
+    let deliver = Deliver { workers: followed, lifecycle: lifecycle.clone(), tasks: tasks.clone() };
+    add_background(&mut server, "inbox", deliver);
     let (key_sets, followed) = watch::channel(state.key_sets.clone());
-    let mut refresh = background_service("key sets", Refresh(followed));
-    refresh.threads = Some(1);
-    server.add_service(refresh);
+    add_background(&mut server, "key sets", Refresh(followed));
     server.bootstrap();
-    let reloader =
-        Reloader { started: started.clone(), state, slots, log: log.clone(), exchange, upstreams, key_sets, manager };
+    let (started, log) = (started.clone(), log.clone());
+    let reloader = Reloader { started, state, slots, log, exchange, upstreams, workers, key_sets, manager };
     Ok(Built { server, reloader, opened })
+}
+
+/// Adds a service that runs in a thread of its own.
+fn add_background(server: &mut PingoraServer, name: &str, service: impl BackgroundService + Send + Sync + 'static) {
+    let mut service = background_service(name, service);
+    service.threads = Some(1);
+    server.add_service(service);
 }
 
 fn bind_error(address: &ListenAddress) -> impl FnOnce(std::io::Error) -> ServerError {

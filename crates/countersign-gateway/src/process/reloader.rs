@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::service_manager::ServiceManager;
 use crate::config::{Config, ConfigError};
+use crate::inbox::Worker;
 use crate::log::Log;
 use crate::reload::{Outcome, Requests};
 use crate::serve::Slots;
@@ -30,6 +31,8 @@ pub(super) struct Reloader {
     pub(super) exchange: Exchange,
     /// The upstreams that have background tasks.
     pub(super) upstreams: watch::Sender<Vec<Arc<Upstreams>>>,
+    /// The background tasks of inboxes.
+    pub(super) workers: watch::Sender<Vec<Worker>>,
     /// The key sets that have background tasks.
     pub(super) key_sets: watch::Sender<Vec<RemoteSet>>,
     pub(super) manager: ServiceManager,
@@ -87,6 +90,7 @@ impl Reloader {
         self.exchange.put(&next);
         next.keep_listeners(&self.state);
         self.upstreams.send_replace(next.upstreams());
+        self.workers.send_replace(self.exchange.workers());
         self.key_sets.send_replace(next.key_sets.clone());
         self.state = next;
         Ok(warnings)

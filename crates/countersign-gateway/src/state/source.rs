@@ -39,6 +39,11 @@ impl Source {
         self.secrets.iter().filter(|(_, expires_at)| expires_at.is_none_or(|at| now < at)).count()
     }
 
+    /// How long the ids of its messages are remembered.
+    pub fn retain(&self) -> Duration {
+        self.replay.retain
+    }
+
     /// Builds the source with this name. `kept` is the previous source of that name. Its store continues if its
     /// settings are unchanged.
     pub(super) fn build(

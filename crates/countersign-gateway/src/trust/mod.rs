@@ -8,6 +8,7 @@ mod opened;
 mod request;
 mod response;
 mod set;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -15,3 +16,4 @@ pub use opened::Opened;
 pub use request::BackendHeaders;
 pub use response::SenderHeaders;
 pub use set::{SetHeaders, are_alike, settable};
+pub use stored::StoredHeaders;

@@ -15,6 +15,7 @@ pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-m
 pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
 pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
 pub(super) const DUPLICATE: HeaderName = HeaderName::from_static("countersign-duplicate");
+pub(super) const ATTEMPT: HeaderName = HeaderName::from_static("countersign-attempt");
 pub(super) const CLIENT: HeaderName = HeaderName::from_static("countersign-client");
 /// All headers of the gateway. The prefix covers them, but not a spelling without separators.
 pub(super) static VOUCHING: [HeaderName; 9] =

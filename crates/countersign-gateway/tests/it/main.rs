@@ -16,6 +16,7 @@ mod emulator;
 mod expired;
 mod forwarding;
 mod hostile;
+mod inbox;
 mod jwks_proxy;
 mod listeners;
 mod log_file;

@@ -235,6 +235,23 @@ fn what_would_let_a_replay_through_or_nothing_at_all_is_refused() {
 }
 
 #[test]
+fn an_inbox_needs_a_store_and_responds_before_its_backend() {
+    let folder = folder();
+    let store = "[store]\nengine = \"sqlite\"\npath = \"a.db\"\n";
+    for (head, keys, line, words) in [
+        ("", "delivery = \"inbox\"", 18, "an inbox needs a store: add [store]"),
+        ("", "delivery = \"later\"", 18, "write \"direct\" or \"inbox\""),
+        ("", "redelivery = {}", 18, "`redelivery` is for `delivery = \"inbox\"`"),
+        (store, "grpc = true\ndelivery = \"inbox\"", 22, "a gRPC call needs the response"),
+        (store, "redelivery = { first = \"2h\" }\ndelivery = \"inbox\"", 21, "use a shorter `first`"),
+    ] {
+        let text = change("events =", &format!("{keys}\nevents ="));
+        let text = text.replace("[sources.gemini]", &format!("{head}[sources.gemini]"));
+        assert_refused(&folder, &text, Some(line), &[words]);
+    }
+}
+
+#[test]
 fn a_store_that_cannot_work_is_refused_with_its_line() {
     let folder = folder();
     for (store, line, words) in [

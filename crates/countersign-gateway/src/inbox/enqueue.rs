@@ -1,0 +1,157 @@
+//! The service inside the layer of a route with an inbox. It stores verified messages.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::Verified;
+use countersign::clock::Clock;
+use countersign::replay::ReplayKey;
+use countersign_inbox::{Enqueued, InboxError, NewMessage, StoredMessage};
+use countersign_tower::DeliveryBody;
+use countersign_tower::reject::problem;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request};
+use http_body_util::{Either, Full};
+use tower_service::Service;
+
+use super::RouteInbox;
+use crate::connection::Connection;
+use crate::forward::Body;
+use crate::metrics::InboxCounts;
+use crate::route::host_of;
+use crate::trust::{BackendHeaders, Opened, SetHeaders};
+
+/// The maximum time until a message is stored.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Stores verified messages and responds with 202.
+#[derive(Clone)]
+pub struct Enqueue(Arc<Shared>);
+
+struct Shared {
+    inbox: RouteInbox,
+    opened: Opened,
+    retain: Duration,
+    clock: Arc<dyn Clock>,
+    counts: InboxCounts,
+}
+
+impl Enqueue {
+    /// Stores messages in `inbox`, with the client headers that the route has `opened`. Their ids are remembered for
+    /// `retain`.
+    pub fn new(
+        inbox: RouteInbox,
+        opened: Opened,
+        retain: Duration,
+        clock: Arc<dyn Clock>,
+        counts: InboxCounts,
+    ) -> Self {
+        Self(Arc::new(Shared { inbox, opened, retain, clock, counts }))
+    }
+}
+
+impl Service<Request<DeliveryBody>> for Enqueue {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<DeliveryBody>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move {
+            let stored = tokio::time::timeout(TIMEOUT, shared.store(request)).await;
+            let stored = stored.unwrap_or(Err(InboxError::TimedOut));
+            shared.counts.enqueued(name(&stored));
+            Ok(response(&stored).map(|bytes| Either::Right(Full::new(bytes))))
+        })
+    }
+}
+
+impl Shared {
+    async fn store(&self, request: Request<DeliveryBody>) -> Result<Enqueued, InboxError> {
+        let now = self.clock.read();
+        let (head, body) = request.into_parts();
+        #[expect(
+            clippy::expect_used,
+            reason = "the layer rejects what it cannot verify, and what it verified is whole"
+        )]
+        let (verified, body) = (
+            head.extensions.get::<Verified>().expect("a verified delivery"),
+            body.into_bytes().expect("the body of a verified delivery"),
+        );
+        let key = ReplayKey::parse(verified.source(), verified.message_id().as_str());
+        let message = StoredMessage {
+            key: key.map_err(InboxError::unavailable)?,
+            event_type: verified.event_type().map(|event_type| event_type.to_string()),
+            path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            headers: headers(&head, verified, &self.opened),
+            body,
+            received: now.wall,
+        };
+        let new = NewMessage::new(message, &*self.inbox.destination, self.retain);
+        let enqueued = self.inbox.inbox.enqueue(new, now).await?;
+        if enqueued == Enqueued::Stored {
+            self.inbox.stored.notify_one();
+        }
+        Ok(enqueued)
+    }
+}
+
+/// The headers that describe the request, without those that the route sets: they may be secret, and are added later.
+fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + 16);
+    let set = SetHeaders::default();
+    let backend = BackendHeaders {
+        client: &head.headers,
+        opened,
+        set: &set,
+        verified,
+        is_duplicate: false,
+        connection: head.extensions.get::<Connection>(),
+        host: host_of(head),
+    };
+    backend.each(|name, value| {
+        // All of them are values of headers, or text that is checked.
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.append(name.clone(), value);
+        }
+    });
+    headers
+}
+
+fn name(stored: &Result<Enqueued, InboxError>) -> &'static str {
+    match stored {
+        Ok(Enqueued::Stored) => "stored",
+        Ok(Enqueued::Duplicate) => "duplicate",
+        Ok(Enqueued::InFlight) => "in_flight",
+        Err(InboxError::Full) => "store_full",
+        Err(InboxError::TimedOut) => "store_timed_out",
+        Err(_) => "store_unavailable",
+    }
+}
+
+fn response(stored: &Result<Enqueued, InboxError>) -> Response<Bytes> {
+    let (status, detail) = match stored {
+        Ok(Enqueued::Stored) => return empty(StatusCode::ACCEPTED),
+        Ok(Enqueued::Duplicate) => return empty(StatusCode::OK),
+        Ok(Enqueued::InFlight) => (StatusCode::CONFLICT, "the message is being handled: retry later"),
+        Err(InboxError::Full) => (StatusCode::SERVICE_UNAVAILABLE, "the inbox is full: retry later"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the message could not be stored: retry later"),
+    };
+    let mut response = problem::response(status, name(stored), detail);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
