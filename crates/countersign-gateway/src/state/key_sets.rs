@@ -28,6 +28,14 @@ struct Known {
     set: RemoteSet,
 }
 
+/// The proxy of a key set.
+#[derive(Default)]
+struct Through {
+    proxy: Option<Proxy>,
+    /// Its URL, if that is stored elsewhere.
+    stored: Option<Zeroizing<String>>,
+}
+
 impl KeySets {
     /// Starts empty. Certificate paths are relative to `folder`. Unchanged sets of the previous state continue.
     pub(super) fn new(folder: &Path, previous: Option<&Self>) -> Self {
@@ -40,10 +48,7 @@ impl KeySets {
         let at = KeyPath::source(source).key("jwks");
         let problem = |message: String| Problem::at_first([at.key("ca"), at.clone()], message);
         let ca = self.ca(spec).map_err(|(message, shown)| problem(message).showing(shown))?;
-        let (proxy, stored) = self.proxy(spec).map_err(|(message, shown)| {
-            let problem = Problem::at_first([at.key("proxy"), at.clone()], format!("`proxy`: {message}"));
-            problem.showing(shown)
-        })?;
+        let Through { proxy, stored } = self.through(&at, spec)?;
         let is_same = |known: &&Known| {
             let same_spec = known.spec.max_stale == spec.max_stale && known.spec.proxy == spec.proxy;
             same_spec && known.ca == ca && known.proxy == stored
@@ -79,23 +84,25 @@ impl KeySets {
         })
     }
 
-    /// The proxy, and its URL if that is stored elsewhere. An error has the reason, and the place in a form that may be
-    /// shown.
-    fn proxy(&self, spec: &JwksSpec) -> Result<(Option<Proxy>, Option<Zeroizing<String>>), (String, Option<String>)> {
+    /// Reads the proxy through which the set is fetched.
+    fn through(&self, at: &KeyPath, spec: &JwksSpec) -> Result<Through, Problem> {
+        let problem = |message: String| Problem::at_first([at.key("proxy"), at.clone()], format!("`proxy`: {message}"));
         match &spec.proxy {
-            None => Ok((None, None)),
+            None => Ok(Through::default()),
             Some(JwksProxySpec::Url(url)) => {
-                Proxy::parse(url).map(|proxy| (Some(proxy), None)).map_err(|error| (error.to_string(), None))
+                let proxy = Proxy::parse(url).map_err(|error| problem(error.to_string()))?;
+                Ok(Through { proxy: Some(proxy), stored: None })
             }
             Some(JwksProxySpec::Environment) => {
-                let unusable = |error| (format!("`HTTPS_PROXY` in the environment: {error}"), None);
-                Proxy::from_env().map(|proxy| (proxy, None)).map_err(unusable)
+                let proxy = Proxy::from_env();
+                let proxy = proxy.map_err(|error| problem(format!("`HTTPS_PROXY` in the environment: {error}")))?;
+                Ok(Through { proxy, stored: None })
             }
             Some(JwksProxySpec::Stored(origin)) => {
                 let read = secrets::read_text(origin, &self.folder);
-                let (found, text) = read.map_err(|(message, shown)| (message, Some(shown)))?;
-                let proxy = Proxy::parse(&text).map_err(|error| (format!("{found}: {error}"), None))?;
-                Ok((Some(proxy), Some(text)))
+                let (found, text) = read.map_err(|(message, shown)| problem(message).showing(shown))?;
+                let proxy = Proxy::parse(&text).map_err(|error| problem(format!("{found}: {error}")))?;
+                Ok(Through { proxy: Some(proxy), stored: Some(text) })
             }
         }
     }
