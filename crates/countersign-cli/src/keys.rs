@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use countersign::header::HeaderNames;
 use countersign::verifier::MAX_ED25519_KEYS;
 use countersign::{KeySet, PublicKey, Secret, TokenPolicy, Verifier};
 
@@ -80,8 +81,9 @@ impl Trust {
         &self,
         secrets: impl IntoIterator<Item = Secret>,
         tolerance: Duration,
+        names: HeaderNames,
     ) -> Result<Verifier, Error> {
-        let mut builder = self.builder().secrets(secrets).tolerance(tolerance);
+        let mut builder = self.builder().secrets(secrets).tolerance(tolerance).header_names(names);
         if !self.audience.is_empty() {
             let policy = TokenPolicy::new(self.audience.clone()).issuer(self.issuer.clone());
             let unbound = self.accepts_unbound_body;

@@ -16,6 +16,7 @@ mod network;
 mod other_document;
 mod output;
 mod post;
+mod preset;
 mod progress;
 mod random;
 mod secrets;

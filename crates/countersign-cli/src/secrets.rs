@@ -10,6 +10,7 @@ use crate::capture::encoding;
 use crate::error::Error;
 use crate::input;
 use crate::output;
+use crate::preset::PresetArgs;
 use crate::time;
 
 /// The longest label, in bytes. A longer one is replaced by a number.
@@ -36,6 +37,8 @@ pub(crate) struct SecretArgs {
     /// Unix seconds or RFC 3339
     #[arg(long, value_name = "KEY=TIME", value_parser = parse_expiry)]
     secret_expires: Vec<(String, UnixTime)>,
+    #[command(flatten)]
+    preset: PresetArgs,
 }
 
 /// Secrets that are tried, but not trusted.
@@ -75,6 +78,9 @@ impl SecretArgs {
     /// The secrets as given.
     pub(crate) fn texts(&self) -> Result<Vec<SecretText>, Error> {
         let mut texts = load("secret", &self.secret, &self.secret_env, &self.secret_file)?;
+        for given in &mut texts {
+            given.text = self.preset.canonical(&given.text);
+        }
         for (label, at) in &self.secret_expires {
             let named: Vec<_> = texts.iter_mut().filter(|text| text.label == *label).collect();
             if named.is_empty() {
@@ -86,6 +92,10 @@ impl SecretArgs {
             }
         }
         Ok(texts)
+    }
+
+    pub(crate) fn preset(&self) -> &PresetArgs {
+        &self.preset
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {

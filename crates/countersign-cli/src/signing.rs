@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign::sign::TokenIssuer;
-use countersign::sign::{PrivateKey, Signer, TokenSigner};
+use countersign::header::{HeaderSet, WEBHOOK_HEADERS};
+use countersign::sign::{PrivateKey, Signer, TokenIssuer, TokenSigner};
 use countersign::verifier::MAX_SECRETS;
 use countersign::{MessageId, UnixTime};
 use http::HeaderMap;
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::input;
 use crate::output::shown;
+use crate::preset;
 use crate::secrets::{self, SecretArgs};
 
 /// The claims about the token itself, not the event (RFC 7519, 4.1).
@@ -51,20 +52,31 @@ pub(crate) struct SigningArgs {
 
 /// Signs deliveries, with a list of signatures or a token.
 #[derive(Clone)]
-pub(crate) enum Signing {
+pub(crate) struct Signing {
+    scheme: Scheme,
+    /// The names of the three headers.
+    names: &'static HeaderSet,
+}
+
+#[derive(Clone)]
+enum Scheme {
     List(Signer),
     Token(TokenIssuer),
 }
 
 impl SigningArgs {
     pub(crate) fn load(&self) -> Result<Signing, Error> {
+        Ok(Signing { scheme: self.scheme()?, names: self.secrets.preset().sent() })
+    }
+
+    fn scheme(&self) -> Result<Scheme, Error> {
         if let Some(file) = &self.token_key_file {
             let kid = self.kid.clone().unwrap_or_default();
             let fail = |problem: String| Error::Unusable { what: input::name(file), problem };
             let key = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
             let signer = TokenSigner::new(kid, &der(key).map_err(fail)?).map_err(|error| fail(error.to_string()))?;
             let issuer = TokenIssuer::new(signer, self.audience.clone());
-            return Ok(Signing::Token(match &self.issuer {
+            return Ok(Scheme::Token(match &self.issuer {
                 Some(name) => issuer.named(name),
                 None => issuer,
             }));
@@ -76,7 +88,7 @@ impl SigningArgs {
         };
         let private_keys = texts.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let signer = Signer::with_keys(secrets, private_keys);
-        signer.map(Signing::List).map_err(|_| Error::TooManySecrets { limit: MAX_SECRETS })
+        signer.map(Scheme::List).map_err(|_| Error::TooManySecrets { limit: MAX_SECRETS })
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
@@ -87,13 +99,19 @@ impl SigningArgs {
 impl Signing {
     /// The three headers of a delivery.
     pub(crate) fn sign(&self, id: &MessageId, now: UnixTime, body: &[u8]) -> Result<HeaderMap, Error> {
-        match self {
-            Self::List(signer) => Ok(signer.sign(id, now, body)),
-            Self::Token(issuer) => {
+        let headers = match &self.scheme {
+            Scheme::List(signer) => signer.sign(id, now, body),
+            Scheme::Token(issuer) => {
                 let event = event(body).map_err(|problem| Error::Argument { name: "--token-key-file", problem })?;
-                issuer.sign(id, now, &event).map_err(Error::Token)
+                issuer.sign(id, now, &event).map_err(Error::Token)?
             }
-        }
+        };
+        Ok(preset::renamed(headers, &WEBHOOK_HEADERS, self.names))
+    }
+
+    /// The names of the three headers.
+    pub(crate) fn names(&self) -> &'static HeaderSet {
+        self.names
     }
 }
 

@@ -11,13 +11,14 @@ use crate::secrets::SecretText;
 
 /// A rejected request, and everything that may explain the rejection.
 pub(crate) struct Case {
+    /// With the header names of Standard Webhooks, whatever those of the sender are.
     pub(crate) capture: Capture,
     pub(crate) now: UnixTime,
     pub(crate) now_is_given: bool,
     pub(crate) tolerance: Duration,
     pub(crate) secrets: Vec<SecretText>,
     pub(crate) trust: Trust,
-    /// Verifies with all of these that are usable.
+    /// Verifies with all of these that are usable, under the names of Standard Webhooks.
     pub(crate) verifier: Verifier,
     /// Tried, but not trusted.
     pub(crate) other_secrets: Vec<SecretText>,

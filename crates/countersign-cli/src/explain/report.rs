@@ -22,9 +22,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Verifies the request, and explains it if it is rejected.
-    pub(crate) fn of(case: &Case) -> Self {
-        let verdict = Verdict::of(case);
+    /// Explains the request if it is rejected.
+    pub(crate) fn of(case: &Case, verdict: Result<Verified, Rejection>) -> Self {
+        let verdict = Verdict::of(case, verdict);
         let is_verified = matches!(verdict, Verdict::Verified(_));
         Self { verdict, diagnosis: (!is_verified).then(|| diagnose(case, Budget::default())) }
     }
@@ -95,11 +95,11 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(case: &Case) -> Self {
+    fn of(case: &Case, verdict: Result<Verified, Rejection>) -> Self {
         if !case.trust.is_given() && case.secrets.iter().all(|text| text.read().is_err()) {
             return Self::NoSecret;
         }
-        verdict::verdict(&case.verifier, &case.capture, case.now).map_or_else(Self::Rejected, Self::Verified)
+        verdict.map_or_else(Self::Rejected, Self::Verified)
     }
 
     fn reason(&self) -> &'static str {

@@ -68,7 +68,10 @@ impl Desk {
         let duplicate_of = history.duplicate_of(number);
         let saved = self.is_saved(received).then(|| self.save(number, received)).flatten();
         let case = self.keys.case(received);
-        let report = matches!(received.result, Err(Problem::Rejected(_))).then(|| Report::of(&case));
+        let report = match &received.result {
+            Err(Problem::Rejected(rejection)) => Some(Report::of(&case, Err(*rejection))),
+            Ok(_) | Err(Problem::NotAWebhook { .. }) => None,
+        };
         match self.form {
             Form::Json => {
                 let verification = match (&received.result, &report) {

@@ -1,6 +1,7 @@
 //! `countersign explain`
 
 use countersign::UnixTime;
+use countersign::header::HeaderNames;
 
 use super::verify::ArrivalArgs;
 use crate::capture::CaptureArgs;
@@ -10,7 +11,9 @@ use crate::explain::{Case, Report};
 use crate::keys::KeyArgs;
 use crate::network::NetworkArgs;
 use crate::output::Output;
+use crate::preset::as_standard;
 use crate::secrets::{OtherSecretArgs, SecretArgs};
+use crate::verdict::verdict;
 use crate::{input, time};
 
 /// The most candidates of one kind.
@@ -56,16 +59,20 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
     let keys = args.secrets.files().chain(args.keys.files()).chain(args.others.files()).chain(args.network.files());
     input::stdin_once(args.capture.files().chain(keys))?;
     let (secrets, trust) = (args.secrets.texts()?, args.keys.trust(&args.network)?);
-    let usable = secrets.iter().filter_map(|text| text.read().ok());
+    let usable: Vec<_> = secrets.iter().filter_map(|text| text.read().ok()).collect();
+    let (names, tolerance, now) = (args.secrets.preset().names(), args.arrival.tolerance(), args.arrival.now());
+    let mut capture = args.capture.read()?;
+    let verdict = verdict(&trust.verifier(usable.clone(), tolerance, names)?, &capture, now);
+    capture.headers = as_standard(capture.headers, names);
     let case = Case {
-        verifier: trust.verifier(usable, args.arrival.tolerance())?,
+        verifier: trust.verifier(usable, tolerance, HeaderNames::Webhook)?,
         secrets,
         trust,
         other_secrets: args.others.texts()?,
-        capture: args.capture.read()?,
-        now: args.arrival.now(),
+        capture,
+        now,
         now_is_given: args.arrival.is_given(),
-        tolerance: args.arrival.tolerance(),
+        tolerance,
         other_ids: args.try_id,
         other_timestamps: args.try_timestamp,
     };
@@ -74,7 +81,7 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         let problem = format!("more than {MAX_CANDIDATES} of a kind: try the likely ones");
         return Err(Error::Argument { name: "--try-…", problem });
     }
-    let report = Report::of(&case);
+    let report = Report::of(&case, verdict);
     if args.json {
         out.print_json(&report.to_json(&case))?;
     } else {

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::Duration;
 
+use countersign::header::HeaderNames;
 use countersign::verifier::DEFAULT_TOLERANCE;
 use http::Uri;
 use tokio::net::TcpListener;
@@ -87,8 +88,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
     }
     let trust = args.keys.trust(&args.network)?;
     let tolerance = args.tolerance.into();
+    let (names, secrets) = (args.secrets.preset().names(), args.secrets.secrets()?);
     let keys = Keys {
-        verifier: trust.verifier(args.secrets.secrets()?, tolerance)?,
+        verifier: trust.verifier(secrets.clone(), tolerance, names)?,
+        standard: trust.verifier(secrets, tolerance, HeaderNames::Webhook)?,
+        names,
         secrets: args.secrets.texts()?,
         other_secrets: args.others.texts()?,
         trust,

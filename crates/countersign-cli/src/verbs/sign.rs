@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign::clock::{Clock as _, SystemClock};
+use countersign::header::HeaderSet;
 use countersign::{MessageId, UnixTime};
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -65,6 +66,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
     let signing = args.signing.load()?;
     let body = input::read(&args.body, input::BODY_LIMIT)?;
     let headers = signing.sign(&args.message.id()?, args.message.timestamp(), &body)?;
+    let headers = in_order(&headers, signing.names());
     match &args.curl {
         Some(url) => out.print(&curl(url, &headers, &args.body))?,
         None if args.json => out.print_json(&object(&headers))?,
@@ -73,23 +75,23 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
     Ok(Outcome::Done)
 }
 
-const ORDER: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, &str)> {
-    ORDER.into_iter().map(|name| (name, headers[name].to_str().unwrap_or_default()))
+/// The three headers, in the order of the specification.
+fn in_order(headers: &HeaderMap, names: &'static HeaderSet) -> Vec<(&'static str, String)> {
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    names.names().map(|name| (name.as_str(), value(name))).into()
 }
 
-fn lines(headers: &HeaderMap) -> String {
-    pairs(headers).map(|(name, value)| [name, ": ", value, "\n"].concat()).collect()
+fn lines(headers: &[(&str, String)]) -> String {
+    headers.iter().map(|(name, value)| [name, ": ", value, "\n"].concat()).collect()
 }
 
-fn object(headers: &HeaderMap) -> Map<String, Value> {
-    pairs(headers).map(|(name, value)| (name.into(), value.into())).collect()
+fn object(headers: &[(&str, String)]) -> Map<String, Value> {
+    headers.iter().map(|(name, value)| ((*name).into(), value.as_str().into())).collect()
 }
 
-fn curl(url: &str, headers: &HeaderMap, body: &Path) -> String {
-    let header = |(name, value)| [" \\\n  -H ", &quoted(&format!("{name}: {value}"))].concat();
-    let headers: String = pairs(headers).map(header).collect();
+fn curl(url: &str, headers: &[(&str, String)], body: &Path) -> String {
+    let header = |(name, value): &(&str, String)| [" \\\n  -H ", &quoted(&format!("{name}: {value}"))].concat();
+    let headers: String = headers.iter().map(header).collect();
     // `-d` would drop newlines, so that the sent body would differ from the signed one.
     let body = quoted(&format!("@{}", body.display()));
     format!("curl -sS {} \\\n  -H 'content-type: application/json'{headers} \\\n  --data-binary {body}\n", quoted(url))

@@ -74,7 +74,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
         args.capture.files().chain(args.secrets.files()).chain(args.keys.files()).chain(args.network.files()),
     )?;
     let secrets = args.secrets.secrets()?;
-    let trusting = args.keys.trust(&args.network)?.verifier(secrets, args.arrival.tolerance())?;
+    let trusting =
+        args.keys.trust(&args.network)?.verifier(secrets, args.arrival.tolerance(), args.secrets.preset().names())?;
     let now = args.arrival.now();
     let verdict = verdict(&trusting, &args.capture.read()?, now);
     match &verdict {

@@ -10,6 +10,7 @@ mod installed;
 mod jwks;
 mod listen;
 mod network;
+mod preset;
 mod schema;
 mod send;
 mod sign;

@@ -1,21 +1,16 @@
-//! What is known of senders: the values that a source gets from its `preset`.
-//!
-//! The list is data. Each entry names the sender's own documentation, as read on [`AS_OF`].
+//! The values that a source gets from its `preset`. `countersign-senders` lists the senders.
 
 use std::time::Duration;
 
-use countersign::replay::MemoryStore;
+use countersign::header::HeaderNames;
 use countersign::verifier::DEFAULT_TOLERANCE;
+use countersign_senders::{SecretForm, Sender};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::secrets::EncodingSpec;
 use super::sender::{DuplicatesSpec, HeadersSpec};
 use super::values::text;
-
-/// When the documentation was read.
-#[cfg_attr(not(test), expect(dead_code, reason = "it is for readers of the list, and a test reads it"))]
-pub(super) const AS_OF: &str = "2026-11-25";
 
 /// A known sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
@@ -44,110 +39,73 @@ pub enum PresetSpec {
     Polar,
 }
 
+impl PresetSpec {
+    const ALL: [Self; 10] = [
+        Self::Standard,
+        Self::Gemini,
+        Self::OpenAi,
+        Self::Anthropic,
+        Self::Svix,
+        Self::Clerk,
+        Self::Resend,
+        Self::Supabase,
+        Self::Replicate,
+        Self::Polar,
+    ];
+
+    /// How it is written.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Gemini => "gemini",
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Svix => "svix",
+            Self::Clerk => "clerk",
+            Self::Resend => "resend",
+            Self::Supabase => "supabase",
+            Self::Replicate => "replicate",
+            Self::Polar => "polar",
+        }
+    }
+}
+
 /// The values of a preset. A key that is written in the source takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Preset {
-    pub(super) spec: PresetSpec,
-    /// How it is written.
-    pub(super) name: &'static str,
-    /// The page of the sender that says so.
-    pub(super) documentation: &'static str,
     pub(super) headers: HeadersSpec,
     pub(super) encoding: EncodingSpec,
     pub(super) tolerance: Duration,
-    /// Longer than the sender retries. The default where the sender does not say how long.
     pub(super) retain: Duration,
     pub(super) duplicates: DuplicatesSpec,
 }
 
-const STANDARD: Preset = Preset {
-    spec: PresetSpec::Standard,
-    name: "standard",
-    documentation: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-    headers: HeadersSpec::Webhook,
-    encoding: EncodingSpec::Base64,
-    tolerance: DEFAULT_TOLERANCE,
-    retain: MemoryStore::DEFAULT_RETAIN,
-    duplicates: DuplicatesSpec::Acknowledge,
-};
-
-/// The schedule of Svix ends after 27 h 35 min.
-const SVIX: Preset = Preset {
-    spec: PresetSpec::Svix,
-    name: "svix",
-    documentation: "https://docs.svix.com/retries",
-    headers: HeadersSpec::Either,
-    retain: Duration::from_hours(30),
-    ..STANDARD
-};
-
-/// All of them.
-pub(super) static PRESETS: [Preset; 10] = [
-    STANDARD,
-    Preset {
-        spec: PresetSpec::Gemini,
-        name: "gemini",
-        documentation: "https://ai.google.dev/gemini-api/docs/webhooks",
-        retain: Duration::from_hours(25),
-        ..STANDARD
-    },
-    Preset {
-        spec: PresetSpec::OpenAi,
-        name: "openai",
-        documentation: "https://platform.openai.com/docs/guides/webhooks",
-        encoding: EncodingSpec::Prefix,
-        retain: Duration::from_hours(73),
-        ..STANDARD
-    },
-    Preset {
-        spec: PresetSpec::Anthropic,
-        name: "anthropic",
-        documentation: "https://platform.claude.com/docs/en/api/beta/webhooks/unwrap",
-        ..STANDARD
-    },
-    SVIX,
-    Preset {
-        spec: PresetSpec::Clerk,
-        name: "clerk",
-        documentation: "https://clerk.com/docs/guides/development/webhooks/overview",
-        headers: HeadersSpec::Svix,
-        ..SVIX
-    },
-    Preset {
-        spec: PresetSpec::Resend,
-        name: "resend",
-        documentation: "https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests",
-        headers: HeadersSpec::Svix,
-        ..SVIX
-    },
-    Preset {
-        spec: PresetSpec::Supabase,
-        name: "supabase",
-        documentation: "https://supabase.com/docs/guides/auth/auth-hooks",
-        encoding: EncodingSpec::Versioned,
-        duplicates: DuplicatesSpec::Forward,
-        ..STANDARD
-    },
-    Preset {
-        spec: PresetSpec::Replicate,
-        name: "replicate",
-        documentation: "https://replicate.com/docs/topics/webhooks/verify-webhook",
-        ..STANDARD
-    },
-    Preset {
-        spec: PresetSpec::Polar,
-        name: "polar",
-        documentation: "https://polar.sh/docs/integrate/webhooks/delivery",
-        encoding: EncodingSpec::Prefix,
-        ..STANDARD
-    },
-];
+impl From<&Sender> for Preset {
+    fn from(sender: &Sender) -> Self {
+        Self {
+            headers: match sender.headers {
+                HeaderNames::Svix => HeadersSpec::Svix,
+                HeaderNames::Either => HeadersSpec::Either,
+                _ => HeadersSpec::Webhook,
+            },
+            encoding: match sender.secrets {
+                SecretForm::Raw => EncodingSpec::Raw,
+                SecretForm::Prefix => EncodingSpec::Prefix,
+                SecretForm::Versioned => EncodingSpec::Versioned,
+                _ => EncodingSpec::Base64,
+            },
+            tolerance: DEFAULT_TOLERANCE,
+            retain: sender.retain,
+            duplicates: if sender.reads_response { DuplicatesSpec::Forward } else { DuplicatesSpec::Acknowledge },
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for PresetSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text(deserializer, "the name of a sender, like \"openai\"", |text| {
-            PRESETS.iter().find(|preset| preset.name == text).map(|preset| preset.spec).ok_or_else(|| {
-                let names: Vec<_> = PRESETS.iter().map(|preset| format!("\"{}\"", preset.name)).collect();
+            Self::ALL.into_iter().find(|preset| preset.name() == text).ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|preset| format!("\"{}\"", preset.name())).collect();
                 format!("there is no such preset; write one of {}, or leave it out", names.join(", "))
             })
         })
@@ -156,23 +114,25 @@ impl<'de> Deserialize<'de> for PresetSpec {
 
 /// The values of this preset, or of a source without one.
 pub(super) fn values_of(spec: Option<PresetSpec>) -> Preset {
-    PRESETS.iter().find(|preset| Some(preset.spec) == spec).copied().unwrap_or(STANDARD)
+    #[expect(clippy::expect_used, reason = "a test finds the sender of every preset")]
+    let sender = countersign_senders::named(spec.unwrap_or(PresetSpec::Standard).name()).expect("a known sender");
+    sender.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use countersign_senders::SENDERS;
+
     use super::*;
 
     #[test]
-    fn each_preset_is_documented_and_found_by_its_name() {
-        assert!(AS_OF.starts_with("2026-"));
-        for preset in &PRESETS {
-            assert!(preset.documentation.starts_with("https://"), "{preset:?}");
-            let named = PRESETS.iter().filter(|other| other.name == preset.name || other.spec == preset.spec);
-            assert_eq!(named.count(), 1, "{preset:?}");
-            assert_eq!(values_of(Some(preset.spec)), *preset);
-            assert!(preset.retain >= MemoryStore::DEFAULT_RETAIN && preset.tolerance == Duration::from_mins(5));
+    fn every_preset_is_a_sender_and_every_sender_is_a_preset() {
+        let names: Vec<_> = SENDERS.iter().map(|sender| sender.name).collect();
+        assert_eq!(PresetSpec::ALL.map(PresetSpec::name)[..], names);
+        for (preset, sender) in PresetSpec::ALL.into_iter().zip(&SENDERS) {
+            let values = values_of(Some(preset));
+            assert_eq!((values.headers.names(), values.encoding.form()), (sender.headers, sender.secrets));
         }
-        assert_eq!(values_of(None), STANDARD);
+        assert_eq!(values_of(None), values_of(Some(PresetSpec::Standard)));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use countersign::UnixTime;
+use countersign_senders::SecretForm;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -45,6 +46,18 @@ pub enum EncodingSpec {
     Prefix,
     /// As "base64", with an optional `v1,` in front.
     Versioned,
+}
+
+impl EncodingSpec {
+    /// The form of the text.
+    pub fn form(self) -> SecretForm {
+        match self {
+            Self::Base64 => SecretForm::Base64,
+            Self::Raw => SecretForm::Raw,
+            Self::Prefix => SecretForm::Prefix,
+            Self::Versioned => SecretForm::Versioned,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for EncodingSpec {

@@ -7,6 +7,7 @@ use std::path::Path;
 use countersign::secret::SecretError;
 use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime};
+use countersign_senders::Key;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -163,14 +164,9 @@ fn line_of(text: &str) -> &str {
 
 /// The key that this text stands for.
 fn parse(text: &str, encoding: EncodingSpec) -> Result<Secret, SecretError> {
-    match encoding {
-        EncodingSpec::Raw => Secret::from_bytes(text.as_bytes()),
-        EncodingSpec::Prefix if !text.starts_with("whsec_") => {
-            // A key that was copied with quotes or spaces would never match.
-            if text.trim() == text { Secret::from_bytes(text.as_bytes()) } else { Secret::parse(text) }
-        }
-        EncodingSpec::Versioned => Secret::parse(text.strip_prefix("v1,").unwrap_or(text)),
-        EncodingSpec::Base64 | EncodingSpec::Prefix => Secret::parse(text),
+    match encoding.form().read(text) {
+        Key::Bytes(key) => Secret::from_bytes(key),
+        Key::Encoded(text) => Secret::parse(text),
     }
 }
 

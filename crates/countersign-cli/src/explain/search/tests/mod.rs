@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use countersign::header::HeaderNames;
 use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime};
 use proptest::prelude::*;
@@ -241,7 +242,7 @@ fn case(secret: &str, head: &[(String, String)], body: &[u8]) -> Case {
     let text = SecretText { label: "a.secret".into(), text: Zeroizing::new(secret.into()), expires_at: None };
     let tolerance = Duration::from_mins(5);
     Case {
-        verifier: trust.verifier(Secret::from_bytes(KEY), tolerance).expect("a verifier"),
+        verifier: trust.verifier(Secret::from_bytes(KEY), tolerance, HeaderNames::Webhook).expect("a verifier"),
         trust,
         capture: Capture { headers: head.iter().map(pair).collect(), body: body.to_vec().into() },
         now: UnixTime::from_secs(NOW),
