@@ -255,6 +255,7 @@ impl Route {
             opened: route.forward_headers.clone(),
             set: set_headers.clone(),
             path: PathChange::new(route.strip_prefix(), route.upstream_path()),
+            title_case: route.title_case_headers,
         };
         let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
         let latency = ledger.metrics().upstream.clone();

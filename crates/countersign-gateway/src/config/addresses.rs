@@ -1,11 +1,9 @@
 //! Addresses to listen on, addresses of backends, and conflicts between them.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use http::Uri;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::Authority;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
@@ -14,8 +12,6 @@ use super::key_path::KeyPath;
 use super::values::text;
 use crate::path::PathPattern;
 use crate::serve::head::is_host_name;
-
-const A_URL: &str = "an upstream is a URL, like \"http://127.0.0.1:3000\"";
 
 /// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,62 +97,6 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && (first == second || covers(first, second) || covers(second, first))
 }
 
-/// The address of a backend, to which requests are forwarded over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UpstreamSpec {
-    /// The host and port. Without a port: 80.
-    pub authority: Authority,
-    /// The path before that of the request, without a slash at the end. Often empty.
-    pub path: String,
-}
-
-impl fmt::Display for UpstreamSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.authority, self.path)
-    }
-}
-
-impl<'de> Deserialize<'de> for UpstreamSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "a URL like \"http://127.0.0.1:3000\"", |text| {
-            upstream(text).map(|(authority, path)| Self { authority, path })
-        })
-    }
-}
-
-impl JsonSchema for UpstreamSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Upstream".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "The URL of a backend: `http`, a host and a port. Default port: 80. A path is put before that of each request.",
-            "type": "string",
-            "pattern": "^[Hh][Tt][Tt][Pp]://[^/?#@]+(/[^?#]*)?$",
-            "examples": ["http://127.0.0.1:3000", "http://127.0.0.1:3000/hooks"],
-        })
-    }
-}
-
-/// The authority of a URL, and its path without a slash at the end.
-fn upstream(text: &str) -> Result<(Authority, String), &'static str> {
-    let uri: Uri = text.parse().map_err(|_| A_URL)?;
-    let parts = uri.into_parts();
-    match (parts.scheme, parts.authority, parts.path_and_query) {
-        (Some(scheme), _, _) if scheme == Scheme::HTTPS => {
-            Err("https to an upstream is not supported yet: put the gateway beside the backend and use http")
-        }
-        (Some(scheme), Some(authority), target) if scheme == Scheme::HTTP && !text.contains(['#', '?']) => {
-            let path = target.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/');
-            check_authority(&authority)?;
-            check_path(path).map(|()| (authority, path.to_owned()))
-        }
-        (Some(_), Some(_), _) => Err("an upstream has no query and no fragment: a request keeps its own query"),
-        _ => Err(A_URL),
-    }
-}
-
 /// Checks a path that replaces the beginning of others. It has no slash at the end.
 pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     match PathPattern::parse(path) {
@@ -168,7 +108,7 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     }
 }
 
-fn check_authority(authority: &Authority) -> Result<(), &'static str> {
+pub(super) fn check_authority(authority: &Authority) -> Result<(), &'static str> {
     if authority.as_str().contains('@') {
         return Err("an upstream has no user name");
     }
@@ -176,7 +116,7 @@ fn check_authority(authority: &Authority) -> Result<(), &'static str> {
     if let Some(port) = authority.as_str().strip_prefix(host).filter(|port| !port.is_empty()) {
         let digits = port.strip_prefix(':').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         if !digits.is_some_and(|digits| matches!(digits.parse::<u16>(), Ok(1..))) {
-            return Err("the port of an upstream is a number from 1 to 65535; without one, leave out the colon for 80");
+            return Err("the port of an upstream is a number from 1 to 65535; without one, leave out the colon");
         }
     }
     match ip_of(host) {
@@ -199,14 +139,14 @@ fn is_of_one_machine(ip: IpAddr) -> bool {
 }
 
 /// What tells two backends apart, however they are written: a loopback name is its address.
-pub(super) fn identity(backend: &Authority) -> (String, u16) {
+pub(super) fn identity(backend: &Authority, port: u16) -> (String, u16) {
     let name = backend.host().trim_end_matches('.').to_ascii_lowercase();
     let host = match ip_of(&name) {
         Some(ip) => ip.to_string(),
         None if is_loopback_name(&name) => Ipv4Addr::LOCALHOST.to_string(),
         None => name,
     };
-    (host, backend.port_u16().unwrap_or(80))
+    (host, port)
 }
 
 fn is_loopback_name(name: &str) -> bool {
@@ -235,8 +175,7 @@ fn ip_of(host: &str) -> Option<IpAddr> {
 }
 
 /// Which of the gateway's own addresses a request to this backend would arrive at, if it would.
-pub(super) fn loops_back(backend: &Authority, listeners: &[SocketAddr]) -> Option<SocketAddr> {
-    let port = backend.port_u16().unwrap_or(80);
+pub(super) fn loops_back(backend: &Authority, port: u16, listeners: &[SocketAddr]) -> Option<SocketAddr> {
     let name = backend.host().trim_end_matches('.').to_ascii_lowercase();
     let ips = match ip_of(backend.host()) {
         Some(ip) => vec![ip],
@@ -287,7 +226,10 @@ mod tests {
     #[test]
     fn a_backend_that_is_the_gateway_itself_is_known() {
         let listeners = ["127.0.0.1:80", "0.0.0.0:8080", "[::1]:81"].map(|text| text.parse().unwrap());
-        let loops = |text: &str| loops_back(&text.parse().unwrap(), &listeners).is_some();
+        let loops = |text: &str| {
+            let backend: Authority = text.parse().unwrap();
+            loops_back(&backend, backend.port_u16().unwrap_or(80), &listeners).is_some()
+        };
         for backend in [
             "127.0.0.1",
             "localhost:80",

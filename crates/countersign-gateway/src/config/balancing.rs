@@ -6,11 +6,11 @@ use http::uri::PathAndQuery;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use super::addresses::UpstreamSpec;
 use super::error::Problem;
 use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
 use super::targets::PATH_LIKE_A_SECRET;
+use super::upstream::{UpstreamSpec, UpstreamTlsSpec};
 use super::values::{count, text};
 use super::{duration, limits};
 
@@ -20,6 +20,8 @@ use super::{duration, limits};
 pub struct BalancingSpec {
     /// The upstreams.
     pub upstream: Vec<UpstreamSpec>,
+    /// TLS towards them.
+    pub tls: Option<UpstreamTlsSpec>,
     /// When an upstream that keeps failing is left out.
     pub eject: EjectSpec,
     /// How upstreams are checked.

@@ -47,7 +47,7 @@ impl ListenAddress {
     }
 }
 
-fn unix(path: &str) -> Result<&Path, &'static str> {
+pub(super) fn unix(path: &str) -> Result<&Path, &'static str> {
     if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
         return Err(
             "the path of a Unix socket begins with a slash and names a file, like \"unix:/run/countersign/gateway.sock\"",

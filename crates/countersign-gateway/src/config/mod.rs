@@ -43,6 +43,7 @@ mod targets;
 mod tls;
 mod token;
 mod unknown;
+mod upstream;
 mod values;
 
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ use countersign::clock::{Clock, SystemClock};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use addresses::{AddressSpec, UpstreamSpec};
+pub use addresses::AddressSpec;
 pub use admin_token::AdminTokenSpec;
 pub use balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 pub use capacity::Capacity;
@@ -84,6 +85,7 @@ pub use source::SourceConfig;
 pub use store::{SqliteSpec, StoreSpec};
 pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;
+pub use upstream::{UpstreamScheme, UpstreamSpec, UpstreamTlsSpec};
 
 /// The configuration of countersign-gateway.
 ///
@@ -187,10 +189,17 @@ impl Config {
     /// No backend may be the gateway itself.
     fn check_loops(&self) -> Result<(), Problem> {
         let admin = self.server.admin.map(|spec| spec.address);
+        let listen: Vec<_> = self.server.listen.iter().map(|spec| spec.address.clone()).collect();
         let own: Vec<_> = self.server.ip_listeners().into_iter().map(|(_, own)| own).chain(admin).collect();
         for (position, route) in self.routes.iter().enumerate() {
             for (entry, upstream) in route.upstream.iter().enumerate() {
-                if let Some(own) = addresses::loops_back(&upstream.authority, &own) {
+                let own = match &upstream.socket {
+                    Some(path) => {
+                        listen.iter().find(|own| matches!(own, ListenAddress::Unix(own) if own == path)).cloned()
+                    }
+                    None => addresses::loops_back(&upstream.authority, upstream.port(), &own).map(ListenAddress::Ip),
+                };
+                if let Some(own) = own {
                     let message =
                         format!("the upstream is the gateway itself, which listens on {own}: name the backend");
                     return Err(Problem::at(&KeyPath::route(position).key("upstream").entry(entry), message));

@@ -7,7 +7,7 @@ use countersign_tower::{VerifyLayer, policy::Untyped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::addresses::{UpstreamSpec, identity};
+use super::addresses::identity;
 use super::balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 use super::delivery::{DeliverySpec, RedeliverySpec};
 use super::error::Problem;
@@ -20,6 +20,7 @@ use super::share::Share;
 use super::source::SourceConfig;
 use super::store::StoreSpec;
 use super::targets::PATH_LIKE_A_SECRET;
+use super::upstream::{self, UpstreamScheme, UpstreamSpec, UpstreamTlsSpec};
 use super::values::{count, text};
 use super::{duration, limits, size, targets};
 use crate::path::PathPattern;
@@ -57,6 +58,8 @@ pub struct Route {
     pub delivery: DeliverySpec,
     /// When a delivery from the inbox that failed is attempted again. Only with `delivery = "inbox"`.
     pub redelivery: Option<RedeliverySpec>,
+    /// TLS towards upstreams with `https` or `h2`. Default: their certificates are verified with the public authorities.
+    pub upstream_tls: Option<UpstreamTlsSpec>,
     /// How the upstreams are checked. Default: with two or more addresses, whether they accept a connection, every second.
     pub health_check: Option<HealthCheckSpec>,
     /// When an upstream that keeps failing is left out. Only with two or more addresses, and never all of them.
@@ -108,6 +111,10 @@ pub struct Route {
     #[serde(default = "default_upstream_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub upstream_timeout: Duration,
+    /// Whether the names of headers are sent in title case, like `Content-Type`, to backends that need that. HTTP/2 has lower
+    /// case only. Default: false.
+    #[serde(default)]
+    pub title_case_headers: bool,
     /// How many requests may be at the backends of the route at once, until the end of their responses. Further ones get 503
     /// (`over_capacity`) with `Retry-After`, and are not forwarded. Default: no limit.
     #[serde(default, deserialize_with = "in_flight")]
@@ -227,7 +234,12 @@ impl Route {
 
     /// The keys that decide which upstream gets a request.
     pub fn balancing(&self) -> BalancingSpec {
-        BalancingSpec { upstream: self.upstream.clone(), eject: self.eject, health_check: self.health_check.clone() }
+        BalancingSpec {
+            upstream: self.upstream.clone(),
+            tls: self.upstream_tls.clone(),
+            eject: self.eject,
+            health_check: self.health_check.clone(),
+        }
     }
 
     /// The rate of its requests, if it is limited.
@@ -264,6 +276,7 @@ impl Route {
             warnings.push(Problem::at(&at.key("forward_headers").entry(position), message));
         }
         self.check_upstreams(&at.key("upstream"), warnings);
+        upstream::check_tls(&self.upstream, self.upstream_tls.as_ref(), at)?;
         self.eject.check(&at.key("eject"))?;
         if let Some(health_check) = &self.health_check {
             health_check.check(&at.key("health_check"), warnings)?;
@@ -387,11 +400,15 @@ impl Route {
     fn check_upstreams(&self, at: &KeyPath, warnings: &mut Vec<Problem>) {
         let mut known = Vec::new();
         for (position, upstream) in self.upstream.iter().enumerate() {
-            if upstream.authority.port_u16() == Some(443) {
-                let message = format!("the upstream {upstream} has the port of https, but is spoken to in http");
+            if upstream.scheme == UpstreamScheme::Http && upstream.port() == 443 {
+                let message =
+                    format!("the upstream {upstream} has the port of https, but is spoken to in http: write https://");
                 warnings.push(Problem::at(&at.entry(position), message));
             }
-            let identity = identity(&upstream.authority);
+            let identity = match &upstream.socket {
+                Some(_) => (upstream.name(), 0),
+                None => identity(&upstream.authority, upstream.port()),
+            };
             if known.contains(&identity) {
                 let message = format!("the upstream {upstream} is listed twice: it would get two turns of each round");
                 warnings.push(Problem::at(&at.entry(position), message));

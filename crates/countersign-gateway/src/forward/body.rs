@@ -152,7 +152,7 @@ impl Open {
         let Self { mut connection, upstream, .. } = self;
         if self.persists && connection.is_idle() {
             connection.shrink();
-            pool::put(upstream.address, connection, self.max_idle);
+            pool::put(upstream.key(), connection, self.max_idle);
         }
     }
 }
@@ -172,6 +172,8 @@ pub enum BodyError {
     Malformed(Malformed),
     /// The upstream closed the connection.
     Closed,
+    /// The stream or its connection failed, with HTTP/2.
+    Http2(hyper::Error),
     /// No piece arrived within this time.
     Stalled(Duration),
 }
@@ -190,7 +192,9 @@ impl BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(_) => f.write_str("the connection to the upstream failed in the middle of a response body"),
+            Self::Io(_) | Self::Http2(_) => {
+                f.write_str("the connection to the upstream failed in the middle of a response body")
+            }
             Self::Malformed(_) => f.write_str("the upstream's response body is not valid"),
             Self::Closed => f.write_str("the connection to the upstream ended in the middle of a response body"),
             Self::Stalled(timeout) => {
@@ -205,6 +209,7 @@ impl Error for BodyError {
         match self {
             Self::Io(error) => Some(error),
             Self::Malformed(error) => Some(error),
+            Self::Http2(error) => Some(error),
             Self::Closed | Self::Stalled(_) => None,
         }
     }

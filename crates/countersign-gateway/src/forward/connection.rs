@@ -1,19 +1,17 @@
 //! A connection to an upstream, which carries one exchange after another.
 //!
-//! Only this file depends on the protocol that upstreams speak, which is HTTP/1.1 over TCP.
+//! Only this file, `request.rs`, `head.rs` and `framing.rs` depend on the version of HTTP, which is 1.1.
 
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
@@ -23,7 +21,7 @@ use super::framing::{Decoder, Malformed, Part};
 use super::head::{self, Head, Invalid};
 use super::places::{Place, Places};
 use super::request::Outgoing;
-use crate::upstream::Upstream;
+use crate::upstream::{Stream, Upstream};
 
 /// The room for the bytes of one read. Nearly all responses are shorter.
 const READ: usize = 4 * 1024;
@@ -36,7 +34,7 @@ const MAX_KEPT: usize = 8 * 1024;
 
 /// A connection without a task of its own. It makes progress while the task of its current request polls it.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// The part of the request that was not written yet. Its buffer is used again for the next one.
     out: Outbox,
     /// The bytes that have arrived and were not taken yet.
@@ -62,16 +60,15 @@ struct Traffic {
 impl Connection {
     /// Waits for a place and then connects, for at most `timeout` each, and in all until `deadline`.
     pub(super) async fn open(
-        address: SocketAddr,
+        upstream: &Upstream,
         places: &Places,
         timeout: Duration,
         deadline: Instant,
     ) -> io::Result<Self> {
         let place = places.take(timeout).await?;
-        let stream = tokio::time::timeout(timeout, TcpStream::connect(address)).await.map_err(|_| {
+        let stream = tokio::time::timeout(timeout, upstream.connect()).await.map_err(|_| {
             io::Error::new(ErrorKind::TimedOut, format!("no connection within {timeout:?} (`connect_timeout`)"))
         })??;
-        stream.set_nodelay(true)?;
         Ok(Self {
             stream,
             out: Outbox::default(),
@@ -216,7 +213,12 @@ impl Connection {
 fn is_close(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
+        ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            // TLS without an announcement of its end.
+            | ErrorKind::UnexpectedEof
     )
 }
 

@@ -14,11 +14,14 @@
 //! backend may have handled the delivery. Then the sender gets 502, the claim is released, and the sender may retry.
 
 mod alarm;
+mod attempt;
 mod body;
 mod connection;
 mod failure;
 mod framing;
 mod head;
+mod http2;
+mod http2_body;
 mod in_flight;
 mod places;
 mod pool;
@@ -28,9 +31,6 @@ mod response;
 mod target;
 
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -45,15 +45,15 @@ use http::uri::PathAndQuery;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 use alarm::after;
+use attempt::{Attempt, Received};
 use body::Limits;
 pub use body::{BodyError, UpstreamBody};
-use connection::{Connection, ExchangeError};
 pub use failure::Failure;
 use head::Head;
+pub use http2_body::Http2Body;
 pub use in_flight::InFlight;
 use in_flight::Slot;
 pub use places::Places;
@@ -64,8 +64,11 @@ use crate::config::RetrySpec;
 use crate::trust::{Opened, SetHeaders};
 use crate::upstream::{Upstream, UpstreamResult, Upstreams};
 
+/// The body of a backend's response, over HTTP/1.1 or HTTP/2.
+pub type BackendBody = Either<UpstreamBody, Http2Body>;
+
 /// The body of a response: the backend's, or a problem document.
-pub type Body = Either<UpstreamBody, Full<Bytes>>;
+pub type Body = Either<BackendBody, Full<Bytes>>;
 
 /// The timeouts for the upstreams of a route.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +91,8 @@ pub struct Changes {
     pub set: SetHeaders,
     /// The change of its path.
     pub path: PathChange,
+    /// Whether the names of headers are in title case.
+    pub title_case: bool,
 }
 
 /// A verified message from the inbox.
@@ -132,7 +137,7 @@ impl Forward {
     }
 
     /// Sends a message that was stored, and returns the response of a backend.
-    pub async fn deliver(&self, stored: Stored) -> Result<Response<UpstreamBody>, Failure> {
+    pub async fn deliver(&self, stored: Stored) -> Result<Response<BackendBody>, Failure> {
         let slot = self.route.in_flight.enter().ok_or(Failure::OverCapacity)?;
         let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt } = stored;
         let path = path.parse().map_err(|_| Failure::PathTooLong)?;
@@ -162,7 +167,7 @@ impl Service<Request<DeliveryBody>> for Forward {
 }
 
 impl Target {
-    async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<UpstreamBody>, Failure> {
+    async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<BackendBody>, Failure> {
         let slot = self.in_flight.enter().ok_or(Failure::OverCapacity)?;
         let (mut head, body) = request.into_parts();
         #[expect(
@@ -184,20 +189,28 @@ impl Target {
         path: PathAndQuery,
         body: Bytes,
         slot: Slot,
-    ) -> Result<Response<UpstreamBody>, Failure> {
+    ) -> Result<Response<BackendBody>, Failure> {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
         let outgoing = Outgoing { changes: &self.changes, source, path, body };
         let started = SystemClock.instant();
         let outcome = self.send(&outgoing).await;
         self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
-        let (head, connection, upstream) = outcome?;
-        let Head { parts, body, persists } = head;
-        if let Err(unusable) = response::check(parts.status) {
+        let (received, upstream) = outcome?;
+        if let Err(unusable) = response::check(received.status()) {
             report::no_response(&upstream, &unusable);
             return Err(unusable.failure());
         }
-        let limits = Limits { stall: self.timeouts.response, idle: self.timeouts.idle };
-        let body = UpstreamBody::new(body, persists, connection, upstream, limits, slot);
+        let (parts, body) = match received {
+            Received::Http1(head, connection) => {
+                let Head { parts, body, persists } = head;
+                let limits = Limits { stall: self.timeouts.response, idle: self.timeouts.idle };
+                (parts, Either::Left(UpstreamBody::new(body, persists, connection, upstream, limits, slot)))
+            }
+            Received::Http2(response) => {
+                let (parts, incoming) = http2_body::split(response);
+                (parts, Either::Right(Http2Body::new(incoming, upstream, self.timeouts.response, slot)))
+            }
+        };
         Ok(Response::from_parts(parts, body))
     }
 
@@ -225,10 +238,12 @@ impl Target {
         let (message, deadline) = (outgoing.message(), after(self.timeouts.response));
         loop {
             let upstream = self.upstreams.next(message, &tries.failed).ok_or(Failure::Unreachable)?;
-            let error = match self.try_upstream(&upstream, outgoing, deadline, &mut tries.is_repeat).await {
-                Ok((head, connection)) => {
-                    self.upstreams.record(&upstream, message, UpstreamResult::Response(head.parts.status));
-                    return Ok((head, connection, upstream));
+            let (places, timeouts) = (&self.places, self.timeouts);
+            let attempt = Attempt { outgoing, upstream: &upstream, places, timeouts, deadline };
+            let error = match attempt.run(&mut tries.is_repeat).await {
+                Ok(received) => {
+                    self.upstreams.record(&upstream, message, UpstreamResult::Response(received.status()));
+                    return Ok((received, upstream));
                 }
                 Err(error) => error,
             };
@@ -242,38 +257,9 @@ impl Target {
             }
         }
     }
-
-    /// Sends the request on an idle connection, or on a new one if there is none or it turns out to be closed.
-    async fn try_upstream(
-        &self,
-        upstream: &Upstream,
-        outgoing: &Outgoing<'_>,
-        deadline: Instant,
-        is_repeat: &mut bool,
-    ) -> Result<(Head, Connection), TryError> {
-        let failed = |error: ExchangeError| {
-            if error.is_too_slow() { TryError::TooSlow(self.timeouts.response) } else { TryError::Exchange(error) }
-        };
-        while !*is_repeat && let Some(mut connection) = pool::take(upstream.address, self.timeouts.idle) {
-            if !connection.is_idle() {
-                continue;
-            }
-            match connection.exchange(outgoing, upstream, deadline).await {
-                Err(error) if error.is_unsent() && !error.is_too_slow() => report::stale_connection(upstream, &error),
-                Err(error) if error.is_silent_close() => {
-                    report::stale_connection(upstream, &error);
-                    *is_repeat = true;
-                }
-                outcome => return outcome.map_err(failed),
-            }
-        }
-        let opened = Connection::open(upstream.address, &self.places, self.timeouts.connect, deadline);
-        let opened = timeout_at(deadline, opened).await.map_err(|_| TryError::TooSlow(self.timeouts.response))?;
-        opened.map_err(TryError::Connect)?.exchange(outgoing, upstream, deadline).await.map_err(failed)
-    }
 }
 
-type Exchanged = (Head, Connection, Arc<Upstream>);
+type Exchanged = (Received, Arc<Upstream>);
 
 /// The attempts for one request.
 #[derive(Default)]
@@ -282,66 +268,4 @@ struct Tries {
     failed: Vec<Arc<Upstream>>,
     /// Whether a backend may have seen the request. From then on, only new connections are used.
     is_repeat: bool,
-}
-
-/// Why there is no response head from an upstream.
-#[derive(Debug)]
-enum TryError {
-    Connect(io::Error),
-    Exchange(ExchangeError),
-    /// The head of the response did not arrive within this time.
-    TooSlow(Duration),
-}
-
-impl TryError {
-    /// Whether nothing of the request was written, and there is time to try another upstream.
-    fn is_unsent(&self) -> bool {
-        match self {
-            Self::Connect(_) => true,
-            Self::Exchange(error) => error.is_unsent(),
-            Self::TooSlow(_) => false,
-        }
-    }
-
-    /// What became of the request. `None` if that is not due to the upstream.
-    fn result(&self) -> Option<UpstreamResult> {
-        match self.failure() {
-            Failure::Unreachable if matches!(self, Self::Connect(_)) => Some(UpstreamResult::ConnectFailed),
-            Failure::Unreachable => Some(UpstreamResult::Closed),
-            Failure::Malformed => Some(UpstreamResult::Malformed),
-            Failure::Timeout => Some(UpstreamResult::Timeout),
-            Failure::Busy | Failure::OverCapacity | Failure::PathTooLong | Failure::Status(_) => None,
-        }
-    }
-
-    fn failure(&self) -> Failure {
-        match self {
-            Self::Connect(error) if error.kind() == io::ErrorKind::QuotaExceeded => Failure::Busy,
-            Self::Connect(_) => Failure::Unreachable,
-            Self::Exchange(error) => error.failure(),
-            Self::TooSlow(_) => Failure::Timeout,
-        }
-    }
-}
-
-impl fmt::Display for TryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(_) => f.write_str("cannot connect to the upstream"),
-            Self::Exchange(error) => error.fmt(f),
-            Self::TooSlow(timeout) => {
-                write!(f, "no complete response head within {timeout:?} (`upstream_timeout`)")
-            }
-        }
-    }
-}
-
-impl Error for TryError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Connect(error) => Some(error),
-            Self::Exchange(error) => error.source(),
-            Self::TooSlow(_) => None,
-        }
-    }
 }

@@ -5,7 +5,7 @@
 //! to another thread works there as well.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use countersign::clock::{Clock, SystemClock};
 use tokio::runtime::Handle;
 
 use super::connection::Connection;
+use crate::upstream::ConnectionKey;
 
 /// The maximum number of idle connections per thread and address.
 const MAX_IDLE: usize = 256;
@@ -25,18 +26,18 @@ thread_local! {
 
 /// Takes the most recently used connection to this address that has been idle for less than `max_idle`. The upstream
 /// may have closed it.
-pub(super) fn take(address: SocketAddr, max_idle: Duration) -> Option<Connection> {
+pub(super) fn take(key: &ConnectionKey, max_idle: Duration) -> Option<Connection> {
     let now = SystemClock.instant();
-    POOL.try_with(|pool| pool.lock().take(address, max_idle, now)).ok()?
+    POOL.try_with(|pool| pool.lock().take(key, max_idle, now)).ok()?
 }
 
 /// Keeps an idle connection for another request, for at most `max_idle`.
-pub(super) fn put(address: SocketAddr, connection: Connection, max_idle: Duration) {
+pub(super) fn put(key: &ConnectionKey, connection: Connection, max_idle: Duration) {
     let since = SystemClock.instant();
     // Fails only if the thread is ending, and then the connection is not needed.
     let _ = POOL.try_with(|pool| {
         let mut idle = pool.lock();
-        idle.put(address, Idle { connection, since, until: since + max_idle });
+        idle.put(key.clone(), Idle { connection, since, until: since + max_idle });
         if !idle.is_swept
             && let Ok(runtime) = Handle::try_current()
         {
@@ -61,21 +62,21 @@ struct Idle<C = Connection> {
     until: Instant,
 }
 
-struct IdleConnections<C = Connection> {
-    by_address: HashMap<SocketAddr, VecDeque<Idle<C>>>,
+struct IdleConnections<C = Connection, K = ConnectionKey> {
+    by_key: HashMap<K, VecDeque<Idle<C>>>,
     /// Whether a task closes the connections that have been idle for too long.
     is_swept: bool,
 }
 
-impl<C> Default for IdleConnections<C> {
+impl<C, K> Default for IdleConnections<C, K> {
     fn default() -> Self {
-        Self { by_address: HashMap::new(), is_swept: false }
+        Self { by_key: HashMap::new(), is_swept: false }
     }
 }
 
-impl<C> IdleConnections<C> {
-    fn take(&mut self, address: SocketAddr, max_idle: Duration, now: Instant) -> Option<C> {
-        let connections = self.by_address.get_mut(&address)?;
+impl<C, K: Eq + Hash> IdleConnections<C, K> {
+    fn take(&mut self, key: &K, max_idle: Duration, now: Instant) -> Option<C> {
+        let connections = self.by_key.get_mut(key)?;
         let fits = |idle: &Idle<C>| now < idle.until && now.saturating_duration_since(idle.since) < max_idle;
         while let Some(idle) = connections.pop_back() {
             if fits(&idle) {
@@ -85,8 +86,8 @@ impl<C> IdleConnections<C> {
         None
     }
 
-    fn put(&mut self, address: SocketAddr, idle: Idle<C>) {
-        let connections = self.by_address.entry(address).or_default();
+    fn put(&mut self, key: K, idle: Idle<C>) {
+        let connections = self.by_key.entry(key).or_default();
         if connections.len() >= MAX_IDLE {
             connections.pop_front();
         }
@@ -96,11 +97,11 @@ impl<C> IdleConnections<C> {
     /// Closes connections that have been idle for too long. Returns the time until the next sweep, or `None` if no
     /// connection is idle.
     fn sweep(&mut self, now: Instant) -> Option<Duration> {
-        self.by_address.retain(|_, connections| {
+        self.by_key.retain(|_, connections| {
             connections.retain(|idle| now < idle.until);
             !connections.is_empty()
         });
-        let next = self.by_address.values().flatten().map(|idle| idle.until).min()?;
+        let next = self.by_key.values().flatten().map(|idle| idle.until).min()?;
         Some(next.saturating_duration_since(now).max(MIN_SWEEP))
     }
 }
@@ -142,25 +143,21 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn address(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
-    }
-
-    fn put(pool: &mut IdleConnections<usize>, port: u16, connection: usize, since: Instant, max_idle: Duration) {
-        pool.put(address(port), Idle { connection, since, until: since + max_idle });
+    fn put(pool: &mut IdleConnections<usize, u16>, port: u16, connection: usize, since: Instant, max_idle: Duration) {
+        pool.put(port, Idle { connection, since, until: since + max_idle });
     }
 
     #[test]
     fn the_connection_that_was_used_last_is_used_first() {
-        let (mut pool, now) = (IdleConnections::default(), SystemClock.instant());
+        let (mut pool, now) = (IdleConnections::<usize, u16>::default(), SystemClock.instant());
         put(&mut pool, 1, 10, now, SECOND);
         put(&mut pool, 1, 11, now, SECOND);
         put(&mut pool, 2, 20, now, SECOND);
-        assert_eq!(pool.take(address(1), SECOND, now), Some(11));
-        assert_eq!(pool.take(address(1), SECOND, now), Some(10));
-        assert_eq!(pool.take(address(1), SECOND, now), None);
-        assert_eq!(pool.take(address(3), SECOND, now), None);
-        assert_eq!(pool.take(address(2), SECOND, now), Some(20));
+        assert_eq!(pool.take(&1, SECOND, now), Some(11));
+        assert_eq!(pool.take(&1, SECOND, now), Some(10));
+        assert_eq!(pool.take(&1, SECOND, now), None);
+        assert_eq!(pool.take(&3, SECOND, now), None);
+        assert_eq!(pool.take(&2, SECOND, now), Some(20));
     }
 
     #[test]
@@ -172,32 +169,32 @@ mod tests {
             (SECOND, 9 * SECOND, SECOND, None),
             (9 * SECOND, SECOND, SECOND, None),
         ] {
-            let mut pool = IdleConnections::default();
+            let mut pool = IdleConnections::<usize, u16>::default();
             put(&mut pool, 1, 1, start, kept_for);
-            assert_eq!(pool.take(address(1), taken_within, start + after), expected, "{kept_for:?} {taken_within:?}");
+            assert_eq!(pool.take(&1, taken_within, start + after), expected, "{kept_for:?} {taken_within:?}");
         }
     }
 
     #[test]
     fn a_full_pool_closes_the_connection_that_was_idle_for_longest() {
-        let (mut pool, now) = (IdleConnections::default(), SystemClock.instant());
+        let (mut pool, now) = (IdleConnections::<usize, u16>::default(), SystemClock.instant());
         for connection in 0..=MAX_IDLE {
             put(&mut pool, 1, connection, now, SECOND);
         }
-        let all: Vec<_> = std::iter::from_fn(|| pool.take(address(1), SECOND, now)).collect();
+        let all: Vec<_> = std::iter::from_fn(|| pool.take(&1, SECOND, now)).collect();
         assert_eq!(all, (1..=MAX_IDLE).rev().collect::<Vec<_>>());
     }
 
     #[test]
     fn a_sweep_closes_what_is_too_old_and_says_when_the_next_one_is_due() {
-        let (mut pool, now) = (IdleConnections::default(), SystemClock.instant());
+        let (mut pool, now) = (IdleConnections::<usize, u16>::default(), SystemClock.instant());
         put(&mut pool, 1, 1, now, SECOND);
         put(&mut pool, 1, 2, now, 3 * SECOND);
         put(&mut pool, 2, 3, now, 5 * SECOND);
         assert_eq!(pool.sweep(now), Some(SECOND));
         assert_eq!(pool.sweep(now + SECOND), Some(2 * SECOND));
-        assert_eq!(pool.take(address(1), 9 * SECOND, now + SECOND), Some(2));
+        assert_eq!(pool.take(&1, 9 * SECOND, now + SECOND), Some(2));
         assert_eq!(pool.sweep(now + 5 * SECOND), None);
-        assert!(pool.by_address.is_empty());
+        assert!(pool.by_key.is_empty());
     }
 }

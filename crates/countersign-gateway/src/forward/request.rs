@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use countersign::{MessageId, Verified};
 use countersign_tower::policy::Unclaimed;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, request};
+use http::{HeaderMap, HeaderName, HeaderValue, request};
 
 use super::Changes;
 use crate::connection::Connection;
@@ -56,11 +56,27 @@ impl Outgoing<'_> {
         out.extend_from_slice(b"POST ");
         out.extend_from_slice(self.path.as_str().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        put_line(out, &HOST, upstream.host.as_bytes());
-        self.each_header(|name, value| put_line(out, name, value));
+        let title_case = self.changes.title_case;
+        let mut put = |name: &HeaderName, value: &[u8]| put_line(out, name, value, title_case);
+        put(&HOST, upstream.host.as_bytes());
+        self.each_header(&mut put);
         // For an empty body as well, because some servers would wait for one.
-        put_line(out, &CONTENT_LENGTH, itoa::Buffer::new().format(self.body.len()).as_bytes());
+        put(&CONTENT_LENGTH, itoa::Buffer::new().format(self.body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// Adds the headers to those of an HTTP/2 request, whose host is in its URI.
+    pub(super) fn fill(&self, headers: &mut HeaderMap) {
+        self.each_header(|name, value| {
+            if let Ok(value) = HeaderValue::from_bytes(value) {
+                headers.append(name, value);
+            }
+        });
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        // Some gRPC servers require it.
+        if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
     }
 
     fn each_header(&self, put: impl FnMut(&HeaderName, &[u8])) {
@@ -81,8 +97,18 @@ impl Outgoing<'_> {
     }
 }
 
-fn put_line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+fn put_line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8], title_case: bool) {
+    let start = out.len();
     for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
+    }
+    if title_case {
+        let mut begins_word = true;
+        for byte in out.iter_mut().skip(start).take(name.as_str().len()) {
+            if begins_word {
+                byte.make_ascii_uppercase();
+            }
+            begins_word = *byte == b'-';
+        }
     }
 }

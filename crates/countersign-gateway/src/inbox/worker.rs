@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::RouteInbox;
 use super::circuit::Circuit;
 use super::verdict::{Sent, Verdict, retry_after};
-use crate::forward::{Forward, Stored, UpstreamBody};
+use crate::forward::{BackendBody, Forward, Stored};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::InboxCounts;
 
@@ -160,7 +160,7 @@ impl Shared {
     }
 }
 
-async fn drain(mut body: UpstreamBody) {
+async fn drain(mut body: BackendBody) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 

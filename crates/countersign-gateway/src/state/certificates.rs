@@ -1,6 +1,7 @@
-//! Reads the certificates and keys of listeners.
+//! Reads the certificates and keys of listeners, and those for upstreams.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use zeroize::Zeroizing;
 
-use crate::config::{CertificateSpec, KeyPath, ListenSpec, Problem, TlsSpec, hide};
+use crate::config::{CertificateSpec, KeyPath, ListenSpec, Problem, Route, TlsSpec, hide};
 use crate::serve::Tls;
+use crate::upstream::UpstreamTls;
 
 /// The most bytes that a file of certificates or a key may have.
 const MAX_FILE: usize = 1024 * 1024;
@@ -35,6 +37,34 @@ fn tls(spec: &TlsSpec, at: &KeyPath, folder: &Path) -> Result<Tls, Problem> {
     let certified = certified.collect::<Result<Vec<_>, _>>()?;
     let clients = client_ca.as_ref().map(|file| PemFile::read(file, at.key("client_ca"), folder)?.authorities());
     Tls::new(certified, clients.transpose()?).map_err(|error| Problem::at(at, error))
+}
+
+/// TLS towards the upstreams of this route. `None` if none of them uses it.
+pub(super) fn of_upstreams(route: &Route, at: &KeyPath, folder: &Path) -> Result<Option<UpstreamTls>, Problem> {
+    if !route.upstream.iter().any(|upstream| upstream.scheme.is_tls()) {
+        return Ok(None);
+    }
+    let (at, spec, mut files) = (at.key("upstream_tls"), route.upstream_tls.as_ref(), DefaultHasher::new());
+    let roots = match spec.and_then(|spec| spec.ca.as_ref()) {
+        Some(file) => {
+            let file = PemFile::read(file, at.key("ca"), folder)?;
+            file.bytes.hash(&mut files);
+            file.authorities()?
+        }
+        None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+    };
+    let client = match spec.and_then(|spec| spec.certificate.as_ref()) {
+        Some(certificate) => {
+            for file in [&certificate.chain, &certificate.key] {
+                PemFile::read(file, at.key("certificate"), folder)?.bytes.hash(&mut files);
+            }
+            Some(certified(certificate, &at.key("certificate"), folder)?)
+        }
+        None => None,
+    };
+    let server_name = spec.and_then(|spec| spec.server_name.clone());
+    let tls = UpstreamTls::new(&roots, client, server_name, files.finish());
+    tls.map(Some).map_err(|error| Problem::at(&at, error))
 }
 
 fn certified(spec: &CertificateSpec, at: &KeyPath, folder: &Path) -> Result<CertifiedKey, Problem> {

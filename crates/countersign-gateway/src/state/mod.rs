@@ -24,7 +24,7 @@ use crate::proxies::TrustedProxies;
 use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
 use crate::trust::SetHeaders;
-use crate::upstream::Upstreams;
+use crate::upstream::{UpstreamTls, Upstreams};
 use key_sets::KeySets;
 use secrets::Secrets;
 use source::Source;
@@ -103,7 +103,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { headers, engine, sources, sets, tls, admin_token, warnings } = {
+        let Parts { headers, upstream_tls, engine, sources, sets, tls, admin_token, warnings } = {
             let document = config.document();
             let opened = || Engine::open(&config.store, document.folder()).map_err(|problem| document.error(problem));
             Parts::build(config, previous, previous.map_or_else(opened, |state| Ok(state.engine.clone()))?)?
@@ -111,15 +111,17 @@ impl State {
         let Surroundings { slots, log } = surroundings;
         let counts = previous.map(|state| state.metrics.counts().clone()).unwrap_or_default();
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
-        for ((position, route), set_headers) in config.routes.iter().enumerate().zip(headers) {
+        for (((position, route), set_headers), tls) in config.routes.iter().enumerate().zip(headers).zip(upstream_tls) {
             let source = sources.get(&route.source).ok_or_else(|| {
                 let message = format!("there is no source `{}`", route.source);
                 config.document().error(Problem::at(&KeyPath::route(position).key("source"), message))
             })?;
             let mut known = balanced.iter().chain(previous.iter().flat_map(|state| &state.balanced));
             let spec = route.balancing();
-            let kept = known.find(|(other, _)| *other == spec).map(|(_, kept)| Arc::clone(kept));
-            let upstreams = kept.unwrap_or_else(|| Arc::new(Upstreams::new(&spec, counts.upstreams())));
+            let identity = tls.as_ref().map(UpstreamTls::identity);
+            let is_same = |(other, kept): &&Balanced| *other == spec && kept.tls_identity() == identity;
+            let kept = known.find(is_same).map(|(_, kept)| Arc::clone(kept));
+            let upstreams = kept.unwrap_or_else(|| Arc::new(Upstreams::new(&spec, tls.as_ref(), counts.upstreams())));
             if !balanced.iter().any(|(other, _)| *other == spec) {
                 balanced.push((spec, Arc::clone(&upstreams)));
             }
@@ -192,6 +194,8 @@ struct Parts {
     /// The headers that each route sets, in the order of the routes.
     headers: Vec<SetHeaders>,
     engine: Engine,
+    /// TLS towards the upstreams of each route, in the order of the routes.
+    upstream_tls: Vec<Option<UpstreamTls>>,
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
@@ -222,7 +226,12 @@ impl Parts {
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         let tls = certificates::read(&config.server.listen, document.folder());
         let tls = tls.map_err(|problem| document.error(problem))?;
-        Ok(Self { headers, engine, sources, sets, tls, admin_token, warnings })
+        let upstream_tls = config.routes.iter().enumerate().map(|(position, route)| {
+            let tls = certificates::of_upstreams(route, &KeyPath::route(position), document.folder());
+            tls.map_err(|problem| document.error(problem))
+        });
+        let upstream_tls = upstream_tls.collect::<Result<_, _>>()?;
+        Ok(Self { headers, engine, upstream_tls, sources, sets, tls, admin_token, warnings })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The upstreams of a route: their addresses, their health, and which one gets a request.
 
+mod address;
 mod check;
 mod counts;
 mod ejection;
@@ -7,9 +8,14 @@ mod last_failed;
 mod names;
 mod result;
 mod single;
+mod stream;
+mod tls;
 mod upstreams;
 
+pub use address::Address;
 pub use counts::UpstreamCounts;
 pub use result::UpstreamResult;
-pub use single::Upstream;
+pub use single::{ConnectionKey, Upstream};
+pub use stream::Stream;
+pub use tls::UpstreamTls;
 pub use upstreams::{Upstreams, resolve};

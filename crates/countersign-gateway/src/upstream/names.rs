@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::uri::Authority;
 use tokio::task::JoinSet;
 
+use super::address::Address;
 use super::counts::{Counters, UpstreamCounts};
 use super::single::Upstream;
-
-const DEFAULT_PORT: u16 = 80;
+use super::tls::{Secured, UpstreamTls};
+use crate::config::UpstreamSpec;
 
 /// Looks up the addresses of a host and port.
 pub(super) type Lookup = fn(String, u16) -> Found;
@@ -29,9 +29,12 @@ pub(super) struct Names(Vec<Name>);
 
 #[derive(Debug)]
 struct Name {
-    authority: Authority,
+    spec: UpstreamSpec,
+    /// As it is shown.
+    label: String,
+    tls: Option<Secured>,
     counters: Counters,
-    /// Whether the name is an IP address, which needs no lookup.
+    /// Whether it is an IP address or a Unix socket, which needs no lookup.
     is_address: bool,
     known: Mutex<Known>,
 }
@@ -43,9 +46,9 @@ struct Known {
 }
 
 impl Names {
-    /// These names. Those that are IP addresses are resolved at once.
-    pub(super) fn new<'a>(authorities: impl Iterator<Item = &'a Authority>, counts: &UpstreamCounts) -> Self {
-        Self(authorities.map(|authority| Name::new(authority, counts)).collect())
+    /// These upstreams. IP addresses are resolved at once.
+    pub(super) fn new(specs: &[UpstreamSpec], tls: Option<&UpstreamTls>, counts: &UpstreamCounts) -> Self {
+        Self(specs.iter().map(|spec| Name::new(spec, tls, counts)).collect())
     }
 
     /// Whether a lookup could find other addresses.
@@ -57,7 +60,7 @@ impl Names {
     pub(super) async fn resolve(&self, lookup: Lookup) {
         let mut lookups = JoinSet::new();
         for (position, name) in self.0.iter().enumerate().filter(|(_, name)| !name.is_address) {
-            let found = lookup(name.host().to_owned(), name.port());
+            let found = lookup(name.spec.host().to_owned(), name.spec.port());
             lookups.spawn(async move { (position, found.await) });
         }
         while let Some(found) = lookups.join_next().await {
@@ -84,33 +87,37 @@ impl Names {
 
     /// The names, separated by commas.
     pub(super) fn list(&self) -> String {
-        self.0.iter().map(|name| name.authority.as_str()).collect::<Vec<_>>().join(", ")
+        self.0.iter().map(|name| name.label.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     /// The names.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| name.authority.as_str())
+        self.0.iter().map(|name| name.label.as_str())
     }
 }
 
 impl Name {
-    fn new(authority: &Authority, counts: &UpstreamCounts) -> Self {
-        let (authority, counters) = (authority.clone(), counts.of(authority.as_str()));
-        let mut name = Self { authority, counters, is_address: false, known: Mutex::default() };
-        if let Ok(ip) = name.host().parse::<IpAddr>() {
-            name.is_address = true;
-            name.update(Ok(vec![SocketAddr::new(ip, name.port())]));
-        }
+    fn new(spec: &UpstreamSpec, tls: Option<&UpstreamTls>, counts: &UpstreamCounts) -> Self {
+        let tls = tls.filter(|_| spec.scheme.is_tls()).and_then(|tls| tls.of(spec.scheme, spec.host()));
+        let (spec, label, counters) = (spec.clone(), spec.name(), counts.of(&spec.name()));
+        let mut name = Self { spec, label, tls, counters, is_address: false, known: Mutex::default() };
+        let address = match (&name.spec.socket, name.spec.host().parse::<IpAddr>()) {
+            (Some(path), _) => Address::Unix(path.as_path().into()),
+            (None, Ok(ip)) => Address::Ip(SocketAddr::new(ip, name.spec.port())),
+            (None, Err(_)) => return name,
+        };
+        name.is_address = true;
+        let upstreams = name.upstream(address).map(Arc::new).into_iter().collect();
+        name.known = Mutex::new(Known { upstreams, is_failing: false });
         name
     }
 
-    /// Without the brackets of an IPv6 address.
-    fn host(&self) -> &str {
-        self.authority.host().trim_matches(['[', ']'])
-    }
-
-    fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(DEFAULT_PORT)
+    /// `None` if it could not be connected to in the configured way.
+    fn upstream(&self, address: Address) -> Option<Upstream> {
+        if self.spec.scheme.is_tls() && self.tls.is_none() {
+            return None;
+        }
+        Upstream::new(&self.spec, address, self.tls.clone(), self.counters.clone())
     }
 
     /// Takes over the addresses that were found. An address that was known before keeps its health.
@@ -118,14 +125,15 @@ impl Name {
         let mut known = self.known();
         let error = match found {
             Ok(addresses) if !addresses.is_empty() => {
-                let upstream = |address: &SocketAddr| {
-                    let kept = known.upstreams.iter().find(|upstream| upstream.address == *address).cloned();
-                    kept.or_else(|| Upstream::new(&self.authority, *address, self.counters.clone()).map(Arc::new))
+                let upstream = |address: SocketAddr| {
+                    let address = Address::Ip(address);
+                    let kept = known.upstreams.iter().find(|upstream| upstream.address == address).cloned();
+                    kept.or_else(|| self.upstream(address).map(Arc::new))
                 };
-                let upstreams = addresses.iter().filter_map(upstream).collect();
+                let upstreams = addresses.into_iter().filter_map(upstream).collect();
                 known.upstreams = upstreams;
                 if std::mem::take(&mut known.is_failing) {
-                    tracing::info!(upstream = %self.authority, "the upstream's name can be resolved again");
+                    tracing::info!(upstream = self.label, "the upstream's name can be resolved again");
                 }
                 return;
             }
@@ -135,7 +143,7 @@ impl Name {
         // The next lookup follows soon, so only changes are logged.
         if !std::mem::replace(&mut known.is_failing, true) {
             tracing::warn!(
-                upstream = %self.authority,
+                upstream = self.label,
                 error,
                 known_addresses = known.upstreams.len(),
                 "the upstream's name cannot be resolved"

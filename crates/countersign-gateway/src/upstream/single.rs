@@ -1,25 +1,42 @@
 //! One upstream at one address.
 
-use std::net::SocketAddr;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
-use http::uri::Authority;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
 
+use super::address::Address;
 use super::counts::Counters;
 use super::ejection::Ejection;
 use super::result::UpstreamResult;
-use crate::config::EjectSpec;
+use super::stream::Stream;
+use super::tls::Secured;
+use crate::config::{EjectSpec, UpstreamSpec};
+
+/// What has to be equal so that a connection can be used for another upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionKey {
+    address: Address,
+    is_http2: bool,
+    /// How the upstream was verified.
+    tls: u64,
+}
 
 /// One upstream at one address. It is built when the name is resolved, not for each request.
 #[derive(Debug)]
 pub struct Upstream {
-    /// The address and port to connect to.
-    pub address: SocketAddr,
-    /// The configured name, sent as `Host`.
+    /// Where it listens.
+    pub address: Address,
+    /// The configured host and port, sent as `Host`.
     pub host: HeaderValue,
+    name: String,
+    is_http2: bool,
+    tls: Option<Secured>,
+    key: ConnectionKey,
     /// Whether the last health check succeeded.
     is_healthy: AtomicBool,
     /// Whether it has failed since its last response. If not, no lock is needed.
@@ -29,16 +46,52 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The upstream with this configured name at this address, or `None` if the name is no valid header value.
-    pub(super) fn new(name: &Authority, address: SocketAddr, counters: Counters) -> Option<Self> {
-        let host = HeaderValue::from_str(name.as_str()).ok()?;
-        let (is_healthy, is_suspect) = (AtomicBool::new(true), AtomicBool::new(false));
-        Some(Self { address, host, is_healthy, is_suspect, ejection: Mutex::default(), counters })
+    /// The upstream of this configuration at this address, or `None` if its host is no valid header value.
+    pub(super) fn new(spec: &UpstreamSpec, address: Address, tls: Option<Secured>, counters: Counters) -> Option<Self> {
+        let mut hasher = DefaultHasher::new();
+        tls.as_ref().map(Secured::key).hash(&mut hasher);
+        Some(Self {
+            host: HeaderValue::from_str(spec.authority.as_str()).ok()?,
+            name: spec.name(),
+            is_http2: spec.scheme.is_http2(),
+            key: ConnectionKey { address: address.clone(), is_http2: spec.scheme.is_http2(), tls: hasher.finish() },
+            address,
+            tls,
+            is_healthy: AtomicBool::new(true),
+            is_suspect: AtomicBool::new(false),
+            ejection: Mutex::default(),
+            counters,
+        })
     }
 
-    /// The configured name.
+    /// The configured name: the host and port, or the Unix socket.
     pub fn name(&self) -> &str {
-        self.host.to_str().unwrap_or_default()
+        &self.name
+    }
+
+    /// Whether it speaks HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.is_http2
+    }
+
+    /// The URI of a request over HTTP/2.
+    pub fn absolute(&self, path: PathAndQuery) -> Option<Uri> {
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        Uri::builder().scheme(scheme).authority(self.host.as_bytes()).path_and_query(path).build().ok()
+    }
+
+    /// Connections with equal keys may be used for each other.
+    pub fn key(&self) -> &ConnectionKey {
+        &self.key
+    }
+
+    /// Connects, with the TLS handshake.
+    pub async fn connect(&self) -> io::Result<Stream> {
+        let socket = self.address.connect().await?;
+        Ok(match &self.tls {
+            Some(tls) => Stream::Tls(Box::new(tls.connect(socket).await?)),
+            None => Stream::Plain(socket),
+        })
     }
 
     /// Whether the last health check succeeded, or there was none.

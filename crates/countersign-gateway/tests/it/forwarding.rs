@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::{Peer, SECRET, Upstream, Wire, delivery, soon};
 use countersign::{MessageId, Verifier};
-use countersign_gateway::config::{BalancingSpec, EjectSpec, RetrySpec, UpstreamSpec};
+use countersign_gateway::config::{BalancingSpec, EjectSpec, RetrySpec, UpstreamScheme, UpstreamSpec};
 use countersign_gateway::forward::{Changes, Forward, InFlight, Places, Timeouts};
 use countersign_gateway::upstream::{UpstreamCounts, Upstreams};
 use countersign_tower::{Verify, VerifyLayer};
@@ -32,9 +32,9 @@ async fn in_pieces() -> Upstream {
 /// The layer, around a service that forwards to this upstream.
 fn forward_to(upstream: &Upstream) -> Verify<Forward> {
     let authority = upstream.address.to_string().parse().expect("an authority");
-    let upstream = vec![UpstreamSpec { authority, path: String::new() }];
-    let spec = BalancingSpec { upstream, eject: EjectSpec::default(), health_check: None };
-    let upstreams = Arc::new(Upstreams::new(&spec, &UpstreamCounts::default()));
+    let upstream = vec![UpstreamSpec { scheme: UpstreamScheme::Http, authority, socket: None, path: String::new() }];
+    let spec = BalancingSpec { upstream, tls: None, eject: EjectSpec::default(), health_check: None };
+    let upstreams = Arc::new(Upstreams::new(&spec, None, &UpstreamCounts::default()));
     let (connect, response, idle) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_mins(1));
     let verifier = Verifier::builder("test").secret(SECRET.parse().expect("a secret")).build();
     VerifyLayer::new(verifier.expect("a verifier")).layer(Forward::new(

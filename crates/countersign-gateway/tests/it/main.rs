@@ -45,5 +45,6 @@ mod trust;
 mod upgrade;
 mod upstream_connections;
 mod upstream_limits;
+mod upstream_protocols;
 mod upstream_responses;
 mod upstreams;

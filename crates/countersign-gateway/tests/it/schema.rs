@@ -157,7 +157,8 @@ fn the_schema_refuses_what_the_gateway_refuses_for_its_form() {
         ("events =", "untyped = \"drop\"\nevents ="),
         ("\"batch.*\"", "\"*.failed\""),
         ("\"/gemini\"", "\"gemini\""),
-        ("http://127.0.0.1:3000", "https://a"),
+        ("http://127.0.0.1:3000", "ftp://a"),
+        ("http://127.0.0.1:3000", "unix:app.sock"),
         ("[sources.gemini.replay]\nlease = \"60s\"\ncapacity = 100000", "[sources]\nother = [\"a\"]"),
     ];
     let changed = unknown.iter().chain(&other).map(|(from, to)| {

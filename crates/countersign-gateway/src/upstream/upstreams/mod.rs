@@ -16,6 +16,7 @@ use super::last_failed::LastFailed;
 use super::names::{self, Lookup, Names};
 use super::result::{Sign, UpstreamResult};
 use super::single::Upstream;
+use super::tls::UpstreamTls;
 use crate::config::{BalancingSpec, EjectSpec, HealthCheckSpec};
 
 /// The minimum time between two lookups.
@@ -32,6 +33,7 @@ const DEFAULT_CHECK: HealthCheckSpec =
 #[derive(Debug)]
 pub struct Upstreams {
     names: Names,
+    tls_identity: Option<u64>,
     lookup: Lookup,
     /// Wakes up the task that resolves the names.
     connect_failed: Notify,
@@ -52,15 +54,16 @@ pub(crate) struct Census {
 
 impl Upstreams {
     /// These upstreams. Those that are IP addresses can be used at once, the others after [`resolve`].
-    pub fn new(spec: &BalancingSpec, counts: &UpstreamCounts) -> Self {
-        Self::with_lookup(spec, counts, names::system)
+    pub fn new(spec: &BalancingSpec, tls: Option<&UpstreamTls>, counts: &UpstreamCounts) -> Self {
+        Self::with_lookup(spec, tls, counts, names::system)
     }
 
-    fn with_lookup(spec: &BalancingSpec, counts: &UpstreamCounts, lookup: Lookup) -> Self {
-        let names = Names::new(spec.upstream.iter().map(|upstream| &upstream.authority), counts);
+    fn with_lookup(spec: &BalancingSpec, tls: Option<&UpstreamTls>, counts: &UpstreamCounts, lookup: Lookup) -> Self {
+        let names = Names::new(&spec.upstream, tls, counts);
         Self {
             addresses: ArcSwap::from_pointee(names.upstreams()),
             names,
+            tls_identity: tls.map(UpstreamTls::identity),
             lookup,
             connect_failed: Notify::new(),
             turn: AtomicUsize::new(0),
@@ -89,7 +92,7 @@ impl Upstreams {
         let rank = |upstream: &&Arc<Upstream>| match upstream {
             upstream if !upstream.is_healthy() => 3,
             upstream if !upstream.admits(now) => 2,
-            upstream if self.last_failed.is(failed, upstream.address) => 1,
+            upstream if self.last_failed.is(failed, &upstream.address) => 1,
             _ => 0,
         };
         let first = self.turn.fetch_add(1, Relaxed).checked_rem(all.len()).unwrap_or(0);
@@ -113,24 +116,29 @@ impl Upstreams {
         // A single upstream is always tried.
         let has_choice = self.count() > 1;
         if has_choice && result.is_failure_of_message() {
-            self.last_failed.put(message, upstream.address);
+            self.last_failed.put(message, &upstream.address);
         }
         match result.sign() {
             Sign::Good => {
                 if upstream.succeed() {
-                    let (upstream, address) = (upstream.name(), upstream.address);
+                    let (upstream, address) = (upstream.name(), &upstream.address);
                     tracing::info!(upstream, %address, "the upstream responds again and is used again");
                 }
             }
             Sign::Bad if has_choice && self.eject.is_on() => {
                 if let Some((length, failures)) = upstream.fail(&self.eject, SystemClock.instant()) {
-                    let (upstream, address) = (upstream.name(), upstream.address);
+                    let (upstream, address) = (upstream.name(), &upstream.address);
                     let length = humantime::format_duration(length);
                     tracing::warn!(upstream, %address, failures, "the upstream is ejected for {length}: it keeps failing");
                 }
             }
             Sign::Bad | Sign::Unclear => {}
         }
+    }
+
+    /// Stands for the certificates and keys that TLS was built from.
+    pub fn tls_identity(&self) -> Option<u64> {
+        self.tls_identity
     }
 
     /// The configured names, separated by commas.
@@ -187,7 +195,7 @@ impl Upstreams {
             checks.spawn(async move {
                 let outcome = check(&upstream, spec.path.as_ref(), spec.timeout).await;
                 let has_changed = upstream.set_healthy(outcome.is_ok());
-                let (upstream, address) = (upstream.name(), upstream.address);
+                let (upstream, address) = (upstream.name(), &upstream.address);
                 match outcome {
                     _ if !has_changed => {}
                     Ok(()) => tracing::info!(upstream, %address, "the upstream passes its health check again"),

@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use super::*;
-use crate::config::UpstreamSpec;
+use crate::config::{UpstreamScheme, UpstreamSpec};
+use crate::upstream::Address;
 
 /// What a lookup finds.
 static FOUND: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
@@ -14,8 +15,13 @@ fn address(port: u16) -> SocketAddr {
 }
 
 fn spec(names: &[&str]) -> BalancingSpec {
-    let upstream = names.iter().map(|name| UpstreamSpec { authority: name.parse().unwrap(), path: String::new() });
-    BalancingSpec { upstream: upstream.collect(), eject: EjectSpec::default(), health_check: None }
+    let upstream = names.iter().map(|name| UpstreamSpec {
+        scheme: UpstreamScheme::Http,
+        authority: name.parse().unwrap(),
+        socket: None,
+        path: String::new(),
+    });
+    BalancingSpec { upstream: upstream.collect(), tls: None, eject: EjectSpec::default(), health_check: None }
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,7 +36,7 @@ async fn names_are_resolved_regularly_and_at_once_when_a_connection_fails() {
             }
         })
     };
-    let upstreams = Arc::new(Upstreams::with_lookup(&spec(&["backend"]), &UpstreamCounts::default(), lookup));
+    let upstreams = Arc::new(Upstreams::with_lookup(&spec(&["backend"]), None, &UpstreamCounts::default(), lookup));
     let running = tokio::spawn({
         let upstreams = Arc::clone(&upstreams);
         async move { upstreams.run().await }
@@ -38,7 +44,7 @@ async fn names_are_resolved_regularly_and_at_once_when_a_connection_fails() {
     // Whether the address has this port within some milliseconds. The time of Tokio passes while nothing else happens.
     let becomes = async |port: u16, within: u64| {
         let waiting = async {
-            while !upstreams.addresses.load().iter().any(|upstream| upstream.address == address(port)) {
+            while !upstreams.addresses.load().iter().any(|upstream| upstream.address == Address::Ip(address(port))) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -67,8 +73,13 @@ async fn names_are_resolved_regularly_and_at_once_when_a_connection_fails() {
 
 #[test]
 fn an_upstream_is_chosen_by_its_health_and_then_in_turn() {
-    let upstreams = Upstreams::new(&spec(&["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"]), &UpstreamCounts::default());
-    let next = |tried: &[Arc<Upstream>]| upstreams.next(b"msg_1", tried).map(|upstream| upstream.address.port());
+    let upstreams = Upstreams::new(&spec(&["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"]), None, &UpstreamCounts::default());
+    let next = |tried: &[Arc<Upstream>]| {
+        upstreams.next(b"msg_1", tried).map(|upstream| match upstream.address {
+            Address::Ip(address) => address.port(),
+            Address::Unix(_) => 0,
+        })
+    };
     let ports = |count: usize| {
         let mut ports: Vec<_> = (0..count).map(|_| next(&[]).unwrap()).collect();
         ports.sort_unstable();
@@ -94,7 +105,8 @@ fn an_upstream_is_chosen_by_its_health_and_then_in_turn() {
 
 #[test]
 fn addresses_are_counted_by_name() {
-    let upstreams = Upstreams::new(&spec(&["127.0.0.1:1", "127.0.0.1:1", "nowhere:1"]), &UpstreamCounts::default());
+    let upstreams =
+        Upstreams::new(&spec(&["127.0.0.1:1", "127.0.0.1:1", "nowhere:1"]), None, &UpstreamCounts::default());
     assert_eq!(upstreams.count(), 1);
     assert_eq!(upstreams.names(), "127.0.0.1:1, 127.0.0.1:1, nowhere:1");
     let census = upstreams.census();

@@ -25,6 +25,18 @@ pub(crate) fn accepted() -> Vec<String> {
         change("{ env = \"TEST_SECRET\" }", "{ env = \"TEST_SECRET\", encoding = \"prefix\" }"),
         change("[\"127.0.0.1:18080\"]", "[\"127.0.0.1:18080\", { address = \"[::1]:18080\", proxy_protocol = true }]"),
         change("[\"127.0.0.1:18080\"]", "[{ address = \"127.0.0.1:18080\", proxy_protocol = false }]"),
+        change("http://127.0.0.1:3000", "https://[::1]"),
+        change("http://127.0.0.1:3000", "h2c://backend:3000/hooks"),
+        change("http://127.0.0.1:3000", "unix:/run/app.sock"),
+        change(
+            "http://127.0.0.1:3000\"]",
+            "h2://backend\"]\nupstream_tls = { ca = \"tls.chain.pem\", server_name = \"a.example\" }",
+        ),
+        change(
+            "http://127.0.0.1:3000\"]",
+            "https://backend\"]\nupstream_tls = { certificate = { chain = \"tls.chain.pem\", key = \"tls.key.pem\" } }",
+        ),
+        change("events =", "title_case_headers = true\nevents ="),
         change("events =", "probe = \"204\"\nevents ="),
         change("events =", "max_in_flight = 1\nevents ="),
         change("events =", "strip_prefix = \"/gemini/\"\nevents ="),
