@@ -10,11 +10,13 @@ use std::time::Duration;
 use crate::deliveries::SECRET;
 
 /// The core of the server that is measured.
-pub const SERVER_CORE: u8 = 0;
+pub const SERVER_CORE: &str = "0";
 /// The core of whoever sends to it and whoever it sends to.
-pub const LOAD_CORE: u8 = 1;
+pub const LOAD_CORE: &str = "1";
+/// Both cores, for a server with two threads.
+pub const BOTH_CORES: &str = "0,1";
 
-/// A program that runs on one core until it is dropped.
+/// A program that runs until it is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -22,21 +24,21 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program. What it says goes into the file `log`.
-    pub fn start(core: u8, program: &Path, arguments: &[&str], log: PathBuf) -> Result<Self, Box<dyn Error>> {
-        Self::start_with(core, program, arguments, &[], log)
+    /// Starts a program on these cores. What it says goes into the file `log`.
+    pub fn start(cores: &str, program: &Path, arguments: &[&str], log: PathBuf) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(cores, program, arguments, &[], log)
     }
 
     /// The same, with more variables in its environment.
     pub fn start_with(
-        core: u8,
+        cores: &str,
         program: &Path,
         arguments: &[&str],
         variables: &[(&str, &str)],
         log: PathBuf,
     ) -> Result<Self, Box<dyn Error>> {
         let output = File::create(&log)?;
-        let child = pinned(core, program, arguments)
+        let child = pinned(cores, program, arguments)
             .env("COUNTERSIGN_BENCH_SECRET", SECRET)
             // No server writes a line for a request: nginx and HAProxy are told so where they are set up.
             .env("RUST_LOG", "warn")
@@ -91,10 +93,10 @@ impl Drop for Process {
     }
 }
 
-/// The program on one core. The kernel ends it if the bench is killed and cannot.
-pub fn pinned(core: u8, program: &Path, arguments: &[&str]) -> Command {
+/// The program on these cores. The kernel ends it if the bench is killed and cannot.
+pub fn pinned(cores: &str, program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()]).arg(program).args(arguments);
+    command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", cores]).arg(program).args(arguments);
     command
 }
 

@@ -19,6 +19,11 @@ pub trait Kind: Copy + Ord + Debug + 'static {
 
     /// Whether it must reject forged deliveries.
     fn verifies(self) -> bool;
+
+    /// The cores that it runs on.
+    fn cores(self) -> &'static str {
+        SERVER_CORE
+    }
 }
 
 /// One server that takes deliveries.
@@ -31,7 +36,7 @@ pub struct Server<K> {
 }
 
 impl<K: Kind> Server<K> {
-    /// Starts a program on the server's core. It is given its port, and says in `folder` what it has to say.
+    /// Starts a program on its cores. It is given its port, and says in `folder` what it has to say.
     pub fn start(
         kind: K,
         program: &Path,
@@ -43,7 +48,7 @@ impl<K: Kind> Server<K> {
             let arguments = arguments(port)?;
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let log: PathBuf = folder.join(format!("{kind:?}.log"));
-            let process = Process::start(SERVER_CORE, program, &arguments, log)?.ready(port)?;
+            let process = Process::start(kind.cores(), program, &arguments, log)?.ready(port)?;
             Ok(Self { kind, port, process: Some(process) })
         };
         start().map_err(|error: Box<dyn Error>| format!("{}: {error}", kind.name()).into())
@@ -57,6 +62,11 @@ impl<K: Kind> Server<K> {
     /// Which one it is.
     pub fn kind(&self) -> K {
         self.kind
+    }
+
+    /// Its resident memory in KiB, now and at its most, if the bench started it. The children of a process do not count.
+    pub fn resident_kib(&self) -> Result<Option<(u32, u32)>, Box<dyn Error>> {
+        self.process.as_ref().map(Process::resident_kib).transpose()
     }
 
     pub(crate) fn port(&self) -> u16 {

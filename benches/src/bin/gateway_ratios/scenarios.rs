@@ -7,14 +7,14 @@ use countersign_benches::traffic::{Connections, Traffic, Writes};
 
 use crate::servers::Kind;
 
-pub(crate) static SCENARIOS: [Scenario<Kind>; 6] = [
+pub(crate) static SCENARIOS: [Scenario<Kind>; 7] = [
     Scenario {
         title: "Plain deliveries",
         conditions: "252-byte bodies, one write each, on connections that are kept alive. Six rounds of 1 s.",
         concurrencies: &[32, 128],
         rounds: 6,
         turn_millis: 1000,
-        includes: |_| true,
+        includes: |kind| kind != Kind::TwoThreads,
         goals: &[at_least(1.6, Kind::BareProxy), at_least(1.2, Kind::NginxLua), at_least(0.95, Kind::Nginx)],
         ..ADDED
     },
@@ -47,7 +47,7 @@ pub(crate) static SCENARIOS: [Scenario<Kind>; 6] = [
                      requests per second with the plain deliveries that the same server forwards just before. Three \
                      rounds of 0.7 s.",
         traffic: Traffic { forged: true, ..Traffic::PLAIN },
-        includes: |kind| kind.verifies(),
+        includes: |kind| kind.verifies() && kind != Kind::TwoThreads,
         reference: Reference::OwnPlainTraffic,
         goals: &[Goal {
             server: Kind::Countersign,
@@ -65,6 +65,17 @@ pub(crate) static SCENARIOS: [Scenario<Kind>; 6] = [
         concurrencies: &[128],
         ..ADDED
     },
+    Scenario {
+        title: "Two threads",
+        conditions: "As plain deliveries, through the gateway with one thread on core 0, and with two threads on both \
+                     cores, which they share with the load generator and the backend. So the requests per second \
+                     cannot double here. Compare the CPU time for each request: it grows if threads disturb each \
+                     other. Three rounds of 0.7 s.",
+        concurrencies: &[128],
+        includes: |kind| [Kind::Countersign, Kind::TwoThreads].contains(&kind),
+        reference: Reference::Server(Kind::Countersign),
+        ..ADDED
+    },
 ];
 
 /// The common part of the scenarios besides plain deliveries.
@@ -75,7 +86,7 @@ const ADDED: Scenario<Kind> = Scenario {
     concurrencies: &[32],
     rounds: 3,
     turn_millis: 700,
-    includes: |kind| kind != Kind::TunedProxy,
+    includes: |kind| ![Kind::TunedProxy, Kind::TwoThreads].contains(&kind),
     reference: Reference::Server(Kind::BareProxy),
     goals: &[],
 };

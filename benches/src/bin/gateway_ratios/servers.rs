@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_benches::deliveries::SECRET;
-use countersign_benches::process::free_port;
+use countersign_benches::process::{BOTH_CORES, SERVER_CORE, free_port};
 use countersign_benches::servers::{Kind as _, Server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     BareProxy,
     TunedProxy,
     Countersign,
+    /// The gateway with two threads, on both cores.
+    TwoThreads,
     NginxLua,
     Haproxy,
     Nginx,
@@ -20,10 +22,20 @@ pub(crate) enum Kind {
     Ceiling,
 }
 
+const GATEWAY: &str = include_str!("../../../peers/countersign.toml");
+
 /// Starts all servers that are installed. Says which are left out, and how to install them.
 pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<Vec<Server<Kind>>, Box<dyn Error>> {
     let mut servers = vec![Server::running(Kind::Ceiling, backend)];
-    for kind in [Kind::BareProxy, Kind::TunedProxy, Kind::Countersign, Kind::NginxLua, Kind::Haproxy, Kind::Nginx] {
+    for kind in [
+        Kind::BareProxy,
+        Kind::TunedProxy,
+        Kind::Countersign,
+        Kind::TwoThreads,
+        Kind::NginxLua,
+        Kind::Haproxy,
+        Kind::Nginx,
+    ] {
         match kind.program(programs) {
             Some(program) => {
                 servers.push(Server::start(kind, &program, folder, |port| arguments(kind, port, folder, backend))?);
@@ -51,8 +63,10 @@ fn arguments(kind: Kind, port: u16, folder: &Path, backend: u16) -> Result<Vec<S
     Ok(match kind {
         Kind::Ceiling => return Err("the ceiling has no program".into()),
         Kind::BareProxy | Kind::TunedProxy => vec![port.to_string(), backend.to_string()],
-        Kind::Countersign => {
-            vec!["--config".into(), config("countersign.toml", include_str!("../../../peers/countersign.toml"))?]
+        Kind::Countersign => vec!["--config".into(), config("countersign.toml", GATEWAY)?],
+        Kind::TwoThreads => {
+            let template = GATEWAY.replace("threads = 1", "threads = 2");
+            vec!["--config".into(), config("two-threads.toml", &template)?]
         }
         Kind::Nginx => vec!["-c".into(), config("nginx.conf", include_str!("../../../peers/nginx.conf"))?],
         Kind::NginxLua => {
@@ -71,6 +85,7 @@ impl countersign_benches::servers::Kind for Kind {
             Self::BareProxy => "pingora-proxy with default settings, passing through",
             Self::TunedProxy => "pingora-proxy, tuned, passing through",
             Self::Countersign => "countersign-gateway, verifying",
+            Self::TwoThreads => "countersign-gateway with two threads, verifying",
             Self::NginxLua => "nginx with Lua, verifying",
             Self::Haproxy => "HAProxy, verifying",
             Self::Nginx => "nginx, passing through",
@@ -79,7 +94,11 @@ impl countersign_benches::servers::Kind for Kind {
     }
 
     fn verifies(self) -> bool {
-        matches!(self, Self::Countersign | Self::NginxLua | Self::Haproxy)
+        matches!(self, Self::Countersign | Self::TwoThreads | Self::NginxLua | Self::Haproxy)
+    }
+
+    fn cores(self) -> &'static str {
+        if self == Self::TwoThreads { BOTH_CORES } else { SERVER_CORE }
     }
 }
 
@@ -88,7 +107,7 @@ impl Kind {
         match self {
             Self::Ceiling => "nothing to install",
             Self::BareProxy | Self::TunedProxy => "cargo build --release -p countersign-benches",
-            Self::Countersign => "cargo build --release -p countersign-gateway",
+            Self::Countersign | Self::TwoThreads => "cargo build --release -p countersign-gateway",
             Self::Nginx => "scripts/need nginx, or apt-get install nginx-light",
             Self::NginxLua => "scripts/need nginx-lua, or apt-get install nginx-light libnginx-mod-http-lua",
             Self::Haproxy => "scripts/need haproxy, or apt-get install haproxy",
@@ -101,7 +120,7 @@ impl Kind {
             Self::Ceiling => None,
             Self::BareProxy => there(built.join("bare_proxy")),
             Self::TunedProxy => there(built.join("tuned_proxy")),
-            Self::Countersign => there(built.join("countersign-gateway")),
+            Self::Countersign | Self::TwoThreads => there(built.join("countersign-gateway")),
             Self::Nginx => installed("nginx"),
             Self::NginxLua => nginx_modules().and_then(|_| installed("nginx")),
             Self::Haproxy => installed("haproxy"),
