@@ -26,7 +26,7 @@
 //!
 //! # Connections
 //!
-//! Calls that wait at the same time share one statement, one transaction and one write to disk. A store has at most five
+//! Calls that wait at the same time share one statement, one transaction and one write to disk. A store has at most six
 //! connections. It uses no prepared statements and no other state of a session, so it works through a pooler in
 //! transaction mode.
 //!

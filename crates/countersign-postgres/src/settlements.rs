@@ -19,6 +19,13 @@ const RELEASE: &str = "\
 DELETE FROM countersign_claim AS c USING unnest($1::text[], $2::bigint[]) AS a(key, number)
 WHERE c.key = a.key AND c.number = a.number AND NOT c.done";
 
+const FORGET: &str = "DELETE FROM countersign_claim WHERE key = $1 AND done AND until > now() RETURNING key";
+
+/// Forgets an id that is done. Returns whether there was one.
+pub(crate) async fn forget(client: &Client, key: &str) -> Result<bool, Error> {
+    client.query_typed(FORGET, &[(&key, Type::TEXT)]).await.map(|rows| !rows.is_empty())
+}
+
 type Argument<'a> = (&'a (dyn ToSql + Sync), Type);
 
 #[derive(Debug)]

@@ -58,6 +58,22 @@ impl PostgresStore {
         pending
     }
 
+    /// The same store, with a retention of its own for the ids that are confirmed through it. Sources with different
+    /// retentions can share a store in this way.
+    #[must_use]
+    pub fn with_retain(&self, retain: Duration) -> Self {
+        Self { retain, ..self.clone() }
+    }
+
+    /// Forgets a confirmed id, so that the next delivery of the message is new. Returns whether it was remembered.
+    ///
+    /// A claim in flight stays: its handler is still at work.
+    pub fn forget(&self, key: ReplayKey) -> Pending<bool> {
+        let (reply, pending) = Pending::new();
+        self.send(Request::Forget { key, reply });
+        pending
+    }
+
     /// Without the worker, the reply is dropped, and the caller gets an error.
     fn send(&self, request: Request) {
         let _ = self.requests.send(request);
@@ -79,7 +95,7 @@ impl ReplayStore for PostgresStore {
 
     fn confirm(&self, token: ClaimToken, _: ClockReading) -> Self::Confirming {
         let (reply, pending) = Pending::new();
-        self.send(Request::Confirm { token, reply });
+        self.send(Request::Confirm { token, retain: self.retain, reply });
         pending
     }
 

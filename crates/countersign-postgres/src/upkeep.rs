@@ -1,5 +1,7 @@
 //! The removal of ids whose time is over.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -23,12 +25,12 @@ DELETE FROM countersign_claim WHERE key IN (
 RETURNING 1";
 
 /// Runs until the store is dropped. Several processes may do so at once.
-pub(crate) async fn run(connector: Connector, retain_ms: i64) {
+pub(crate) async fn run(connector: Connector, longest_ms: Rc<Cell<i64>>) {
     loop {
         sleep(INTERVAL).await;
         let mut session = Session::new(connector.clone());
         // After an error, the next round removes them.
-        while expire(&mut session, retain_ms).await == Some(BATCH) {}
+        while expire(&mut session, longest_ms.get()).await == Some(BATCH) {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! The thread that carries out calls.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::thread;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
 use tokio::runtime;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, oneshot};
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 use tokio_postgres::Client;
@@ -18,7 +19,7 @@ use crate::lane::Lane;
 use crate::session::{Connector, Session};
 use crate::settlements::Settlement;
 use crate::weakness::{self, Weakness};
-use crate::{schema, upkeep};
+use crate::{schema, settlements, upkeep};
 
 /// How long the store tries to carry out a confirmation that its caller no longer waits for. Without it, the message may
 /// be handled twice.
@@ -43,7 +44,8 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(crate) enum Request {
     Claim { key: ReplayKey, lease: Duration, reply: Reply<Claim>, permit: OwnedSemaphorePermit },
-    Confirm { token: ClaimToken, reply: Reply<Settled> },
+    Confirm { token: ClaimToken, retain: Duration, reply: Reply<Settled> },
+    Forget { key: ReplayKey, reply: Reply<bool> },
     Release { token: ClaimToken },
     Check { reply: Reply<Vec<Weakness>> },
     Migrate { reply: Reply<()> },
@@ -59,9 +61,11 @@ pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Unbo
 }
 
 async fn run(connector: Connector, settings: Settings, mut requests: UnboundedReceiver<Request>) {
-    let upkeep = spawn_local(upkeep::run(connector.clone(), millis(settings.retain)));
+    let longest_ms = Rc::new(Cell::new(millis(settings.retain)));
+    let upkeep = spawn_local(upkeep::run(connector.clone(), Rc::clone(&longest_ms)));
+    let other = Mutex::new(Session::new(connector.clone()));
     let (claims, settlements) = (Lane::start(&connector), Lane::start(&connector));
-    let worker = Rc::new(Worker { connector, settings, claims, settlements });
+    let worker = Rc::new(Worker { connector, settings, claims, settlements, other, longest_ms });
     let mut calls = JoinSet::new();
     loop {
         tokio::select! {
@@ -90,8 +94,8 @@ async fn carry_out(worker: Rc<Worker>, request: Request) {
                 worker.release(&token).await;
             }
         }
-        Request::Confirm { token, reply } => {
-            let confirming = worker.confirm(&token);
+        Request::Confirm { token, retain, reply } => {
+            let confirming = worker.confirm(&token, retain);
             tokio::pin!(confirming);
             if let Ok(outcome) = timeout(limit, &mut confirming).await {
                 let _ = reply.send(outcome);
@@ -101,6 +105,9 @@ async fn carry_out(worker: Rc<Worker>, request: Request) {
             }
         }
         Request::Release { token } => worker.release(&token).await,
+        Request::Forget { key, reply } => {
+            let _ = reply.send(worker.forget(&key).await);
+        }
         Request::Check { reply } => {
             let _ = reply.send(worker.check().await);
         }
@@ -115,6 +122,10 @@ struct Worker {
     settings: Settings,
     claims: Lane<ClaimOperation>,
     settlements: Lane<Settlement>,
+    /// The connection for everything else.
+    other: Mutex<Session>,
+    /// The longest time that an id is remembered.
+    longest_ms: Rc<Cell<i64>>,
 }
 
 impl Worker {
@@ -129,8 +140,10 @@ impl Worker {
         })
     }
 
-    async fn confirm(&self, token: &ClaimToken) -> Result<Settled, StoreError> {
-        let is_recorded = self.settle(token, Some(millis(self.settings.retain))).await?;
+    async fn confirm(&self, token: &ClaimToken, retain: Duration) -> Result<Settled, StoreError> {
+        let retain = millis(retain);
+        self.longest_ms.set(self.longest_ms.get().max(retain));
+        let is_recorded = self.settle(token, Some(retain)).await?;
         Ok(if is_recorded { Settled::Recorded } else { Settled::Superseded })
     }
 
@@ -144,8 +157,14 @@ impl Worker {
         self.settlements.ask(Settlement { key, number, retain_ms }).await
     }
 
+    async fn forget(&self, key: &ReplayKey) -> Result<bool, StoreError> {
+        let name = name(key);
+        let work = async |client: &mut Client| settlements::forget(client, &name).await;
+        Ok(self.other.lock().await.attempt(&work).await?)
+    }
+
     async fn check(&self) -> Result<Vec<Weakness>, StoreError> {
-        let mut session = Session::new(self.connector.clone());
+        let mut session = self.other.lock().await;
         let work = async |client: &mut Client| Ok((schema::found(client).await?, weakness::ask(client).await?));
         let (found, weaknesses) = session.attempt(&work).await?;
         schema::compare(found).map_err(StoreError::unavailable)?;

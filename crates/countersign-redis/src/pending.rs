@@ -17,6 +17,11 @@ impl<T> Pending<T> {
         (reply, Self(receiver))
     }
 
+    /// Blocks the thread until the call is carried out. Must not be called by a task of a runtime.
+    pub fn wait(self) -> Result<T, StoreError> {
+        self.0.blocking_recv().unwrap_or_else(gone)
+    }
+
     pub(crate) fn failed(error: StoreError) -> Self {
         let (reply, pending) = Self::new();
         let _ = reply.send(Err(error));
@@ -28,7 +33,10 @@ impl<T> Future for Pending<T> {
     type Output = Result<T, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let gone = |_| Err(StoreError::unavailable("the thread of the store has ended"));
         Pin::new(&mut self.0).poll(cx).map(|outcome| outcome.unwrap_or_else(gone))
     }
+}
+
+fn gone<T>(_: oneshot::error::RecvError) -> Result<T, StoreError> {
+    Err(StoreError::unavailable("the thread of the store has ended"))
 }

@@ -33,9 +33,16 @@ redis.call('SET', KEYS[1], done, 'PX', ARGV[2])
 return 0
 ";
 
+const FORGET: &str = "
+local found = redis.call('GET', KEYS[1])
+if not found or string.sub(found, 1, 4) ~= 'done' then return 0 end
+return redis.call('DEL', KEYS[1])
+";
+
 pub(crate) struct Scripts {
     claim: Script,
     settle: Script,
+    forget: Script,
 }
 
 /// The result of a claim.
@@ -48,7 +55,7 @@ pub(crate) enum Found {
 
 impl Scripts {
     pub(crate) fn new() -> Self {
-        Self { claim: Script::new(CLAIM), settle: Script::new(SETTLE) }
+        Self { claim: Script::new(CLAIM), settle: Script::new(SETTLE), forget: Script::new(FORGET) }
     }
 
     pub(crate) async fn claim(&self, link: &mut Link, key: &str, number: u64, lease_ms: u64) -> RedisResult<Found> {
@@ -68,6 +75,10 @@ impl Scripts {
 
     pub(crate) async fn release(&self, link: &mut Link, key: &str, number: u64) -> RedisResult<()> {
         self.settle.key(key).arg(hex(number)).invoke_async(link).await
+    }
+
+    pub(crate) async fn forget(&self, link: &mut Link, key: &str) -> RedisResult<bool> {
+        self.forget.key(key).invoke_async(link).await
     }
 }
 

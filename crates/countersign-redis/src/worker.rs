@@ -42,7 +42,8 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(crate) enum Request {
     Claim { key: ReplayKey, lease: Duration, reply: Reply<Claim>, permit: OwnedSemaphorePermit },
-    Confirm { token: ClaimToken, reply: Reply<Settled> },
+    Confirm { token: ClaimToken, retain: Duration, reply: Reply<Settled> },
+    Forget { key: ReplayKey, reply: Reply<bool> },
     Release { token: ClaimToken },
     Check { reply: Reply<Vec<Weakness>> },
 }
@@ -86,15 +87,18 @@ async fn carry_out(worker: Rc<Worker>, request: Request) {
                 worker.release(&token).await;
             }
         }
-        Request::Confirm { token, reply } => {
-            let outcome = worker.confirm(&token, worker.settings.timeout).await;
+        Request::Confirm { token, retain, reply } => {
+            let outcome = worker.confirm(&token, retain, worker.settings.timeout).await;
             let is_settled = outcome.is_ok();
             let _ = reply.send(outcome);
             if !is_settled {
-                let _ = worker.confirm(&token, PERSISTENCE).await;
+                let _ = worker.confirm(&token, retain, PERSISTENCE).await;
             }
         }
         Request::Release { token } => worker.release(&token).await,
+        Request::Forget { key, reply } => {
+            let _ = reply.send(worker.forget(&key).await);
+        }
         Request::Check { reply } => {
             let _ = reply.send(worker.check().await);
         }
@@ -120,8 +124,8 @@ impl Worker {
         })
     }
 
-    async fn confirm(&self, token: &ClaimToken, limit: Duration) -> Result<Settled, StoreError> {
-        let (name, retain) = (self.name(token.key()), millis(self.settings.retain));
+    async fn confirm(&self, token: &ClaimToken, retain: Duration, limit: Duration) -> Result<Settled, StoreError> {
+        let (name, retain) = (self.name(token.key()), millis(retain));
         let call = async |mut link: Link| self.scripts.confirm(&mut link, &name, token.number(), retain).await;
         let is_recorded = self.call(limit, call).await?;
         Ok(if is_recorded { Settled::Recorded } else { Settled::Superseded })
@@ -132,6 +136,11 @@ impl Worker {
         let name = self.name(token.key());
         let call = async |mut link: Link| self.scripts.release(&mut link, &name, token.number()).await;
         let _ = self.call(self.settings.timeout, call).await;
+    }
+
+    async fn forget(&self, key: &ReplayKey) -> Result<bool, StoreError> {
+        let name = self.name(key);
+        self.call(self.settings.timeout, async |mut link: Link| self.scripts.forget(&mut link, &name).await).await
     }
 
     async fn check(&self) -> Result<Vec<Weakness>, StoreError> {

@@ -1,9 +1,11 @@
 //! Several receivers with one server.
 
+use std::time::Duration;
+
 use countersign::replay::{Claim, ReplayStore, Settled};
 use countersign_test::wait::until;
 
-use crate::support::{LEASE, claim, key, now, server, store};
+use crate::support::{LEASE, claim, fresh, key, now, server, store};
 
 #[tokio::test]
 async fn of_64_claims_through_two_stores_one_is_fresh_a_thousand_times() {
@@ -62,4 +64,29 @@ async fn a_claim_whose_caller_is_gone_is_released_at_once() {
     let store = store(&server);
     drop(store.claim(key("msg_1"), LEASE, now()));
     until("the claim is released", async || matches!(claim(&store, "msg_1").await, Ok(Claim::Fresh(_)))).await;
+}
+
+#[tokio::test]
+async fn a_confirmed_id_can_be_forgotten() {
+    let (server, _folder) = server(&[]).await;
+    let store = store(&server);
+    assert_eq!(store.forget(key("msg_1")).await, Ok(false));
+    let token = fresh(&store, "msg_1").await;
+    assert_eq!(store.forget(key("msg_1")).await, Ok(false), "it is in flight");
+    assert_eq!(store.confirm(token, now()).await, Ok(Settled::Recorded));
+    assert_eq!(store.forget(key("msg_1")).await, Ok(true));
+    drop(fresh(&store, "msg_1").await);
+}
+
+#[tokio::test]
+async fn copies_of_a_store_have_retentions_of_their_own() {
+    let (server, _folder) = server(&[]).await;
+    let store = store(&server);
+    let brief = store.with_retain(Duration::from_millis(1));
+    let token = fresh(&store, "msg_1").await;
+    assert_eq!(store.confirm(token, now()).await, Ok(Settled::Recorded));
+    let token = fresh(&store, "msg_2").await;
+    assert_eq!(brief.confirm(token, now()).await, Ok(Settled::Recorded));
+    until("the id is forgotten", async || matches!(claim(&store, "msg_2").await, Ok(Claim::Fresh(_)))).await;
+    assert_eq!(claim(&store, "msg_1").await, Ok(Claim::Done));
 }

@@ -1,11 +1,13 @@
 //! Several receivers with one server.
 
+use std::time::Duration;
+
 use countersign::replay::{Claim, ReplayStore, Settled};
 use countersign_redis::RedisStore;
 use countersign_test::wait::until;
 use tokio::task::JoinSet;
 
-use crate::support::{LEASE, claim, handle, key, now, server};
+use crate::support::{LEASE, claim, fresh, handle, key, now, server};
 
 #[tokio::test]
 async fn of_64_claims_through_two_stores_one_is_fresh_a_thousand_times() {
@@ -63,4 +65,29 @@ async fn more_claims_than_may_wait_are_rejected() {
         cause.is_some_and(|cause| cause.to_string().contains("too many claims"))
     });
     assert_eq!(rejected.count(), 5_000 - 4_096);
+}
+
+#[tokio::test]
+async fn a_confirmed_id_can_be_forgotten() {
+    let (server, _folder) = server(&[]).await;
+    let store = RedisStore::builder(server.url()).build().unwrap();
+    assert_eq!(store.forget(key("msg_1")).await, Ok(false));
+    let token = fresh(&store, "msg_1").await;
+    assert_eq!(store.forget(key("msg_1")).await, Ok(false), "it is in flight");
+    assert_eq!(store.confirm(token, now()).await, Ok(Settled::Recorded));
+    assert_eq!(store.forget(key("msg_1")).await, Ok(true));
+    drop(fresh(&store, "msg_1").await);
+}
+
+#[tokio::test]
+async fn copies_of_a_store_have_retentions_of_their_own() {
+    let (server, _folder) = server(&[]).await;
+    let store = RedisStore::builder(server.url()).build().unwrap();
+    let brief = store.with_retain(Duration::from_millis(1));
+    let token = fresh(&store, "msg_1").await;
+    assert_eq!(store.confirm(token, now()).await, Ok(Settled::Recorded));
+    let token = fresh(&store, "msg_2").await;
+    assert_eq!(brief.confirm(token, now()).await, Ok(Settled::Recorded));
+    until("the id is forgotten", async || matches!(claim(&store, "msg_2").await, Ok(Claim::Fresh(_)))).await;
+    assert_eq!(claim(&store, "msg_1").await, Ok(Claim::Done));
 }
