@@ -29,7 +29,7 @@ impl Fullness {
             // Another delivery has found it at the same time.
             return;
         }
-        let (source, capacity, ids) = (self.source.as_str(), self.store.capacity(), self.store.len());
+        let (source, capacity, ids) = (self.source.as_str(), self.store.capacity(), self.store.ids());
         if now_full {
             tracing::warn!(
                 source,
@@ -37,7 +37,7 @@ impl Fullness {
                 ids,
                 retain = ?self.store.retain().unwrap_or_default(),
                 "the replay store is full: new messages are rejected with 503 (store_full) until ids expire; \
-                 raise `capacity` of this source"
+                 raise `capacity` of this source, or give the server of the store more room"
             );
         } else {
             tracing::warn!(source, capacity, ids, "the replay store has room again");
@@ -53,8 +53,9 @@ fn change(was_full: bool, outcome: &Outcome, store: &SourceStore) -> Option<bool
     match outcome {
         Outcome::Rejected(Rejection::StoreFull) => (!was_full).then_some(true),
         Outcome::Confirmed | Outcome::Released | Outcome::Unrecorded if was_full => {
-            let capacity = store.capacity();
-            (store.len() <= capacity - capacity / 20).then_some(false)
+            let has_room =
+                store.capacity().zip(store.ids()).is_none_or(|(capacity, ids)| ids <= capacity - capacity / 20);
+            has_room.then_some(false)
         }
         _ => None,
     }

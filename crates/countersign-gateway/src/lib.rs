@@ -60,6 +60,8 @@ mod list;
 #[doc(hidden)]
 pub mod metrics;
 #[doc(hidden)]
+pub mod migrate;
+#[doc(hidden)]
 pub mod path;
 #[doc(hidden)]
 pub mod process;

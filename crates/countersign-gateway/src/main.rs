@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use countersign_gateway::check::Checked;
 use countersign_gateway::log::{self, Log};
 use countersign_gateway::process::survive_file_size_limit;
-use countersign_gateway::{Config, health, run};
+use countersign_gateway::{Config, health, migrate, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,18 +26,25 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
     version,
     after_help = "Exit codes: 0 stopped by a signal, the configuration is OK, or the gateway is healthy; 1 error; 2 invalid arguments."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Cli {
     /// The configuration, as TOML
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["schema", "health"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["schema", "health", "migrate_sql"])]
     config: Option<PathBuf>,
     /// Check the configuration and the secrets that it names, print warnings, and exit
     #[arg(long)]
     check: bool,
+    /// Create the tables of the store, or bring them up to date, and exit: for `engine = "postgres"`
+    #[arg(long, conflicts_with = "check")]
+    migrate: bool,
+    /// Print the SQL that creates these tables, for a user who may create tables, and exit
+    #[arg(long, conflicts_with_all = ["config", "check", "migrate"])]
+    migrate_sql: bool,
     /// Print the JSON Schema of the configuration, for editors and other tools, and exit
     #[arg(long, conflicts_with_all = ["config", "check"])]
     schema: bool,
     /// Ask a running gateway for this path of its admin listener, and fail unless the status is 2xx
-    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "check", "schema"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "check", "schema", "migrate", "migrate_sql"])]
     health: Option<String>,
     /// The format of log lines on standard output; `RUST_LOG` sets the level
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -51,12 +58,14 @@ enum LogFormat {
 }
 
 fn main() -> ExitCode {
-    let Cli { config, check, health, log, .. } = Cli::parse();
+    let Cli { config, check, migrate, migrate_sql, health, log, .. } = Cli::parse();
     let done = match (config, health) {
         (Some(file), _) if check => print_check(&file),
+        (Some(file), _) if migrate => migrate_store(&file),
         (Some(file), _) => serve(&file, log),
         (None, Some(url)) => health::check(&url).map_err(|error| error.to_string()),
         // Whether it is read does not change the outcome.
+        (None, None) if migrate_sql => Ok(_ = io::stdout().lock().write_all(migrate::sql().as_bytes())),
         (None, None) => Ok(_ = io::stdout().lock().write_all(Config::schema().as_bytes())),
     };
     done.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
@@ -67,6 +76,14 @@ fn print_check(file: &Path) -> Result<(), String> {
     let checked = Checked::new(config).map_err(|error| error.to_string())?;
     // Whether it is read does not change the outcome.
     let _ = checked.print(file, std::env::var_os("RUST_LOG").as_deref(), &mut io::stdout().lock());
+    Ok(())
+}
+
+fn migrate_store(file: &Path) -> Result<(), String> {
+    let config = Config::load(file).map_err(|error| error.to_string())?;
+    migrate::run(&config).map_err(|error| error.to_string())?;
+    // Whether it is read does not change the outcome.
+    let _ = writeln!(io::stdout().lock(), "the tables of the store are up to date");
     Ok(())
 }
 

@@ -299,8 +299,8 @@ impl Route {
                 let message = "`redelivery` is for `delivery = \"inbox\"`: in direct mode, the sender retries";
                 return Err(Problem::at(&at.key("redelivery"), message));
             }
-            DeliverySpec::Inbox if *store == StoreSpec::Memory => {
-                "an inbox needs a store: add [store] with `engine = \"sqlite\"` and a `path`"
+            DeliverySpec::Inbox if !matches!(store, StoreSpec::Sqlite(_)) => {
+                "an inbox needs a store in a file: set [store] to `engine = \"sqlite\"` with a `path`"
             }
             DeliverySpec::Inbox if self.grpc => {
                 "a gRPC call needs the response of its backend: use \"direct\", or leave out `grpc`"

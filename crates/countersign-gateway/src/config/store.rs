@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::Problem;
 use super::key_path::KeyPath;
+use super::secrets::SecretOrigin;
+use super::stored_value::StoredTable;
 use super::values::{NonEmpty, text};
 use super::{hide, size};
 
@@ -19,6 +21,10 @@ pub enum StoreSpec {
     Memory,
     /// In an SQLite file.
     Sqlite(SqliteSpec),
+    /// In Redis or Valkey, at the address that is stored there.
+    Redis(SecretOrigin),
+    /// In PostgreSQL, at the address that is stored there.
+    Postgres(SecretOrigin),
 }
 
 /// An SQLite file.
@@ -44,6 +50,9 @@ struct StoreTable {
     #[serde(default, deserialize_with = "size::optional::deserialize")]
     #[schemars(schema_with = "size::schema")]
     max_size: Option<usize>,
+    /// The address of the engine "redis" (`rediss://:password@host/0`) or "postgres"
+    /// (`postgres://user:password@host/database?sslmode=require`).
+    url: Option<StoredTable>,
 }
 
 /// The engine of the store.
@@ -56,14 +65,20 @@ enum Engine {
     Memory,
     /// In an SQLite file. A restart forgets nothing.
     Sqlite,
+    /// In Redis 7 or later, or Valkey. Several gateways can share it.
+    Redis,
+    /// In PostgreSQL 13 or later. Several gateways can share it.
+    Postgres,
 }
 
 impl<'de> Deserialize<'de> for Engine {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "the engine of the store, \"memory\" or \"sqlite\"", |name| match name {
+        text(deserializer, "the engine of the store, like \"sqlite\"", |name| match name {
             "memory" => Ok(Self::Memory),
             "sqlite" => Ok(Self::Sqlite),
-            _ => Err("the engines are \"memory\" and \"sqlite\""),
+            "redis" => Ok(Self::Redis),
+            "postgres" => Ok(Self::Postgres),
+            _ => Err("the engines are \"memory\", \"sqlite\", \"redis\" and \"postgres\""),
         })
     }
 }
@@ -72,14 +87,25 @@ impl TryFrom<StoreTable> for StoreSpec {
     type Error = &'static str;
 
     fn try_from(table: StoreTable) -> Result<Self, Self::Error> {
-        match (table.engine, table.path) {
-            (Engine::Memory, None) if table.max_size.is_none() => Ok(Self::Memory),
-            (Engine::Memory, _) => Err("`path` and `max_size` are for `engine = \"sqlite\"`"),
-            (Engine::Sqlite, None) => Err("`engine = \"sqlite\"` needs a `path`"),
-            (Engine::Sqlite, Some(NonEmpty(path))) => {
-                let max_size = table.max_size.and_then(|size| u64::try_from(size).ok());
+        const ADDRESS: &str = "`engine = \"redis\"` and `engine = \"postgres\"` need a `url` that is named: { env = \"NAME\" } \
+                               or { file = \"PATH\" }";
+        let StoreTable { engine, path, max_size, url } = table;
+        if engine != Engine::Sqlite && (path.is_some() || max_size.is_some()) {
+            return Err("`path` and `max_size` are for `engine = \"sqlite\"`");
+        }
+        if matches!(engine, Engine::Memory | Engine::Sqlite) && url.is_some() {
+            return Err("`url` is for `engine = \"redis\"` and `engine = \"postgres\"`");
+        }
+        let address = || url.and_then(StoredTable::origin).ok_or(ADDRESS);
+        match engine {
+            Engine::Memory => Ok(Self::Memory),
+            Engine::Sqlite => {
+                let NonEmpty(path) = path.ok_or("`engine = \"sqlite\"` needs a `path`")?;
+                let max_size = max_size.and_then(|size| u64::try_from(size).ok());
                 Ok(Self::Sqlite(SqliteSpec { path, max_size: max_size.unwrap_or(16 << 30) }))
             }
+            Engine::Redis => address().map(Self::Redis),
+            Engine::Postgres => address().map(Self::Postgres),
         }
     }
 }

@@ -310,8 +310,10 @@ impl Metrics {
             if let Some(claims) = store.in_flight() {
                 self.claims_held.get_or_create(labels).set(gauge(claims));
             }
-            self.ids_remembered.get_or_create(labels).set(gauge(store.len()));
-            self.store_capacity.get_or_create(labels).set(gauge(store.capacity()));
+            if let (Some(ids), Some(capacity)) = (store.ids(), store.capacity()) {
+                self.ids_remembered.get_or_create(labels).set(gauge(ids));
+                self.store_capacity.get_or_create(labels).set(gauge(capacity));
+            }
         }
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;

@@ -108,6 +108,9 @@ impl State {
             let opened = || Engine::open(&config.store, document.folder()).map_err(|problem| document.error(problem));
             Parts::build(config, previous, previous.map_or_else(opened, |state| Ok(state.engine.clone()))?)?
         };
+        if previous.is_none() {
+            engine.examine();
+        }
         let Surroundings { slots, log } = surroundings;
         let counts = previous.map(|state| state.metrics.counts().clone()).unwrap_or_default();
         let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());

@@ -37,6 +37,7 @@ mod routes;
 mod schema;
 mod service_manager;
 mod set_headers;
+mod shared_store;
 mod shutdown;
 mod state;
 mod store;

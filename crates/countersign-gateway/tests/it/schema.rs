@@ -152,7 +152,7 @@ fn the_schema_refuses_what_the_gateway_refuses_for_its_form() {
         ("\"1MiB\"", "\"much\""),
         ("\"1MiB\"", "-1"),
         ("capacity = 100000", "capacity = 0"),
-        ("[sources.gemini]", "[store]\nengine = \"redis\"\n[sources.gemini]"),
+        ("[sources.gemini]", "[store]\nengine = \"mysql\"\n[sources.gemini]"),
         ("[sources.gemini]", "[store]\nengine = \"sqlite\"\nfile = \"a\"\n[sources.gemini]"),
         ("events =", "untyped = \"drop\"\nevents ="),
         ("\"batch.*\"", "\"*.failed\""),

@@ -1,0 +1,85 @@
+//! `[store]` in Redis or PostgreSQL: several gateways share the message ids.
+
+use std::fs;
+
+use countersign_test::postgres_server::PostgresServer;
+use countersign_test::redis_server::RedisServer;
+use http::{Method, StatusCode};
+use tempfile::TempDir;
+
+use crate::common::{Backend, Gateway, Running, SOURCE, Wire, command, delivery, get, route, run, until};
+
+const WIRE: Wire = Wire::Http1Length;
+
+/// A table whose `url` is in a file in this folder.
+fn table(engine: &str, folder: &TempDir, url: &str) -> String {
+    let file = folder.path().join("url");
+    fs::write(&file, url).expect("a file");
+    format!("[store]\nengine = \"{engine}\"\nurl = {{ file = \"{}\" }}\n", file.display())
+}
+
+async fn gateways(backend: &Backend, table: &str) -> [Gateway; 2] {
+    let config = [table, SOURCE, &route(backend, "")].concat();
+    [Gateway::start(&config).await, Gateway::start(&config).await]
+}
+
+/// What one gateway has forwarded is a duplicate for the other, until its id is forgotten.
+async fn share_ids(backend: &Backend, [one, other]: &[Gateway; 2]) {
+    for gateway in [one, other, one] {
+        assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+    }
+    assert_eq!(backend.seen().len(), 1);
+    let forget = async || command(other.admin, Method::DELETE, "/-/sources/test/ids/msg_1", None).await.status;
+    assert_eq!((forget().await, forget().await), (StatusCode::OK, StatusCode::NOT_FOUND));
+    assert_eq!(one.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+    assert_eq!(backend.seen().len(), 2);
+}
+
+async fn ready(gateway: &Gateway) -> StatusCode {
+    get(gateway.admin, "/readyz").await.expect("a response").status
+}
+
+async fn rejects(gateway: &Gateway) {
+    let reply = gateway.send(&delivery("msg_2", "{}"), WIRE).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready(gateway).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn two_gateways_share_redis_and_reject_messages_while_it_is_down() {
+    let (backend, folder) = (Backend::start().await, tempfile::tempdir().expect("a folder"));
+    let mut redis = RedisServer::start(folder.path(), &["--appendfsync", "everysec"]).await;
+    let gateways = gateways(&backend, &table("redis", &folder, &redis.url())).await;
+    share_ids(&backend, &gateways).await;
+    let [one, _] = &gateways;
+    until("the weakness is logged", async || one.output().contains("set `appendfsync always`")).await;
+    redis.kill();
+    rejects(one).await;
+    redis.restart().await;
+    until("the gateway is ready again", async || ready(one).await == StatusCode::OK).await;
+    assert_eq!(one.send(&delivery("msg_2", "{}"), WIRE).await.status, StatusCode::OK);
+    assert_eq!(backend.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn two_gateways_share_postgres_once_it_has_tables() {
+    let (backend, folder) = (Backend::start().await, tempfile::tempdir().expect("a folder"));
+    let mut server = PostgresServer::start(folder.path(), &[]).await;
+    let table = table("postgres", &folder, &server.url());
+    let text = format!("[server]\nlisten = [\"127.0.0.1:1\"]\n{table}{SOURCE}{}", route(&backend, ""));
+    for _ in 0..2 {
+        let output = run(folder.path(), &text, &["--migrate"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+    }
+    let gateways = gateways(&backend, &table).await;
+    share_ids(&backend, &gateways).await;
+    let [one, _] = &gateways;
+    server.kill();
+    rejects(one).await;
+    let server = server.restart().await;
+    until("the gateway is ready again", async || ready(one).await == StatusCode::OK).await;
+    assert_eq!(one.send(&delivery("msg_2", "{}"), WIRE).await.status, StatusCode::OK);
+    server.run("DROP TABLE countersign_schema, countersign_claim");
+    assert_eq!(ready(one).await, StatusCode::SERVICE_UNAVAILABLE);
+}
