@@ -13,7 +13,8 @@
 //!   bursts, [`Faults`], the clock, key rotation.
 //!
 //! The text of a request decides how its job ends: `[[fail]]` makes it fail, `[[expire]]` makes a batch expire,
-//! and the name of a declared tool makes an interaction require action.
+//! `[[incomplete]]` and `[[exceed_budget]]` end an interaction without an event, and the name of a declared tool makes
+//! an interaction require action.
 //!
 //! Time is emulated: it runs [`time_scale`](Config::time_scale) times as fast as the machine's clock, and
 //! can be advanced. Jobs, schedules, `Retry-After` and the grace period of rotated secrets use emulated time.

@@ -25,8 +25,8 @@ Example: try a handler that listens on port 3000
   curl http://127.0.0.1:8790/_emulator/events:emit -d '{\"type\":\"batch.succeeded\"}'
 
 Configure it as the base URL of an SDK, with any API key. The text of a request decides how its
-job ends: `[[fail]]`, `[[expire]]` (batches), or the name of a declared tool (interactions:
-requires_action).
+job ends: `[[fail]]`, `[[expire]]` (batches), `[[incomplete]]`, `[[exceed_budget]]` or the name of a
+declared tool (interactions: requires_action).
 
 Faults, as `fault=3` (the next three) or `fault=10%`:
   of an attempt: tampered_body reserialized_body stale_timestamp wrong_key
@@ -38,7 +38,8 @@ Inspection and control, all JSON:
   POST /_emulator/faults          {\"wrong_key\": 3, \"duplicate\": \"10%\"}
   POST /_emulator/clock:advance   {\"by\": \"3h\"}
   POST /_emulator/keys:rotate     /_emulator/deliveries/ID:redeliver
-  POST /_emulator/jobs/PROJECT/NAME:{complete|fail|cancel|expire|require_action}";
+  POST /_emulator/jobs/PROJECT/NAME:VERB    complete, fail, cancel, expire, require_action,
+                                             leave_incomplete or exceed_budget";
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]

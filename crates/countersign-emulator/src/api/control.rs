@@ -57,7 +57,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 fn nothing_here() -> ApiError {
     ApiError::not_found(
         "there are GET /_emulator, deliveries, jobs, clock, faults; POST faults, events:emit, clock:advance, \
-         keys:rotate, deliveries/{id}:redeliver, jobs/{project}/{name}:{complete|fail|cancel|expire|require_action}",
+         keys:rotate, deliveries/{id}:redeliver, jobs/{project}/{name}:VERB, where VERB is complete, fail, cancel, expire, \
+         require_action, leave_incomplete or exceed_budget",
     )
 }
 

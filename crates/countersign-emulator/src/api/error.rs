@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{ALLOW, HeaderValue};
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
+
+/// How long a client should wait after 429, in seconds.
+const RETRY_SECONDS: &str = "10";
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -113,6 +116,9 @@ impl IntoResponse for ApiError {
         let mut response = self.status.into_response();
         if let Some(allow) = self.allow {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
         }
         response.extensions_mut().insert(Arc::new(self));
         response

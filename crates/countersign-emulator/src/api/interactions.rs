@@ -58,8 +58,8 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     let call_id = format!("call_{}", ids::resource(&mut call.world.rng, 12));
     let takes = if is_in_background { call.world.rules.job_time } else { Duration::ZERO };
     let mut state = State::running(&text, call.now, takes);
-    if let (State::Running { end: end @ End::Succeeded, .. }, true) = (&mut state, tool.is_some()) {
-        *end = End::RequiresAction;
+    if let State::Running { end: end @ End::Succeeded, .. } = &mut state {
+        *end = end_of(&text, tool.is_some());
     }
     // The text is stored beside the input, and the tool is part of the body.
     let size = job::text::memory(&Value::Array(input.clone())) + call.body.len() * 3;
@@ -162,4 +162,17 @@ fn wanted_tool(tools: &[Value], text: &str) -> Option<Map<String, Value>> {
         tool.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty() && text.contains(name))
     };
     declared.filter(|tool| tool.get("type").and_then(Value::as_str) == Some("function")).find(named).cloned()
+}
+
+/// How an interaction ends that is not asked to fail.
+fn end_of(text: &str, wants_tool: bool) -> End {
+    if text.contains(job::text::INCOMPLETE) {
+        End::Incomplete
+    } else if text.contains(job::text::EXCEED_BUDGET) {
+        End::BudgetExceeded
+    } else if wants_tool {
+        End::RequiresAction
+    } else {
+        End::Succeeded
+    }
 }

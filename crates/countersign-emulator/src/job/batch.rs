@@ -57,7 +57,7 @@ impl Batch {
             State::Running { .. } if now < record.created.saturating_add(PENDING) => "BATCH_STATE_PENDING",
             State::Running { .. } => "BATCH_STATE_RUNNING",
             State::Ended(End::Succeeded | End::RequiresAction) => "BATCH_STATE_SUCCEEDED",
-            State::Ended(End::Failed) => "BATCH_STATE_FAILED",
+            State::Ended(End::Failed | End::Incomplete | End::BudgetExceeded) => "BATCH_STATE_FAILED",
             State::Ended(End::Cancelled) => "BATCH_STATE_CANCELLED",
             State::Ended(End::Expired) => "BATCH_STATE_EXPIRED",
         };

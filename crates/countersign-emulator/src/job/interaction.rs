@@ -92,7 +92,8 @@ fn status(state: State) -> &'static str {
         State::Ended(End::RequiresAction) => "requires_action",
         State::Ended(End::Failed) => "failed",
         State::Ended(End::Cancelled) => "cancelled",
-        State::Ended(End::Expired) => "incomplete",
+        State::Ended(End::Expired | End::Incomplete) => "incomplete",
+        State::Ended(End::BudgetExceeded) => "budget_exceeded",
     }
 }
 

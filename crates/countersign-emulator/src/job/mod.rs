@@ -73,7 +73,12 @@ impl Job {
 impl Work {
     /// Whether it can end like this.
     pub(crate) fn can(&self, end: End) -> bool {
-        self.event_type(end).is_some() || matches!((self, end), (Self::Video(_), End::Failed | End::Cancelled))
+        self.event_type(end).is_some()
+            || matches!(
+                (self, end),
+                (Self::Video(_), End::Failed | End::Cancelled)
+                    | (Self::Interaction(_), End::Incomplete | End::BudgetExceeded)
+            )
     }
 
     fn event_type(&self, end: End) -> Option<&'static str> {
@@ -89,7 +94,8 @@ impl Work {
             (Self::Batch(_), End::Cancelled) => "batch.cancelled",
             (Self::Batch(_), End::Expired) => "batch.expired",
             (Self::Video(_), End::Succeeded) => "video.generated",
-            // There is no event for a video that failed: clients have to poll.
+            // There is no event for a video that failed, and none is known for an interaction that is incomplete or has
+            // exceeded its budget: clients have to poll.
             (Self::Interaction(_) | Self::Batch(_) | Self::Video(_), _) => return None,
         })
     }

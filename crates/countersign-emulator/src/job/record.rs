@@ -35,6 +35,10 @@ pub(crate) enum End {
     Failed,
     Cancelled,
     Expired,
+    /// The output of an interaction is incomplete.
+    Incomplete,
+    /// An interaction has exceeded its budget.
+    BudgetExceeded,
 }
 
 impl Record {
@@ -79,6 +83,8 @@ impl End {
             "fail" => Self::Failed,
             "cancel" => Self::Cancelled,
             "expire" => Self::Expired,
+            "leave_incomplete" => Self::Incomplete,
+            "exceed_budget" => Self::BudgetExceeded,
             _ => return None,
         })
     }

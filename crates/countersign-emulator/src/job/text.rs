@@ -7,6 +7,11 @@ pub(crate) const FAIL: &str = "[[fail]]";
 /// A batch with this in one of its texts, or in its name, expires.
 pub(crate) const EXPIRE: &str = "[[expire]]";
 
+/// An interaction with this in one of its texts ends before its output is complete.
+pub(crate) const INCOMPLETE: &str = "[[incomplete]]";
+/// An interaction with this in one of its texts exceeds its budget.
+pub(crate) const EXCEED_BUDGET: &str = "[[exceed_budget]]";
+
 /// The text of a request, from every depth: contents, prompts and tool results, but not their labels such
 /// as a role or a type.
 pub(crate) fn all_text(value: &Value) -> String {

@@ -2,6 +2,7 @@
 
 use crate::common::{Api, Receiver, config, soon, text, until};
 use countersign_emulator::{Config, ConfigError, Emulator, StartError};
+use countersign_test::wire::Raw;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -100,7 +101,12 @@ async fn what_would_open_more_deliveries_than_may_be_open_is_refused() {
     assert_eq!(status, 429);
     api.emit(json!({ "type": "x", "count": 10, "uris": [uri] })).await;
     let interaction = json!({ "model": "m", "input": "hello", "background": true });
-    assert_eq!(api.call("POST", "/v1/interactions", &interaction).await.0, 429);
+    let interaction = interaction.to_string();
+    let mut raw = Raw::open(api.address).await;
+    let head = format!("POST /v1/interactions HTTP/1.1\r\nhost: {}\r\nx-goog-api-key: test\r\n", api.address);
+    raw.write(format!("{head}content-length: {}\r\n\r\n{interaction}", interaction.len())).await;
+    let reply = raw.answer().await.expect("a response");
+    assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (429, Some("10")));
 }
 
 #[tokio::test]

@@ -89,6 +89,29 @@ async fn an_interaction_ends_as_its_input_asks_for_and_polling_says_the_same() {
 }
 
 #[tokio::test]
+async fn an_incomplete_interaction_and_one_beyond_its_budget_are_told_nobody() {
+    let story = Story::begin().await;
+    for (input, verb, status) in [
+        ("hello [[incomplete]]", "leave_incomplete", "incomplete"),
+        ("hello [[exceed_budget]]", "exceed_budget", "budget_exceeded"),
+    ] {
+        let by_itself = text(&story.interaction(json!({ "input": input })).await["id"]);
+        let by_hand = text(&story.interaction(json!({ "input": "hello" })).await["id"]);
+        story.api.ok("POST", &format!("/_emulator/jobs/1/{by_hand}:{verb}"), Value::Null).await;
+        story.pass().await;
+        for id in [by_itself, by_hand] {
+            assert_eq!(story.get(&format!("interactions/{id}")).await["status"], status);
+        }
+        let batch = text(&story.batch("hello").await["name"]);
+        let path = format!("/_emulator/jobs/1/{batch}:{verb}");
+        assert_eq!(story.api.call("POST", &path, &Value::Null).await.0, 400, "a batch cannot end so");
+        story.api.ok("POST", &format!("/v1/{batch}:cancel"), json!({})).await;
+    }
+    story.receiver.has_seen(2).await;
+    assert_eq!(story.api.emulator.totals().deliveries, 2, "the two batches");
+}
+
+#[tokio::test]
 async fn a_tool_that_the_input_names_is_asked_for_and_its_result_completes() {
     let mut story = Story::begin().await;
     let tools = json!([
