@@ -30,7 +30,7 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, InboxError>> + Send>
 ///   `Done` for claims.
 /// - A delivery has at most one valid lease. When a lease expires, the delivery can be leased again. The numbers of
 ///   receipts are never reused, and a receipt that is not of the newest lease changes nothing.
-/// - Nothing is discarded before [`Keep`] allows it. A full inbox rejects new messages with [`InboxError::Full`], and all
+/// - Nothing is removed before [`Keep`] allows it, unless it is [discarded](Self::discard). A full inbox rejects new messages with [`InboxError::Full`], and all
 ///   other operations continue.
 /// - Dropping a future must not leave a partial change. `acknowledge`, `retry` and `dead_letter` take effect from the
 ///   call on, even if their future is dropped.
@@ -62,6 +62,10 @@ pub trait Inbox: Send + Sync + 'static {
     /// Makes a delivery due at once: a dead letter, a delivery that is done, or one that waits for its next attempt. Its
     /// attempts and its [`Delivery::since`] start again. Returns `false` if it does not exist or is leased.
     fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool>;
+
+    /// Removes a delivery, whatever its state is, and its message with the last one. The message id is still remembered.
+    /// Returns `false` if the delivery does not exist or is leased.
+    fn discard(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool>;
 
     /// Lists deliveries, newest first.
     fn list(&self, filter: Filter) -> Pending<Vec<Delivery>>;
@@ -108,6 +112,10 @@ impl<T: Inbox + ?Sized> Inbox for Arc<T> {
 
     fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {
         T::requeue(self, delivery, now)
+    }
+
+    fn discard(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {
+        T::discard(self, delivery, now)
     }
 
     fn list(&self, filter: Filter) -> Pending<Vec<Delivery>> {

@@ -113,6 +113,15 @@ impl Batch<'_> {
         )?;
         Ok(update.execute(params![delivery, now])? == 1)
     }
+
+    pub(crate) fn discard(&mut self, delivery: u64, now: u64) -> Result<bool, Stop> {
+        self.at(now);
+        let mut select =
+            self.db.prepare_cached("SELECT message FROM delivery WHERE seq = ?1 AND (state <> 1 OR due <= ?2)")?;
+        let Some(message) = select.query_row([delivery, now], |row| row.get(0)).optional()? else { return Ok(false) };
+        self.remove_delivery(delivery, message)?;
+        Ok(true)
+    }
 }
 
 /// The message of a delivery.

@@ -75,7 +75,8 @@ impl Batch<'_> {
         Ok(removed)
     }
 
-    fn remove_delivery(&mut self, delivery: u64, message: u64) -> rusqlite::Result<()> {
+    /// Removes this delivery of this message, and the message with the last one.
+    pub(crate) fn remove_delivery(&mut self, delivery: u64, message: u64) -> rusqlite::Result<()> {
         self.db.prepare_cached("DELETE FROM delivery WHERE seq = ?1")?.execute([delivery])?;
         let mut count =
             self.db.prepare_cached("UPDATE message SET remain = remain - 1 WHERE seq = ?1 RETURNING remain")?;

@@ -51,6 +51,11 @@ impl Inbox for SqliteStore {
         pending(self.act(Need::Nothing, 0, move |batch| batch.requeue(delivery.number(), now)))
     }
 
+    fn discard(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {
+        let now = self.time(now);
+        pending(self.act(Need::Nothing, 0, move |batch| batch.discard(delivery.number(), now)))
+    }
+
     fn list(&self, filter: Filter) -> Pending<Vec<Delivery>> {
         pending(self.read(move |db| list(db, filter)))
     }

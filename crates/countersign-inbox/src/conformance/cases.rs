@@ -171,6 +171,31 @@ pub(super) async fn a_leased_or_unknown_delivery_is_not_requeued<S: Subject>(sub
     returns(inbox.acknowledge(receipt, now).await, &Settled::Recorded, "the acknowledgement")
 }
 
+pub(super) async fn a_discarded_delivery_is_gone_and_its_id_is_remembered<S: Subject>(subject: &S) -> Outcome {
+    let (inbox, now) = (subject.inbox().await, subject.now());
+    let message = to_here("msg_1", now)?.also_to("there");
+    stored(&inbox.enqueue(message, now).await, "the enqueue")?;
+    let here = listed(&inbox, Filter { destination: Some(HERE.to_owned()), ..Filter::default() }).await?;
+    let here = here.first().ok_or("the delivery is not listed")?.id;
+    returns(inbox.discard(here, subject.now()).await, &true, "the discard")?;
+    returns(inbox.discard(here, subject.now()).await, &false, "the discard of a discarded delivery")?;
+    lease_none(subject, &inbox, "a lease after the discard").await?;
+    is(&only(&inbox).await?.destination.as_str(), &"there", "the destination that is left")?;
+    is(&leased_from(subject, &inbox, "there", 10, LEASE).await?.len(), &1, "the leases of the other delivery")?;
+    let again = inbox.enqueue(to_here("msg_1", now)?, subject.now()).await;
+    returns(again, &Enqueued::Duplicate, "the enqueue of a discarded message")
+}
+
+pub(super) async fn a_leased_or_unknown_delivery_is_not_discarded<S: Subject>(subject: &S) -> Outcome {
+    let inbox = subject.inbox().await;
+    enqueue(subject, &inbox, "msg_1").await?;
+    let receipt = lease_one(subject, &inbox, "the lease").await?.receipt;
+    let now = subject.now();
+    returns(inbox.discard(receipt.delivery(), now).await, &false, "the discard of a leased delivery")?;
+    returns(inbox.discard(DeliveryId::new(1 << 40), now).await, &false, "the discard of an unknown delivery")?;
+    returns(inbox.acknowledge(receipt, now).await, &Settled::Recorded, "the acknowledgement")
+}
+
 pub(super) async fn the_longest_due_are_leased_first_up_to_the_limit<S: Subject>(subject: &S) -> Outcome {
     let inbox = subject.inbox().await;
     for id in ["msg_1", "msg_2", "msg_3"] {

@@ -41,6 +41,8 @@ pub async fn check<S: Subject>(subject: &S) -> Result<(), Violations> {
         a_dead_letter_keeps_its_error_and_is_not_leased,
         a_requeued_delivery_starts_again,
         a_leased_or_unknown_delivery_is_not_requeued,
+        a_discarded_delivery_is_gone_and_its_id_is_remembered,
+        a_leased_or_unknown_delivery_is_not_discarded,
         the_longest_due_are_leased_first_up_to_the_limit,
         the_list_is_filtered_and_paged,
         only_ended_deliveries_expire,

@@ -54,6 +54,8 @@ async fn each_fault_is_found() {
         (Fault::LeasesDeadLetters, "a_dead_letter_keeps_its_error_and_is_not_leased"),
         (Fault::KeepsAttempts, "a_requeued_delivery_starts_again"),
         (Fault::RequeuesLeased, "a_leased_or_unknown_delivery_is_not_requeued"),
+        (Fault::ForgetsDiscarded, "a_discarded_delivery_is_gone_and_its_id_is_remembered"),
+        (Fault::DiscardsLeased, "a_leased_or_unknown_delivery_is_not_discarded"),
         (Fault::NewestFirst, "the_longest_due_are_leased_first_up_to_the_limit"),
         (Fault::IgnoresFilter, "the_list_is_filtered_and_paged"),
         (Fault::ExpiresAll, "only_ended_deliveries_expire"),

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     LeasesDeadLetters,
     KeepsAttempts,
     RequeuesLeased,
+    ForgetsDiscarded,
+    DiscardsLeased,
     NewestFirst,
     IgnoresFilter,
     ExpiresAll,
@@ -192,6 +194,20 @@ impl Inbox for Plain {
             (row.due, row.delivery.state, row.delivery.since) = (now, State::Waiting, wall);
             if fault != Fault::KeepsAttempts {
                 row.delivery.attempts = 0;
+            }
+            Ok(true)
+        })
+    }
+
+    fn discard(&self, delivery: DeliveryId, _: ClockReading) -> Pending<bool> {
+        let fault = self.fault;
+        self.run(|world| {
+            let is_free = |row: &Row| row.delivery.state != State::Leased || fault == Fault::DiscardsLeased;
+            let found = world.rows.iter().position(|row| row.delivery.id == delivery && is_free(row));
+            let Some(position) = found else { return Ok(false) };
+            let key = world.rows.remove(position).message.key;
+            if fault == Fault::ForgetsDiscarded {
+                world.ids.remove(&(key.source().to_owned(), key.message_id().as_str().to_owned()));
             }
             Ok(true)
         })
