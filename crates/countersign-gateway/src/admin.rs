@@ -13,7 +13,7 @@ use countersign::clock::Clock;
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use crate::commands::{self, Commands};
+use crate::commands;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Format, Metrics};
 use crate::source_keys::Awaited;
@@ -52,7 +52,7 @@ impl Admin {
     }
 
     /// The service that responds to `/healthz`, `/readyz`, `/metrics` and these commands.
-    pub fn into_service(self, commands: Commands) -> Router {
+    pub fn into_service(self, commands: Router) -> Router {
         let alive = async || "alive\n";
         let metrics = async |State(admin): State<Arc<Self>>, headers: HeaderMap| admin.metrics(&headers);
         let ready = async |State(admin): State<Arc<Self>>| admin.readiness().await;
@@ -62,7 +62,7 @@ impl Admin {
             .route("/readyz", get(ready).options(ready))
             .route("/metrics", get(metrics))
             .with_state(Arc::new(self))
-            .merge(commands.into_router())
+            .merge(commands)
             .fallback(unknown)
             .method_not_allowed_fallback(unknown)
     }
@@ -114,9 +114,10 @@ impl Shown {
 /// The response to a wrong path, and to a webhook that was sent to the wrong listener.
 async fn unknown(method: Method, uri: Uri) -> (StatusCode, &'static str) {
     match method {
-        _ if uri.path().starts_with(commands::PREFIX) => {
-            (StatusCode::METHOD_NOT_ALLOWED, "there is POST /-/reload and DELETE /-/sources/SOURCE/ids/ID\n")
-        }
+        _ if uri.path().starts_with(commands::PREFIX) => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "there is POST /-/reload, DELETE /-/sources/SOURCE/ids/ID, and GET /-/inbox/deliveries\n",
+        ),
         Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
         _ => (StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
     }

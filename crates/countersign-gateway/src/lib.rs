@@ -32,6 +32,7 @@ pub mod log;
 #[doc(hidden)]
 pub mod admin;
 #[doc(hidden)]
+pub mod admin_access;
 pub mod admin_token;
 #[doc(hidden)]
 pub mod check;
@@ -52,6 +53,7 @@ pub mod handler;
 #[doc(hidden)]
 pub mod health;
 pub mod inbox;
+pub mod inbox_api;
 #[doc(hidden)]
 pub mod ledger;
 #[doc(hidden)]

@@ -8,11 +8,13 @@ use axum::Router;
 use countersign::clock::Clock;
 
 use crate::admin::{Admin, Shown};
-use crate::commands::{Commands, Scope};
+use crate::admin_access::{Access, Scope};
+use crate::commands::Commands;
 use crate::config::Config;
 use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::inbox::Worker;
+use crate::inbox_api::InboxApi;
 use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
@@ -67,7 +69,9 @@ impl Services {
         let shown = Arc::new(ArcSwap::from_pointee(shown(state)));
         let scope = Arc::new(ArcSwap::from_pointee(scope(state)));
         let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown), scope: Arc::clone(&scope) };
-        let commands = Commands::new(reload, is_admin_local, scope);
+        let access = Access::new(is_admin_local, scope);
+        let inbox = InboxApi::new(access.clone(), Arc::clone(&clock), config.server.inbox_bodies);
+        let commands = Commands::new(reload, access).into_router().merge(inbox.into_router());
         let admin = Admin::new(shown, lifecycle.clone(), clock).into_service(commands);
         Self { gateway, admin, ledger, exchange }
     }
@@ -101,5 +105,5 @@ fn shown(state: &State) -> Shown {
 
 fn scope(state: &State) -> Scope {
     let stores = state.sources.iter().map(|(name, source)| (name.clone(), source.store.clone()));
-    Scope { stores: stores.collect(), token: state.admin_token.clone() }
+    Scope { stores: stores.collect(), inbox: state.engine.inbox(), token: state.admin_token.clone() }
 }

@@ -33,6 +33,9 @@ pub struct Server {
     /// The bearer token of the commands under `/-/` of the admin listener. Default: none, and then only an admin listener on
     /// a loopback address accepts commands.
     pub admin_token: Option<AdminTokenSpec>,
+    /// Whether the admin listener shows the bodies of stored messages. Default: false.
+    #[serde(default)]
+    pub inbox_bodies: bool,
     /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8", or "unix:" for the
     /// clients of all Unix sockets. If a connection comes from one of them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
     /// host it named, and how. The chain is read from its end, past trusted proxies. These facts are in the log, in the

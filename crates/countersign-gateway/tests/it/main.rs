@@ -17,6 +17,7 @@ mod expired;
 mod forwarding;
 mod hostile;
 mod inbox;
+mod inbox_api;
 mod jwks_proxy;
 mod listeners;
 mod log_file;

@@ -155,9 +155,9 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<Reply> {
     soon(connection.request(request.expect("a good request"))).await
 }
 
-/// Sends a request without a body to the admin listener, with a bearer token if there is one.
+/// Sends a request without a body to the admin listener, which it names as an address, with a bearer token if there is one.
 pub(crate) async fn command(address: SocketAddr, method: Method, path: &str, token: Option<&str>) -> Reply {
-    let mut request = Request::builder().method(method).uri(path).header(HOST, "admin");
+    let mut request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
     if let Some(token) = token {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }

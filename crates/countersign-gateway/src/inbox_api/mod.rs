@@ -1,0 +1,172 @@
+//! The commands for the inbox, under `/-/inbox/`: list and show deliveries, deliver them again, and discard them.
+
+mod query;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use countersign::clock::Clock;
+use countersign_inbox::{self as contract, Delivery, DeliveryId, Filter, Inbox, Pending};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::admin_access::{Access, Refusal};
+
+/// The maximum time of an operation of the inbox.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many deliveries are requeued at once. The store's queue has room for more, which the gateway needs too.
+const AT_ONCE: usize = 100;
+
+/// Carries out commands for the inbox.
+pub struct InboxApi {
+    access: Access,
+    clock: Arc<dyn Clock>,
+    /// Whether bodies are shown.
+    bodies: bool,
+}
+
+impl InboxApi {
+    /// Commands from those that have `access`, with or without the bodies of messages.
+    pub fn new(access: Access, clock: Arc<dyn Clock>, bodies: bool) -> Self {
+        Self { access, clock, bodies }
+    }
+
+    /// The routes of `/-/inbox/deliveries` and `/-/inbox/redeliver`.
+    pub fn into_router(self) -> Router {
+        Router::new()
+            .route("/-/inbox/deliveries", get(Self::list))
+            .route("/-/inbox/deliveries/{number}", get(Self::show).delete(Self::discard))
+            .route("/-/inbox/deliveries/{number}/redeliver", post(Self::redeliver))
+            .route("/-/inbox/redeliver", post(Self::redeliver_all))
+            .with_state(Arc::new(self))
+    }
+
+    async fn list(
+        State(api): State<Arc<Self>>,
+        RawQuery(query): RawQuery,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let inbox = inbox(&api.access.query(&headers)?.inbox)?;
+        let page = page(&*inbox, query::filter(query.as_deref().unwrap_or_default())?).await?;
+        let deliveries: Vec<_> = page.deliveries.iter().map(view::delivery).collect();
+        Ok(document(&json!({ "deliveries": deliveries, "next": page.next })))
+    }
+
+    async fn show(
+        State(api): State<Arc<Self>>,
+        Path(number): Path<String>,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let inbox = inbox(&api.access.query(&headers)?.inbox)?;
+        let delivery = find(&*inbox, query::number(&number)?).await?;
+        let message = completed(inbox.message(delivery.id)).await?.ok_or_else(unknown)?;
+        Ok(document(&view::whole(&delivery, &message, api.bodies)))
+    }
+
+    async fn redeliver(
+        State(api): State<Arc<Self>>,
+        Path(number): Path<String>,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let inbox = inbox(&api.access.command(&headers)?.inbox)?;
+        let delivery = find(&*inbox, query::number(&number)?).await?;
+        if !completed(inbox.requeue(delivery.id, api.clock.read())).await? {
+            return Err(busy());
+        }
+        log(&delivery, "delivers a message again, as asked");
+        Ok(document(&json!({ "redelivered": 1 })))
+    }
+
+    async fn redeliver_all(
+        State(api): State<Arc<Self>>,
+        RawQuery(query): RawQuery,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let inbox = inbox(&api.access.command(&headers)?.inbox)?;
+        let mut filter = query::filter(query.as_deref().unwrap_or_default())?;
+        filter.state.get_or_insert(contract::State::Dead);
+        let page = page(&*inbox, filter).await?;
+        let mut redelivered = 0;
+        for deliveries in page.deliveries.chunks(AT_ONCE) {
+            let now = api.clock.read();
+            // Those that are requested together share a transaction.
+            let requeued: Vec<_> = deliveries.iter().map(|delivery| inbox.requeue(delivery.id, now)).collect();
+            for requeued in requeued {
+                redelivered += usize::from(completed(requeued).await?);
+            }
+        }
+        tracing::info!(count = redelivered, "delivers messages again, as asked");
+        Ok(document(&json!({ "redelivered": redelivered, "next": page.next })))
+    }
+
+    async fn discard(
+        State(api): State<Arc<Self>>,
+        Path(number): Path<String>,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let inbox = inbox(&api.access.command(&headers)?.inbox)?;
+        let delivery = find(&*inbox, query::number(&number)?).await?;
+        if !completed(inbox.discard(delivery.id, api.clock.read())).await? {
+            return Err(busy());
+        }
+        log(&delivery, "discarded a delivery, as asked");
+        Ok(document(&json!({ "discarded": 1 })))
+    }
+}
+
+/// Deliveries, and the number with which the next page begins, if there may be one.
+struct Page {
+    deliveries: Vec<Delivery>,
+    next: Option<u64>,
+}
+
+async fn page(inbox: &dyn Inbox, filter: Filter) -> Result<Page, Refusal> {
+    let limit = filter.limit;
+    let deliveries = completed(inbox.list(filter)).await?;
+    let next = deliveries.last().filter(|_| deliveries.len() >= limit).map(|last| last.id.number());
+    Ok(Page { deliveries, next })
+}
+
+async fn find(inbox: &dyn Inbox, id: DeliveryId) -> Result<Delivery, Refusal> {
+    let older_than = Some(DeliveryId::new(id.number().saturating_add(1)));
+    let newest = completed(inbox.list(Filter { older_than, limit: 1, ..Filter::default() })).await?;
+    newest.into_iter().find(|delivery| delivery.id == id).ok_or_else(unknown)
+}
+
+/// The result of an operation of the inbox.
+async fn completed<T>(pending: Pending<T>) -> Result<T, Refusal> {
+    match tokio::time::timeout(TIMEOUT, pending).await {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(_)) | Err(_) => {
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable: try again\n"))
+        }
+    }
+}
+
+fn inbox(inbox: &Option<Arc<dyn Inbox>>) -> Result<Arc<dyn Inbox>, Refusal> {
+    let why = "there is no inbox: it needs [store] with `engine = \"sqlite\"`\n";
+    inbox.clone().ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, why))
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "there is no delivery with this number\n")
+}
+
+fn busy() -> Refusal {
+    Refusal::new(StatusCode::CONFLICT, "the delivery is being attempted: try again when the attempt has ended\n")
+}
+
+fn log(delivery: &Delivery, what: &str) {
+    let (number, source, destination) = (delivery.id.number(), delivery.key.source(), &*delivery.destination);
+    tracing::info!(number, source, message_id = delivery.key.message_id().as_str(), destination, "{what}");
+}
+
+fn document(value: &Value) -> Response {
+    ([(CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
+}
