@@ -169,7 +169,7 @@ impl Config {
         for (position, route) in self.routes.iter().enumerate() {
             let at = KeyPath::route(position);
             route.check(&at, &self.sources, warnings)?;
-            route.check_delivery(&at, &self.store)?;
+            route.check_delivery(&at, (&self.store, self.sources.get(&route.source)), warnings)?;
             if self.routes[..position].iter().any(|other| (&other.host, &other.path) == (&route.host, &route.path)) {
                 return Err(Problem::at(&at.key("path"), "another route has the same host and path"));
             }

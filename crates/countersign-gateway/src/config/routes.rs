@@ -15,6 +15,7 @@ use super::events::Events;
 use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
 use super::rate::{self, RateSpec};
+use super::sender::DuplicatesSpec;
 use super::set_headers::{self, SetHeaderSpec};
 use super::share::Share;
 use super::source::SourceConfig;
@@ -289,8 +290,13 @@ impl Route {
         Ok(())
     }
 
-    /// An inbox needs a store that a restart does not empty.
-    pub(super) fn check_delivery(&self, at: &KeyPath, store: &StoreSpec) -> Result<(), Problem> {
+    /// An inbox needs a store that a restart does not empty, and delivers each message once.
+    pub(super) fn check_delivery(
+        &self,
+        at: &KeyPath,
+        (store, source): (&StoreSpec, Option<&SourceConfig>),
+        warnings: &mut Vec<Problem>,
+    ) -> Result<(), Problem> {
         if let Some(redelivery) = self.redelivery {
             redelivery.check(&at.key("redelivery"))?;
         }
@@ -304,6 +310,14 @@ impl Route {
             }
             DeliverySpec::Inbox if self.grpc => {
                 "a gRPC call needs the response of its backend: use \"direct\", or leave out `grpc`"
+            }
+            DeliverySpec::Inbox if source.is_some_and(|source| source.duplicates == DuplicatesSpec::Forward) => {
+                let message = format!(
+                    "the source `{}` forwards duplicates, which has no effect here: the inbox stores each message once",
+                    self.source
+                );
+                warnings.push(Problem::at(&at.key("delivery"), message));
+                return Ok(());
             }
             DeliverySpec::Direct | DeliverySpec::Inbox => return Ok(()),
         };
