@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{bench, completions, emulate, explain, jwks, listen, man, secret, send, sign, verify};
+use crate::verbs::{bench, completions, emulate, explain, forget, jwks, listen, man, secret, send, sign, verify};
 
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
@@ -37,6 +37,8 @@ enum Verb {
     Verify(verify::Args),
     /// Explains why a captured request fails, by trying the usual mistakes
     Explain(explain::Args),
+    /// Makes a gateway forget a message id, so that the next delivery of the message is handled again
+    Forget(forget::Args),
     /// Prints a script that completes the command line in a shell
     Completions(completions::Args),
     /// Writes the manual pages
@@ -69,6 +71,7 @@ impl Verb {
             Self::Listen(args) => listen::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Explain(args) => explain::run(args, out),
+            Self::Forget(args) => forget::run(&args, out),
             Self::Completions(args) => completions::run(&args, Cli::command(), out),
             Self::Man(args) => man::run(&args, Cli::command()),
         }

@@ -18,8 +18,10 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  verified; `sign`, `secret`, `completions`, `man`: done; `jwks`: a key is usable;
-     `send`, `bench`: every response was 2xx; `emulate`, `listen`: stopped by a signal
-  1  rejected; `send`, `bench`: a response was missing or not 2xx; `jwks`: no key is usable
+     `send`, `bench`: every response was 2xx; `emulate`, `listen`: stopped by a signal;
+     `forget`: the id is forgotten
+  1  rejected; `send`, `bench`: a response was missing or not 2xx; `jwks`: no key is usable;
+     `forget`: the gateway did not do it
   2  invalid arguments or unreadable files";
 
 impl From<Outcome> for ExitCode {

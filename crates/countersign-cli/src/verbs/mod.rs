@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod emulate;
 pub(crate) mod explain;
+pub(crate) mod forget;
 pub(crate) mod jwks;
 pub(crate) mod listen;
 pub(crate) mod man;

@@ -6,6 +6,7 @@ mod bench;
 mod common;
 mod explain;
 mod explain_dynamic;
+mod forget;
 mod installed;
 mod jwks;
 mod listen;
