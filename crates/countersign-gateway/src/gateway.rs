@@ -35,6 +35,7 @@ use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
 use crate::state::store::SourceStore;
 use crate::state::{LiveRoute, State};
+use crate::telemetry::{Trace, Tracer};
 
 /// How many deliveries from the inbox of a route are attempted at once.
 const INBOX_ATTEMPTS: usize = 16;
@@ -56,6 +57,7 @@ struct Routes {
     ledger: Ledger,
     places: Places,
     client_limit: Option<Arc<ClientLimit>>,
+    tracer: Option<Tracer>,
     clock: Arc<dyn Clock>,
 }
 
@@ -77,11 +79,11 @@ struct Route {
 
 impl Gateway {
     /// Puts the layer around the backends of each route. Outcomes are recorded in `ledger`. `places` is the maximum
-    /// number of connections to upstreams.
-    pub fn new(state: &State, ledger: &Ledger, places: &Places, clock: Arc<dyn Clock>) -> Self {
+    /// number of connections to upstreams. Requests are traced by `tracer`, if there is one.
+    pub fn new(state: &State, ledger: &Ledger, places: &Places, tracer: Option<Tracer>, clock: Arc<dyn Clock>) -> Self {
         let (ledger, places) = (ledger.clone(), places.clone());
         let served = ArcSwap::from_pointee(Served::new(state, &ledger, &places, &clock));
-        Self(Arc::new(Routes { served, ledger, places, client_limit: state.client_limit.clone(), clock }))
+        Self(Arc::new(Routes { served, ledger, places, client_limit: state.client_limit.clone(), tracer, clock }))
     }
 
     /// Serves the routes of this state from the next request on, over all connections.
@@ -125,6 +127,10 @@ impl Routes {
         if let Some(reported) = connection.and_then(|connection| served.proxies.reported(connection, &head.headers)) {
             head.extensions.insert(reported);
         }
+        let trace = self.tracer.as_ref().and_then(|tracer| tracer.begin(&head.headers));
+        if let Some(trace) = &trace {
+            head.extensions.insert(trace.clone());
+        }
         let limited = self.limited(&head);
         if let Some((client, _)) = limited {
             head.extensions.insert(client);
@@ -159,6 +165,7 @@ impl Routes {
             Some(reason) => Entry::rejected(reason, status, peer, latency),
             None => Entry::probed(status, peer, latency),
         };
+        let entry = entry.traced(trace.as_ref());
         match route {
             Some(route) => route.ledger.record(&entry),
             None => self.ledger.record(&entry, || self.unrouted(&head)),
@@ -280,13 +287,15 @@ impl Route {
                 let (entries, noted, connection) =
                     (entries.clone(), Arc::clone(&noted), head.extensions.get::<Connection>().cloned());
                 let limited = client_limit.clone().zip(head.extensions.get::<LimitedClient>().copied());
+                let trace = head.extensions.get::<Trace>().cloned();
                 let time = limited.is_some().then(|| Arc::clone(&time));
                 move |report: &Report| {
                     if let (Some((limit, client)), Some(time), Some(status)) = (&limited, &time, rejected(report)) {
                         limit.note(*client, status, time.instant());
                     }
                     noted.fullness.note(report.outcome());
-                    entries.record(&Entry::reported(report, connection.as_ref().map(Connection::peer)));
+                    let entry = Entry::reported(report, connection.as_ref().map(Connection::peer));
+                    entries.record(&entry.traced(trace.as_ref()));
                 }
             })
             .clock(Arc::clone(clock))

@@ -1,4 +1,5 @@
-//! The ledger: one entry for each request, with any outcome. Metrics and the log line are written from it.
+//! The ledger: one entry for each request, with any outcome. Metrics, the log line and the span of the request are
+//! written from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::connection::Peer;
 use crate::log::{Log, Sampler};
 use crate::metrics::{Counts, RouteMetrics, TurnedAway};
 use crate::serve::Ending;
+use crate::telemetry::{Trace, Value};
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
@@ -38,6 +40,8 @@ pub struct Entry<'a> {
     pub verification_time: Option<Duration>,
     /// Whether an expired secret of the source matches the signature.
     pub fits_expired_secret: bool,
+    /// The trace of the request, if it is traced.
+    pub trace: Option<&'a Trace>,
 }
 
 /// What a request without a route asked for, for its log line.
@@ -97,6 +101,7 @@ impl<'a> Entry<'a> {
             verified: None,
             verification_time: None,
             fits_expired_secret: false,
+            trace: None,
         }
     }
 
@@ -125,7 +130,14 @@ impl<'a> Entry<'a> {
             verified: report.verified(),
             verification_time: report.verification_time(),
             fits_expired_secret,
+            trace: None,
         }
+    }
+
+    /// The same, of a request with this trace.
+    #[must_use]
+    pub fn traced(self, trace: Option<&'a Trace>) -> Self {
+        Self { trace, ..self }
     }
 }
 
@@ -135,6 +147,25 @@ fn reason_of(report: &Report) -> Option<&'static str> {
         Outcome::Released => Some(report.failure().unwrap_or("upstream_failed")),
         _ => report.is_untyped().then_some(NO_TYPE),
     }
+}
+
+/// Ends the span of a request, if it is traced.
+fn end_span(route: &str, entry: &Entry<'_>) {
+    let Some(trace) = entry.trace else { return };
+    let verification = entry.verification_time.and_then(|time| i64::try_from(time.as_micros()).ok());
+    let attributes = [
+        ("countersign.route", Some(Value::from(route))),
+        ("countersign.outcome", Some(Value::from(entry.outcome))),
+        ("countersign.reason", entry.reason.map(Value::from)),
+        ("http.response.status_code", entry.status.map(|status| Value::from(status.as_u16()))),
+        ("client.address", entry.peer.map(|peer| Value::Text(peer.to_string()))),
+        ("countersign.source", entry.verified.map(|verified| Value::from(verified.source()))),
+        ("countersign.message_id", entry.verified.map(|verified| Value::from(verified.message_id().as_str()))),
+        ("countersign.verification_us", verification.map(Value::Number)),
+    ];
+    let attributes = attributes.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let is_error = entry.status.is_none_or(|status| status.is_server_error());
+    trace.finish(route, entry.latency, is_error, attributes.collect());
 }
 
 impl Ledger {
@@ -153,6 +184,7 @@ impl Ledger {
     /// Records the outcome of a request without a route. What it asked for is only read if there is a line for it.
     pub fn record(&self, entry: &Entry<'_>, unrouted: impl FnOnce() -> Unrouted) {
         self.count(&self.no_route, entry);
+        end_span(&self.no_route, entry);
         self.log(&self.no_route, entry, || Some(unrouted()));
     }
 
@@ -220,6 +252,7 @@ impl RouteLedger {
         if entry.fits_expired_secret {
             self.metrics.expired_secret.inc();
         }
+        end_span(&self.name, entry);
         if !entry.is_success() || self.sampler.chooses() {
             self.ledger.log(&self.name, entry, || None);
         }

@@ -85,6 +85,8 @@ pub mod source_keys;
 pub mod state;
 mod steering;
 #[doc(hidden)]
+pub mod telemetry;
+#[doc(hidden)]
 pub mod trust;
 #[doc(hidden)]
 pub mod upstream;

@@ -21,6 +21,7 @@ use crate::log::Log;
 use crate::reload::Reload;
 use crate::source_keys::Awaited;
 use crate::state::State;
+use crate::telemetry::{Exporter, Telemetry};
 
 /// The services of the gateway, and what their listeners need.
 pub struct Services {
@@ -32,6 +33,8 @@ pub struct Services {
     pub ledger: Ledger,
     /// Puts another state in the place of the one that is served.
     pub exchange: Exchange,
+    /// Sends traces, if they are configured.
+    pub exporter: Option<Exporter>,
 }
 
 /// Puts another state in the place of the one that is served.
@@ -65,7 +68,10 @@ impl Services {
             tracing::warn!("{warning}");
         }
         let ledger = Ledger::new(state.metrics.counts().clone(), log.clone(), Arc::clone(&clock));
-        let gateway = Gateway::new(state, &ledger, &Places::new(upstream_connections), Arc::clone(&clock));
+        let start = |telemetry: Telemetry| telemetry.start(state.metrics.counts().spans_dropped());
+        let (tracer, exporter) = state.telemetry.clone().map(start).unzip();
+        let places = Places::new(upstream_connections);
+        let gateway = Gateway::new(state, &ledger, &places, tracer, Arc::clone(&clock));
         let shown = Arc::new(ArcSwap::from_pointee(shown(state)));
         let scope = Arc::new(ArcSwap::from_pointee(scope(state)));
         let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown), scope: Arc::clone(&scope) };
@@ -73,7 +79,7 @@ impl Services {
         let inbox = InboxApi::new(access.clone(), Arc::clone(&clock), config.server.inbox_bodies);
         let commands = Commands::new(reload, access).into_router().merge(inbox.into_router());
         let admin = Admin::new(shown, lifecycle.clone(), clock).into_service(commands);
-        Self { gateway, admin, ledger, exchange }
+        Self { gateway, admin, ledger, exchange, exporter }
     }
 }
 

@@ -24,6 +24,11 @@ impl KeyPath {
         Self::default().key("store")
     }
 
+    /// The table `[telemetry]`.
+    pub(crate) fn telemetry() -> Self {
+        Self::default().key("telemetry")
+    }
+
     /// The listener for webhooks at this position, counted from zero.
     pub(crate) fn listener(position: usize) -> Self {
         Self::server().key("listen").entry(position)

@@ -14,7 +14,8 @@ use super::{jwks, public_keys, secrets, token, unknown};
 const FORMS: [(&str, &str); 4] =
     [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
 /// Keys whose value is one table. No other key has these names.
-const TABLES: [&str; 8] = ["server", "sources", "store", "client_limits", "replay", "jwks", "token", "tls"];
+const TABLES: [&str; 9] =
+    ["server", "sources", "store", "telemetry", "client_limits", "replay", "jwks", "token", "tls"];
 /// The beginnings of serde's own messages, which repeat values.
 const REPEATING: [&str; 4] = ["unknown variant", "invalid value", "invalid type", "duplicate field"];
 

@@ -40,6 +40,7 @@ mod source;
 mod store;
 mod stored_value;
 mod targets;
+mod telemetry;
 mod tls;
 mod token;
 mod unknown;
@@ -83,6 +84,7 @@ pub use set_headers::{HeaderValueSpec, SetHeaderSpec};
 pub use share::Share;
 pub use source::SourceConfig;
 pub use store::{SqliteSpec, StoreSpec};
+pub use telemetry::TelemetrySpec;
 pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;
 pub use upstream::{UpstreamScheme, UpstreamSpec, UpstreamTlsSpec};
@@ -100,6 +102,8 @@ pub struct Config {
     /// Where message ids are stored, for all sources. Default: in memory.
     #[serde(default)]
     pub store: StoreSpec,
+    /// Traces of requests, which are sent to an OpenTelemetry collector. Default: none.
+    pub telemetry: Option<TelemetrySpec>,
     /// The senders, by name. The name is shown in logs, metrics and the header `countersign-source`.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,

@@ -6,8 +6,8 @@ use super::server::{Server, least_budget};
 use super::{Config, Route};
 
 impl Config {
-    /// This configuration as the running process can use it: with the `[server]` and `[store]` of `started`, the configuration that the
-    /// process started with. Each key that differs is a warning.
+    /// This configuration as the running process can use it: with the `[server]`, `[store]` and `[telemetry]` of
+    /// `started`, the configuration that the process started with. Each key that differs is a warning.
     ///
     /// # Errors
     ///
@@ -33,14 +33,21 @@ impl Config {
         };
         let mut warnings = self.warnings.clone();
         warnings.extend(changed(&started.server, &self.server).into_iter().map(warn));
-        if started.store != self.store {
-            let message = "`store` has changed, and keeps its previous value until the process is restarted";
-            warnings.push(self.document.warning(Problem::at(&KeyPath::store(), message)));
+        for (table, at, differs) in [
+            ("store", KeyPath::store(), started.store != self.store),
+            ("telemetry", KeyPath::telemetry(), started.telemetry != self.telemetry),
+        ] {
+            if differs {
+                let message =
+                    format!("`{table}` has changed, and keeps its previous value until the process is restarted");
+                warnings.push(self.document.warning(Problem::at(&at, message)));
+            }
         }
         warnings.sort_by_key(Warning::line);
         // Its default depends on the routes, and the process keeps the one of the routes that it started with.
         let server = Server { body_budget: Some(budget), ..started.server.clone() };
-        Ok(Self { server, store: started.store.clone(), warnings, ..self })
+        let (store, telemetry) = (started.store.clone(), started.telemetry.clone());
+        Ok(Self { server, store, telemetry, warnings, ..self })
     }
 }
 

@@ -28,6 +28,7 @@ mod pool;
 mod report;
 mod request;
 mod response;
+mod span;
 mod target;
 
 use std::convert::Infallible;
@@ -61,6 +62,7 @@ use request::{Outgoing, Source};
 pub use target::PathChange;
 
 use crate::config::RetrySpec;
+use crate::telemetry::Trace;
 use crate::trust::{Opened, SetHeaders};
 use crate::upstream::{Upstream, UpstreamResult, Upstreams};
 
@@ -191,10 +193,16 @@ impl Target {
         slot: Slot,
     ) -> Result<Response<BackendBody>, Failure> {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
-        let outgoing = Outgoing { changes: &self.changes, source, path, body };
+        let hop = source.trace().map(Trace::hop);
+        let outgoing = Outgoing { changes: &self.changes, source, path, body, hop };
         let started = SystemClock.instant();
         let outcome = self.send(&outgoing).await;
-        self.latency.observe(SystemClock.instant().saturating_duration_since(started).as_secs_f64());
+        let latency = SystemClock.instant().saturating_duration_since(started);
+        self.latency.observe(latency.as_secs_f64());
+        if let Some(hop) = outgoing.hop {
+            let response = outcome.as_ref().map(|(received, upstream)| (received.status(), &**upstream));
+            span::end(hop, latency, response.map_err(|failure| *failure));
+        }
         let (received, upstream) = outcome?;
         if let Err(unusable) = response::check(received.status()) {
             report::no_response(&upstream, &unusable);

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, request};
 use super::Changes;
 use crate::connection::Connection;
 use crate::route::host_of;
+use crate::telemetry::{Hop, Trace};
 use crate::trust::{BackendHeaders, StoredHeaders};
 use crate::upstream::Upstream;
 
@@ -20,6 +21,8 @@ pub(super) struct Outgoing<'a> {
     /// The path for the backend.
     pub(super) path: PathAndQuery,
     pub(super) body: Bytes,
+    /// The trace, which takes the place of the client's in the headers.
+    pub(super) hop: Option<Hop>,
 }
 
 /// Where the headers come from.
@@ -38,6 +41,16 @@ pub(super) enum Source {
         /// The number of the attempt, starting at 1.
         attempt: u32,
     },
+}
+
+impl Source {
+    /// The trace of the request, if it is traced.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Verified { head, .. } => head.extensions.get(),
+            Self::Stored { .. } => None,
+        }
+    }
 }
 
 impl Outgoing<'_> {
@@ -79,7 +92,21 @@ impl Outgoing<'_> {
         }
     }
 
-    fn each_header(&self, put: impl FnMut(&HeaderName, &[u8])) {
+    fn each_header(&self, mut put: impl FnMut(&HeaderName, &[u8])) {
+        if let Some(hop) = &self.hop {
+            let (name, value) = hop.header();
+            put(&name, value);
+            self.each_other_header(|name, value| {
+                if !hop.replaces(name) {
+                    put(name, value);
+                }
+            });
+        } else {
+            self.each_other_header(put);
+        }
+    }
+
+    fn each_other_header(&self, put: impl FnMut(&HeaderName, &[u8])) {
         let Changes { opened, set, .. } = self.changes;
         match &self.source {
             Source::Verified { head, verified } => BackendHeaders {

@@ -68,6 +68,7 @@ pub struct Counts {
     connections_turned_away: Family<ReasonLabels, Counter>,
     connections_closed: Family<ReasonLabels, Counter>,
     accelerated: Counter,
+    spans_dropped: Counter,
     reloads: Family<ResultLabels, Counter>,
     last_reload_successful: Gauge<i64, AtomicI64>,
 }
@@ -94,6 +95,7 @@ impl Default for Counts {
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
             accelerated: Counter::default(),
+            spans_dropped: Counter::default(),
             reloads,
             last_reload_successful,
         }
@@ -255,6 +257,8 @@ impl Metrics {
             "Requests of webhook listeners that were served without hyper",
             self.counts.accelerated.clone(),
         );
+        let help = "Spans of traces that did not reach the collector";
+        registry.register("spans_dropped", help, self.counts.spans_dropped.clone());
         registry.register("config_reloads", "Reloads of the configuration, by result", self.counts.reloads.clone());
         registry.register(
             "config_last_reload_successful",
@@ -359,6 +363,11 @@ impl Counts {
     /// The number of requests that the accelerator served.
     pub fn accelerated(&self) -> Counter {
         self.accelerated.clone()
+    }
+
+    /// The number of spans that did not reach the collector.
+    pub fn spans_dropped(&self) -> &Counter {
+        &self.spans_dropped
     }
 
     /// Counts a connection that was not served.

@@ -15,6 +15,7 @@ mod upstreams;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign::clock::SystemClock;
 use countersign_tower::BodyBudget;
@@ -24,6 +25,7 @@ use pingora_core::services::background::{BackgroundService, background_service};
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +36,7 @@ use crate::reload::{self, Reload};
 use crate::serve::{ClientSlots, MAX_HEAD, Preamble, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
+use crate::telemetry::Exporter;
 use crate::upstream;
 use files::Allowed;
 use inbox::Deliver;
@@ -47,6 +50,9 @@ use upgrade::{Predecessor, Upgrader};
 use upstreams::Watch;
 
 pub use signals::survive_file_size_limit;
+
+/// How long the last traces may take to be sent.
+const LAST_EXPORT: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until SIGTERM, SIGINT or SIGQUIT stops it, and the requests in flight have finished.
 ///
@@ -86,7 +92,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         takes_over: predecessor.is_some(),
     };
     let drained = Arc::clone(&parts.slots);
-    let Built { server, mut reloader, opened } = build(config, parts, &tasks, &runtime, log)?;
+    let Built { server, mut reloader, opened, exporter } = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let signals = stop.signals(&drained, &tasks);
     let mut handover = Upgrader::new(opened, manager.clone(), stop.handed_over.clone());
@@ -94,6 +100,8 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(signals) })).map_err(ServerError::Thread)?;
     runtime.spawn(log.clone().report_regularly());
     runtime.spawn(manager.clone().ping_regularly());
+    let last_export = CancellationToken::new();
+    let exporting = exporter.map(|exporter| runtime.spawn(exporter.run(last_export.clone())));
     runtime.spawn(async move {
         lifecycle.started().await;
         if let Some(predecessor) = predecessor {
@@ -111,6 +119,11 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         // Nothing listens any more.
         drop(handover);
         stop.finish(&tasks).await;
+        last_export.cancel();
+        if let Some(exporting) = exporting {
+            // A collector that is away does not delay the stop for long.
+            let _ = timeout(LAST_EXPORT, exporting).await;
+        }
         log.report_suppressed();
         Ok(())
     })
@@ -136,6 +149,7 @@ struct Built {
     server: PingoraServer,
     reloader: Reloader,
     opened: Opened,
+    exporter: Option<Exporter>,
 }
 
 fn build(
@@ -167,7 +181,8 @@ fn build(
         reload,
         is_admin_local: config.admin.is_some_and(|admin| admin.address.ip().is_loopback()),
     };
-    let Services { gateway, admin: admin_service, ledger, exchange } = Services::build(started, &state, environment);
+    let Services { gateway, admin: admin_service, ledger, exchange, exporter } =
+        Services::build(started, &state, environment);
     let (counts, tls) = (state.metrics.counts().clone(), state.tls.clone());
 
     // Bind before anything starts. An address in use then ends the process, and no connection is lost while
@@ -246,7 +261,7 @@ fn build(
     server.bootstrap();
     let (started, log) = (started.clone(), log.clone());
     let reloader = Reloader { started, state, slots, log, exchange, upstreams, workers, key_sets, manager };
-    Ok(Built { server, reloader, opened })
+    Ok(Built { server, reloader, opened, exporter })
 }
 
 /// Adds a service that runs in a thread of its own.

@@ -12,17 +12,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_tower::BodyBudget;
+use http::{HeaderName, HeaderValue};
 
 use crate::admin_token::AdminToken;
 use crate::client_limit::ClientLimit;
 use crate::config::{
-    BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, Warning,
+    BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, TelemetrySpec, Warning,
 };
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
 use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
+use crate::telemetry::Telemetry;
 use crate::trust::SetHeaders;
 use crate::upstream::{UpstreamTls, Upstreams};
 use key_sets::KeySets;
@@ -54,6 +56,8 @@ pub struct State {
     pub warnings: Vec<Warning>,
     /// The store that all sources share.
     pub engine: Engine,
+    /// Where traces are sent, if anywhere. A running process keeps the one that it started with.
+    pub telemetry: Option<Telemetry>,
     sets: KeySets,
     balanced: Vec<Balanced>,
 }
@@ -103,7 +107,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { headers, upstream_tls, engine, sources, sets, tls, admin_token, warnings } = {
+        let Parts { headers, upstream_tls, engine, sources, sets, tls, admin_token, telemetry, warnings } = {
             let document = config.document();
             let opened = || Engine::open(&config.store, document.folder()).map_err(|problem| document.error(problem));
             Parts::build(config, previous, previous.map_or_else(opened, |state| Ok(state.engine.clone()))?)?
@@ -160,6 +164,7 @@ impl State {
             admin_token,
             warnings,
             engine,
+            telemetry,
             sets,
             balanced,
         })
@@ -203,6 +208,7 @@ struct Parts {
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
     admin_token: Option<AdminToken>,
+    telemetry: Option<Telemetry>,
     warnings: Vec<Warning>,
 }
 
@@ -226,6 +232,8 @@ impl Parts {
         let headers = headers.collect::<Result<_, _>>()?;
         let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
+        let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets));
+        let telemetry = telemetry.transpose().map_err(|problem| document.error(problem))?;
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         let tls = certificates::read(&config.server.listen, document.folder());
         let tls = tls.map_err(|problem| document.error(problem))?;
@@ -234,13 +242,31 @@ impl Parts {
             tls.map_err(|problem| document.error(problem))
         });
         let upstream_tls = upstream_tls.collect::<Result<_, _>>()?;
-        Ok(Self { headers, engine, upstream_tls, sources, sets, tls, admin_token, warnings })
+        Ok(Self { headers, engine, upstream_tls, sources, sets, tls, admin_token, telemetry, warnings })
     }
 }
 
 /// The headers that this route sets, with the values that are stored elsewhere.
 fn set_headers(route: &Route, at: &KeyPath, secrets: &Secrets<'_>) -> Result<SetHeaders, Problem> {
-    let at = at.key("set_headers");
+    headers(&route.set_headers, &at.key("set_headers"), secrets).map(SetHeaders::new)
+}
+
+/// Where traces are sent, with the headers that are stored elsewhere.
+fn telemetry(spec: &TelemetrySpec, secrets: &Secrets<'_>) -> Result<Telemetry, Problem> {
+    let headers = headers(&spec.headers, &KeyPath::telemetry().key("headers"), secrets)?;
+    Ok(Telemetry {
+        url: spec.otlp.clone(),
+        headers: headers.into_iter().collect(),
+        service_name: spec.service_name().to_owned(),
+        sample: spec.sample,
+    })
+}
+
+fn headers(
+    specs: &[SetHeaderSpec],
+    at: &KeyPath,
+    secrets: &Secrets<'_>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
     let header = |SetHeaderSpec { name, value }: &SetHeaderSpec| {
         let value = match value {
             HeaderValueSpec::Text(value) => value.clone(),
@@ -248,5 +274,5 @@ fn set_headers(route: &Route, at: &KeyPath, secrets: &Secrets<'_>) -> Result<Set
         };
         Ok((name.clone(), value))
     };
-    route.set_headers.iter().map(header).collect::<Result<Vec<_>, _>>().map(SetHeaders::new)
+    specs.iter().map(header).collect()
 }

@@ -43,6 +43,7 @@ mod shutdown;
 mod state;
 mod store;
 mod tls;
+mod traces;
 mod trust;
 mod upgrade;
 mod upstream_connections;
