@@ -176,7 +176,8 @@ async fn the_admin_listener_responds_while_no_file_can_be_opened() {
     let (gateway, _backend) = gateway("").await;
     let all = silent(&gateway, 60).await;
     until("all are open", async || open(&gateway).await == 60.0).await;
-    let limit = gateway.limit_files(40);
+    // Above the numbers of the files in reserve, and below those of most connections.
+    let limit = gateway.limit_files(64);
     let waiting = silent(&gateway, 1).await;
     let mut seen = 0.0;
     until("one cannot be accepted", async || {
