@@ -1,5 +1,6 @@
 //! The settings of an emulator, and their defaults.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use countersign_client::{Client, ClientBuilder};
 use http::Uri;
 
 use crate::faults::Faults;
+use crate::quirk::Quirk;
 use crate::signing::Dynamic;
 use countersign_inbox::Schedule;
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub audience: Option<String>,
     /// The faults that are active from the start. Default: none.
     pub faults: Faults,
+    /// Where it behaves as the real service was seen to, and not as documented. Default: nowhere.
+    pub quirks: BTreeSet<Quirk>,
     /// When failed deliveries are retried.
     pub schedule: Schedule,
     /// Addresses that are registered from the start, for all events, in the project of
@@ -70,6 +74,7 @@ impl Default for Config {
             dynamic: Dynamic::default(),
             audience: None,
             faults: Faults::default(),
+            quirks: BTreeSet::new(),
             schedule: Schedule::default(),
             webhooks: Vec::new(),
             timeout: Duration::from_secs(10),

@@ -157,6 +157,7 @@ fn rules(config: &Config, base_url: &str) -> Rules {
         dynamic: config.dynamic,
         audience: config.audience.clone(),
         disable_after: config.disable_after,
+        quirks: config.quirks.clone(),
         jobs: jobs::Limits { jobs: MAX_JOBS, bytes: MAX_BYTES },
         outbox: outbox::Limits {
             open: config.max_open_deliveries,

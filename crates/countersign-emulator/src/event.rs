@@ -69,6 +69,17 @@ impl Event {
         self
     }
 
+    /// Adds the prefix of its resource to the id of a batch.
+    #[must_use]
+    pub(crate) fn with_prefixed_id(mut self) -> Self {
+        if let Some(Value::String(id)) = self.data.get_mut("id")
+            && id.starts_with("batch_")
+        {
+            id.insert_str(0, "batches/");
+        }
+        self
+    }
+
     /// The body of the event's deliveries.
     pub fn to_body(&self) -> Vec<u8> {
         #[derive(Serialize)]

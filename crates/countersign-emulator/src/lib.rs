@@ -23,7 +23,8 @@
 //!
 //! Some details of the real service are not documented, and the emulator's choice may differ: the body of a
 //! ping, the place of `user_metadata` (`data.user_metadata`), the `id` in the data of a job's event (the job's
-//! name), the error codes of interactions, and when a webhook is disabled.
+//! name), the error codes of interactions, and when a webhook is disabled. A [`Quirk`] is behaviour that was seen or
+//! reported, and that can be switched on.
 //!
 //! ```
 //! use countersign_emulator::{Config, Emulator};
@@ -56,8 +57,8 @@ mod keys;
 mod listener;
 mod outbox;
 mod project;
+mod quirk;
 mod report;
-
 mod shared;
 mod signing;
 mod time;
@@ -71,5 +72,6 @@ pub use emulator::{Emulator, StartError};
 pub use event::Event;
 pub use faults::{Fault, Faults, Frequency};
 pub use outbox::Totals;
+pub use quirk::{Quirk, UnknownQuirk};
 pub use report::{AttemptReport, Observer};
 pub use signing::Dynamic;

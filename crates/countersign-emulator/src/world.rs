@@ -2,6 +2,7 @@
 //!
 //! No clock, no network: the time is a parameter, and an attempt to make is a return value.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign::gemini::EventKind;
@@ -19,6 +20,7 @@ use crate::jobs::{self, Consequence, Jobs};
 use crate::keys::{self, PublishedKeys};
 use crate::outbox::{self, Number, Outbox};
 use crate::project::{ProjectId, Projects};
+use crate::quirk::Quirk;
 use crate::report::AttemptReport;
 use crate::signing::{Dynamic, Signing};
 use crate::webhook::{State, Webhook};
@@ -40,6 +42,7 @@ pub(crate) struct Rules {
     pub(crate) dynamic: Dynamic,
     pub(crate) audience: Option<String>,
     pub(crate) disable_after: u32,
+    pub(crate) quirks: BTreeSet<Quirk>,
     pub(crate) jobs: jobs::Limits,
     pub(crate) outbox: outbox::Limits,
 }
@@ -80,6 +83,10 @@ impl World {
     pub(crate) fn new(rules: Rules, keys: PublishedKeys, faults: Faults, rng: fastrand::Rng) -> Self {
         let (outbox, jobs) = (Outbox::new(rules.outbox), Jobs::new(rules.jobs));
         Self { rules, rng, projects: Projects::default(), faults, keys, outbox, jobs }
+    }
+
+    pub(crate) fn has(&self, quirk: Quirk) -> bool {
+        self.rules.quirks.contains(&quirk)
     }
 
     /// Registers a webhook for all events, and returns its secret.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use countersign_emulator::{Config, Dynamic, Emulator, Faults, Schedule};
+use countersign_emulator::{Config, Dynamic, Emulator, Faults, Quirk, Schedule};
 use http::Uri;
 use tokio::runtime::Builder;
 
@@ -31,6 +31,11 @@ declared tool (interactions: requires_action).
 Faults, as `fault=3` (the next three) or `fault=10%`:
   of an attempt: tampered_body reserialized_body stale_timestamp wrong_key
   of an event:   duplicate reordered burst unknown_event_type
+
+Quirks of the real service, which its documentation does not describe:
+  reject_batch_user_metadata   a batch with `user_metadata` in its `webhook_config` is rejected
+  empty_times                  webhooks that are listed or fetched have no times
+  prefixed_ids                 ids of batches begin with `batches/batch_`
 
 Inspection and control, all JSON:
   GET  /_emulator  /_emulator/deliveries[/ID]  /_emulator/jobs  /_emulator/clock  /_emulator/faults
@@ -71,6 +76,9 @@ pub(crate) struct Args {
     /// The faults at the start, for example `tampered_body=10%,duplicate=3`
     #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
     faults: Faults,
+    /// Behave as the real service was seen to, for example `empty_times,prefixed_ids`
+    #[arg(long, value_name = "QUIRKS", value_delimiter = ',')]
+    quirks: Vec<Quirk>,
     /// Disable a webhook after this many given-up deliveries in a row
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     disable_after: u32,
@@ -107,6 +115,7 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         },
         audience: args.audience,
         faults: args.faults,
+        quirks: args.quirks.into_iter().collect(),
         webhooks: args.webhook,
         client: args.network.client()?,
         disable_after: args.disable_after,

@@ -10,6 +10,7 @@ use crate::ids;
 use crate::job::batch::Source;
 use crate::job::{self, Batch, End, Job, Record, State, Work};
 use crate::project::ProjectId;
+use crate::quirk::Quirk;
 
 /// The maximum number of inline requests.
 const MAX_REQUESTS: usize = 10_000;
@@ -24,6 +25,11 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
     let mut batch = batch.ok_or_else(|| ApiError::invalid("batch", "the batch is missing"))?;
     let display_name = batch.string("display_name")?.unwrap_or_default();
     let webhook_config = batch.webhook_config()?;
+    let has_metadata = webhook_config.as_ref().is_some_and(|config| config.user_metadata.is_some());
+    if has_metadata && call.world.has(Quirk::RejectBatchUserMetadata) {
+        let unknown = "Unknown name \"userMetadata\" at 'batch.webhook_config': Cannot find field.";
+        return Err(ApiError::invalid("batch.webhook_config", unknown));
+    }
     let input = batch.object("input_config")?;
     let mut input = input.ok_or_else(|| ApiError::invalid("batch.input_config", "the input is missing"))?;
     let (source, texts) = source(&mut input)?;
@@ -39,7 +45,8 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
             *end = End::Failed;
         }
     }
-    let name = format!("batches/{}", ids::resource(&mut call.world.rng, 36));
+    let prefix = if call.world.has(Quirk::PrefixedIds) { "batch_" } else { "" };
+    let name = format!("batches/{prefix}{}", ids::resource(&mut call.world.rng, 36));
     let job = Job {
         project,
         record: Record::new(name, call.now, state),

@@ -20,6 +20,7 @@ use crate::ids;
 use crate::job::{End, State, Work};
 use crate::keys::PublishedKeys;
 use crate::project::ProjectId;
+use crate::quirk::Quirk;
 use crate::shared::{JWKS_PATH, Shared};
 use crate::time;
 
@@ -74,6 +75,7 @@ fn overview(shared: &Shared) -> Value {
         "seed": shared.seed,
         "clock": clock(shared),
         "faults": world.faults,
+        "quirks": world.rules.quirks.iter().map(|quirk| quirk.as_str()).collect::<Vec<_>>(),
         "keys_generation": world.keys.generation(),
         "deliveries": totals.deliveries,
         "attempts": totals.attempts,
@@ -194,6 +196,9 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     for _ in 0..count {
         let name = ids::resource(&mut call.world.rng, 12);
         let event = match &data {
+            None if call.world.has(Quirk::PrefixedIds) => {
+                Event::example(&event_type, &name, call.now).with_prefixed_id()
+            }
             None => Event::example(&event_type, &name, call.now),
             Some(data) => Event::new(&event_type, call.now, Value::Object(data.clone())),
         };

@@ -15,6 +15,7 @@ use crate::audience::Audience;
 use crate::event::Event;
 use crate::ids;
 use crate::project::ProjectId;
+use crate::quirk::Quirk;
 use crate::webhook::{Revocation, State, Webhook};
 
 /// The maximum number of webhooks of a project.
@@ -59,19 +60,34 @@ pub(super) fn verb(call: &mut Call<'_>, project: ProjectId, id_and_verb: &str) -
 
 pub(super) fn get(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {
     let now = call.now;
-    Ok(find(call, project, id)?.resource(now))
+    let resource = find(call, project, id)?.resource(now);
+    Ok(as_read(call, resource))
 }
 
 pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Value, ApiError> {
     let page = Page::parse(&mut call.query)?;
     let webhooks = call.world.projects.webhooks(project).iter();
     let rest = webhooks.filter(|(number, _)| page.after.is_none_or(|after| *number > after));
-    let (webhooks, next) = page.of(rest.map(|(number, webhook)| (*number, webhook.resource(call.now))));
+    let (webhooks, next) = page.of(rest.map(|(number, webhook)| (*number, as_read(call, webhook.resource(call.now)))));
     let mut list = json!({ "webhooks": webhooks });
     if let Some(token) = next {
         list["next_page_token"] = token.into();
     }
     Ok(list)
+}
+
+/// A resource as `get` and `list` show it.
+fn as_read(call: &Call<'_>, mut resource: Value) -> Value {
+    if call.world.has(Quirk::EmptyTimes)
+        && let Some(members) = resource.as_object_mut()
+    {
+        members.remove("create_time");
+        members.remove("update_time");
+        for secret in members.get_mut("signing_secrets").and_then(Value::as_array_mut).into_iter().flatten() {
+            secret.as_object_mut().and_then(|secret| secret.remove("expire_time"));
+        }
+    }
+    resource
 }
 
 pub(super) fn update(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Value, ApiError> {

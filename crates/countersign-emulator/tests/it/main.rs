@@ -7,3 +7,4 @@ mod control;
 mod delivery;
 mod faults;
 mod jobs;
+mod quirks;
