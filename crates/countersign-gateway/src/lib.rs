@@ -34,6 +34,7 @@ pub mod admin;
 #[doc(hidden)]
 pub mod admin_access;
 pub mod admin_token;
+mod certificate;
 #[doc(hidden)]
 pub mod check;
 #[doc(hidden)]

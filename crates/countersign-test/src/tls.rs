@@ -1,6 +1,7 @@
 //! Certificates for servers on loopback.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -32,12 +33,27 @@ impl Authority {
 
     /// A certificate for these names and its key, both in PEM. Servers and clients can use it.
     pub fn issue(&self, names: &[&str]) -> (String, String) {
-        let key = KeyPair::generate().expect("a key");
-        let mut params =
-            CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>()).expect("valid names");
-        // Other than the authority's: OpenSSL takes a certificate with the name of its issuer for a self-signed one.
+        self.sign(&named(names))
+    }
+
+    /// The same, with a certificate that expires at this time since 1970.
+    pub fn issue_until(&self, names: &[&str], expires_at: Duration) -> (String, String) {
+        let mut params = named(names);
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + expires_at;
+        self.sign(&params)
+    }
+
+    /// A certificate with this subject and without names, and its key, both in PEM. Clients can use it.
+    pub fn issue_to(&self, organization: &str, common_name: &str) -> (String, String) {
+        let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, names[0]);
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
         (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
     }
 
@@ -62,4 +78,14 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
             .expect("a matching key")
     }
+}
+
+/// A certificate for these names, of which the first one is the subject too.
+fn named(names: &[&str]) -> CertificateParams {
+    let names: Vec<_> = names.iter().copied().map(str::to_owned).collect();
+    let mut params = CertificateParams::new(names.clone()).expect("valid names");
+    // Other than the authority's: OpenSSL takes a certificate with the name of its issuer for a self-signed one.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, names[0].as_str());
+    params
 }

@@ -16,7 +16,8 @@ pub struct TlsSpec {
     #[schemars(length(min = 1))]
     pub certificates: Vec<CertificateSpec>,
     /// The PEM file of the authorities that issue the certificates of clients. If it is set, clients without such a
-    /// certificate cannot connect, and the backend receives the first DNS name in it as `countersign-client`. Default: none,
+    /// certificate cannot connect, and the backend receives the first DNS name in it as `countersign-client`, or its
+    /// subject (RFC 4514, like "CN=billing,O=Example") if it has no DNS name. Default: none,
     /// and clients need no certificate.
     pub client_ca: Option<String>,
 }

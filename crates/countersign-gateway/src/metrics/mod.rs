@@ -1,5 +1,6 @@
 //! The counters and histograms of the gateway, for Prometheus.
 
+mod certificates;
 mod format;
 mod key_sets;
 mod process;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use certificates::CertificateExpiries;
 use countersign::clock::UnixTime;
 use countersign_tower::BodyBudget;
 pub use format::Format;
@@ -27,6 +29,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::log::Log;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
+use crate::state::expiry::Expiry;
 use crate::state::source::Source;
 use crate::state::store::{Engine, SourceStore};
 use crate::upstream::{UpstreamCounts, Upstreams};
@@ -273,6 +276,11 @@ impl Metrics {
     /// Adds the numbers of addresses of these upstreams, and of those that are not used.
     pub fn show_upstreams(&mut self, upstreams: Vec<Arc<Upstreams>>) {
         self.registry.register_collector(Box::new(UpstreamGauges(upstreams)));
+    }
+
+    /// Adds when these certificates expire.
+    pub fn show_certificates(&mut self, expiries: Vec<Expiry>) {
+        self.registry.register_collector(Box::new(CertificateExpiries(expiries)));
     }
 
     /// Adds the figures of a store that all sources share.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::clock::{Clock as _, SystemClock};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
+use tokio::time::{Instant, interval_at};
 
 use super::service_manager::ServiceManager;
 use crate::config::{Config, ConfigError};
@@ -19,6 +21,8 @@ use crate::upstream::{self, Upstreams};
 
 /// How long a reload waits for key sets that it adds.
 const FIRST_FETCH: Duration = Duration::from_secs(5);
+/// How often certificates are checked for their expiry, in addition to the start and each reload.
+const DAY: Duration = Duration::from_hours(24);
 
 /// Reloads the configuration, one reload at a time.
 pub(super) struct Reloader {
@@ -39,10 +43,12 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Reloads for each signal and each request. It never ends.
+    /// Reloads for each signal and each request, and warns of certificates once a day. It never ends.
     pub(super) async fn serve(&mut self, mut hangups: Signal, mut requests: Requests) {
+        let mut daily = interval_at(Instant::now() + DAY, DAY);
         loop {
             tokio::select! {
+                _ = daily.tick() => self.warn_of_certificates(),
                 _ = hangups.recv() => drop(self.reload().await),
                 Some(reply) = requests.recv() => {
                     let outcome = self.reload().await;
@@ -50,6 +56,13 @@ impl Reloader {
                     let _ = reply.send(outcome);
                 }
             }
+        }
+    }
+
+    fn warn_of_certificates(&self) {
+        let now = SystemClock.now();
+        for warning in self.state.expiries.iter().filter_map(|expiry| expiry.warning(now)) {
+            tracing::warn!("{warning}");
         }
     }
 

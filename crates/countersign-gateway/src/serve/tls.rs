@@ -16,13 +16,16 @@ use webpki::EndEntityCert;
 
 use super::sni::ByName;
 use super::socket::Socket;
+use crate::certificate;
 
 /// The protocols that are offered, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The most bytes of a response that wait to be encrypted and sent.
 const MAX_BUFFERED: usize = 16 * 1024;
-/// The longest name of a client that is used, in bytes.
+/// The longest DNS name of a client that is used, in bytes.
 const MAX_NAME: usize = 253;
+/// The longest subject of a client that is used, in bytes.
+const MAX_SUBJECT: usize = 1024;
 
 /// TLS 1.2 and 1.3 on the connections of a listener.
 #[derive(Debug)]
@@ -69,12 +72,19 @@ fn config(certificates: Vec<Arc<CertifiedKey>>, clients: Option<RootCertStore>) 
     Ok(config)
 }
 
-/// The first DNS name in a certificate that was verified, if it has one of at most [`MAX_NAME`] visible ASCII characters.
+/// The client that a verified certificate names: its first DNS name of at most [`MAX_NAME`] visible ASCII characters, or
+/// else its subject, which contains `=`, as no DNS name does. A subject of more than [`MAX_SUBJECT`] bytes is not cut off,
+/// because two clients could then have the same name.
 pub(super) fn client_name(certificate: &CertificateDer<'_>) -> Option<HeaderValue> {
-    let certificate = EndEntityCert::try_from(certificate).ok()?;
-    let name = certificate.valid_dns_names().next()?;
-    let is_name = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
-    HeaderValue::from_str(name).ok().filter(|_| is_name)
+    let parsed = EndEntityCert::try_from(certificate).ok()?;
+    let is_name = |name: &&str| {
+        (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=')
+    };
+    if let Some(name) = parsed.valid_dns_names().next() {
+        return Some(name).filter(is_name).and_then(|name| HeaderValue::from_str(name).ok());
+    }
+    let subject = certificate::subject(certificate).filter(|subject| subject.len() <= MAX_SUBJECT)?;
+    HeaderValue::try_from(subject).ok()
 }
 
 /// Whether the first byte of a connection begins a request in plain text: a method, or the preface of HTTP/2.
@@ -121,17 +131,24 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_client_is_the_first_dns_name_of_its_certificate() {
+    fn a_client_is_named_by_its_first_dns_name_or_else_its_subject() {
+        let authority = Authority::new();
         let long = format!("{0}.{0}.{0}.{0}.example", "a".repeat(61));
         for (names, name) in [
             (&["client.example.com", "other.example.com"][..], Some("client.example.com")),
             (&["192.0.2.1", "other.example.com"], Some("other.example.com")),
-            (&["192.0.2.1"], None),
+            (&["192.0.2.1"], Some("CN=192.0.2.1")),
             (&[long.as_str()], None),
         ] {
-            let (chain, _) = Authority::new().issue(names);
+            let (chain, _) = authority.issue(names);
             let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
             assert_eq!(client_name(&certificate), name.map(HeaderValue::from_static), "{names:?}");
+        }
+        let long = "a".repeat(MAX_SUBJECT);
+        for (organization, name) in [("Example", Some("CN=billing,O=Example")), (long.as_str(), None)] {
+            let (chain, _) = authority.issue_to(organization, "billing");
+            let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+            assert_eq!(client_name(&certificate), name.map(HeaderValue::from_static));
         }
     }
 

@@ -13,6 +13,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use zeroize::Zeroizing;
 
+use super::expiry::Expiry;
+use crate::certificate;
 use crate::config::{CertificateSpec, KeyPath, ListenSpec, Problem, Route, TlsSpec, hide};
 use crate::serve::Tls;
 use crate::upstream::UpstreamTls;
@@ -20,27 +22,36 @@ use crate::upstream::UpstreamTls;
 /// The most bytes that a file of certificates or a key may have.
 const MAX_FILE: usize = 1024 * 1024;
 
-/// TLS of each listener, in their order. `None` for those without.
-pub(super) fn read(listen: &[ListenSpec], folder: &Path) -> Result<Vec<Option<Arc<Tls>>>, Problem> {
+/// TLS of each listener, in their order. `None` for those without. `expiries` gets when the certificates expire.
+pub(super) fn read(
+    listen: &[ListenSpec],
+    folder: &Path,
+    expiries: &mut Vec<Expiry>,
+) -> Result<Vec<Option<Arc<Tls>>>, Problem> {
     let one = |(position, spec): (usize, &ListenSpec)| {
         let at = KeyPath::listener(position).key("tls");
-        spec.tls.as_ref().map(|spec| tls(spec, &at, folder).map(Arc::new)).transpose()
+        spec.tls.as_ref().map(|spec| tls(spec, &at, folder, expiries).map(Arc::new)).transpose()
     };
     listen.iter().enumerate().map(one).collect()
 }
 
-fn tls(spec: &TlsSpec, at: &KeyPath, folder: &Path) -> Result<Tls, Problem> {
+fn tls(spec: &TlsSpec, at: &KeyPath, folder: &Path, expiries: &mut Vec<Expiry>) -> Result<Tls, Problem> {
     let TlsSpec { certificates, client_ca } = spec;
     let certified = certificates.iter().enumerate().map(|(position, certificate)| {
-        certified(certificate, &at.key("certificates").entry(position), folder).map(Arc::new)
+        certified(certificate, &at.key("certificates").entry(position), folder, expiries).map(Arc::new)
     });
     let certified = certified.collect::<Result<Vec<_>, _>>()?;
     let clients = client_ca.as_ref().map(|file| PemFile::read(file, at.key("client_ca"), folder)?.authorities());
     Tls::new(certified, clients.transpose()?).map_err(|error| Problem::at(at, error))
 }
 
-/// TLS towards the upstreams of this route. `None` if none of them uses it.
-pub(super) fn of_upstreams(route: &Route, at: &KeyPath, folder: &Path) -> Result<Option<UpstreamTls>, Problem> {
+/// TLS towards the upstreams of this route. `None` if none of them uses it. `expiries` gets when its certificate expires.
+pub(super) fn of_upstreams(
+    route: &Route,
+    at: &KeyPath,
+    folder: &Path,
+    expiries: &mut Vec<Expiry>,
+) -> Result<Option<UpstreamTls>, Problem> {
     if !route.upstream.iter().any(|upstream| upstream.scheme.is_tls()) {
         return Ok(None);
     }
@@ -58,7 +69,7 @@ pub(super) fn of_upstreams(route: &Route, at: &KeyPath, folder: &Path) -> Result
             for file in [&certificate.chain, &certificate.key] {
                 PemFile::read(file, at.key("certificate"), folder)?.bytes.hash(&mut files);
             }
-            Some(certified(certificate, &at.key("certificate"), folder)?)
+            Some(certified(certificate, &at.key("certificate"), folder, expiries)?)
         }
         None => None,
     };
@@ -67,9 +78,19 @@ pub(super) fn of_upstreams(route: &Route, at: &KeyPath, folder: &Path) -> Result
     tls.map(Some).map_err(|error| Problem::at(&at, error))
 }
 
-fn certified(spec: &CertificateSpec, at: &KeyPath, folder: &Path) -> Result<CertifiedKey, Problem> {
+fn certified(
+    spec: &CertificateSpec,
+    at: &KeyPath,
+    folder: &Path,
+    expiries: &mut Vec<Expiry>,
+) -> Result<CertifiedKey, Problem> {
     let chain = PemFile::read(&spec.chain, at.key("chain"), folder)?;
     let certificates = chain.certificates()?;
+    let first = certificates.iter().filter_map(certificate::expires_at).min();
+    // Several listeners may name the same file.
+    if let Some(expires_at) = first.filter(|_| expiries.iter().all(|known| known.file != chain.shown)) {
+        expiries.push(Expiry { at: chain.at.clone(), file: chain.shown.clone(), expires_at });
+    }
     let key_file = PemFile::read(&spec.key, at.key("key"), folder)?;
     let key = key_file.key()?;
     let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);

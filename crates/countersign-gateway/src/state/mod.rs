@@ -2,6 +2,7 @@
 //! budget and metrics.
 
 mod certificates;
+pub mod expiry;
 mod key_sets;
 mod secrets;
 pub mod source;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use countersign::clock::{Clock as _, SystemClock};
 use countersign_tower::BodyBudget;
 use http::{HeaderName, HeaderValue};
 
@@ -27,6 +29,7 @@ use crate::source_keys::RemoteSet;
 use crate::telemetry::Telemetry;
 use crate::trust::SetHeaders;
 use crate::upstream::{UpstreamTls, Upstreams};
+use expiry::Expiry;
 use key_sets::KeySets;
 use secrets::Secrets;
 use source::Source;
@@ -52,6 +55,8 @@ pub struct State {
     pub tls: Vec<Option<Arc<Tls>>>,
     /// What a client has to know to send commands.
     pub admin_token: Option<AdminToken>,
+    /// When the certificates expire that listeners and upstreams get, each file once.
+    pub expiries: Vec<Expiry>,
     /// Warnings about secrets and certificates.
     pub warnings: Vec<Warning>,
     /// The store that all sources share.
@@ -107,7 +112,7 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { headers, upstream_tls, engine, sources, sets, tls, admin_token, telemetry, warnings } = {
+        let Parts { headers, upstream_tls, engine, sources, sets, tls, expiries, admin_token, telemetry, warnings } = {
             let document = config.document();
             let opened = || Engine::open(&config.store, document.folder()).map_err(|problem| document.error(problem));
             Parts::build(config, previous, previous.map_or_else(opened, |state| Ok(state.engine.clone()))?)?
@@ -140,6 +145,7 @@ impl State {
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counts);
         metrics.show_log(log);
         metrics.show_store(&engine);
+        metrics.show_certificates(expiries.clone());
         metrics.show_upstreams(balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect());
         let key_sets = sets.all();
         let trusted_proxies = config.server.trusted_proxies();
@@ -161,6 +167,7 @@ impl State {
             budget,
             metrics: Arc::new(metrics),
             tls,
+            expiries,
             admin_token,
             warnings,
             engine,
@@ -207,6 +214,7 @@ struct Parts {
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
+    expiries: Vec<Expiry>,
     admin_token: Option<AdminToken>,
     telemetry: Option<Telemetry>,
     warnings: Vec<Warning>,
@@ -234,15 +242,18 @@ impl Parts {
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets));
         let telemetry = telemetry.transpose().map_err(|problem| document.error(problem))?;
-        let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
-        let tls = certificates::read(&config.server.listen, document.folder());
+        let mut expiries = Vec::new();
+        let tls = certificates::read(&config.server.listen, document.folder(), &mut expiries);
         let tls = tls.map_err(|problem| document.error(problem))?;
         let upstream_tls = config.routes.iter().enumerate().map(|(position, route)| {
-            let tls = certificates::of_upstreams(route, &KeyPath::route(position), document.folder());
+            let tls = certificates::of_upstreams(route, &KeyPath::route(position), document.folder(), &mut expiries);
             tls.map_err(|problem| document.error(problem))
         });
         let upstream_tls = upstream_tls.collect::<Result<_, _>>()?;
-        Ok(Self { headers, engine, upstream_tls, sources, sets, tls, admin_token, telemetry, warnings })
+        let now = SystemClock.now();
+        problems.extend(expiries.iter().filter_map(|expiry| expiry.problem(now)));
+        let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
+        Ok(Self { headers, engine, upstream_tls, sources, sets, tls, expiries, admin_token, telemetry, warnings })
     }
 }
 

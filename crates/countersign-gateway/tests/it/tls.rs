@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -308,6 +309,42 @@ async fn with_client_ca_only_clients_with_a_certificate_are_served() {
     let seen = secured.backend.seen();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].header("countersign-client"), Some("client.example.com"));
+}
+
+#[tokio::test]
+async fn a_client_without_a_dns_name_is_named_by_its_subject() {
+    let tls = ", client_ca = \"FOLDER/ca.pem\"";
+    let secured = Secured::start_for(&[HOST], tls, "", "", Backend::start().await).await;
+    let (chain, key) = secured.authority.issue_to("Example", "billing");
+    let [chain_file, key_file] = ["client.pem", "client.key"].map(|name| secured.folder.path().join(name));
+    std::fs::write(&chain_file, chain).expect("a file");
+    std::fs::write(&key_file, key).expect("a file");
+    let [chain_file, key_file] = [&chain_file, &key_file].map(|file| file.to_str().expect("a path"));
+    let arguments = ["--http1.1", "--cert", chain_file, "--key", key_file];
+    assert_eq!(secured.curl(&delivery("msg_1", noise(9)), &arguments).await, "1.1 200");
+    let seen = secured.backend.seen().pop().expect("a request");
+    assert_eq!(seen.header("countersign-client"), Some("CN=billing,O=Example"));
+}
+
+#[tokio::test]
+async fn the_expiry_of_a_certificate_is_shown_and_warned_of() {
+    let secured = Secured::start("", "").await;
+    let file = secured.folder.path().join(format!("{HOST}.chain.pem"));
+    let metric = format!("countersign_certificate_expiry_timestamp_seconds{{certificate=\"{}\"}}", file.display());
+    assert!(secured.gateway.metric(&metric).await.is_some_and(|expires_at| expires_at > 4e9));
+    let warning = format!("gateway.toml:2: {} has a certificate that expires in 2 days", file.display());
+    assert!(!secured.gateway.output().contains("expires in"), "{}", secured.gateway.output());
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let expires_at = now + 3 * 24 * 60 * 60 - 60;
+    let (chain, key) = secured.authority.issue_until(&[HOST], Duration::from_secs(expires_at));
+    std::fs::write(&file, chain).expect("a file");
+    std::fs::write(secured.folder.path().join(format!("{HOST}.key.pem")), key).expect("a file");
+    assert_eq!(secured.gateway.reload().await.status, 200);
+    let shown = secured.gateway.metric(&metric).await;
+    assert_eq!(shown, Some(f64::from(u32::try_from(expires_at).expect("a time before 2106"))));
+    assert!(secured.gateway.output().contains(&warning), "{}", secured.gateway.output());
+    secured.assert_works("msg_1").await;
 }
 
 #[tokio::test]
