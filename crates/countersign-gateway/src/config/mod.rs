@@ -14,6 +14,7 @@ mod document;
 mod duration;
 mod error;
 mod events;
+mod files;
 pub(crate) mod hide;
 mod jwks;
 mod jwks_proxy;

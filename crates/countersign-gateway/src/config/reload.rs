@@ -68,6 +68,7 @@ fn changed(one: &Server, other: &Server) -> Vec<Option<&'static str>> {
         ("write_timeout", one.write_timeout != other.write_timeout),
         ("drain_delay", one.drain_delay != other.drain_delay),
         ("shutdown_timeout", one.shutdown_timeout != other.shutdown_timeout),
+        ("reload_on_change", one.reload_on_change != other.reload_on_change),
         ("accelerate", one.accelerate != other.accelerate),
     ];
     let mut changed: Vec<_> = keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| Some(key)).collect();

@@ -83,6 +83,11 @@ pub struct Server {
     #[serde(default = "default_shutdown_timeout", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub shutdown_timeout: Duration,
+    /// Whether a change to this file, or to a file of a secret, key, certificate or authority that it names, reloads the
+    /// configuration. The files are looked at every 2 s, and are read once they have stayed the same for as long.
+    /// Default: false.
+    #[serde(default)]
+    pub reload_on_change: bool,
     /// Whether plain requests of HTTP/1.1 are served without hyper, which is faster. Default: true.
     #[serde(default = "default_accelerate")]
     pub accelerate: bool,

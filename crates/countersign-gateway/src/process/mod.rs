@@ -12,6 +12,7 @@ mod sockets;
 mod stop;
 mod upgrade;
 mod upstreams;
+mod watched_files;
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use sockets::{Opened, Opener, Passed};
 use stop::{AdminEnd, Stop};
 use upgrade::{Predecessor, Upgrader};
 use upstreams::Watch;
+use watched_files::WatchedFiles;
 
 pub use signals::survive_file_size_limit;
 
@@ -58,6 +60,7 @@ const LAST_EXPORT: Duration = Duration::from_secs(1);
 ///
 /// `/metrics` shows how many lines of `log` were dropped and suppressed.
 pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
+    let watched = config.server.reload_on_change.then(|| WatchedFiles::new(config.files()));
     let limit = files::raise_limit();
     let allowed = files::connections(config.server.max_connections, limit, config.server.threads())?;
     let slots = Slots::new(allowed.max_connections);
@@ -81,6 +84,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
     runtime.block_on(async { signals::ignore_user_signal() }).map_err(ServerError::Thread)?;
     let parts = Parts {
         state,
+        watched,
         slots,
         allowed,
         reload,
@@ -132,6 +136,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
 /// The parts that are built before the process starts.
 struct Parts {
     state: State,
+    watched: Option<WatchedFiles>,
     slots: Arc<Slots>,
     allowed: Allowed,
     reload: Reload,
@@ -159,8 +164,19 @@ fn build(
     runtime: &Runtime,
     log: &Log,
 ) -> Result<Built, ServerError> {
-    let Parts { state, slots, allowed, reload, lifecycle, admin: admin_end, handed_over, manager, passed, takes_over } =
-        parts;
+    let Parts {
+        state,
+        watched,
+        slots,
+        allowed,
+        reload,
+        lifecycle,
+        admin: admin_end,
+        handed_over,
+        manager,
+        passed,
+        takes_over,
+    } = parts;
     let started = config;
     let config = &started.server;
     let (threads, timeouts) = (config.threads(), config.timeouts());
@@ -260,7 +276,7 @@ fn build(
     add_background(&mut server, "key sets", Refresh(followed));
     server.bootstrap();
     let (started, log) = (started.clone(), log.clone());
-    let reloader = Reloader { started, state, slots, log, exchange, upstreams, workers, key_sets, manager };
+    let reloader = Reloader { started, state, watched, slots, log, exchange, upstreams, workers, key_sets, manager };
     Ok(Built { server, reloader, opened, exporter })
 }
 

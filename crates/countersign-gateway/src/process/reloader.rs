@@ -6,9 +6,10 @@ use std::time::Duration;
 use countersign::clock::{Clock as _, SystemClock};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::service_manager::ServiceManager;
+use super::watched_files::{self, WatchedFiles};
 use crate::config::{Config, ConfigError};
 use crate::inbox::Worker;
 use crate::log::Log;
@@ -30,6 +31,8 @@ pub(super) struct Reloader {
     pub(super) started: Config,
     /// What runs.
     pub(super) state: State,
+    /// The files of the configuration, if a change to one of them reloads it.
+    pub(super) watched: Option<WatchedFiles>,
     pub(super) slots: Arc<Slots>,
     pub(super) log: Log,
     pub(super) exchange: Exchange,
@@ -43,11 +46,18 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Reloads for each signal and each request, and warns of certificates once a day. It never ends.
+    /// Reloads for each signal, each request and each change of a watched file, and warns of certificates once a day. It never ends.
     pub(super) async fn serve(&mut self, mut hangups: Signal, mut requests: Requests) {
         let mut daily = interval_at(Instant::now() + DAY, DAY);
+        let mut polls = interval(watched_files::INTERVAL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = polls.tick(), if self.watched.is_some() => {
+                    if self.watched.as_mut().is_some_and(WatchedFiles::have_changed) {
+                        drop(self.reload().await);
+                    }
+                }
                 _ = daily.tick() => self.warn_of_certificates(),
                 _ = hangups.recv() => drop(self.reload().await),
                 Some(reply) = requests.recv() => {
@@ -68,6 +78,9 @@ impl Reloader {
 
     async fn reload(&mut self) -> Outcome {
         self.manager.reloading();
+        if let Some(watched) = &mut self.watched {
+            watched.start_reading();
+        }
         let outcome = self.try_reload().await;
         // Also after an error: the previous configuration is served.
         self.manager.ready();
@@ -91,6 +104,9 @@ impl Reloader {
     /// Changes nothing if it fails.
     async fn try_reload(&mut self) -> Result<Vec<String>, ConfigError> {
         let config = Config::load(self.started.file())?.for_running(&self.started)?;
+        if let Some(watched) = &mut self.watched {
+            watched.watch(config.files());
+        }
         let surroundings = Surroundings { slots: &self.slots, log: &self.log };
         let mut next = State::build(&config, Some(&self.state), surroundings)?;
         // Before the first request needs them.

@@ -1,10 +1,11 @@
 //! Reloading the configuration: the new one is served at once, what did not change goes on, and an error changes nothing.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::common::{
-    BODY, Backend, Connection, Delivery, Gateway, InProcess, OTHER_SECRET, Publisher, Running, SOURCE, Wire, delivery,
-    keys, route, signed_by, soon, source, until,
+    BODY, Backend, Connection, Delivery, Gateway, InProcess, OTHER_SECRET, Publisher, Running, SECRET, SOURCE, Wire,
+    delivery, keys, route, signed_by, soon, source, until,
 };
 use http::{Method, StatusCode};
 
@@ -103,6 +104,43 @@ async fn a_configuration_that_cannot_be_used_changes_nothing_and_says_why() {
     gateway.edit(&[("secretz = []", good)]);
     assert_eq!(gateway.reload().await.status, StatusCode::OK);
     assert_eq!((reloads(&gateway, "success").await, last_reload(&gateway).await), (Some(1.0), Some(1.0)));
+}
+
+/// Replaces a symbolic link at once, as Kubernetes does with the folder of a secret.
+fn point(link: &Path, target: &str) {
+    let new = link.with_extension("new");
+    std::os::unix::fs::symlink(target, &new).expect("a link");
+    std::fs::rename(new, link).expect("it replaces the other");
+}
+
+#[tokio::test]
+async fn with_reload_on_change_a_replaced_secret_is_used_without_a_signal() {
+    let backend = Backend::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for (version, secret) in [("v1", SECRET), ("v2", OTHER_SECRET), ("wrong", "no secret")] {
+        std::fs::create_dir(folder.path().join(version)).expect("a folder");
+        std::fs::write(folder.path().join(version).join("secret"), secret).expect("a file");
+    }
+    let data = folder.path().join("data");
+    point(&data, "v1");
+    let source = format!("[sources.test]\nsecrets = [{{ file = \"{}\" }}]\n", data.join("secret").display());
+    let config = [source, route(&backend, "")].concat();
+    let gateway = Gateway::start_with("reload_on_change = true", &config, &["--log", "text"]).await;
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+
+    point(&data, "wrong");
+    until("it was not reloaded", async || reloads(&gateway, "failure").await == Some(1.0)).await;
+    assert_eq!(gateway.send(&delivery("msg_2", "{}"), WIRE).await.status, StatusCode::OK);
+    point(&data, "v2");
+    until("it was reloaded", async || reloads(&gateway, "success").await == Some(1.0)).await;
+    assert_eq!(gateway.send(&delivery("msg_3", "{}"), WIRE).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(gateway.send(&by_other("msg_3"), WIRE).await.status, StatusCode::OK);
+
+    gateway.edit(&[("path = \"/hook\"", "path = \"/moved\"")]);
+    until("the configuration was reloaded", async || reloads(&gateway, "success").await == Some(2.0)).await;
+    assert_eq!(gateway.send(&by_other("msg_4").to("/moved"), WIRE).await.status, StatusCode::OK);
+    // The wrong file was read once.
+    assert_eq!(reloads(&gateway, "failure").await, Some(1.0));
 }
 
 #[tokio::test]

@@ -1,0 +1,90 @@
+//! The files that a reload reads: the configuration, and those that it names.
+
+use std::path::PathBuf;
+
+use super::{CertificateSpec, Config, HeaderValueSpec, JwksProxySpec, Route, SecretOrigin, SourceConfig};
+
+impl Config {
+    /// The file of this configuration, and the files of secrets, certificates, keys and authorities that it names.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let folder = self.document.folder();
+        let listeners = self.server.listen.iter().filter_map(|listener| listener.tls.as_ref());
+        let listeners = listeners.flat_map(|tls| {
+            tls.certificates.iter().flat_map(of_certificate).chain(tls.client_ca.as_deref()).map(PathBuf::from)
+        });
+        let token = self.server.admin_token.as_ref().map(|token| PathBuf::from(token.file()));
+        let sources = self.sources.values().flat_map(of_source);
+        let routes = self.routes.iter().flat_map(of_route);
+        let named = listeners.chain(token).chain(sources).chain(routes).map(|file| folder.join(file));
+        std::iter::once(self.file().to_owned()).chain(named).collect()
+    }
+}
+
+fn of_certificate(certificate: &CertificateSpec) -> [&str; 2] {
+    [&certificate.chain, &certificate.key]
+}
+
+fn of_source(source: &SourceConfig) -> Vec<PathBuf> {
+    let secrets = source.secrets.iter().filter_map(|secret| of_origin(&secret.origin));
+    let ca = source.jwks.iter().filter_map(|jwks| jwks.ca.clone());
+    let proxy = source.jwks.iter().filter_map(|jwks| match &jwks.proxy {
+        Some(JwksProxySpec::Stored(origin)) => of_origin(origin),
+        _ => None,
+    });
+    secrets.chain(ca).chain(proxy).collect()
+}
+
+fn of_route(route: &Route) -> Vec<PathBuf> {
+    let headers = route.set_headers.iter().filter_map(|header| match &header.value {
+        HeaderValueSpec::Stored(origin) => of_origin(origin),
+        HeaderValueSpec::Text(_) => None,
+    });
+    let tls = route
+        .upstream_tls
+        .iter()
+        .flat_map(|tls| tls.certificate.iter().flat_map(of_certificate).chain(tls.ca.as_deref()).map(PathBuf::from));
+    headers.chain(tls).collect()
+}
+
+fn of_origin(origin: &SecretOrigin) -> Option<PathBuf> {
+    match origin {
+        SecretOrigin::File(path) => Some(path.into()),
+        SecretOrigin::Env(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Document;
+
+    #[test]
+    fn every_file_that_is_named_is_listed() {
+        let text = "[server]\nadmin = \"127.0.0.1:9901\"\nadmin_token = { file = \"admin.token\" }\n\
+                    listen = [{ address = \"127.0.0.1:8080\", tls = { certificates = [{ chain = \"a.pem\", \
+                    key = \"/keys/a.key\" }], client_ca = \"ca.pem\" } }]\n\
+                    [sources.a]\nsecrets = [{ file = \"a.secret\" }, { env = \"B\" }]\n\
+                    jwks = { url = \"https://example.com/keys\", ca = \"jwks.pem\", proxy = { file = \"proxy.url\" } }\n\
+                    [[routes]]\npath = \"/\"\nsource = \"a\"\nupstream = [\"https://127.0.0.1:3000\"]\n\
+                    upstream_tls = { ca = \"up.pem\", certificate = { chain = \"b.pem\", key = \"b.key\" } }\n\
+                    set_headers = { authorization = { file = \"backend.token\" }, x-a = \"b\" }\n";
+        let config = Config::parse(Document::new(Path::new("/etc/gateway.toml"), text.to_owned())).unwrap();
+        let expected = [
+            "/etc/gateway.toml",
+            "/etc/a.pem",
+            "/keys/a.key",
+            "/etc/ca.pem",
+            "/etc/admin.token",
+            "/etc/a.secret",
+            "/etc/jwks.pem",
+            "/etc/proxy.url",
+            "/etc/backend.token",
+            "/etc/b.pem",
+            "/etc/b.key",
+            "/etc/up.pem",
+        ];
+        assert_eq!(config.files(), expected.map(PathBuf::from));
+    }
+}
