@@ -13,6 +13,7 @@ use countersign::clock::Clock;
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
+use crate::assertion::Published;
 use crate::commands;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Format, Metrics};
@@ -38,6 +39,8 @@ pub struct Shown {
     pub metrics: Arc<Metrics>,
     /// The store that all sources share.
     pub engine: Engine,
+    /// The public keys that verify assertions.
+    pub published: Published,
     /// The key sets without which a source can verify nothing.
     pub awaited: Vec<Awaited>,
     /// The name and the upstreams of each route.
@@ -51,16 +54,18 @@ impl Admin {
         Self { shown, lifecycle, has_been_ready: AtomicBool::new(false), clock }
     }
 
-    /// The service that responds to `/healthz`, `/readyz`, `/metrics` and these commands.
+    /// The service that responds to `/healthz`, `/readyz`, `/metrics`, `/.well-known/jwks.json` and these commands.
     pub fn into_service(self, commands: Router) -> Router {
         let alive = async || "alive\n";
         let metrics = async |State(admin): State<Arc<Self>>, headers: HeaderMap| admin.metrics(&headers);
         let ready = async |State(admin): State<Arc<Self>>| admin.readiness().await;
+        let key_set = async |State(admin): State<Arc<Self>>| admin.key_set();
         Router::new()
             // HAProxy checks with OPTIONS unless it is configured otherwise.
             .route("/healthz", get(alive).options(alive))
             .route("/readyz", get(ready).options(ready))
             .route("/metrics", get(metrics))
+            .route("/.well-known/jwks.json", get(key_set))
             .with_state(Arc::new(self))
             .merge(commands)
             .fallback(unknown)
@@ -84,6 +89,11 @@ impl Admin {
             return format!("ready\n{missing}").into_response();
         }
         (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
+    }
+
+    fn key_set(&self) -> Response {
+        let text = self.shown.load().published.to_json(self.clock.now());
+        ([(CONTENT_TYPE, "application/jwk-set+json")], text).into_response()
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Response {
@@ -118,7 +128,9 @@ async fn unknown(method: Method, uri: Uri) -> (StatusCode, &'static str) {
             StatusCode::METHOD_NOT_ALLOWED,
             "there is POST /-/reload, DELETE /-/sources/SOURCE/ids/ID, and GET /-/inbox/deliveries\n",
         ),
-        Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
+        Method::GET | Method::HEAD => {
+            (StatusCode::NOT_FOUND, "there is /healthz, /readyz, /metrics and /.well-known/jwks.json\n")
+        }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
     }
 }

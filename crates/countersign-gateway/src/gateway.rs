@@ -20,6 +20,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::assertion::Assertions;
 use crate::client_limit::{ClientLimit, LimitedClient};
 use crate::config::{self, DeliverySpec, ProbeSpec};
 use crate::connection::Connection;
@@ -251,7 +252,7 @@ impl Route {
         places: &Places,
         clock: &Arc<dyn Clock>,
     ) -> (Self, Option<Worker>) {
-        let LiveRoute { config: route, source, upstreams, set_headers } = route;
+        let LiveRoute { config: route, source, upstreams, set_headers, issuer } = route;
         let ledger = ledger.route(route.name(), route.log_sample);
         let timeouts = Timeouts {
             connect: route.connect_timeout(),
@@ -263,6 +264,7 @@ impl Route {
             set: set_headers.clone(),
             path: PathChange::new(route.strip_prefix(), route.upstream_path()),
             title_case: route.title_case_headers,
+            assertions: issuer.as_ref().map(|issuer| Assertions::new(Arc::clone(issuer), Arc::clone(clock))),
         };
         let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
         let latency = ledger.metrics().upstream.clone();

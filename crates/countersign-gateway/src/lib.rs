@@ -34,6 +34,8 @@ pub mod admin;
 #[doc(hidden)]
 pub mod admin_access;
 pub mod admin_token;
+#[doc(hidden)]
+pub mod assertion;
 mod certificate;
 #[doc(hidden)]
 pub mod check;

@@ -104,6 +104,7 @@ fn shown(state: &State) -> Shown {
     Shown {
         metrics: Arc::clone(&state.metrics),
         engine: state.engine.clone(),
+        published: state.published.clone(),
         awaited: awaited.collect(),
         routes: routes.collect(),
     }

@@ -19,6 +19,11 @@ impl KeyPath {
         Self::default().key("server")
     }
 
+    /// The table `[assertion]`.
+    pub(crate) fn assertion() -> Self {
+        Self::default().key("assertion")
+    }
+
     /// The table `[store]`.
     pub(crate) fn store() -> Self {
         Self::default().key("store")

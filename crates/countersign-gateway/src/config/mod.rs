@@ -6,6 +6,7 @@
 
 mod addresses;
 mod admin_token;
+mod assertion;
 mod balancing;
 mod capacity;
 mod client_limits;
@@ -58,6 +59,7 @@ use serde::Deserialize;
 
 pub use addresses::AddressSpec;
 pub use admin_token::AdminTokenSpec;
+pub use assertion::AssertionSpec;
 pub use balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 pub use capacity::Capacity;
 pub use client_limits::ClientLimitsSpec;
@@ -105,6 +107,8 @@ pub struct Config {
     pub store: StoreSpec,
     /// Traces of requests, which are sent to an OpenTelemetry collector. Default: none.
     pub telemetry: Option<TelemetrySpec>,
+    /// The signed assertion for backends, on routes with `assertion = true`.
+    pub assertion: Option<AssertionSpec>,
     /// The senders, by name. The name is shown in logs, metrics and the header `countersign-source`.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
@@ -178,6 +182,12 @@ impl Config {
             if self.routes[..position].iter().any(|other| (&other.host, &other.path) == (&route.host, &route.path)) {
                 return Err(Problem::at(&at.key("path"), "another route has the same host and path"));
             }
+        }
+        if let Some(assertion) = &self.assertion {
+            assertion.check(self.routes.iter().any(|route| route.assertion), warnings)?;
+        } else if let Some(position) = self.routes.iter().position(|route| route.assertion) {
+            let message = "`assertion = true` needs the table [assertion] with an `issuer`: add it";
+            return Err(Problem::at(&KeyPath::route(position).key("assertion"), message));
         }
         for name in self.sources.keys() {
             if !self.routes.iter().any(|route| route.source == *name) {

@@ -95,6 +95,9 @@ pub struct Route {
     #[serde(default, deserialize_with = "set_headers::deserialize")]
     #[schemars(schema_with = "set_headers::schema")]
     pub set_headers: Vec<SetHeaderSpec>,
+    /// Whether requests get a signed assertion, the JWT in `countersign-assertion`, as `[assertion]` says. Default: false.
+    #[serde(default)]
+    pub assertion: bool,
     /// The share of successful requests that get a log line, from 0 for none to 1 for all: verified requests with a 2xx
     /// response. All others are logged. Default: 1.
     #[serde(default)]

@@ -61,6 +61,7 @@ pub use places::Places;
 use request::{Outgoing, Source};
 pub use target::PathChange;
 
+use crate::assertion::Assertions;
 use crate::config::RetrySpec;
 use crate::telemetry::Trace;
 use crate::trust::{Opened, SetHeaders};
@@ -95,6 +96,8 @@ pub struct Changes {
     pub path: PathChange,
     /// Whether the names of headers are in title case.
     pub title_case: bool,
+    /// Signs the assertion that it gets, if it gets one.
+    pub assertions: Option<Assertions>,
 }
 
 /// A verified message from the inbox.
@@ -194,7 +197,9 @@ impl Target {
     ) -> Result<Response<BackendBody>, Failure> {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
         let hop = source.trace().map(Trace::hop);
-        let outgoing = Outgoing { changes: &self.changes, source, path, body, hop };
+        let assertions = self.changes.assertions.as_ref();
+        let assertion = assertions.and_then(|assertions| assertions.sign(&source.facts(&body)));
+        let outgoing = Outgoing { changes: &self.changes, source, path, body, hop, assertion };
         let started = SystemClock.instant();
         let outcome = self.send(&outgoing).await;
         let latency = SystemClock.instant().saturating_duration_since(started);

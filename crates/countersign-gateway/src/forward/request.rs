@@ -1,5 +1,7 @@
 //! The request that a backend gets.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use countersign::{MessageId, Verified};
 use countersign_tower::policy::Unclaimed;
@@ -8,10 +10,11 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, request};
 
 use super::Changes;
+use crate::assertion::Facts;
 use crate::connection::Connection;
 use crate::route::host_of;
 use crate::telemetry::{Hop, Trace};
-use crate::trust::{BackendHeaders, StoredHeaders};
+use crate::trust::{ASSERTION, BackendHeaders, EVENT_TYPE, KEY, SCHEME, SOURCE, StoredHeaders, is_header_text};
 use crate::upstream::Upstream;
 
 /// A verified request that is sent to one backend or another.
@@ -23,6 +26,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) body: Bytes,
     /// The trace, which takes the place of the client's in the headers.
     pub(super) hop: Option<Hop>,
+    /// The signed assertion, on a route that adds one.
+    pub(super) assertion: Option<HeaderValue>,
 }
 
 /// Where the headers come from.
@@ -49,6 +54,31 @@ impl Source {
         match self {
             Self::Verified { head, .. } => head.extensions.get(),
             Self::Stored { .. } => None,
+        }
+    }
+
+    /// What is asserted of this request with this body.
+    pub(super) fn facts<'a>(&'a self, body: &'a [u8]) -> Facts<'a> {
+        match self {
+            Self::Verified { verified, .. } => Facts {
+                message_id: verified.message_id().as_str(),
+                source: verified.source(),
+                scheme: verified.scheme().as_str(),
+                key: verified.key_label(),
+                event_type: verified.event_type().filter(|event_type| is_header_text(event_type)),
+                body,
+            },
+            Self::Stored { message_id, headers, .. } => {
+                let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+                Facts {
+                    message_id: message_id.as_str(),
+                    source: text(SOURCE).unwrap_or_default(),
+                    scheme: text(SCHEME).unwrap_or_default(),
+                    key: text(KEY).unwrap_or_default(),
+                    event_type: text(EVENT_TYPE).map(Cow::Borrowed),
+                    body,
+                }
+            }
         }
     }
 }
@@ -106,7 +136,10 @@ impl Outgoing<'_> {
         }
     }
 
-    fn each_other_header(&self, put: impl FnMut(&HeaderName, &[u8])) {
+    fn each_other_header(&self, mut put: impl FnMut(&HeaderName, &[u8])) {
+        if let Some(assertion) = &self.assertion {
+            put(&ASSERTION, assertion.as_bytes());
+        }
         let Changes { opened, set, .. } = self.changes;
         match &self.source {
             Source::Verified { head, verified } => BackendHeaders {

@@ -1,6 +1,7 @@
 //! The running parts of the gateway, built by name from its configuration: sources with their keys and stores, upstreams,
 //! budget and metrics.
 
+mod assertion;
 mod certificates;
 pub mod expiry;
 mod key_sets;
@@ -12,11 +13,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use countersign::clock::{Clock as _, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use countersign_tower::BodyBudget;
 use http::{HeaderName, HeaderValue};
 
 use crate::admin_token::AdminToken;
+use crate::assertion::{Issuer, Published};
 use crate::client_limit::ClientLimit;
 use crate::config::{
     BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, TelemetrySpec, Warning,
@@ -63,6 +65,9 @@ pub struct State {
     pub engine: Engine,
     /// Where traces are sent, if anywhere. A running process keeps the one that it started with.
     pub telemetry: Option<Telemetry>,
+    /// The public keys that verify assertions.
+    pub published: Published,
+    issuer: Option<Arc<Issuer>>,
     sets: KeySets,
     balanced: Vec<Balanced>,
 }
@@ -78,6 +83,8 @@ pub struct LiveRoute {
     pub upstreams: Arc<Upstreams>,
     /// The headers that its backends get.
     pub set_headers: SetHeaders,
+    /// Signs the assertions that its backends get, if they get any.
+    pub issuer: Option<Arc<Issuer>>,
 }
 
 impl fmt::Debug for LiveRoute {
@@ -112,7 +119,19 @@ impl State {
         previous: Option<&Self>,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let Parts { headers, upstream_tls, engine, sources, sets, tls, expiries, admin_token, telemetry, warnings } = {
+        let Parts {
+            headers,
+            upstream_tls,
+            engine,
+            sources,
+            sets,
+            tls,
+            expiries,
+            admin_token,
+            telemetry,
+            issuer,
+            warnings,
+        } = {
             let document = config.document();
             let opened = || Engine::open(&config.store, document.folder()).map_err(|problem| document.error(problem));
             Parts::build(config, previous, previous.map_or_else(opened, |state| Ok(state.engine.clone()))?)?
@@ -137,7 +156,8 @@ impl State {
             if !balanced.iter().any(|(other, _)| *other == spec) {
                 balanced.push((spec, Arc::clone(&upstreams)));
             }
-            routes.push(LiveRoute { config: route.clone(), source: Arc::clone(source), upstreams, set_headers });
+            let (source, issuer) = (Arc::clone(source), issuer.clone().filter(|_| route.assertion));
+            routes.push(LiveRoute { config: route.clone(), source, upstreams, set_headers, issuer });
         }
         let limit = config.body_budget();
         let budget = previous.map(|state| state.budget.clone()).filter(|budget| budget.capacity() == limit);
@@ -158,6 +178,9 @@ impl State {
                 .rejected()
                 .map(|rate| Arc::new(ClientLimit::new(rate, trusted_proxies.clone()))),
         };
+        let known = previous.map(|state| state.published.clone()).unwrap_or_default();
+        let used = issuer.as_ref().map(|issuer| (issuer.key.public().clone(), issuer.lifetime));
+        let published = known.followed_by(used, SystemClock.now());
         Ok(Self {
             sources,
             routes,
@@ -172,6 +195,8 @@ impl State {
             warnings,
             engine,
             telemetry,
+            published,
+            issuer,
             sets,
             balanced,
         })
@@ -217,6 +242,7 @@ struct Parts {
     expiries: Vec<Expiry>,
     admin_token: Option<AdminToken>,
     telemetry: Option<Telemetry>,
+    issuer: Option<Arc<Issuer>>,
     warnings: Vec<Warning>,
 }
 
@@ -242,6 +268,12 @@ impl Parts {
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets));
         let telemetry = telemetry.transpose().map_err(|problem| document.error(problem))?;
+        let known = previous.and_then(|state| state.issuer.as_deref());
+        let issuer = config.assertion.as_ref().map(|spec| {
+            let built = assertion::issuer(spec, known, document.folder(), &mut problems);
+            built.map(Arc::new).map_err(|problem| document.error(problem))
+        });
+        let issuer = issuer.transpose()?;
         let mut expiries = Vec::new();
         let tls = certificates::read(&config.server.listen, document.folder(), &mut expiries);
         let tls = tls.map_err(|problem| document.error(problem))?;
@@ -253,7 +285,19 @@ impl Parts {
         let now = SystemClock.now();
         problems.extend(expiries.iter().filter_map(|expiry| expiry.problem(now)));
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
-        Ok(Self { headers, engine, upstream_tls, sources, sets, tls, expiries, admin_token, telemetry, warnings })
+        Ok(Self {
+            headers,
+            engine,
+            upstream_tls,
+            sources,
+            sets,
+            tls,
+            expiries,
+            admin_token,
+            telemetry,
+            issuer,
+            warnings,
+        })
     }
 }
 

@@ -12,8 +12,9 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use names::{ASSERTION, EVENT_TYPE, KEY, SCHEME, SOURCE};
 pub use opened::Opened;
-pub use request::BackendHeaders;
+pub use request::{BackendHeaders, is_header_text};
 pub use response::SenderHeaders;
 pub use set::{SetHeaders, are_alike, settable};
 pub use stored::StoredHeaders;

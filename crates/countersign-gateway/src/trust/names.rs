@@ -8,18 +8,19 @@ use http::header::{
 };
 
 pub(super) const VERDICT: HeaderName = HeaderName::from_static("countersign-verdict");
-pub(super) const SOURCE: HeaderName = HeaderName::from_static("countersign-source");
-pub(super) const SCHEME: HeaderName = HeaderName::from_static("countersign-scheme");
-pub(super) const KEY: HeaderName = HeaderName::from_static("countersign-key");
+pub const SOURCE: HeaderName = HeaderName::from_static("countersign-source");
+pub const SCHEME: HeaderName = HeaderName::from_static("countersign-scheme");
+pub const KEY: HeaderName = HeaderName::from_static("countersign-key");
 pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("countersign-message-id");
 pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("countersign-timestamp");
-pub(super) const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
+pub const EVENT_TYPE: HeaderName = HeaderName::from_static("countersign-event-type");
 pub(super) const DUPLICATE: HeaderName = HeaderName::from_static("countersign-duplicate");
 pub(super) const ATTEMPT: HeaderName = HeaderName::from_static("countersign-attempt");
+pub const ASSERTION: HeaderName = HeaderName::from_static("countersign-assertion");
 pub(super) const CLIENT: HeaderName = HeaderName::from_static("countersign-client");
 /// All headers of the gateway. The prefix covers them, but not a spelling without separators.
-pub(super) static VOUCHING: [HeaderName; 9] =
-    [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, DUPLICATE, CLIENT];
+pub(super) static VOUCHING: [HeaderName; 10] =
+    [VERDICT, SOURCE, SCHEME, KEY, MESSAGE_ID, TIMESTAMP, EVENT_TYPE, DUPLICATE, CLIENT, ASSERTION];
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -181,7 +181,12 @@ fn continued(headers: &HeaderMap, connection: &Connection) -> Vec<u8> {
 
 /// Puts a text if it is visible ASCII and not too long, which the names of sources and keys are.
 fn put_text(put: &mut impl FnMut(&HeaderName, &[u8]), name: &HeaderName, text: &str) {
-    if (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if is_header_text(text) {
         put(name, text.as_bytes());
     }
+}
+
+/// Whether a text is visible ASCII, not empty and not too long.
+pub fn is_header_text(text: &str) -> bool {
+    (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -35,7 +35,7 @@ async fn health_and_readiness_are_on_a_listener_of_their_own() {
 async fn the_admin_service_responds_in_plain_text() {
     let backend = Backend::start().await;
     let gateway = InProcess::before(&backend);
-    let paths = "there is /healthz, /readyz and /metrics\n";
+    let paths = "there is /healthz, /readyz, /metrics and /.well-known/jwks.json\n";
     for (method, path, status, body) in [
         (Method::GET, "/healthz", 200, "alive\n"),
         (Method::HEAD, "/healthz", 200, ""),

@@ -4,6 +4,7 @@
 
 mod accelerator;
 mod admin;
+mod assertion;
 mod bodies;
 mod commands;
 mod common;

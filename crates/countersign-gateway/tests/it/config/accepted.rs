@@ -47,6 +47,11 @@ pub(crate) fn accepted() -> Vec<String> {
              \"tls.chain.pem\", key = \"tls.key.pem\" }] } }]",
         ),
         change("events =", "set_headers = { x-a = \"b c\", x-key = { env = \"TEST_SECRET\" } }\nevents ="),
+        change(
+            "[[routes]]",
+            "[assertion]\nissuer = \"https://gateway.example\"\naudience = \"backend\"\nlifetime = \"5m\"\n\
+             key = { file = \"tls.key.pem\" }\n\n[[routes]]\nassertion = true",
+        ),
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),
