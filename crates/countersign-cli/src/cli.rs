@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{bench, completions, emulate, explain, forget, jwks, listen, man, secret, send, sign, verify};
+use crate::verbs::{bench, completions, emulate, explain, forget, inbox, jwks, listen, man, secret, send, sign, verify};
 
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ enum Verb {
     Explain(explain::Args),
     /// Makes a gateway forget a message id, so that the next delivery of the message is handled again
     Forget(forget::Args),
+    /// Lists, shows, redelivers and discards the deliveries of a gateway's inbox
+    Inbox(Box<inbox::Args>),
     /// Prints a script that completes the command line in a shell
     Completions(completions::Args),
     /// Writes the manual pages
@@ -72,6 +74,7 @@ impl Verb {
             Self::Verify(args) => verify::run(&args, out),
             Self::Explain(args) => explain::run(args, out),
             Self::Forget(args) => forget::run(&args, out),
+            Self::Inbox(args) => inbox::run(&args, out),
             Self::Completions(args) => completions::run(&args, Cli::command(), out),
             Self::Man(args) => man::run(&args, Cli::command()),
         }

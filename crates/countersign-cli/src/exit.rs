@@ -19,9 +19,9 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  verified; `sign`, `secret`, `completions`, `man`: done; `jwks`: a key is usable;
      `send`, `bench`: every response was 2xx; `emulate`, `listen`: stopped by a signal;
-     `forget`: the id is forgotten
+     `forget`, `inbox`: the gateway has done it
   1  rejected; `send`, `bench`: a response was missing or not 2xx; `jwks`: no key is usable;
-     `forget`: the gateway did not do it
+     `forget`, `inbox`: the gateway did not do it
   2  invalid arguments or unreadable files";
 
 impl From<Outcome> for ExitCode {

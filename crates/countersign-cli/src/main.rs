@@ -1,5 +1,6 @@
 //! `countersign`: signs, sends, emulates, verifies and explains webhooks on the command line.
 
+mod admin;
 mod bench;
 mod capture;
 mod cli;
@@ -7,6 +8,7 @@ mod delivery;
 mod error;
 mod exit;
 mod explain;
+mod inbox;
 mod input;
 mod json;
 mod key_set;

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod emulate;
 pub(crate) mod explain;
 pub(crate) mod forget;
+pub(crate) mod inbox;
 pub(crate) mod jwks;
 pub(crate) mod listen;
 pub(crate) mod man;

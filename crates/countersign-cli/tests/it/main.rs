@@ -7,6 +7,7 @@ mod common;
 mod explain;
 mod explain_dynamic;
 mod forget;
+mod inbox;
 mod installed;
 mod jwks;
 mod listen;
