@@ -1,7 +1,7 @@
 //! Who may send commands to the admin listener, and the parts of the running state that the commands need.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
 use crate::admin_token::AdminToken;
+use crate::inbox::Pauses;
 use crate::state::store::SourceStore;
 
 /// The parts of the running state that commands need.
@@ -21,6 +22,10 @@ pub struct Scope {
     pub stores: BTreeMap<String, SourceStore>,
     /// The inbox of all routes, if the store has one.
     pub inbox: Option<Arc<dyn Inbox>>,
+    /// The names of the destinations of the inbox.
+    pub destinations: BTreeSet<String>,
+    /// The destinations that are paused.
+    pub pauses: Pauses,
     /// What a client has to know.
     pub token: Option<AdminToken>,
 }

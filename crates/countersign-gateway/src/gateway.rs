@@ -274,7 +274,7 @@ impl Route {
         let (handler, store, worker) = match inbox {
             None => (Handler::Direct(forward), source.store.clone(), None),
             Some(inbox) => {
-                let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name()));
+                let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name(), state.pauses.clone()));
                 let counts = state.metrics.counts().of_inbox(&route.name());
                 let (opened, time) = (route.forward_headers.clone(), Arc::clone(clock));
                 let enqueue = Enqueue::new(inbox.clone(), opened, retain, time, counts.clone());

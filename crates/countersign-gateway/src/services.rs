@@ -10,7 +10,7 @@ use countersign::clock::Clock;
 use crate::admin::{Admin, Shown};
 use crate::admin_access::{Access, Scope};
 use crate::commands::Commands;
-use crate::config::Config;
+use crate::config::{Config, DeliverySpec};
 use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::inbox::Worker;
@@ -112,5 +112,12 @@ fn shown(state: &State) -> Shown {
 
 fn scope(state: &State) -> Scope {
     let stores = state.sources.iter().map(|(name, source)| (name.clone(), source.store.clone()));
-    Scope { stores: stores.collect(), inbox: state.engine.inbox(), token: state.admin_token.clone() }
+    let destinations = state.routes.iter().filter(|route| route.config.delivery == DeliverySpec::Inbox);
+    Scope {
+        stores: stores.collect(),
+        inbox: state.engine.inbox(),
+        destinations: destinations.map(|route| route.config.name()).collect(),
+        pauses: state.pauses.clone(),
+        token: state.admin_token.clone(),
+    }
 }

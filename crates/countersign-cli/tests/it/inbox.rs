@@ -1,6 +1,6 @@
 //! `inbox`, against the commands of the gateway's admin listener and an SQLite file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use countersign::clock::{Clock as _, SystemClock};
 use countersign::replay::ReplayKey;
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::admin_token::AdminToken;
+use countersign_gateway::inbox::Pauses;
 use countersign_gateway::inbox_api::InboxApi;
 use countersign_inbox::{Inbox, NewMessage, StoredMessage};
 use countersign_sqlite::{Options, SqliteStore};
@@ -38,7 +39,13 @@ impl AdminListener {
         let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).expect("a store");
         runtime.block_on(fill(&store));
         let token = token.map(|text| AdminToken::new(text).expect("a token"));
-        let scope = Scope { stores: BTreeMap::new(), inbox: Some(Arc::new(store)), token };
+        let scope = Scope {
+            stores: BTreeMap::new(),
+            inbox: Some(Arc::new(store)),
+            destinations: BTreeSet::new(),
+            pauses: Pauses::default(),
+            token,
+        };
         let access = Access::new(true, Arc::new(ArcSwap::from_pointee(scope)));
         let router = InboxApi::new(access, Arc::new(SystemClock), true).into_router();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a socket");

@@ -5,6 +5,7 @@
 
 mod circuit;
 mod enqueue;
+mod pauses;
 mod verdict;
 mod worker;
 
@@ -14,6 +15,7 @@ use countersign_inbox::Inbox;
 use tokio::sync::Notify;
 
 pub use enqueue::Enqueue;
+pub use pauses::Pauses;
 pub use worker::{Attempts, Worker};
 
 /// The inbox of one route, which is one destination. Clones share it.
@@ -24,11 +26,12 @@ pub struct RouteInbox {
     destination: Arc<str>,
     /// Wakes the worker.
     stored: Arc<Notify>,
+    pauses: Pauses,
 }
 
 impl RouteInbox {
-    /// The inbox of the route with this name.
-    pub fn new(inbox: Arc<dyn Inbox>, route: &str) -> Self {
-        Self { inbox, destination: route.into(), stored: Arc::default() }
+    /// The inbox of the route with this name, which gets no new attempts while it is in `pauses`.
+    pub fn new(inbox: Arc<dyn Inbox>, route: &str, pauses: Pauses) -> Self {
+        Self { inbox, destination: route.into(), stored: Arc::default(), pauses }
     }
 }

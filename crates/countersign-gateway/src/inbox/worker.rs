@@ -70,6 +70,7 @@ impl Worker {
         let shared = &self.0;
         let slots = Arc::new(Semaphore::new(shared.attempts.concurrency));
         loop {
+            shared.inbox.pauses.resumed(&shared.inbox.destination).await;
             let pause = shared.circuit.pause();
             if let Some(pause) = pause {
                 sleep(pause).await;

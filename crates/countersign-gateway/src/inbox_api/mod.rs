@@ -1,4 +1,5 @@
-//! The commands for the inbox, under `/-/inbox/`: list and show deliveries, deliver them again, and discard them.
+//! The commands for the inbox, under `/-/inbox/`: list and show deliveries, deliver them again, and discard them;
+//! pause and resume destinations.
 
 mod query;
 mod view;
@@ -37,13 +38,16 @@ impl InboxApi {
         Self { access, clock, bodies }
     }
 
-    /// The routes of `/-/inbox/deliveries` and `/-/inbox/redeliver`.
+    /// The routes of `/-/inbox/deliveries`, `/-/inbox/redeliver` and `/-/inbox/destinations`.
     pub fn into_router(self) -> Router {
         Router::new()
             .route("/-/inbox/deliveries", get(Self::list))
             .route("/-/inbox/deliveries/{number}", get(Self::show).delete(Self::discard))
             .route("/-/inbox/deliveries/{number}/redeliver", post(Self::redeliver))
             .route("/-/inbox/redeliver", post(Self::redeliver_all))
+            .route("/-/inbox/destinations", get(Self::destinations))
+            .route("/-/inbox/destinations/{name}/pause", post(Self::pause))
+            .route("/-/inbox/destinations/{name}/resume", post(Self::resume))
             .with_state(Arc::new(self))
     }
 
@@ -117,6 +121,42 @@ impl InboxApi {
         }
         log(&delivery, "discarded a delivery, as asked");
         Ok(document(&json!({ "discarded": 1 })))
+    }
+
+    async fn destinations(State(api): State<Arc<Self>>, headers: HeaderMap) -> Result<Response, Refusal> {
+        let scope = api.access.query(&headers)?;
+        let state = |name: &String| json!({ "name": name, "paused": scope.pauses.contains(name) });
+        let destinations: Vec<_> = scope.destinations.iter().map(state).collect();
+        Ok(document(&json!({ "destinations": destinations })))
+    }
+
+    async fn pause(
+        State(api): State<Arc<Self>>,
+        Path(name): Path<String>,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        api.set_paused(&name, true, &headers)
+    }
+
+    async fn resume(
+        State(api): State<Arc<Self>>,
+        Path(name): Path<String>,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        api.set_paused(&name, false, &headers)
+    }
+
+    fn set_paused(&self, name: &str, is_paused: bool, headers: &HeaderMap) -> Result<Response, Refusal> {
+        let scope = self.access.command(headers)?;
+        if !scope.destinations.contains(name) {
+            let why = "there is no destination with this name: percent-encode it as one path segment\n";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, why));
+        }
+        if scope.pauses.set(name, is_paused) {
+            let what = if is_paused { "paused" } else { "resumed" };
+            tracing::warn!(destination = name, "{what} a destination, as asked");
+        }
+        Ok(document(&json!({ "name": name, "paused": is_paused })))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::client_limit::ClientLimit;
 use crate::config::{
     BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, TelemetrySpec, Warning,
 };
+use crate::inbox::Pauses;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
@@ -55,6 +56,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// TLS of the listeners for webhooks, in the order of the configuration. `None` for those in plain text.
     pub tls: Vec<Option<Arc<Tls>>>,
+    /// The destinations of inboxes that are paused.
+    pub pauses: Pauses,
     /// What a client has to know to send commands.
     pub admin_token: Option<AdminToken>,
     /// When the certificates expire that listeners and upstreams get, each file once.
@@ -188,6 +191,7 @@ impl State {
             trusted_proxies,
             client_limit,
             budget,
+            pauses: previous.map(|state| state.pauses.clone()).unwrap_or_default(),
             metrics: Arc::new(metrics),
             tls,
             expiries,
