@@ -17,7 +17,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admin_access::{Access, Refusal};
+use crate::admin_access::{Access, Refusal, Scope};
 
 /// The maximum time of an operation of the inbox.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +56,8 @@ impl InboxApi {
         RawQuery(query): RawQuery,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let inbox = inbox(&api.access.query(&headers)?.inbox)?;
+        let scope = api.access.query(&headers)?;
+        let inbox = inbox(&scope)?;
         let page = page(&*inbox, query::filter(query.as_deref().unwrap_or_default())?).await?;
         let deliveries: Vec<_> = page.deliveries.iter().map(view::delivery).collect();
         Ok(document(&json!({ "deliveries": deliveries, "next": page.next })))
@@ -67,7 +68,8 @@ impl InboxApi {
         Path(number): Path<String>,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let inbox = inbox(&api.access.query(&headers)?.inbox)?;
+        let scope = api.access.query(&headers)?;
+        let inbox = inbox(&scope)?;
         let delivery = find(&*inbox, query::number(&number)?).await?;
         let message = completed(inbox.message(delivery.id)).await?.ok_or_else(unknown)?;
         Ok(document(&view::whole(&delivery, &message, api.bodies)))
@@ -78,7 +80,8 @@ impl InboxApi {
         Path(number): Path<String>,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let inbox = inbox(&api.access.command(&headers)?.inbox)?;
+        let scope = api.access.command(&headers)?;
+        let inbox = inbox(&scope)?;
         let delivery = find(&*inbox, query::number(&number)?).await?;
         if !completed(inbox.requeue(delivery.id, api.clock.read())).await? {
             return Err(busy());
@@ -92,7 +95,8 @@ impl InboxApi {
         RawQuery(query): RawQuery,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let inbox = inbox(&api.access.command(&headers)?.inbox)?;
+        let scope = api.access.command(&headers)?;
+        let inbox = inbox(&scope)?;
         let mut filter = query::filter(query.as_deref().unwrap_or_default())?;
         filter.state.get_or_insert(contract::State::Dead);
         let page = page(&*inbox, filter).await?;
@@ -114,7 +118,8 @@ impl InboxApi {
         Path(number): Path<String>,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let inbox = inbox(&api.access.command(&headers)?.inbox)?;
+        let scope = api.access.command(&headers)?;
+        let inbox = inbox(&scope)?;
         let delivery = find(&*inbox, query::number(&number)?).await?;
         if !completed(inbox.discard(delivery.id, api.clock.read())).await? {
             return Err(busy());
@@ -189,9 +194,9 @@ async fn completed<T>(pending: Pending<T>) -> Result<T, Refusal> {
     }
 }
 
-fn inbox(inbox: &Option<Arc<dyn Inbox>>) -> Result<Arc<dyn Inbox>, Refusal> {
+fn inbox(scope: &Scope) -> Result<Arc<dyn Inbox>, Refusal> {
     let why = "there is no inbox: it needs [store] with `engine = \"sqlite\"`\n";
-    inbox.clone().ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, why))
+    scope.inbox.clone().ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, why))
 }
 
 fn unknown() -> Refusal {
