@@ -7,7 +7,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
-use crate::verbs::{bench, completions, emulate, explain, forget, inbox, jwks, listen, man, secret, send, sign, verify};
+use crate::verbs::{
+    bench, completions, emulate, explain, forget, inbox, jwks, listen, man, secret, send, sign, verify,
+};
 
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]

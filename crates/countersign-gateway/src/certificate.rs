@@ -53,11 +53,11 @@ mod tests {
     fn a_certificate_states_when_it_expires() {
         let authority = Authority::new();
         // As UTCTime and, from 2050 on, as GeneralizedTime.
-        for expires_at in [1_800_000_000, 4_000_000_000] {
-            let (chain, _) = authority.issue_until(&["a.example"], Duration::from_secs(expires_at));
-            assert_eq!(super::expires_at(&read(&chain)), Some(UnixTime::from_secs(expires_at)));
+        for seconds in [1_800_000_000, 4_000_000_000] {
+            let (chain, _) = authority.issue_until(&["a.example"], Duration::from_secs(seconds));
+            assert_eq!(expires_at(&read(&chain)), Some(UnixTime::from_secs(seconds)));
         }
-        assert_eq!(super::expires_at(&CertificateDer::from(vec![0x30, 0])), None);
+        assert_eq!(expires_at(&CertificateDer::from(vec![0x30, 0])), None);
     }
 
     #[test]

@@ -95,9 +95,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
                 Err(why) => return Ok(refused(&why)),
             };
             if *json {
-                out.print_json(&page)?
+                out.print_json(&page)?;
             } else {
-                out.print(&table(&read::<Page>(page)?))?
+                out.print(&table(&read::<Page>(page)?))?;
             }
             Ok(Outcome::Done)
         }
@@ -107,9 +107,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
                 Err(why) => return Ok(refused(&why)),
             };
             if *json {
-                out.print_json(&found)?
+                out.print_json(&found)?;
             } else {
-                out.print(&read::<Shown>(found)?.to_string())?
+                out.print(&read::<Shown>(found)?.to_string())?;
             }
             Ok(Outcome::Done)
         }
@@ -183,14 +183,14 @@ fn get(admin: &Admin, path: &str) -> Result<Result<Value, String>, Error> {
 }
 
 fn parse(body: &[u8]) -> Result<Value, Error> {
-    serde_json::from_slice(body).map_err(unreadable)
+    serde_json::from_slice(body).map_err(|error| unreadable(&error))
 }
 
 fn read<T: DeserializeOwned>(document: Value) -> Result<T, Error> {
-    serde_json::from_value(document).map_err(unreadable)
+    serde_json::from_value(document).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: serde_json::Error) -> Error {
+fn unreadable(error: &serde_json::Error) -> Error {
     let problem = format!("{error}: is --admin the admin listener of a countersign gateway?");
     Error::Unusable { what: "the gateway's response".to_owned(), problem }
 }

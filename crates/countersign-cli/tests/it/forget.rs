@@ -1,6 +1,6 @@
 //! `forget`, against the commands of the gateway's admin listener.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::Output;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use countersign::replay::{Claim, MemoryStore, ReplayKey, ReplayStore as _};
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::admin_token::AdminToken;
 use countersign_gateway::commands::Commands;
+use countersign_gateway::inbox::Pauses;
 use countersign_gateway::state::store::SourceStore;
 use countersign_test::process::free_address;
 use tokio::net::TcpListener;
@@ -42,7 +43,13 @@ impl AdminListener {
         });
         let stores = BTreeMap::from([("gemini".to_owned(), SourceStore::Memory(Arc::clone(&store)))]);
         let token = token.map(|text| AdminToken::new(text).expect("a token"));
-        let scope = Arc::new(ArcSwap::from_pointee(Scope { stores, inbox: None, token }));
+        let scope = Arc::new(ArcSwap::from_pointee(Scope {
+            stores,
+            inbox: None,
+            destinations: BTreeSet::new(),
+            pauses: Pauses::default(),
+            token,
+        }));
         let router = Commands::new(countersign_gateway::reload::channel().0, Access::new(true, scope)).into_router();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a socket");
         let address = listener.local_addr().expect("an address");

@@ -128,6 +128,7 @@ impl InboxApi {
         Ok(document(&json!({ "discarded": 1 })))
     }
 
+    #[expect(clippy::unused_async, reason = "axum calls async functions")]
     async fn destinations(State(api): State<Arc<Self>>, headers: HeaderMap) -> Result<Response, Refusal> {
         let scope = api.access.query(&headers)?;
         let state = |name: &String| json!({ "name": name, "paused": scope.pauses.contains(name) });
@@ -135,6 +136,7 @@ impl InboxApi {
         Ok(document(&json!({ "destinations": destinations })))
     }
 
+    #[expect(clippy::unused_async, reason = "axum calls async functions")]
     async fn pause(
         State(api): State<Arc<Self>>,
         Path(name): Path<String>,
@@ -143,6 +145,7 @@ impl InboxApi {
         api.set_paused(&name, true, &headers)
     }
 
+    #[expect(clippy::unused_async, reason = "axum calls async functions")]
     async fn resume(
         State(api): State<Arc<Self>>,
         Path(name): Path<String>,

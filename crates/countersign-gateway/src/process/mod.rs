@@ -34,7 +34,7 @@ use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
-use crate::serve::{ClientSlots, MAX_HEAD, Preamble, Server, Slots};
+use crate::serve::{ClientSlots, MAX_HEAD, Preamble, Server, Slots, Tls};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
 use crate::telemetry::Exporter;
@@ -45,7 +45,7 @@ use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
 use service_manager::ServiceManager;
-use sockets::{Opened, Opener, Passed};
+use sockets::{ListeningSocket, Opened, Opener, Passed};
 use stop::{AdminEnd, Stop};
 use upgrade::{Predecessor, Upgrader};
 use upstreams::Watch;
@@ -203,17 +203,8 @@ fn build(
 
     // Bind before anything starts. An address in use then ends the process, and no connection is lost while
     // some threads already listen and others do not.
-    let mut by_thread: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
     let mut sockets = Opener::new(passed);
-    for (spec, tls) in config.listen.iter().zip(tls) {
-        let bound = sockets.webhooks(spec, threads).map_err(bind_error(&spec.address))?;
-        let preamble = Preamble { proxy_header: spec.proxy_protocol, tls };
-        for (position, socket) in bound.into_iter().enumerate() {
-            if let Some(thread) = by_thread.get_mut(position % threads) {
-                thread.push((socket, preamble.clone()));
-            }
-        }
-    }
+    let by_thread = open_webhooks(&mut sockets, &config.listen, tls, threads)?;
     let admin = config.admin.map(|spec| spec.address);
     let mut open_admin = |address| sockets.admin(address).map_err(bind_error(&ListenAddress::Ip(address)));
     let admin = admin.map(|address| Ok((address, open_admin(address)?))).transpose()?;
@@ -278,6 +269,26 @@ fn build(
     let (started, log) = (started.clone(), log.clone());
     let reloader = Reloader { started, state, watched, slots, log, exchange, upstreams, workers, key_sets, manager };
     Ok(Built { server, reloader, opened, exporter })
+}
+
+/// The sockets for webhooks, divided among the threads.
+fn open_webhooks(
+    sockets: &mut Opener,
+    listen: &[ListenSpec],
+    tls: Vec<Option<Arc<Tls>>>,
+    threads: usize,
+) -> Result<Vec<Vec<(ListeningSocket, Preamble)>>, ServerError> {
+    let mut by_thread: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
+    for (spec, tls) in listen.iter().zip(tls) {
+        let bound = sockets.webhooks(spec, threads).map_err(bind_error(&spec.address))?;
+        let preamble = Preamble { proxy_header: spec.proxy_protocol, tls };
+        for (position, socket) in bound.into_iter().enumerate() {
+            if let Some(thread) = by_thread.get_mut(position % threads) {
+                thread.push((socket, preamble.clone()));
+            }
+        }
+    }
+    Ok(by_thread)
 }
 
 /// Adds a service that runs in a thread of its own.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign::clock::{Clock as _, SystemClock};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::service_manager::ServiceManager;
 use super::watched_files::{self, WatchedFiles};
@@ -46,9 +46,12 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Reloads for each signal, each request and each change of a watched file, and warns of certificates once a day. It never ends.
+    /// Reloads for each signal, each request and each change of a watched file, and warns of certificates once a day.
+    /// It never ends.
     pub(super) async fn serve(&mut self, mut hangups: Signal, mut requests: Requests) {
-        let mut daily = interval_at(Instant::now() + DAY, DAY);
+        let mut daily = interval(DAY);
+        // The first tick would be at once, and the start has warned.
+        daily.reset();
         let mut polls = interval(watched_files::INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

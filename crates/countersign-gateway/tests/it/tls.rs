@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use countersign::clock::{Clock, SystemClock};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -335,7 +336,7 @@ async fn the_expiry_of_a_certificate_is_shown_and_warned_of() {
     let warning = format!("gateway.toml:2: {} has a certificate that expires in 2 days", file.display());
     assert!(!secured.gateway.output().contains("expires in"), "{}", secured.gateway.output());
 
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let now = SystemClock.now().as_secs();
     let expires_at = now + 3 * 24 * 60 * 60 - 60;
     let (chain, key) = secured.authority.issue_until(&[HOST], Duration::from_secs(expires_at));
     std::fs::write(&file, chain).expect("a file");
