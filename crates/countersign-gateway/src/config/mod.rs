@@ -30,6 +30,7 @@ mod public_keys;
 mod rate;
 mod reload;
 mod replay;
+mod route_check;
 mod routes;
 mod schema;
 mod secrets;

@@ -1,6 +1,7 @@
 //! The counters and histograms of the gateway, for Prometheus.
 
 mod certificates;
+mod counts;
 mod format;
 mod key_sets;
 mod process;
@@ -14,15 +15,13 @@ use std::sync::atomic::AtomicI64;
 use certificates::CertificateExpiries;
 use countersign::clock::UnixTime;
 use countersign_tower::BodyBudget;
+pub use counts::{Counts, InboxCounts, RouteMetrics, TurnedAway};
 pub use format::Format;
 use key_sets::KeySets;
-use process::Process;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -32,7 +31,7 @@ use crate::source_keys::RemoteSet;
 use crate::state::expiry::Expiry;
 use crate::state::source::Source;
 use crate::state::store::{Engine, SourceStore};
-use crate::upstream::{UpstreamCounts, Upstreams};
+use crate::upstream::Upstreams;
 use store::StoreFile;
 use upstreams::UpstreamGauges;
 
@@ -56,95 +55,6 @@ pub struct Metrics {
     connections: Arc<Slots>,
 }
 
-/// The counters and histograms, which survive a reload of the configuration. Clones share them.
-#[derive(Clone, Debug)]
-pub struct Counts {
-    process: Process,
-    requests: Family<RequestLabels, Counter>,
-    verification: Family<RouteLabels, Histogram, Buckets>,
-    upstream: Family<RouteLabels, Histogram, Buckets>,
-    expired_secret: Family<RouteLabels, Counter>,
-    in_flight: Family<RouteLabels, Gauge<i64, AtomicI64>>,
-    inbox_messages: Family<InboxLabels, Counter>,
-    inbox_attempts: Family<InboxLabels, Counter>,
-    upstreams: UpstreamCounts,
-    connections_turned_away: Family<ReasonLabels, Counter>,
-    connections_closed: Family<ReasonLabels, Counter>,
-    accelerated: Counter,
-    spans_dropped: Counter,
-    reloads: Family<ResultLabels, Counter>,
-    last_reload_successful: Gauge<i64, AtomicI64>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        let (reloads, last_reload_successful) = (Family::<ResultLabels, Counter>::default(), Gauge::default());
-        for result in ["success", "failure"] {
-            // Both exist from the start, because a missing metric looks like zero.
-            drop(reloads.get_or_create(&ResultLabels { result }));
-        }
-        // The configuration that the process started with was good.
-        last_reload_successful.set(1);
-        Self {
-            process: Process::starting(),
-            requests: Family::default(),
-            verification: Family::new_with_constructor(Buckets { first: 1e-6, factor: 4.0, count: 10 }),
-            upstream: Family::new_with_constructor(Buckets { first: 1e-3, factor: 2.0, count: 16 }),
-            expired_secret: Family::default(),
-            in_flight: Family::default(),
-            inbox_messages: Family::default(),
-            inbox_attempts: Family::default(),
-            upstreams: UpstreamCounts::default(),
-            connections_turned_away: Family::default(),
-            connections_closed: Family::default(),
-            accelerated: Counter::default(),
-            spans_dropped: Counter::default(),
-            reloads,
-            last_reload_successful,
-        }
-    }
-}
-
-/// Why a connection was not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TurnedAway {
-    /// `max_connections` are open.
-    MaxConnections,
-    /// As many connections of the client as `client_limits` allows are open.
-    ClientConnections,
-    /// The process cannot open another file, so the connection waits in the kernel's queue.
-    Files,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ResultLabels {
-    result: &'static str,
-}
-
-/// The labels of a request. The number of routes, outcomes and reasons is fixed.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    route: Arc<String>,
-    outcome: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RouteLabels {
-    route: Arc<String>,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct InboxLabels {
-    route: Arc<String>,
-    result: &'static str,
-}
-
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SourceLabels {
     source: String,
@@ -154,20 +64,6 @@ struct SourceLabels {
 struct SecretLabels {
     source: String,
     key: String,
-}
-
-/// The first bucket of a histogram, and the factor between buckets.
-#[derive(Clone, Copy, Debug)]
-struct Buckets {
-    first: f64,
-    factor: f64,
-    count: u16,
-}
-
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(exponential_buckets(self.first, self.factor, self.count))
-    }
 }
 
 impl Metrics {
@@ -332,106 +228,5 @@ impl Metrics {
         encode_registry(&mut text, &self.process)?;
         encode_eof(&mut text)?;
         Ok(format.of(text))
-    }
-}
-
-impl Counts {
-    /// Returns the metrics that nearly every request of a route needs, so that they are looked up once.
-    pub fn of_route(&self, route: &Arc<String>) -> RouteMetrics {
-        let labels = RouteLabels { route: Arc::clone(route) };
-        let confirmed = RequestLabels { route: Arc::clone(route), outcome: "confirmed", reason: "" };
-        RouteMetrics {
-            confirmed: self.requests.get_or_create_owned(&confirmed),
-            verification: self.verification.get_or_create_owned(&labels),
-            upstream: self.upstream.get_or_create_owned(&labels),
-            expired_secret: self.expired_secret.get_or_create_owned(&labels),
-            in_flight: self.in_flight.get_or_create_owned(&labels),
-        }
-    }
-
-    /// The counters of the inbox of this route.
-    pub fn of_inbox(&self, route: &str) -> InboxCounts {
-        InboxCounts {
-            route: Arc::new(route.to_owned()),
-            messages: self.inbox_messages.clone(),
-            attempts: self.inbox_attempts.clone(),
-        }
-    }
-
-    /// Counts a request.
-    pub fn count(&self, route: &Arc<String>, outcome: &'static str, reason: &'static str) {
-        self.requests.get_or_create(&RequestLabels { route: Arc::clone(route), outcome, reason }).inc();
-    }
-
-    /// The counters of upstreams.
-    pub fn upstreams(&self) -> &UpstreamCounts {
-        &self.upstreams
-    }
-
-    /// The number of requests that the accelerator served.
-    pub fn accelerated(&self) -> Counter {
-        self.accelerated.clone()
-    }
-
-    /// The number of spans that did not reach the collector.
-    pub fn spans_dropped(&self) -> &Counter {
-        &self.spans_dropped
-    }
-
-    /// Counts a connection that was not served.
-    pub fn turned_away(&self, why: TurnedAway) {
-        let reason = match why {
-            TurnedAway::MaxConnections => "max_connections",
-            TurnedAway::ClientConnections => "client_connections",
-            TurnedAway::Files => "files",
-        };
-        self.connections_turned_away.get_or_create(&ReasonLabels { reason }).inc();
-    }
-
-    /// Counts a connection or stream that was closed because it made no progress.
-    pub fn connection_closed(&self, reason: &'static str) {
-        self.connections_closed.get_or_create(&ReasonLabels { reason }).inc();
-    }
-
-    /// Counts a reload of the configuration.
-    pub fn reloaded(&self, is_successful: bool) {
-        let result = if is_successful { "success" } else { "failure" };
-        self.reloads.get_or_create(&ResultLabels { result }).inc();
-        self.last_reload_successful.set(i64::from(is_successful));
-    }
-}
-
-/// The metrics that nearly every request of a route needs.
-#[derive(Clone, Debug)]
-pub struct RouteMetrics {
-    /// Deliveries that a backend confirmed.
-    pub confirmed: Counter,
-    /// The time that it took to verify a body, in seconds.
-    pub verification: Histogram,
-    /// The time until the head of the upstream's response, in seconds.
-    pub upstream: Histogram,
-    /// Deliveries that were signed with a secret that has expired.
-    pub expired_secret: Counter,
-    /// Requests that are at a backend.
-    pub in_flight: Gauge<i64, AtomicI64>,
-}
-
-/// The counters of a route's inbox.
-#[derive(Clone, Debug)]
-pub struct InboxCounts {
-    route: Arc<String>,
-    messages: Family<InboxLabels, Counter>,
-    attempts: Family<InboxLabels, Counter>,
-}
-
-impl InboxCounts {
-    /// Counts a verified message. `result` is whether it was stored.
-    pub fn enqueued(&self, result: &'static str) {
-        self.messages.get_or_create(&InboxLabels { route: Arc::clone(&self.route), result }).inc();
-    }
-
-    /// Counts an attempt. `result` is what follows from it.
-    pub fn attempted(&self, result: &'static str) {
-        self.attempts.get_or_create(&InboxLabels { route: Arc::clone(&self.route), result }).inc();
     }
 }
