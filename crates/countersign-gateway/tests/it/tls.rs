@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
-
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
