@@ -10,10 +10,12 @@
 mod convert;
 #[cfg(feature = "rs256")]
 mod equality;
+mod plain;
 
 use std::borrow::Cow;
 
 use convert::is_representable;
+use plain::first_special;
 
 /// The maximum nesting of arrays and objects, as in `serde_json`. It limits the recursion.
 pub(crate) const MAX_DEPTH: usize = 127;
@@ -288,7 +290,7 @@ impl<'a> Reader<'a> {
         self.at = start;
         loop {
             let rest = self.text.get(self.at..end)?;
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
+            let plain = first_special(rest)?;
             self.at += plain;
             match rest[plain] {
                 b'"' => break,
