@@ -101,7 +101,8 @@ impl KeySets {
             Some(JwksProxySpec::Stored(origin)) => {
                 let read = secrets::read_text(origin, &self.folder);
                 let (found, text) = read.map_err(|(message, shown)| problem(message).showing(shown))?;
-                let proxy = Proxy::parse(&text).map_err(|error| problem(format!("{found}: {error}")))?;
+                let proxy = Proxy::parse(&text);
+                let proxy = proxy.map_err(|error| problem(format!("{found}: {error}")).showing(found))?;
                 Ok(Through { proxy: Some(proxy), stored: Some(text) })
             }
         }

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 const URL: &str = "https://keys.example.com/jwks.json";
 
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
+    // Its name reads like a secret, but it is shown: it is a path.
+    let folder = tempfile::Builder::new().prefix("f4TMzLyKsYNP8q").tempdir().expect("a folder");
     std::fs::write(folder.path().join("ca.pem"), Authority::new().pem()).expect("a file");
     std::fs::write(folder.path().join("no-ca.pem"), "-----BEGIN NOTHING-----").expect("a file");
     folder
