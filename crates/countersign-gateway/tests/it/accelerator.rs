@@ -76,6 +76,8 @@ impl Side {
             ["countersign_requests_total", "countersign_ids_remembered", "countersign_claims_held"]
                 .iter()
                 .any(|name| line.starts_with(name))
+                // Behind a request that announces the end, what is no HTTP is counted, or not read at all.
+                && !line.contains("reason=\"malformed_request\"")
         });
         lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| (name.into(), value.into())).collect()
     }
