@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use countersign::clock::{Clock, SystemClock};
 use tokio::sync::watch;
 
+use super::discard::LINGER;
 use super::slots::Phase;
 
 /// How long a client may keep a connection open without progress.
@@ -22,8 +23,6 @@ pub struct Timeouts {
 
 /// The upper limit of `head` and `idle` while more than three quarters of the connections are in use.
 const CROWDED: Duration = Duration::from_secs(5);
-/// How long the rest of a rejected request is read and discarded.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection without a request may take to close, after the process began to stop or the idle timeout
 /// expired.
 const GRACE: Duration = Duration::from_secs(1);

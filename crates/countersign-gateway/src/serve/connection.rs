@@ -16,8 +16,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::activity::{Activity, LINGER, Timeouts};
+use super::activity::{Activity, Timeouts};
 use super::client_slots::{ClientSlot, ClientSlots, Full};
+use super::discard::LINGER;
 use super::link::Link;
 use super::plain::{Buffers, Handover, Plain};
 use super::preamble::{Failure, Preamble, Progress};

@@ -16,12 +16,9 @@ use countersign_tower::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::MAX_HEAD;
+use super::discard::{DISCARD, DISCARD_TOTAL};
 use super::scan::{Head, Scan};
 use super::stream::Stream;
-
-/// The limits for discarding the rest of a rejected request: bytes per read, and in total.
-pub(super) const DISCARD: usize = 16 * 1024;
-pub(super) const DISCARD_TOTAL: usize = 4 * 1024 * 1024;
 
 /// A stream that hyper reads and writes, and the connection inspects between polls. Only one task uses it.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ mod activity;
 mod body;
 mod client_slots;
 mod connection;
+mod discard;
 mod ending;
 pub mod head;
 mod link;

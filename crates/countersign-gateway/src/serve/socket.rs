@@ -5,15 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::activity::LINGER;
-use super::link::DISCARD_TOTAL;
-
-/// How many bytes are discarded at once.
-const ROOM: usize = 4 * 1024;
+use super::discard::{LINGER, discard};
 
 /// The socket of a connection.
 #[derive(Debug)]
@@ -63,24 +59,15 @@ impl Socket {
         }
     }
 
-    /// Writes these last bytes, and discards what arrives until the client has closed its side, within limits. Closing
-    /// at once could reset the connection before the client has read them.
+    /// Writes these last bytes, and discards what arrives until the client has closed its side, within limits.
     pub(super) async fn end_with(mut self, bytes: &[u8]) {
-        let ending = async {
+        let writing = async {
             self.write_all(bytes).await?;
-            self.shutdown().await?;
-            let mut room = [0; ROOM];
-            let mut discarded = 0;
-            while discarded < DISCARD_TOTAL {
-                match self.read(&mut room).await? {
-                    0 => break,
-                    read => discarded += read,
-                }
-            }
-            io::Result::Ok(())
+            self.shutdown().await
         };
-        // The client may have disconnected.
-        let _ = timeout(LINGER, ending).await;
+        if let Ok(Ok(())) = timeout(LINGER, writing).await {
+            discard(self).await;
+        }
     }
 
     /// Whether the other side has reset the connection.

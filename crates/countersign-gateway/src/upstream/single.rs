@@ -89,8 +89,8 @@ impl Upstream {
     pub async fn connect(&self) -> io::Result<Stream> {
         let socket = self.address.connect().await?;
         Ok(match &self.tls {
-            Some(tls) => Stream::Tls(Box::new(tls.connect(socket).await?)),
-            None => Stream::Plain(socket),
+            Some(tls) => Stream::Right(Box::new(tls.connect(socket).await?)),
+            None => Stream::Left(socket),
         })
     }
 

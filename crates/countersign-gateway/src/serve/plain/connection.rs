@@ -21,13 +21,13 @@ use tokio_util::io::poll_read_buf;
 use tokio_util::task::TaskTracker;
 
 use super::body::{Lender, PlainBody};
-use super::discard;
 use super::head::PlainHead;
 use super::response::put_head;
 use crate::connection::Connection;
 use crate::detached::in_tasks;
 use crate::serve::activity::CHECK;
 use crate::serve::body::RequestBody;
+use crate::serve::discard;
 use crate::serve::slots::Phase;
 use crate::serve::{Ending, OnEnding, Responds, Timeouts};
 

@@ -9,7 +9,6 @@
 
 mod body;
 mod connection;
-mod discard;
 mod head;
 mod response;
 
