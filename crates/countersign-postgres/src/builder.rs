@@ -10,6 +10,14 @@ use crate::store::PostgresStore;
 use crate::tls;
 use crate::worker::Settings;
 
+impl PostgresStore {
+    /// A store in the database at this address: `postgres://[user[:password]@]host[:port]/database[?sslmode=require]`,
+    /// or `host=… user=…`.
+    pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new(url.into())
+    }
+}
+
 /// Creates a [`PostgresStore`].
 #[derive(Clone)]
 #[must_use]
@@ -51,7 +59,8 @@ impl PostgresStoreBuilder {
             config.application_name("countersign");
         }
         config.connect_timeout(self.settings.timeout);
-        let connector = Connector::new(config, tls::client(self.ca.as_deref())?, self.settings.timeout);
+        let connector =
+            Connector::new(config, tls::client(self.ca.as_deref()).map_err(BuildError::Ca)?, self.settings.timeout);
         PostgresStore::start(connector, self.settings).map_err(BuildError::Thread)
     }
 }

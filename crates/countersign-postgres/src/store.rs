@@ -9,7 +9,6 @@ use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, St
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::builder::PostgresStoreBuilder;
 use crate::pending::Pending;
 use crate::session::Connector;
 use crate::weakness::Weakness;
@@ -30,12 +29,6 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// A store in the database at this address: `postgres://[user[:password]@]host[:port]/database[?sslmode=require]`,
-    /// or `host=… user=…`.
-    pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
-        PostgresStoreBuilder::new(url.into())
-    }
-
     pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Self> {
         let retain = settings.retain;
         let requests = worker::start(connector, settings)?;

@@ -8,18 +8,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::builder::BuildError;
-
-pub(crate) fn client(ca: Option<&[u8]>) -> Result<MakeRustlsConnect, BuildError> {
-    let invalid = |error: &dyn ToString| BuildError::Ca(error.to_string());
+/// TLS that trusts these certificate authorities. An error says why they are not valid.
+pub(crate) fn client(ca: Option<&[u8]>) -> Result<MakeRustlsConnect, String> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(pem) {
-                roots.add(certificate.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))?;
+                roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
             }
             if roots.is_empty() {
-                return Err(invalid(&"the text has no certificate"));
+                return Err("the text has no certificate".to_owned());
             }
         }
         // Without any, a connection with TLS fails, and one without it is not affected.
@@ -29,6 +27,6 @@ pub(crate) fn client(ca: Option<&[u8]>) -> Result<MakeRustlsConnect, BuildError>
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| invalid(&error))?;
+        .map_err(|error| error.to_string())?;
     Ok(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth()))
 }

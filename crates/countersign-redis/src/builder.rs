@@ -7,6 +7,28 @@ use crate::servers::Servers;
 use crate::store::RedisStore;
 use crate::worker::Settings;
 
+impl RedisStore {
+    /// A store in one server: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Servers::Single(url.into()))
+    }
+
+    /// A store in the server that the sentinels at these addresses name as `master`. The user, the password and the
+    /// database of the first address are used for that server, not for the sentinels.
+    pub fn sentinels<U: Into<String>>(
+        master: impl Into<String>,
+        urls: impl IntoIterator<Item = U>,
+    ) -> RedisStoreBuilder {
+        let urls = urls.into_iter().map(Into::into).collect();
+        RedisStoreBuilder::new(Servers::Sentinels { master: master.into(), urls })
+    }
+
+    /// A store in a cluster. The addresses of some of its nodes are enough.
+    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Servers::Cluster(urls.into_iter().map(Into::into).collect()))
+    }
+}
+
 /// Creates a [`RedisStore`].
 #[derive(Clone)]
 #[must_use]

@@ -9,9 +9,8 @@ use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, St
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::builder::RedisStoreBuilder;
 use crate::pending::Pending;
-use crate::servers::{Connector, Servers};
+use crate::servers::Connector;
 use crate::weakness::Weakness;
 use crate::worker::{self, Request, Settings};
 
@@ -20,7 +19,7 @@ const MAX_CLAIMS: usize = 4_096;
 
 /// Remembers messages in Redis or Valkey.
 ///
-/// All receivers with the same servers and the same [prefix](RedisStoreBuilder::prefix) share the ids. The store works
+/// All receivers with the same servers and the same [prefix](crate::RedisStoreBuilder::prefix) share the ids. The store works
 /// with any runtime, or without one: a thread of its own does the I/O. Its copies share that thread.
 #[derive(Clone)]
 pub struct RedisStore {
@@ -30,26 +29,6 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// A store in one server: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
-    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
-        RedisStoreBuilder::new(Servers::Single(url.into()))
-    }
-
-    /// A store in the server that the sentinels at these addresses name as `master`. The user, the password and the
-    /// database of the first address are used for that server, not for the sentinels.
-    pub fn sentinels<U: Into<String>>(
-        master: impl Into<String>,
-        urls: impl IntoIterator<Item = U>,
-    ) -> RedisStoreBuilder {
-        let urls = urls.into_iter().map(Into::into).collect();
-        RedisStoreBuilder::new(Servers::Sentinels { master: master.into(), urls })
-    }
-
-    /// A store in a cluster. The addresses of some of its nodes are enough.
-    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
-        RedisStoreBuilder::new(Servers::Cluster(urls.into_iter().map(Into::into).collect()))
-    }
-
     pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Self> {
         let retain = settings.retain;
         let requests = worker::start(connector, settings)?;

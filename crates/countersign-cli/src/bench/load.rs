@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use countersign::clock::Clock;
 
+use super::counts::Counts;
 use super::pace::Pace;
-use super::summary::Counts;
 use crate::post::Receipt;
 
 /// A run: how fast, and how many requests at a time.

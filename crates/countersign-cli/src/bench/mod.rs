@@ -1,5 +1,6 @@
 //! Load: many deliveries, as fast as they are answered or at a fixed rate, and what became of them.
 
+mod counts;
 mod latencies;
 mod load;
 mod pace;

@@ -1,72 +1,15 @@
 //! What became of the requests of a run, as text and as JSON.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::latencies::Latencies;
+use super::counts::Counts;
 use super::load::Load;
 use crate::output::shown;
-use crate::post::Receipt;
 
-/// How many different outcomes are counted. More of them count as one.
-const MAX_OUTCOMES: usize = 64;
-/// The longest reason, in characters.
-const MAX_REASON: usize = 80;
 const PERCENTILES: [u64; 3] = [50, 90, 99];
-
-/// The status of a response, if there was one, and the reason.
-type Outcome = (Option<u16>, String);
-
-/// Latencies and outcomes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    latencies: Latencies,
-    /// The most that a request began later than it was due.
-    latest: Duration,
-    outcomes: BTreeMap<Outcome, u64>,
-}
-
-impl Counts {
-    pub(super) fn record(&mut self, latency: Duration, late: Duration, result: &Result<Receipt, String>) {
-        self.latencies.record(latency);
-        self.latest = self.latest.max(late);
-        self.count(outcome(result), 1);
-    }
-
-    #[cfg(test)]
-    pub(super) fn longest(&self) -> Duration {
-        self.latencies.max()
-    }
-
-    pub(super) fn add(&mut self, other: &Self) {
-        self.latencies.add(&other.latencies);
-        self.latest = self.latest.max(other.latest);
-        for (outcome, count) in &other.outcomes {
-            self.count(outcome.clone(), *count);
-        }
-    }
-
-    fn count(&mut self, outcome: Outcome, count: u64) {
-        let is_full = self.outcomes.len() >= MAX_OUTCOMES && !self.outcomes.contains_key(&outcome);
-        let outcome = if is_full { (outcome.0, "other".into()) } else { outcome };
-        *self.outcomes.entry(outcome).or_default() += count;
-    }
-}
-
-/// The reason is the code of the problem document, the outcome of a gateway, or why there is no response.
-fn outcome(result: &Result<Receipt, String>) -> Outcome {
-    let (status, reason) = match result {
-        Ok(receipt) => {
-            let code = receipt.problem.as_ref().and_then(|problem| problem.code.as_deref());
-            (Some(receipt.status.as_u16()), code.or(receipt.outcome.as_deref()).unwrap_or_default())
-        }
-        Err(error) => (None, error.as_str()),
-    };
-    (status, shown(&reason.chars().take(MAX_REASON).collect::<String>()))
-}
 
 /// The result of a run.
 pub(crate) struct Summary<'r> {
@@ -158,7 +101,7 @@ mod tests {
     #[test]
     fn outcomes_are_counted_within_a_limit() {
         let mut counts = Counts::default();
-        for number in 0..MAX_OUTCOMES + 10 {
+        for number in 0..74 {
             counts.record(Duration::from_millis(2), Duration::ZERO, &Err(format!("error {number}\u{1b}")));
         }
         let pace = Pace { rate: None, duration: None, requests: Some(1) };
