@@ -11,6 +11,9 @@ pub(crate) mod hashed;
 mod rsa;
 #[cfg(all(feature = "rs256", feature = "sign"))]
 mod rsa_private;
+#[cfg(all(feature = "v1a", feature = "rs256"))]
+#[cfg(test)]
+mod wycheproof;
 
 use std::ops::BitAnd;
 
