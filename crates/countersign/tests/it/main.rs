@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot set up its case has to fail")]
 
+mod campaign;
 mod common;
 #[cfg(feature = "conformance")]
 mod conformance;
