@@ -7,6 +7,7 @@ use std::time::Duration;
 use countersign::clock::ClockReading;
 use countersign::replay::Settled;
 
+use crate::backlog::Backlog;
 use crate::delivery::{Delivery, DeliveryId, Leased, Receipt};
 use crate::error::InboxError;
 use crate::filter::{Filter, Keep};
@@ -76,6 +77,24 @@ pub trait Inbox: Send + Sync + 'static {
     /// Removes up to `limit` deliveries that [`Keep`] no longer covers, and messages without a delivery. Returns how many
     /// deliveries were removed. Repeat the call while it returns `limit`.
     fn expire(&self, keep: Keep, limit: usize, now: ClockReading) -> Pending<usize>;
+
+    /// Pauses or resumes a destination, durably and for all processes that share the inbox. Returns `false` if nothing
+    /// changes. Workers do not lease deliveries of a paused destination; [`lease`](Self::lease) itself does not look.
+    fn pause(&self, destination: &str, is_paused: bool) -> Pending<bool>;
+
+    /// The names of the destinations that are paused, sorted.
+    fn paused(&self) -> Pending<Vec<String>>;
+
+    /// What has not been delivered: one entry for each destination that has such deliveries, sorted by name. It is
+    /// cheap, however many deliveries there are.
+    fn backlog(&self) -> Pending<Vec<Backlog>>;
+
+    /// The time until the next delivery of a destination is due, which is also when a lease expires. `None` if there is
+    /// no such delivery, or if the inbox cannot tell: then workers ask for deliveries every few seconds.
+    fn next_due(&self, destination: &str, now: ClockReading) -> Pending<Option<Duration>> {
+        let _ = (destination, now);
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// The result of [`Inbox::enqueue`].
@@ -128,5 +147,21 @@ impl<T: Inbox + ?Sized> Inbox for Arc<T> {
 
     fn expire(&self, keep: Keep, limit: usize, now: ClockReading) -> Pending<usize> {
         T::expire(self, keep, limit, now)
+    }
+
+    fn pause(&self, destination: &str, is_paused: bool) -> Pending<bool> {
+        T::pause(self, destination, is_paused)
+    }
+
+    fn paused(&self) -> Pending<Vec<String>> {
+        T::paused(self)
+    }
+
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
+        T::backlog(self)
+    }
+
+    fn next_due(&self, destination: &str, now: ClockReading) -> Pending<Option<Duration>> {
+        T::next_due(self, destination, now)
     }
 }

@@ -10,6 +10,7 @@
 
 #![deny(missing_docs)]
 
+mod backlog;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
@@ -20,6 +21,7 @@ mod headers;
 mod message;
 mod schedule;
 
+pub use backlog::Backlog;
 pub use contract::{Enqueued, Inbox, Pending};
 pub use delivery::{Delivery, DeliveryId, Leased, Receipt, State};
 pub use error::InboxError;

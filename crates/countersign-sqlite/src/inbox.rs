@@ -5,12 +5,13 @@ use std::time::Duration;
 use countersign::clock::ClockReading;
 use countersign::replay::Settled;
 use countersign_inbox::{
-    Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt,
+    Backlog, Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt,
     StoredMessage,
 };
 use tokio::sync::oneshot;
 
 use crate::deliveries::{Ending, message_of};
+use crate::destinations;
 use crate::error::Failure;
 use crate::listing::list;
 use crate::store::{Need, SqliteStore};
@@ -67,6 +68,27 @@ impl Inbox for SqliteStore {
     fn expire(&self, keep: Keep, limit: usize, now: ClockReading) -> Pending<usize> {
         let now = self.time(now);
         pending(self.act(Need::Nothing, 0, move |batch| batch.expire_deliveries(keep, limit, now)))
+    }
+
+    fn pause(&self, destination: &str, is_paused: bool) -> Pending<bool> {
+        let destination = destination.to_owned();
+        pending(self.act(Need::Nothing, 0, move |batch| batch.pause(&destination, is_paused)))
+    }
+
+    fn paused(&self) -> Pending<Vec<String>> {
+        pending(self.read(destinations::paused))
+    }
+
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
+        pending(self.read(destinations::backlog))
+    }
+
+    fn next_due(&self, destination: &str, now: ClockReading) -> Pending<Option<Duration>> {
+        let (destination, now) = (destination.to_owned(), self.time(now));
+        pending(self.read(move |db| {
+            let due = destinations::next_due(db, &destination)?;
+            Ok(due.map(|due| Duration::from_millis(due.saturating_sub(now))))
+        }))
     }
 }
 

@@ -28,6 +28,7 @@
 mod batch;
 mod claims;
 mod deliveries;
+mod destinations;
 mod error;
 mod expiry;
 mod ids;

@@ -13,7 +13,9 @@ const APPLICATION_ID: u32 = 0x636e_7473;
 /// - `AUTOINCREMENT`, so that a number is never used again after its row was deleted.
 /// - Bodies are apart, so that the rows that change are small and a list reads no body.
 /// - A partial index is used only if a query repeats its condition literally.
-const STEPS: [&str; 1] = ["
+/// - Triggers count the backlog, so that it is also right if an older version still writes during an upgrade.
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE seen(
         seq   INTEGER PRIMARY KEY AUTOINCREMENT,
         key   BLOB    NOT NULL,  -- source, 0, message id
@@ -50,7 +52,37 @@ const STEPS: [&str; 1] = ["
         token    INTEGER NOT NULL,  -- the last number of a claim or a lease
         messages INTEGER NOT NULL);
     INSERT INTO counters VALUES (1, 0, 0);
-"];
+",
+    "
+    CREATE TABLE paused(
+        destination TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE backlog(
+        destination TEXT    PRIMARY KEY,
+        waiting     INTEGER NOT NULL,
+        leased      INTEGER NOT NULL,
+        dead        INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO backlog
+        SELECT destination, sum(state = 0), sum(state = 1), sum(state = 3) FROM delivery GROUP BY destination;
+    CREATE INDEX delivery_since ON delivery(destination, since) WHERE state < 2;
+    CREATE TRIGGER delivery_added AFTER INSERT ON delivery BEGIN
+        INSERT INTO backlog VALUES (NEW.destination, NEW.state = 0, NEW.state = 1, NEW.state = 3)
+        ON CONFLICT(destination) DO UPDATE SET
+            waiting = waiting + excluded.waiting, leased = leased + excluded.leased, dead = dead + excluded.dead;
+    END;
+    CREATE TRIGGER delivery_changed AFTER UPDATE OF state ON delivery WHEN OLD.state <> NEW.state BEGIN
+        UPDATE backlog SET
+            waiting = waiting + (NEW.state = 0) - (OLD.state = 0),
+            leased = leased + (NEW.state = 1) - (OLD.state = 1),
+            dead = dead + (NEW.state = 3) - (OLD.state = 3)
+        WHERE destination = NEW.destination;
+    END;
+    CREATE TRIGGER delivery_removed AFTER DELETE ON delivery WHEN OLD.state <> 2 BEGIN
+        UPDATE backlog SET
+            waiting = waiting - (OLD.state = 0), leased = leased - (OLD.state = 1), dead = dead - (OLD.state = 3)
+        WHERE destination = OLD.destination;
+    END;
+",
+];
 
 /// Creates or migrates the schema.
 pub(crate) fn prepare(db: &mut Connection) -> Result<(), OpenError> {

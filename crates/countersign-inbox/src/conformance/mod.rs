@@ -7,6 +7,7 @@
 //! Durability is not tested here: kill a process that enqueues, and look for the messages that it had acknowledged.
 
 mod cases;
+mod overview;
 mod steps;
 mod subject;
 
@@ -15,13 +16,13 @@ use std::fmt;
 pub use subject::{GRACE, LEASE, RETAIN, Subject};
 
 macro_rules! run {
-    ($subject:expr, $($case:ident),+ $(,)?) => {{
+    ($subject:expr, $($module:ident { $($case:ident),+ $(,)? })+) => {{
         let mut violations = Vec::new();
-        $(
-            if let Err(what) = cases::$case($subject).await {
+        $($(
+            if let Err(what) = $module::$case($subject).await {
                 violations.push(Violation { case: stringify!($case), what });
             }
-        )+
+        )+)+
         violations
     }};
 }
@@ -30,26 +31,33 @@ macro_rules! run {
 pub async fn check<S: Subject>(subject: &S) -> Result<(), Violations> {
     let violations = run!(
         subject,
-        a_message_is_stored_once_and_leased_as_it_was_enqueued,
-        an_id_is_remembered_until_its_time_has_passed,
-        sources_and_ids_are_compared_whole,
-        each_destination_has_its_own_delivery,
-        an_acknowledged_delivery_is_not_leased_again,
-        a_lease_ends_and_its_receipt_becomes_void,
-        a_late_acknowledgement_counts_if_nobody_leased_again,
-        a_retry_is_due_after_its_delay_and_not_before,
-        a_dead_letter_keeps_its_error_and_is_not_leased,
-        a_requeued_delivery_starts_again,
-        a_leased_or_unknown_delivery_is_not_requeued,
-        a_discarded_delivery_is_gone_and_its_id_is_remembered,
-        a_leased_or_unknown_delivery_is_not_discarded,
-        the_longest_due_are_leased_first_up_to_the_limit,
-        the_list_is_filtered_and_paged,
-        only_ended_deliveries_expire,
-        a_full_inbox_rejects_messages_and_goes_on,
-        of_64_enqueues_at_once_one_is_stored,
-        a_wall_clock_that_jumps_changes_nothing,
-        an_acknowledgement_whose_future_is_dropped_is_carried_out,
+        cases {
+            a_message_is_stored_once_and_leased_as_it_was_enqueued,
+            an_id_is_remembered_until_its_time_has_passed,
+            sources_and_ids_are_compared_whole,
+            each_destination_has_its_own_delivery,
+            an_acknowledged_delivery_is_not_leased_again,
+            a_lease_ends_and_its_receipt_becomes_void,
+            a_late_acknowledgement_counts_if_nobody_leased_again,
+            a_retry_is_due_after_its_delay_and_not_before,
+            a_dead_letter_keeps_its_error_and_is_not_leased,
+            a_requeued_delivery_starts_again,
+            a_leased_or_unknown_delivery_is_not_requeued,
+            a_discarded_delivery_is_gone_and_its_id_is_remembered,
+            a_leased_or_unknown_delivery_is_not_discarded,
+            the_longest_due_are_leased_first_up_to_the_limit,
+            the_list_is_filtered_and_paged,
+            only_ended_deliveries_expire,
+            a_full_inbox_rejects_messages_and_goes_on,
+            of_64_enqueues_at_once_one_is_stored,
+            a_wall_clock_that_jumps_changes_nothing,
+            an_acknowledgement_whose_future_is_dropped_is_carried_out,
+        }
+        overview {
+            a_pause_lasts_until_it_is_ended,
+            the_backlog_has_what_is_not_done_of_each_destination,
+            the_next_due_time_is_neither_early_nor_late,
+        }
     );
     if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
 }

@@ -62,6 +62,10 @@ async fn each_fault_is_found() {
         (Fault::GrowsWithoutLimit, "a_full_inbox_rejects_messages_and_goes_on"),
         (Fault::TrustsTheWallClock, "a_wall_clock_that_jumps_changes_nothing"),
         (Fault::WaitsForPolls, "an_acknowledgement_whose_future_is_dropped_is_carried_out"),
+        (Fault::ForgetsPauses, "a_pause_lasts_until_it_is_ended"),
+        (Fault::CountsEnded, "the_backlog_has_what_is_not_done_of_each_destination"),
+        (Fault::MistakesTheOldest, "the_backlog_has_what_is_not_done_of_each_destination"),
+        (Fault::IsDueLate, "the_next_due_time_is_neither_early_nor_late"),
     ] {
         let violations = checked(fault).await.expect_err("a violation");
         assert!(violations.cases().any(|found| found == case), "{fault:?} is not found by {case}: {violations}");

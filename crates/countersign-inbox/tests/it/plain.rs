@@ -1,14 +1,15 @@
 //! A plain inbox in memory, with faults that can be chosen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use countersign::clock::ClockReading;
 use countersign::replay::{ReplayKey, Settled};
 use countersign_inbox::{
-    Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt, State,
-    StoredMessage,
+    Backlog, Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt,
+    State, StoredMessage,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +32,27 @@ pub(crate) enum Fault {
     GrowsWithoutLimit,
     TrustsTheWallClock,
     WaitsForPolls,
+    ForgetsPauses,
+    CountsEnded,
+    MistakesTheOldest,
+    IsDueLate,
 }
 
 pub(crate) struct Plain {
     capacity: usize,
     fault: Fault,
     world: Mutex<World>,
+    /// How often it was asked for deliveries.
+    pub(crate) leases: AtomicU32,
+    /// How many of the next results are not recorded, because it is unavailable.
+    pub(crate) outage: AtomicU32,
 }
 
 #[derive(Default)]
 struct World {
     ids: HashMap<(String, String), Instant>,
     rows: Vec<Row>,
+    paused: BTreeSet<String>,
     ids_given: u64,
     numbers_given: u64,
 }
@@ -56,7 +66,7 @@ struct Row {
 
 impl Plain {
     pub(crate) fn new(capacity: usize, fault: Fault) -> Self {
-        Self { capacity, fault, world: Mutex::default() }
+        Self { capacity, fault, world: Mutex::default(), leases: AtomicU32::new(0), outage: AtomicU32::new(0) }
     }
 
     fn at(&self, now: ClockReading) -> Instant {
@@ -80,6 +90,9 @@ impl Plain {
     ) -> Pending<Settled> {
         let (now, fault) = (self.at(now), self.fault);
         let (id, number) = (receipt.delivery(), receipt.number());
+        if self.outage.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Box::pin(std::future::ready(Err(InboxError::unavailable("an outage"))));
+        }
         self.run(|world| {
             let valid = |row: &&mut Row| {
                 row.delivery.id == id
@@ -133,6 +146,7 @@ impl Inbox for Plain {
 
     fn lease(&self, destination: &str, max: usize, lease: Duration, now: ClockReading) -> Pending<Vec<Leased>> {
         let (now, fault) = (self.at(now), self.fault);
+        self.leases.fetch_add(1, Ordering::SeqCst);
         self.run(|world| {
             let ended: &[State] =
                 if fault == Fault::LeasesDeadLetters { &[State::Done] } else { &[State::Done, State::Dead] };
@@ -255,6 +269,58 @@ impl Inbox for Plain {
                 keep
             });
             Ok(removed)
+        })
+    }
+
+    fn pause(&self, destination: &str, is_paused: bool) -> Pending<bool> {
+        let (destination, fault) = (destination.to_owned(), self.fault);
+        self.run(|world| {
+            if fault == Fault::ForgetsPauses {
+                return Ok(is_paused);
+            }
+            Ok(if is_paused { world.paused.insert(destination) } else { world.paused.remove(&destination) })
+        })
+    }
+
+    fn paused(&self) -> Pending<Vec<String>> {
+        self.run(|world| Ok(world.paused.iter().cloned().collect()))
+    }
+
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
+        let fault = self.fault;
+        self.run(|world| {
+            let mut entries = BTreeMap::<_, Backlog>::new();
+            for Row { delivery: Delivery { destination, state, since, .. }, .. } in &world.rows {
+                if *state == State::Done && fault != Fault::CountsEnded {
+                    continue;
+                }
+                let entry = entries.entry(destination).or_insert_with(|| Backlog {
+                    destination: destination.clone(),
+                    waiting: 0,
+                    leased: 0,
+                    dead: 0,
+                    oldest: None,
+                });
+                match state {
+                    State::Waiting => entry.waiting += 1,
+                    State::Leased => entry.leased += 1,
+                    State::Done | State::Dead => entry.dead += 1,
+                }
+                if *state != State::Dead || fault == Fault::MistakesTheOldest {
+                    entry.oldest = Some(entry.oldest.map_or(*since, |oldest| oldest.min(*since)));
+                }
+            }
+            Ok(entries.into_values().collect())
+        })
+    }
+
+    fn next_due(&self, destination: &str, now: ClockReading) -> Pending<Option<Duration>> {
+        let (now, destination) = (self.at(now), destination.to_owned());
+        let late = if self.fault == Fault::IsDueLate { Duration::from_secs(5) } else { Duration::ZERO };
+        self.run(|world| {
+            let open = |row: &&Row| matches!(row.delivery.state, State::Waiting | State::Leased);
+            let rows = world.rows.iter().filter(open).filter(|row| row.delivery.destination == destination);
+            Ok(rows.map(|row| row.due.saturating_duration_since(now) + late).min())
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign::UnixTime;
 use countersign::clock::{Clock, ManualClock};
 use countersign::replay::{Claim, ReplayStore};
-use countersign_inbox::{Enqueued, Inbox, InboxError};
+use countersign_inbox::{Backlog, Enqueued, Inbox, InboxError};
 use countersign_sqlite::{OpenError, Options, SqliteStore};
 
 use crate::common::{LEASE, Place, RETAIN, key, message};
@@ -100,6 +100,44 @@ fn a_file_of_a_newer_version_is_left_alone() {
     db.pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(place.file(), Options::default()).unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_migrated_with_its_backlog() {
+    let (place, clock) = (Place::new(), clock());
+    let old = rusqlite::Connection::open(place.file()).unwrap();
+    old.execute_batch(include_str!("version_1.sql")).unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let store = place.open(Options::default());
+        let expected = Backlog {
+            destination: "backend".to_owned(),
+            waiting: 1,
+            leased: 1,
+            dead: 1,
+            oldest: Some(UnixTime::from_millis(1_700_000_000_250)),
+        };
+        assert_eq!(store.backlog().await.unwrap(), [expected]);
+    }
+    let store = place.open(Options::default());
+    clock.advance(Duration::from_secs(1));
+    let leased = store.lease("backend", 10, LEASE, clock.read()).await.unwrap();
+    assert_eq!(leased.iter().map(|one| one.receipt.number()).collect::<Vec<_>>(), [5]);
+    let backlog = store.backlog().await.unwrap();
+    assert_eq!(backlog.iter().map(|one| [one.waiting, one.leased, one.dead]).collect::<Vec<_>>(), [[0, 2, 1]]);
+}
+
+#[tokio::test]
+async fn a_pause_survives_a_restart_and_is_seen_by_another_process() {
+    let place = Place::new();
+    let (one, other) = (place.open(Options::default()), place.open(Options::default()));
+    assert!(one.pause("backend", true).await.unwrap());
+    assert_eq!(other.paused().await.unwrap(), ["backend"]);
+    drop((one, other));
+    let store = place.open(Options::default());
+    assert_eq!(store.paused().await.unwrap(), ["backend"]);
+    assert!(store.pause("backend", false).await.unwrap());
+    assert_eq!(store.paused().await.unwrap(), Vec::<String>::new());
 }
 
 #[test]
