@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::response::{IntoResponse, Response};
-use countersign_inbox::Inbox;
+use countersign_inbox::worker::SharedInbox;
 use http::header::{HOST, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
 use crate::admin_token::AdminToken;
-use crate::inbox::Pauses;
 use crate::state::store::SourceStore;
 
 /// The parts of the running state that commands need.
@@ -21,11 +20,9 @@ pub struct Scope {
     /// The replay store of each source.
     pub stores: BTreeMap<String, SourceStore>,
     /// The inbox of all routes, if the store has one.
-    pub inbox: Option<Arc<dyn Inbox>>,
+    pub inbox: Option<SharedInbox>,
     /// The names of the destinations of the inbox.
     pub destinations: BTreeSet<String>,
-    /// The destinations that are paused.
-    pub pauses: Pauses,
     /// What a client has to know.
     pub token: Option<AdminToken>,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign::clock::Clock;
+use countersign_inbox::worker::SharedInbox;
 use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
 use countersign_tower::{Report, ResponseBody, Verify, VerifyLayer, verify};
@@ -26,8 +27,9 @@ use crate::config::{self, DeliverySpec, ProbeSpec};
 use crate::connection::Connection;
 use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
 use crate::handler::Handler;
-use crate::inbox::{Attempts, Enqueue, RouteInbox, Worker};
+use crate::inbox::{DeliverStored, Enqueue, RouteInbox, Worker};
 use crate::ledger::{Entry, Ledger, RouteLedger, Unrouted};
+use crate::metrics::InboxCounts;
 use crate::proxies::TrustedProxies;
 use crate::rate::Limiter;
 use crate::route::{Table, host_of};
@@ -39,7 +41,7 @@ use crate::state::{LiveRoute, State};
 use crate::telemetry::{Trace, Tracer};
 
 /// How many deliveries from the inbox of a route are attempted at once.
-const INBOX_ATTEMPTS: usize = 16;
+const INBOX_ATTEMPTS: u32 = 16;
 const CLIENT_LIMIT: &str = "too many requests from your address were rejected: retry later";
 const OVER_RATE: &str = "more requests than the route accepts: retry later";
 
@@ -270,15 +272,15 @@ impl Route {
         let latency = ledger.metrics().upstream.clone();
         let forward =
             Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency);
-        let inbox = state.engine.inbox().filter(|_| route.delivery == DeliverySpec::Inbox);
+        let inbox = state.inbox.clone().filter(|_| route.delivery == DeliverySpec::Inbox);
         let (handler, store, worker) = match inbox {
             None => (Handler::Direct(forward), source.store.clone(), None),
             Some(inbox) => {
-                let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name(), state.pauses.clone()));
                 let counts = state.metrics.counts().of_inbox(&route.name());
+                let worker = worker(route, inbox.clone(), forward, clock, counts.clone());
+                let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name()));
                 let (opened, time) = (route.forward_headers.clone(), Arc::clone(clock));
-                let enqueue = Enqueue::new(inbox.clone(), opened, retain, time, counts.clone());
-                let worker = Worker::new(inbox, forward, attempts(route), Arc::clone(clock), counts);
+                let enqueue = Enqueue::new(inbox, opened, retain, time, counts);
                 (Handler::Inbox(enqueue), SourceStore::Inbox(retain), Some(worker))
             }
         };
@@ -317,15 +319,23 @@ impl Route {
     }
 }
 
-/// How deliveries from the inbox of this route are attempted.
-fn attempts(route: &config::Route) -> Attempts {
-    let concurrency = route.max_in_flight.map_or(INBOX_ATTEMPTS, |max| max.min(INBOX_ATTEMPTS));
-    Attempts {
-        schedule: route.redelivery.unwrap_or_default().schedule(),
+/// Delivers the messages of the inbox of this route.
+fn worker(
+    route: &config::Route,
+    inbox: SharedInbox,
+    forward: Forward,
+    clock: &Arc<dyn Clock>,
+    counts: InboxCounts,
+) -> Worker {
+    let max = route.max_in_flight.and_then(|max| u32::try_from(max).ok());
+    Worker::builder(inbox, route.name(), DeliverStored::new(forward, Arc::clone(clock)))
+        .schedule(route.redelivery.unwrap_or_default().schedule())
         // With `retry = "idempotent"`, two upstreams may be tried.
-        timeout: 2 * route.upstream_timeout,
-        concurrency,
-    }
+        .timeout(2 * route.upstream_timeout)
+        .concurrency(max.map_or(INBOX_ATTEMPTS, |max| max.min(INBOX_ATTEMPTS)))
+        .clock(Arc::clone(clock))
+        .on_attempt(move |step| counts.attempted(step.name()))
+        .build()
 }
 
 /// The status with which the layer rejected a request.

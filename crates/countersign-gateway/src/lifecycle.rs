@@ -1,7 +1,6 @@
 //! Whether the gateway accepts connections yet, and whether it is about to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -12,7 +11,7 @@ pub struct Lifecycle(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     to_start: watch::Sender<usize>,
-    is_stopping: AtomicBool,
+    is_stopping: watch::Sender<bool>,
 }
 
 impl Lifecycle {
@@ -29,7 +28,13 @@ impl Lifecycle {
 
     /// Whether the process was asked to stop.
     pub fn is_stopping(&self) -> bool {
-        self.0.is_stopping.load(Ordering::Acquire)
+        *self.0.is_stopping.borrow()
+    }
+
+    /// Waits until the process is asked to stop.
+    pub(crate) async fn stopping(&self) {
+        // `self` keeps the sender alive.
+        let _ = self.0.is_stopping.subscribe().wait_for(|is_stopping| *is_stopping).await;
     }
 
     /// One more listener is about to start.
@@ -44,6 +49,6 @@ impl Lifecycle {
 
     /// The process was asked to stop.
     pub(crate) fn stop(&self) {
-        self.0.is_stopping.store(true, Ordering::Release);
+        self.0.is_stopping.send_replace(true);
     }
 }

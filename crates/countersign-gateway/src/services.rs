@@ -115,9 +115,8 @@ fn scope(state: &State) -> Scope {
     let destinations = state.routes.iter().filter(|route| route.config.delivery == DeliverySpec::Inbox);
     Scope {
         stores: stores.collect(),
-        inbox: state.engine.inbox(),
+        inbox: state.inbox.clone(),
         destinations: destinations.map(|route| route.config.name()).collect(),
-        pauses: state.pauses.clone(),
         token: state.admin_token.clone(),
     }
 }

@@ -5,8 +5,10 @@
 //! rejects duplicates.
 //!
 //! This crate has the contract, its types and the retry [`Schedule`]. It performs no I/O: the inbox itself comes from
-//! another crate, for example `countersign-sqlite`. With the feature `conformance`, the module `conformance` tests an
-//! inbox against the contract.
+//! another crate, for example `countersign-sqlite`.
+//!
+//! - With the feature `worker`, the module `worker` delivers what an inbox contains.
+//! - With the feature `conformance`, the module `conformance` tests an inbox against the contract.
 
 #![deny(missing_docs)]
 
@@ -20,6 +22,8 @@ mod filter;
 mod headers;
 mod message;
 mod schedule;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use backlog::Backlog;
 pub use contract::{Enqueued, Inbox, Pending};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use countersign::Verified;
 use countersign::clock::Clock;
 use countersign::replay::ReplayKey;
-use countersign_inbox::{Enqueued, InboxError, NewMessage, StoredMessage};
+use countersign_inbox::{Enqueued, Inbox, InboxError, NewMessage, StoredMessage};
 use countersign_tower::DeliveryBody;
 use countersign_tower::reject::problem;
 use http::header::RETRY_AFTER;
@@ -96,11 +96,7 @@ impl Shared {
             received: now.wall,
         };
         let new = NewMessage::new(message, &*self.inbox.destination, self.retain);
-        let enqueued = self.inbox.inbox.enqueue(new, now).await?;
-        if enqueued == Enqueued::Stored {
-            self.inbox.stored.notify_one();
-        }
-        Ok(enqueued)
+        self.inbox.inbox.enqueue(new, now).await
     }
 }
 

@@ -12,6 +12,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign::clock::Clock;
+use countersign_inbox::worker::SharedInbox;
 use countersign_inbox::{self as contract, Delivery, DeliveryId, Filter, Inbox, Pending};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -58,7 +59,7 @@ impl InboxApi {
     ) -> Result<Response, Refusal> {
         let scope = api.access.query(&headers)?;
         let inbox = inbox(&scope)?;
-        let page = page(&*inbox, query::filter(query.as_deref().unwrap_or_default())?).await?;
+        let page = page(&inbox, query::filter(query.as_deref().unwrap_or_default())?).await?;
         let deliveries: Vec<_> = page.deliveries.iter().map(view::delivery).collect();
         Ok(document(&json!({ "deliveries": deliveries, "next": page.next })))
     }
@@ -70,7 +71,7 @@ impl InboxApi {
     ) -> Result<Response, Refusal> {
         let scope = api.access.query(&headers)?;
         let inbox = inbox(&scope)?;
-        let delivery = find(&*inbox, query::number(&number)?).await?;
+        let delivery = find(&inbox, query::number(&number)?).await?;
         let message = completed(inbox.message(delivery.id)).await?.ok_or_else(unknown)?;
         Ok(document(&view::whole(&delivery, &message, api.bodies)))
     }
@@ -82,7 +83,7 @@ impl InboxApi {
     ) -> Result<Response, Refusal> {
         let scope = api.access.command(&headers)?;
         let inbox = inbox(&scope)?;
-        let delivery = find(&*inbox, query::number(&number)?).await?;
+        let delivery = find(&inbox, query::number(&number)?).await?;
         if !completed(inbox.requeue(delivery.id, api.clock.read())).await? {
             return Err(busy());
         }
@@ -99,7 +100,7 @@ impl InboxApi {
         let inbox = inbox(&scope)?;
         let mut filter = query::filter(query.as_deref().unwrap_or_default())?;
         filter.state.get_or_insert(contract::State::Dead);
-        let page = page(&*inbox, filter).await?;
+        let page = page(&inbox, filter).await?;
         let mut redelivered = 0;
         for deliveries in page.deliveries.chunks(AT_ONCE) {
             let now = api.clock.read();
@@ -120,7 +121,7 @@ impl InboxApi {
     ) -> Result<Response, Refusal> {
         let scope = api.access.command(&headers)?;
         let inbox = inbox(&scope)?;
-        let delivery = find(&*inbox, query::number(&number)?).await?;
+        let delivery = find(&inbox, query::number(&number)?).await?;
         if !completed(inbox.discard(delivery.id, api.clock.read())).await? {
             return Err(busy());
         }
@@ -128,39 +129,37 @@ impl InboxApi {
         Ok(document(&json!({ "discarded": 1 })))
     }
 
-    #[expect(clippy::unused_async, reason = "axum calls async functions")]
     async fn destinations(State(api): State<Arc<Self>>, headers: HeaderMap) -> Result<Response, Refusal> {
         let scope = api.access.query(&headers)?;
-        let state = |name: &String| json!({ "name": name, "paused": scope.pauses.contains(name) });
+        let paused = completed(inbox(&scope)?.paused()).await?;
+        let state = |name: &String| json!({ "name": name, "paused": paused.contains(name) });
         let destinations: Vec<_> = scope.destinations.iter().map(state).collect();
         Ok(document(&json!({ "destinations": destinations })))
     }
 
-    #[expect(clippy::unused_async, reason = "axum calls async functions")]
     async fn pause(
         State(api): State<Arc<Self>>,
         Path(name): Path<String>,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        api.set_paused(&name, true, &headers)
+        api.set_paused(&name, true, &headers).await
     }
 
-    #[expect(clippy::unused_async, reason = "axum calls async functions")]
     async fn resume(
         State(api): State<Arc<Self>>,
         Path(name): Path<String>,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        api.set_paused(&name, false, &headers)
+        api.set_paused(&name, false, &headers).await
     }
 
-    fn set_paused(&self, name: &str, is_paused: bool, headers: &HeaderMap) -> Result<Response, Refusal> {
+    async fn set_paused(&self, name: &str, is_paused: bool, headers: &HeaderMap) -> Result<Response, Refusal> {
         let scope = self.access.command(headers)?;
         if !scope.destinations.contains(name) {
             let why = "there is no destination with this name: percent-encode it as one path segment\n";
             return Err(Refusal::new(StatusCode::NOT_FOUND, why));
         }
-        if scope.pauses.set(name, is_paused) {
+        if completed(inbox(&scope)?.pause(name, is_paused)).await? {
             let what = if is_paused { "paused" } else { "resumed" };
             tracing::warn!(destination = name, "{what} a destination, as asked");
         }
@@ -197,7 +196,7 @@ async fn completed<T>(pending: Pending<T>) -> Result<T, Refusal> {
     }
 }
 
-fn inbox(scope: &Scope) -> Result<Arc<dyn Inbox>, Refusal> {
+fn inbox(scope: &Scope) -> Result<SharedInbox, Refusal> {
     let why = "there is no inbox: it needs [store] with `engine = \"sqlite\"`\n";
     scope.inbox.clone().ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, why))
 }

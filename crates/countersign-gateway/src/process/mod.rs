@@ -40,7 +40,7 @@ use crate::state::{State, Surroundings};
 use crate::telemetry::Exporter;
 use crate::upstream;
 use files::Allowed;
-use inbox::Deliver;
+use inbox::{Deliver, Deliveries};
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
 use reloader::Reloader;
@@ -90,6 +90,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         reload,
         lifecycle: lifecycle.clone(),
         admin: stop.admin.clone(),
+        deliveries: stop.deliveries.clone(),
         handed_over: stop.handed_over.clone(),
         manager: manager.clone(),
         passed,
@@ -142,6 +143,7 @@ struct Parts {
     reload: Reload,
     lifecycle: Lifecycle,
     admin: AdminEnd,
+    deliveries: Deliveries,
     handed_over: CancellationToken,
     manager: ServiceManager,
     passed: Passed,
@@ -172,6 +174,7 @@ fn build(
         reload,
         lifecycle,
         admin: admin_end,
+        deliveries,
         handed_over,
         manager,
         passed,
@@ -261,7 +264,7 @@ fn build(
     let (upstreams, followed) = watch::channel(state.upstreams());
     add_background(&mut server, "upstreams", Watch(followed));
     let (workers, followed) = watch::channel(exchange.workers());
-    let deliver = Deliver { workers: followed, lifecycle: lifecycle.clone(), tasks: tasks.clone() };
+    let deliver = Deliver { workers: followed, lifecycle: lifecycle.clone(), running: deliveries };
     add_background(&mut server, "inbox", deliver);
     let (key_sets, followed) = watch::channel(state.key_sets.clone());
     add_background(&mut server, "key sets", Refresh(followed));

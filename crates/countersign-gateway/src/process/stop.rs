@@ -1,5 +1,5 @@
 //! The end of the process, in this order: `/readyz` returns 503, the drain delay passes, the webhook listeners close,
-//! requests in progress finish, the admin listener closes.
+//! requests and deliveries in progress finish, the admin listener closes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ServerError;
+use super::inbox::Deliveries;
 use super::service_manager::ServiceManager;
 use crate::config;
 use crate::lifecycle::Lifecycle;
@@ -34,6 +35,8 @@ pub(super) struct Stop {
     pub(super) handed_over: CancellationToken,
     /// The end of the admin listener.
     pub(super) admin: AdminEnd,
+    /// The workers of inboxes.
+    pub(super) deliveries: Deliveries,
 }
 
 /// The end of the admin listener, which serves until the process ends.
@@ -51,7 +54,8 @@ impl Stop {
         let admin = AdminEnd { token: CancellationToken::new(), tasks: TaskTracker::new() };
         let (drain_delay, timeout) = (config.drain_delay.unwrap_or_default(), config.shutdown_timeout);
         let (at_once, handed_over) = (CancellationToken::new(), CancellationToken::new());
-        Self { lifecycle, manager, drain_delay, timeout, at_once, handed_over, admin }
+        let deliveries = Deliveries::default();
+        Self { lifecycle, manager, drain_delay, timeout, at_once, handed_over, admin, deliveries }
     }
 
     /// What stops the process, which has these connections.
@@ -68,7 +72,7 @@ impl Stop {
         }
     }
 
-    /// Waits for connections and requests to finish, for at most the timeout, or until a second signal.
+    /// Waits for connections, requests and deliveries to finish, for at most the timeout, or until a second signal.
     pub(super) async fn finish(&self, tasks: &TaskTracker) {
         tracing::info!(open = tasks.len(), "stopping");
         tasks.close();
@@ -78,12 +82,14 @@ impl Stop {
                 () = asked_to_stop() => {}
             }
         };
-        tokio::select! {
-            () = tasks.wait() => {}
-            () = tokio::time::sleep(self.timeout) => {
-                return tracing::warn!(timeout = ?self.timeout, "stopped before all requests had finished");
-            }
-            () = second_signal => return tracing::warn!("stopped at once, as asked"),
+        let why = tokio::select! {
+            ((), ()) = async { tokio::join!(tasks.wait(), self.deliveries.ended()) } => None,
+            () = tokio::time::sleep(self.timeout) => Some("stopped before all requests had finished"),
+            () = second_signal => Some("stopped at once, as asked"),
+        };
+        if let Some(why) = why {
+            self.deliveries.abandon().await;
+            return tracing::warn!(timeout = ?self.timeout, "{why}");
         }
         let AdminEnd { token, tasks } = &self.admin;
         token.cancel();

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign::clock::{Clock, SystemClock};
+use countersign_inbox::worker::SharedInbox;
 use countersign_tower::BodyBudget;
 use http::{HeaderName, HeaderValue};
 
@@ -23,7 +24,6 @@ use crate::client_limit::ClientLimit;
 use crate::config::{
     BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, TelemetrySpec, Warning,
 };
-use crate::inbox::Pauses;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
@@ -56,8 +56,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// TLS of the listeners for webhooks, in the order of the configuration. `None` for those in plain text.
     pub tls: Vec<Option<Arc<Tls>>>,
-    /// The destinations of inboxes that are paused.
-    pub pauses: Pauses,
+    /// The inbox in the store, if it has one.
+    pub inbox: Option<SharedInbox>,
     /// What a client has to know to send commands.
     pub admin_token: Option<AdminToken>,
     /// When the certificates expire that listeners and upstreams get, each file once.
@@ -191,7 +191,11 @@ impl State {
             trusted_proxies,
             client_limit,
             budget,
-            pauses: previous.map(|state| state.pauses.clone()).unwrap_or_default(),
+            inbox: match previous {
+                // The store is the same. Its workers are woken through this.
+                Some(previous) => previous.inbox.clone(),
+                None => engine.inbox().map(SharedInbox::new),
+            },
             metrics: Arc::new(metrics),
             tls,
             expiries,

@@ -124,6 +124,21 @@ async fn a_reload_and_a_shutdown_go_on_with_the_deliveries() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_does_not_end_before_the_shutdown_is_made_again_at_once() {
+    let (backend, _hold) = Backend::holding().await;
+    let config = [STORE, SOURCE, &route(&backend, QUICK)].concat();
+    let mut gateway = Gateway::start_with("shutdown_timeout = \"1s\"", &config, &[]).await;
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::ACCEPTED);
+    backend.has_seen(1).await;
+    gateway.signal("TERM");
+    until("it has ended", async || gateway.ended().is_some()).await;
+    gateway.restart().await;
+    // The lease would have been valid for longer than the test waits.
+    let again = backend.has_seen(2).await;
+    assert_eq!((again.id(), again.header("countersign-attempt")), ("msg_1", Some("2")));
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_stored_is_rejected_and_can_be_sent_again() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend, QUICK).await;

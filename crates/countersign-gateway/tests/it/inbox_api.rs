@@ -171,26 +171,30 @@ async fn a_delivery_that_is_being_attempted_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_paused_destination_gets_nothing_until_it_is_resumed_also_after_a_reload() {
+async fn a_paused_destination_gets_nothing_until_it_is_resumed_also_after_a_restart() {
     let (backend, other) = (Backend::start().await, Backend::start().await);
     let second = route(&other, BRIEF).replace("\"/hook\"", "\"/other\"");
-    let gateway = Gateway::start(&[STORE, SOURCE, &route(&backend, BRIEF), &second].concat()).await;
-    let change = async |change: &str| ask(&gateway, Method::POST, &format!("/-/inbox/destinations/{change}")).await;
+    let mut gateway = Gateway::start(&[STORE, SOURCE, &route(&backend, BRIEF), &second].concat()).await;
+    let change = async |gateway: &Gateway, change: &str| {
+        ask(gateway, Method::POST, &format!("/-/inbox/destinations/{change}")).await
+    };
     let paused = |is: bool| (StatusCode::OK, json!({ "name": "/hook", "paused": is }));
-    assert_eq!(change("%2Fhook/pause").await, paused(true));
-    assert_eq!(change("%2Funknown/pause").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(change(&gateway, "%2Fhook/pause").await, paused(true));
+    assert_eq!(change(&gateway, "%2Funknown/pause").await.0, StatusCode::NOT_FOUND);
     enqueue(&gateway, &["msg_1"]).await;
     assert_eq!(gateway.reload().await.status, StatusCode::OK);
     // The new state delivers, but not to this destination.
     assert_eq!(gateway.send(&delivery("msg_2", "{}").to("/other"), WIRE).await.status, StatusCode::ACCEPTED);
     until("the other one is done", async || ids(&list(&gateway, "state=done").await) == ["msg_2"]).await;
+    assert!(gateway.output().contains("paused a destination"), "{}", gateway.output());
+    gateway.kill();
+    gateway.restart().await;
     let (_, shown) = ask(&gateway, Method::GET, "/-/inbox/destinations").await;
     let expected = json!([{ "name": "/hook", "paused": true }, { "name": "/other", "paused": false }]);
     assert_eq!(shown["destinations"], expected);
     assert_eq!((list(&gateway, "state=waiting").await[0]["attempts"].clone(), backend.seen().len()), (json!(0), 0));
-    assert_eq!(change("%2Fhook/resume").await, paused(false));
+    assert_eq!(change(&gateway, "%2Fhook/resume").await, paused(false));
     assert_eq!(backend.has_seen(1).await.id(), "msg_1");
-    assert!(gateway.output().contains("paused a destination"), "{}", gateway.output());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// From so many failures in a row on, one delivery at a time tries the destination.
 const THRESHOLD: u32 = 10;
 /// The longest pause between two of them.
-const MAX_PAUSE: Duration = Duration::from_mins(1);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// The failures of a destination since its last success.
 #[derive(Debug, Default)]
@@ -20,6 +20,11 @@ impl Circuit {
     /// The pause before a single delivery tries the destination. `None` if it does not keep failing.
     pub(super) fn pause(&self) -> Option<Duration> {
         pause(self.failures.load(Ordering::Relaxed), self.probes.load(Ordering::Relaxed))
+    }
+
+    /// Whether the destination is tried by one delivery at a time.
+    pub(super) fn is_open(&self) -> bool {
+        self.pause().is_some()
     }
 
     /// Records an attempt. It was a probe if a pause preceded it.

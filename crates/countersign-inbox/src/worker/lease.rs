@@ -1,0 +1,85 @@
+//! A leased delivery in the hands of a worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::clock::Clock;
+use countersign::replay::Settled;
+use tokio::time::{sleep, timeout};
+
+use super::attempt::NextStep;
+use super::shared::SharedInbox;
+use crate::contract::{Inbox, Pending};
+use crate::delivery::{DeliveryId, Receipt};
+use crate::error::InboxError;
+
+/// How often it is tried to record the end of an attempt, the maximum time of one try, and the pause between two.
+const TRIES: u32 = 3;
+const TRY: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(1);
+/// The maximum time until it is recorded.
+pub(super) const RECORD: Duration = Duration::from_secs(15);
+
+/// A leased delivery. If it is dropped, because its task was aborted, the delivery is due at once.
+pub(super) struct Lease {
+    inbox: SharedInbox,
+    clock: Arc<dyn Clock>,
+    receipt: Receipt,
+    is_recorded: bool,
+}
+
+impl Lease {
+    pub(super) fn new(inbox: SharedInbox, clock: Arc<dyn Clock>, receipt: Receipt) -> Self {
+        Self { inbox, clock, receipt, is_recorded: false }
+    }
+
+    /// The delivery.
+    pub(super) fn delivery(&self) -> DeliveryId {
+        self.receipt.delivery()
+    }
+
+    /// Records what follows from the attempt. It is repeated for a while if the inbox is unavailable.
+    pub(super) async fn record(mut self, step: &NextStep) -> Result<Settled, InboxError> {
+        self.is_recorded = true;
+        let mut tries = 1;
+        loop {
+            let error = match timeout(TRY, self.call(step)).await {
+                Ok(Ok(settled)) => return Ok(settled),
+                Ok(Err(error)) => error,
+                Err(_) => InboxError::TimedOut,
+            };
+            if tries == TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Makes the delivery due at once, because its attempt was given up.
+    pub(super) async fn give_back(self) -> Result<Settled, InboxError> {
+        self.record(&interrupted()).await
+    }
+
+    fn call(&self, step: &NextStep) -> Pending<Settled> {
+        let (receipt, now) = (Receipt::new(self.receipt.delivery(), self.receipt.number()), self.clock.read());
+        match step {
+            NextStep::Done => self.inbox.acknowledge(receipt, now),
+            NextStep::Retry { delay, error } => self.inbox.retry(receipt, *delay, error, now),
+            NextStep::Dead { error } => self.inbox.dead_letter(receipt, error, now),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.is_recorded {
+            // It takes effect from the call on.
+            drop(self.call(&interrupted()));
+        }
+    }
+}
+
+fn interrupted() -> NextStep {
+    NextStep::Retry { delay: Duration::ZERO, error: "the worker stopped before the attempt ended".to_owned() }
+}
