@@ -5,7 +5,7 @@ TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 LIBRARIES = -p countersign -p countersign-client -p countersign-inbox -p countersign-jwks -p countersign-postgres -p countersign-redis -p countersign-senders -p countersign-sqlite -p countersign-tower -p countersign-emulator
 
 # What the tests and the demo run: programs, most of them from system packages.
-TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres
+TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres chromium
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

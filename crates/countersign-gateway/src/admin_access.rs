@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use countersign_inbox::worker::SharedInbox;
 use http::header::{HOST, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::admin_token::AdminToken;
 use crate::state::store::SourceStore;
+
+const NAME_THIS_MACHINE: &str = "name this machine as an IP address or `localhost`, or set `admin_token` in [server]\n";
 
 /// The parts of the running state that commands need.
 pub struct Scope {
@@ -64,8 +66,12 @@ impl Access {
     /// What a command may use, if a request with these headers may send one.
     pub fn command(&self, headers: &HeaderMap) -> Result<Arc<Scope>, Refusal> {
         let scope = self.scope.load_full();
-        if headers.contains_key(ORIGIN) {
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "commands are not accepted from web pages\n"));
+        if is_from_another_site(headers) {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "commands are not accepted from other web pages\n"));
+        }
+        // A web page whose name resolves to a loopback address has the same origin.
+        if headers.contains_key(ORIGIN) && scope.token.is_none() && !is_for_this_machine(headers) {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, NAME_THIS_MACHINE));
         }
         match &scope.token {
             Some(token) if token.is_known_to(headers) => Ok(scope),
@@ -85,11 +91,21 @@ impl Access {
     pub fn query(&self, headers: &HeaderMap) -> Result<Arc<Scope>, Refusal> {
         let scope = self.command(headers)?;
         if scope.token.is_none() && !is_for_this_machine(headers) {
-            let why = "name this machine as an IP address or `localhost`, or set `admin_token` in [server]\n";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, NAME_THIS_MACHINE));
         }
         Ok(scope)
     }
+}
+
+/// Whether a browser says that a page of another site sends this request. The inspector is the only page of this one.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_other_site = !matches!(site, None | Some(b"same-origin" | b"none"));
+    let is_other_origin = headers.get_all(ORIGIN).iter().any(|origin| {
+        let authority = origin.as_bytes().split(|byte| *byte == b'/').nth(2);
+        authority.is_none() || authority != headers.get(HOST).map(HeaderValue::as_bytes)
+    });
+    is_other_site || is_other_origin
 }
 
 fn is_for_this_machine(headers: &HeaderMap) -> bool {
@@ -103,9 +119,29 @@ fn is_for_this_machine(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::HeaderName;
 
     use super::*;
+
+    #[test]
+    fn only_pages_of_the_same_origin_send_commands() {
+        let is_other = |headers: &[(&'static str, &'static str)]| {
+            let headers =
+                headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_from_another_site(&headers.collect())
+        };
+        let host = ("host", "127.0.0.1:9901");
+        assert!(!is_other(&[host]));
+        assert!(!is_other(&[host, ("origin", "http://127.0.0.1:9901"), ("sec-fetch-site", "same-origin")]));
+        assert!(!is_other(&[host, ("sec-fetch-site", "none")]));
+        for origin in ["http://127.0.0.1:3000", "http://example.com", "null", "", "http://127.0.0.1:9901.example.com"] {
+            assert!(is_other(&[host, ("origin", origin)]), "{origin}");
+        }
+        assert!(is_other(&[("origin", "http://127.0.0.1:9901")]));
+        for site in ["cross-site", "same-site", ""] {
+            assert!(is_other(&[host, ("sec-fetch-site", site)]), "{site}");
+        }
+    }
 
     #[test]
     fn only_addresses_and_localhost_name_this_machine() {

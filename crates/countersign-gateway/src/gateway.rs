@@ -28,7 +28,7 @@ use crate::connection::Connection;
 use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
 use crate::handler::Handler;
 use crate::inbox::{DeliverStored, Enqueue, RouteInbox, Worker};
-use crate::ledger::{Entry, Ledger, RouteLedger, Unrouted};
+use crate::ledger::{Entry, Ledger, RouteLedger};
 use crate::metrics::InboxCounts;
 use crate::proxies::TrustedProxies;
 use crate::rate::Limiter;
@@ -39,6 +39,7 @@ use crate::source_keys::Keys;
 use crate::state::store::SourceStore;
 use crate::state::{LiveRoute, State};
 use crate::telemetry::{Trace, Tracer};
+use crate::unrouted::Unrouted;
 
 /// How many deliveries from the inbox of a route are attempted at once.
 const INBOX_ATTEMPTS: u32 = 16;

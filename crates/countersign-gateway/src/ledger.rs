@@ -9,17 +9,17 @@ use countersign::clock::Clock;
 use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
-use crate::config::{Share, shown};
+use crate::config::Share;
 use crate::connection::Peer;
 use crate::log::{Log, Sampler};
 use crate::metrics::{Counts, RouteMetrics, TurnedAway};
+use crate::recent::{Recent, Seen};
 use crate::serve::Ending;
 use crate::telemetry::{Trace, Value};
+use crate::unrouted::Unrouted;
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
-/// The most bytes of a method, host or path in a log line.
-const MAX_SHOWN: usize = 200;
 
 /// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Entry<'a> {
     pub outcome: &'static str,
     /// The reason, for outcomes that have one.
     pub reason: Option<&'static str>,
+    /// The rejection, if the layer of a route rejected the request.
+    pub rejection: Option<&'a Rejection>,
     /// The address of the client, if it is known.
     pub peer: Option<&'a Peer>,
     /// The status of the response, if there was one.
@@ -44,39 +46,13 @@ pub struct Entry<'a> {
     pub trace: Option<&'a Trace>,
 }
 
-/// What a request without a route asked for, for its log line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unrouted {
-    /// The method.
-    pub method: String,
-    /// The host, if there is exactly one.
-    pub host: Option<String>,
-    /// The path without the query.
-    pub path: String,
-    /// The route that it was probably meant for.
-    pub hint: Option<String>,
-}
-
-impl Unrouted {
-    /// Shortens what a client wrote, and hides what could be a secret.
-    pub fn new(method: &str, host: Option<&str>, path: &str, hint: Option<String>) -> Self {
-        Self { method: shortened(method), host: host.map(shortened), path: shortened(path), hint }
-    }
-}
-
-/// At most [`MAX_SHOWN`] bytes of what a client wrote.
-fn shortened(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_SHOWN);
-    let (shown, dots) = (shown(&text[..end]), if end < text.len() { "…" } else { "" });
-    format!("{shown}{dots}")
-}
-
 /// Records the outcome of each request, once.
 #[derive(Clone)]
 pub struct Ledger {
     counts: Counts,
     log: Log,
     clock: Arc<dyn Clock>,
+    recent: Option<Recent>,
     no_route: Arc<String>,
 }
 
@@ -95,6 +71,7 @@ impl<'a> Entry<'a> {
         Self {
             outcome: "refused",
             reason: Some(reason),
+            rejection: None,
             peer,
             status: Some(status),
             latency,
@@ -124,6 +101,7 @@ impl<'a> Entry<'a> {
         Self {
             outcome: report.outcome().as_str(),
             reason: reason_of(report),
+            rejection: report.rejection(),
             peer,
             status: report.status(),
             latency: report.latency(),
@@ -169,9 +147,10 @@ fn end_span(route: &str, entry: &Entry<'_>) {
 }
 
 impl Ledger {
-    /// A ledger that counts in `counts` and writes lines to `log`. `clock` limits the rate of lines.
-    pub fn new(counts: Counts, log: Log, clock: Arc<dyn Clock>) -> Self {
-        Self { counts, log, clock, no_route: Arc::new("none".into()) }
+    /// A ledger that counts in `counts`, writes lines to `log`, and keeps the last requests in `recent`. `clock` limits the
+    /// rate of lines.
+    pub fn new(counts: Counts, log: Log, recent: Option<Recent>, clock: Arc<dyn Clock>) -> Self {
+        Self { counts, log, clock, recent, no_route: Arc::new("none".into()) }
     }
 
     /// The ledger of the route of this name. Of its successful requests, this share is logged.
@@ -181,10 +160,11 @@ impl Ledger {
         RouteLedger { ledger: self.clone(), metrics, name, sampler }
     }
 
-    /// Records the outcome of a request without a route. What it asked for is only read if there is a line for it.
-    pub fn record(&self, entry: &Entry<'_>, unrouted: impl FnOnce() -> Unrouted) {
+    /// Records the outcome of a request without a route. What it asked for is only read if it is shown.
+    pub fn record(&self, entry: &Entry<'_>, unrouted: impl Fn() -> Unrouted) {
         self.count(&self.no_route, entry);
         end_span(&self.no_route, entry);
+        self.keep(&self.no_route, entry, || Some(unrouted()));
         self.log(&self.no_route, entry, || Some(unrouted()));
     }
 
@@ -195,6 +175,7 @@ impl Ledger {
             let peer = Peer::new(peer);
             let entry = Entry::rejected(ending.code(), StatusCode::BAD_REQUEST, Some(&peer), Duration::ZERO);
             self.count(&self.no_route, &entry);
+            self.keep(&self.no_route, &entry, || None);
             self.log(&self.no_route, &entry, || None);
         } else if ending == Ending::ClientConnections {
             self.counts.turned_away(TurnedAway::ClientConnections);
@@ -207,6 +188,25 @@ impl Ledger {
 
     fn count(&self, route: &Arc<String>, entry: &Entry<'_>) {
         self.counts.count(route, entry.outcome, entry.reason.unwrap_or_default());
+    }
+
+    fn keep(&self, route: &Arc<String>, entry: &Entry<'_>, unrouted: impl FnOnce() -> Option<Unrouted>) {
+        if let Some(recent) = &self.recent {
+            recent.keep(Seen {
+                at: self.clock.now(),
+                route: Arc::clone(route),
+                outcome: entry.outcome,
+                reason: entry.reason,
+                explanation: entry.rejection.map(ToString::to_string),
+                status: entry.status,
+                latency: entry.latency,
+                verification_time: entry.verification_time,
+                fits_expired_secret: entry.fits_expired_secret,
+                peer: entry.peer.cloned(),
+                unrouted: unrouted(),
+                message: entry.verified.map(|verified| recent.message(verified)),
+            });
+        }
     }
 
     fn log(&self, route: &str, entry: &Entry<'_>, unrouted: impl FnOnce() -> Option<Unrouted>) {
@@ -253,6 +253,7 @@ impl RouteLedger {
             self.metrics.expired_secret.inc();
         }
         end_span(&self.name, entry);
+        self.ledger.keep(&self.name, entry, || None);
         if !entry.is_success() || self.sampler.chooses() {
             self.ledger.log(&self.name, entry, || None);
         }

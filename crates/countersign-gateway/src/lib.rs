@@ -58,6 +58,8 @@ pub mod health;
 pub mod inbox;
 pub mod inbox_api;
 #[doc(hidden)]
+pub mod inspect;
+#[doc(hidden)]
 pub mod ledger;
 #[doc(hidden)]
 pub mod lifecycle;
@@ -75,6 +77,8 @@ pub mod proxies;
 #[doc(hidden)]
 pub mod rate;
 #[doc(hidden)]
+pub mod recent;
+#[doc(hidden)]
 pub mod reload;
 #[doc(hidden)]
 pub mod route;
@@ -91,6 +95,8 @@ mod steering;
 pub mod telemetry;
 #[doc(hidden)]
 pub mod trust;
+#[doc(hidden)]
+pub mod unrouted;
 #[doc(hidden)]
 pub mod upstream;
 

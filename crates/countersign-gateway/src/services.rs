@@ -15,9 +15,11 @@ use crate::forward::Places;
 use crate::gateway::Gateway;
 use crate::inbox::Worker;
 use crate::inbox_api::InboxApi;
+use crate::inspect::Inspector;
 use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
+use crate::recent::Recent;
 use crate::reload::Reload;
 use crate::source_keys::Awaited;
 use crate::state::State;
@@ -67,7 +69,8 @@ impl Services {
         for warning in config.warnings.iter().chain(&state.warnings) {
             tracing::warn!("{warning}");
         }
-        let ledger = Ledger::new(state.metrics.counts().clone(), log.clone(), Arc::clone(&clock));
+        let recent = config.server.inspect.map(|spec| Recent::new(spec.requests, spec.bodies));
+        let ledger = Ledger::new(state.metrics.counts().clone(), log.clone(), recent.clone(), Arc::clone(&clock));
         let start = |telemetry: Telemetry| telemetry.start(state.metrics.counts().spans_dropped());
         let (tracer, exporter) = state.telemetry.clone().map(start).unzip();
         let places = Places::new(upstream_connections);
@@ -77,7 +80,10 @@ impl Services {
         let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown), scope: Arc::clone(&scope) };
         let access = Access::new(is_admin_local, scope);
         let inbox = InboxApi::new(access.clone(), Arc::clone(&clock), config.server.inbox_bodies);
-        let commands = Commands::new(reload, access).into_router().merge(inbox.into_router());
+        let mut commands = Commands::new(reload, access.clone()).into_router().merge(inbox.into_router());
+        if let Some(recent) = recent {
+            commands = commands.merge(Inspector::new(access, recent).into_router());
+        }
         let admin = Admin::new(shown, lifecycle.clone(), clock).into_service(commands);
         Self { gateway, admin, ledger, exchange, exporter }
     }

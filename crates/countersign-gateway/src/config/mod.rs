@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod files;
 pub(crate) mod hide;
+mod inspect;
 mod jwks;
 mod jwks_proxy;
 mod key_path;

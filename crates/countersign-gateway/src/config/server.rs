@@ -11,6 +11,7 @@ use super::addresses::{AddressSpec, check_listeners};
 use super::admin_token::AdminTokenSpec;
 use super::client_limits::ClientLimitsSpec;
 use super::error::Problem;
+use super::inspect::InspectSpec;
 use super::key_path::KeyPath;
 use super::limits::MOST_THREADS;
 use super::listen::ListenSpec;
@@ -36,6 +37,8 @@ pub struct Server {
     /// Whether the admin listener shows the bodies of stored messages. Default: false.
     #[serde(default)]
     pub inbox_bodies: bool,
+    /// The inspector, a page at `/inspect` of the admin listener that shows the last requests and the inbox. Default: none.
+    pub inspect: Option<InspectSpec>,
     /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8", or "unix:" for the
     /// clients of all Unix sockets. If a connection comes from one of them, its `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` or its `Forwarded` (RFC 7239) say who the client is, what
     /// host it named, and how. The chain is read from its end, past trusted proxies. These facts are in the log, in the
@@ -160,6 +163,10 @@ impl Server {
         if self.admin_token.is_some() && self.admin.is_none() {
             let message = "`admin_token` has no effect without an `admin` address";
             warnings.push(Problem::at(&at.key("admin_token"), message));
+        }
+        if self.inspect.is_some() && self.admin.is_none() {
+            let message = "`inspect` has no effect without an `admin` address";
+            warnings.push(Problem::at(&at.key("inspect"), message));
         }
         if let Some(threads) = self.threads {
             limits::warn_of_threads(&at.key("threads"), threads, warnings);

@@ -19,6 +19,7 @@ mod forwarding;
 mod hostile;
 mod inbox;
 mod inbox_api;
+mod inspector;
 mod jwks_proxy;
 mod listeners;
 mod log_file;
