@@ -1,14 +1,15 @@
 //! The settings of a store.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Config;
 
 use crate::session::Connector;
+use crate::settings::Settings;
 use crate::store::PostgresStore;
 use crate::tls;
-use crate::worker::Settings;
 
 impl PostgresStore {
     /// A store in the database at this address: `postgres://[user[:password]@]host[:port]/database[?sslmode=require]`,
@@ -52,6 +53,13 @@ impl PostgresStoreBuilder {
         self
     }
 
+    /// How many messages the inbox has, waiting or kept. When there are more, it rejects new ones. Calls at the same time
+    /// can exceed it by a few hundred. Default: 1 million.
+    pub fn max_messages(mut self, max_messages: u64) -> Self {
+        self.settings.max_messages = max_messages;
+        self
+    }
+
     /// Creates the store. It connects when it is first used, so a server that is down is not an error here.
     pub fn build(self) -> Result<PostgresStore, BuildError> {
         let mut config: Config = self.url.parse().map_err(BuildError::Address)?;
@@ -59,8 +67,8 @@ impl PostgresStoreBuilder {
             config.application_name("countersign");
         }
         config.connect_timeout(self.settings.timeout);
-        let connector =
-            Connector::new(config, tls::client(self.ca.as_deref()).map_err(BuildError::Ca)?, self.settings.timeout);
+        let tls = tls::client(self.ca.as_deref()).map_err(BuildError::Ca)?;
+        let connector = Connector::new(config, tls, self.settings.timeout, Arc::default());
         PostgresStore::start(connector, self.settings).map_err(BuildError::Thread)
     }
 }

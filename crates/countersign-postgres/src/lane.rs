@@ -11,10 +11,12 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tokio_postgres::{Client, Error};
 
-use crate::session::{Connector, Failure, Session};
+use crate::session::{Connector, Session};
 
 /// The maximum number of operations in a statement.
 const BATCH: usize = 256;
+/// The size of the operations in a statement, beyond which it has no other.
+const BATCH_BYTES: usize = 4 << 20;
 /// How many connections a lane has. While one waits for the disk, the other collects the next operations.
 const SESSIONS: usize = 2;
 
@@ -32,6 +34,11 @@ pub(crate) trait Operation: Sized + 'static {
 
     /// Operations with the same key are never in one statement.
     fn key(&self) -> &str;
+
+    /// About how many bytes it sends.
+    fn size(&self) -> usize {
+        0
+    }
 
     /// The result for an operation whose key is also that of an operation before it, if it can be known without the
     /// server.
@@ -84,43 +91,74 @@ async fn serve<O: Operation>(
         if received == 0 {
             return;
         }
+        let mut is_alone = false;
         while !batch.is_empty() {
-            batch = step(&mut session, batch, &trouble).await;
+            batch = step(&mut session, batch, &mut is_alone, &trouble).await;
         }
     }
 }
 
 /// Carries out the first operation with each key, and returns those that are left. After a temporary failure, these are
-/// all whose callers still wait.
-async fn step<O: Operation>(session: &mut Session, mut batch: Vec<Waiting<O>>, trouble: &Trouble) -> Vec<Waiting<O>> {
+/// all whose callers still wait. If the server rejects a value, each operation `is_alone` in its statement from then on,
+/// so that only its own caller gets the error.
+async fn step<O: Operation>(
+    session: &mut Session,
+    mut batch: Vec<Waiting<O>>,
+    is_alone: &mut bool,
+    trouble: &Trouble,
+) -> Vec<Waiting<O>> {
     batch.retain(|waiting| !waiting.reply.is_closed());
     if batch.is_empty() {
         return batch;
     }
     // Stable, so that operations with the same key stay in their order.
     batch.sort_by(|one, other| one.operation.key().cmp(other.operation.key()));
-    let firsts: Vec<&Waiting<O>> =
-        batch.chunk_by(|one, other| one.operation.key() == other.operation.key()).filter_map(<[_]>::first).collect();
-    let operations: Vec<&O> = firsts.iter().map(|waiting| &waiting.operation).collect();
-    let outcome = session.attempt(&async |client: &mut Client| O::carry_out(client, &operations).await).await;
-    let is_temporary = outcome.as_ref().is_err_and(Failure::is_temporary);
-    let outcomes = match outcome {
-        Ok(outcomes) => outcomes,
-        Err(failure) if is_temporary => {
+    let mut later = batch.split_off(statement_len(&batch, *is_alone));
+    let operations: Vec<&O> =
+        same_key(&batch).filter_map(|group| group.first()).map(|first| &first.operation).collect();
+    let count = operations.len();
+    let outcome = session.attempt(count, &async |client: &mut Client| O::carry_out(client, &operations).await).await;
+    let mut left = match outcome {
+        Ok(outcomes) => {
+            *trouble.borrow_mut() = None;
+            settle(batch, outcomes)
+        }
+        Err(failure) if failure.is_temporary() => {
             *trouble.borrow_mut() = Some(failure.into());
             sleep(PAUSE).await;
-            return batch;
+            batch
+        }
+        Err(failure) if failure.is_of_a_value() && count > 1 => {
+            *is_alone = true;
+            batch
         }
         Err(failure) => {
             let error = StoreError::from(failure);
             for waiting in batch {
                 let _ = waiting.reply.send(Err(error.clone()));
             }
-            return Vec::new();
+            Vec::new()
         }
     };
-    *trouble.borrow_mut() = None;
-    settle(batch, outcomes)
+    left.append(&mut later);
+    left
+}
+
+/// How many of these sorted operations are in the next statement. Operations with the same key stay together.
+fn statement_len<O: Operation>(batch: &[Waiting<O>], is_alone: bool) -> usize {
+    let (mut len, mut bytes) = (0, 0_usize);
+    for group in same_key(batch) {
+        bytes = bytes.saturating_add(group.first().map_or(0, |first| first.operation.size()));
+        if len > 0 && (is_alone || bytes > BATCH_BYTES) {
+            break;
+        }
+        len += group.len();
+    }
+    len
+}
+
+fn same_key<O: Operation>(batch: &[Waiting<O>]) -> impl Iterator<Item = &[Waiting<O>]> {
+    batch.chunk_by(|one, other| one.operation.key() == other.operation.key())
 }
 
 fn settle<O: Operation>(batch: Vec<Waiting<O>>, outcomes: Vec<O::Outcome>) -> Vec<Waiting<O>> {

@@ -1,4 +1,4 @@
-//! A replay store for [`countersign`] in PostgreSQL 13 or later, which several receivers share.
+//! A replay store and an inbox for [`countersign`] in PostgreSQL 13 or later, which several receivers share.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -27,11 +27,17 @@
 //! # Connections
 //!
 //! Calls that wait at the same time share one statement, one transaction and one write to disk. A store has at most six
-//! connections. It uses no prepared statements and no other state of a session, so it works through a pooler in
+//! connections, and eleven if it is also used as an inbox. It uses no prepared statements and no other state of a session, so it works through a pooler in
 //! transaction mode.
 //!
 //! Several hosts in the address, with `target_session_attrs=read-write`, make the store follow a failover. Only with
 //! synchronous replication (`synchronous_standby_names`) does a failover keep all ids.
+//!
+//! # The inbox
+//!
+//! [`PostgresStore`] is also an [`Inbox`](countersign_inbox::Inbox). A message, its id and its deliveries are stored in one
+//! transaction. Workers of several processes share the deliveries: each leases different ones. The number of messages is
+//! limited by [`PostgresStoreBuilder::max_messages`].
 //!
 //! # Time
 //!
@@ -46,19 +52,31 @@
 
 mod builder;
 mod claims;
+mod deliveries;
+mod destinations;
+mod endings;
+mod enqueue;
+mod inbox;
+mod inbox_worker;
 mod lane;
 mod pending;
+mod removal;
+mod room;
 mod schema;
 mod session;
+mod settings;
 mod settlements;
+mod stats;
 mod store;
 mod tls;
 mod upkeep;
+mod values;
 mod weakness;
 mod worker;
 
 pub use builder::{BuildError, PostgresStoreBuilder};
 pub use pending::Pending;
 pub use schema::schema;
+pub use stats::Stats;
 pub use store::PostgresStore;
 pub use weakness::Weakness;

@@ -5,19 +5,7 @@ use tokio_postgres::{Client, Error};
 
 /// Each entry brings the tables from the version before to its own, starting from an empty database. An entry that was
 /// released never changes.
-///
-/// `until` has no index, so that a confirmation does not write one. `first_claimed` never changes, and its index is
-/// small. The lease or the retention of a row ends after `until`.
-const VERSIONS: [&str; 1] = ["\
-CREATE TABLE countersign_claim (
-  key text COLLATE \"C\" PRIMARY KEY, -- source, space, message id
-  done boolean NOT NULL,
-  number bigint NOT NULL,
-  until timestamptz NOT NULL,
-  first_claimed timestamptz NOT NULL DEFAULT now()
-) WITH (fillfactor = 80);
-CREATE INDEX countersign_claim_first_claimed ON countersign_claim USING brin (first_claimed) WITH (autosummarize = on);
-"];
+const VERSIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// The number with which processes that migrate at the same time wait for each other.
 const LOCK: i64 = 0x636f_756e_7465_7273;
@@ -68,6 +56,13 @@ pub(crate) async fn found(client: &Client) -> Result<Option<i32>, Error> {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// How many messages the inbox has.
+pub(crate) async fn messages(client: &Client) -> Result<u64, Error> {
+    let rows = client.query_typed("SELECT COALESCE(sum(messages), 0)::bigint FROM countersign_count", &[]).await?;
+    let messages = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
+    Ok(messages.max(0).cast_unsigned())
 }
 
 /// Tables of another version, or none.

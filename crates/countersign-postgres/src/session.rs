@@ -1,7 +1,9 @@
 //! One connection, which is replaced when it is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::clock::{Clock, SystemClock};
 use countersign::replay::StoreError;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -9,21 +11,32 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::stats::Meter;
+
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     timeout: Duration,
+    meter: Arc<Meter>,
 }
 
 impl Connector {
-    pub(crate) fn new(config: Config, tls: MakeRustlsConnect, timeout: Duration) -> Self {
-        Self { config, tls, timeout }
+    pub(crate) fn new(config: Config, tls: MakeRustlsConnect, timeout: Duration, meter: Arc<Meter>) -> Self {
+        Self { config, tls, timeout, meter }
     }
 
     /// For work that takes longer than a call may.
     pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout, ..self.clone() }
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) fn shared_meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     async fn connect(&self) -> Result<Client, Error> {
@@ -45,11 +58,21 @@ impl Session {
         Self { connector, client: None }
     }
 
-    /// Carries out one statement or transaction. After an error it can be tried again if it is temporary.
+    /// Carries out so many operations in one statement or transaction. After an error it can be tried again if it is
+    /// temporary.
     pub(crate) async fn attempt<T>(
         &mut self,
+        operations: usize,
         work: &impl AsyncFn(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Failure> {
+        let start = SystemClock.instant();
+        let outcome = self.attempt_once(work).await;
+        let busy = SystemClock.instant().saturating_duration_since(start);
+        self.connector.meter.count(operations, outcome.is_ok(), busy);
+        outcome
+    }
+
+    async fn attempt_once<T>(&mut self, work: &impl AsyncFn(&mut Client) -> Result<T, Error>) -> Result<T, Failure> {
         let limit = self.connector.timeout;
         let mut client = match self.client.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
@@ -96,6 +119,13 @@ impl Failure {
         ];
         // Class 08 are errors of the connection.
         code.code().starts_with("08") || temporary.contains(code)
+    }
+
+    /// Whether the server rejects a value, for example text that its encoding does not have.
+    pub(crate) fn is_of_a_value(&self) -> bool {
+        let Self::Server(error) = self else { return false };
+        // Class 22 are errors of data, class 54 exceeded limits.
+        error.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("54"))
     }
 }
 

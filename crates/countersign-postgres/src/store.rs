@@ -10,29 +10,34 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::pending::Pending;
+use crate::room::Room;
 use crate::session::Connector;
+use crate::settings::Settings;
+use crate::stats::{Meter, Stats};
 use crate::weakness::Weakness;
-use crate::worker::{self, Request, Settings};
+use crate::worker::{self, Request};
 
 /// How many claims may wait for the server at once. Each claim is settled at most once, so this limits all calls.
 const MAX_CLAIMS: usize = 4_096;
 
-/// Remembers messages in PostgreSQL.
+/// Remembers messages in PostgreSQL, and stores them for later delivery: it is a replay store and an inbox.
 ///
-/// All receivers with the same database and the same `search_path` share the ids. The store works with any runtime, or
+/// All receivers with the same database and the same `search_path` share the ids and the inbox. The store works with any runtime, or
 /// without one: a thread of its own does the I/O. Its copies share that thread.
 #[derive(Clone)]
 pub struct PostgresStore {
     requests: UnboundedSender<Request>,
     claims: Arc<Semaphore>,
+    pub(crate) room: Room,
+    meter: Arc<Meter>,
     retain: Duration,
 }
 
 impl PostgresStore {
     pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Self> {
-        let retain = settings.retain;
+        let (retain, meter) = (settings.retain, connector.shared_meter());
         let requests = worker::start(connector, settings)?;
-        Ok(Self { requests, claims: Arc::new(Semaphore::new(MAX_CLAIMS)), retain })
+        Ok(Self { requests, claims: Arc::new(Semaphore::new(MAX_CLAIMS)), room: Room::default(), meter, retain })
     }
 
     /// Creates the tables, or brings tables of an older version up to date. Several processes may do so at once.
@@ -67,8 +72,14 @@ impl PostgresStore {
         pending
     }
 
+    /// What the store has counted so far.
+    pub fn stats(&self) -> Stats {
+        let claims = MAX_CLAIMS.saturating_sub(self.claims.available_permits());
+        self.meter.read(claims.saturating_add(self.room.taken()))
+    }
+
     /// Without the worker, the reply is dropped, and the caller gets an error.
-    fn send(&self, request: Request) {
+    pub(crate) fn send(&self, request: Request) {
         let _ = self.requests.send(request);
     }
 }

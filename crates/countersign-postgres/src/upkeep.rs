@@ -37,5 +37,5 @@ pub(crate) async fn run(connector: Connector, longest_ms: Rc<Cell<i64>>) {
 async fn expire(session: &mut Session, retain_ms: i64) -> Option<i64> {
     let work =
         async |client: &mut Client| client.query_typed(EXPIRE, &[(&retain_ms, Type::INT8), (&BATCH, Type::INT8)]).await;
-    session.attempt(&work).await.ok().and_then(|rows| i64::try_from(rows.len()).ok())
+    session.attempt(1, &work).await.ok().and_then(|rows| i64::try_from(rows.len()).ok())
 }

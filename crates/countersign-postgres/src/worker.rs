@@ -15,9 +15,12 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use crate::claims::{ClaimOperation, Found};
+use crate::inbox_worker::{InboxWorker, Job};
 use crate::lane::Lane;
 use crate::session::{Connector, Session};
+use crate::settings::Settings;
 use crate::settlements::Settlement;
+use crate::values::{millis, name};
 use crate::weakness::{self, Weakness};
 use crate::{schema, settlements, upkeep};
 
@@ -28,18 +31,6 @@ const PERSISTENCE: Duration = Duration::from_secs(30);
 /// The time limit of a migration. A new version can take its time with large tables.
 const MIGRATION: Duration = Duration::from_secs(10 * 60);
 
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) retain: Duration,
-    pub(crate) timeout: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { retain: Duration::from_secs(25 * 60 * 60), timeout: Duration::from_secs(1) }
-    }
-}
-
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(crate) enum Request {
@@ -49,6 +40,7 @@ pub(crate) enum Request {
     Release { token: ClaimToken },
     Check { reply: Reply<Vec<Weakness>> },
     Migrate { reply: Reply<()> },
+    Inbox(Job),
 }
 
 /// Starts the thread. It ends when all senders are dropped and all calls are carried out.
@@ -65,7 +57,8 @@ async fn run(connector: Connector, settings: Settings, mut requests: UnboundedRe
     let upkeep = spawn_local(upkeep::run(connector.clone(), Rc::clone(&longest_ms)));
     let other = Mutex::new(Session::new(connector.clone()));
     let (claims, settlements) = (Lane::start(&connector), Lane::start(&connector));
-    let worker = Rc::new(Worker { connector, settings, claims, settlements, other, longest_ms });
+    let inbox = Rc::new(InboxWorker::start(&connector, &settings, Rc::clone(&longest_ms)));
+    let worker = Rc::new(Worker { connector, settings, claims, settlements, other, longest_ms, inbox });
     let mut calls = JoinSet::new();
     loop {
         tokio::select! {
@@ -114,6 +107,7 @@ async fn carry_out(worker: Rc<Worker>, request: Request) {
         Request::Migrate { reply } => {
             let _ = reply.send(worker.migrate().await);
         }
+        Request::Inbox(job) => job(Rc::clone(&worker.inbox)).await,
     }
 }
 
@@ -126,6 +120,7 @@ struct Worker {
     other: Mutex<Session>,
     /// The longest time that an id is remembered.
     longest_ms: Rc<Cell<i64>>,
+    inbox: Rc<InboxWorker>,
 }
 
 impl Worker {
@@ -160,30 +155,21 @@ impl Worker {
     async fn forget(&self, key: &ReplayKey) -> Result<bool, StoreError> {
         let name = name(key);
         let work = async |client: &mut Client| settlements::forget(client, &name).await;
-        Ok(self.other.lock().await.attempt(&work).await?)
+        Ok(self.other.lock().await.attempt(1, &work).await?)
     }
 
     async fn check(&self) -> Result<Vec<Weakness>, StoreError> {
         let mut session = self.other.lock().await;
         let work = async |client: &mut Client| Ok((schema::found(client).await?, weakness::ask(client).await?));
-        let (found, weaknesses) = session.attempt(&work).await?;
+        let (found, weaknesses) = session.attempt(1, &work).await?;
         schema::compare(found).map_err(StoreError::unavailable)?;
+        let messages = session.attempt(1, &async |client: &mut Client| schema::messages(client).await).await?;
+        self.connector.meter().set_messages(messages);
         Ok(weaknesses)
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
         let mut session = Session::new(self.connector.with_timeout(MIGRATION));
-        Ok(session.attempt(&async |client: &mut Client| schema::migrate(client).await).await?)
+        Ok(session.attempt(1, &async |client: &mut Client| schema::migrate(client).await).await?)
     }
-}
-
-/// Source names have no spaces, so that no two keys have the same name.
-fn name(key: &ReplayKey) -> String {
-    format!("{} {}", key.source(), key.message_id())
-}
-
-/// At most a century, because the server cannot add all durations to its time.
-fn millis(duration: Duration) -> i64 {
-    const CENTURY: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
-    i64::try_from(duration.as_millis()).unwrap_or(CENTURY).min(CENTURY)
 }

@@ -5,6 +5,7 @@
 mod contract;
 mod failures;
 mod fleet;
+mod inbox;
 mod schema;
 mod support;
 mod tls;

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-use countersign_postgres::{PostgresStore, Weakness};
+use countersign::replay::Claim;
+use countersign_postgres::{PostgresStore, Weakness, schema};
 use countersign_test::postgres_server::PostgresServer;
 
-use crate::support::{handle, server, store};
+use crate::support::{claim, handle, server, store};
 
 fn cause(error: &dyn Error) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
@@ -29,6 +30,27 @@ async fn tables_are_created_once() {
     stores[0].migrate().await.unwrap();
     let newer = stores[0].check().await.unwrap_err();
     assert!(cause(&newer).contains("update the program"), "{}", cause(&newer));
+}
+
+/// The tables as version 0.1 created them, with a claim.
+#[tokio::test]
+async fn tables_of_version_1_are_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = PostgresServer::start(folder.path(), &[]).await;
+    server.run(include_str!("version_1.sql"));
+    let store = store(&server);
+    let older = store.check().await.unwrap_err();
+    assert!(cause(&older).contains("have version 1, and this program needs version 2"), "{}", cause(&older));
+    assert_eq!(claim(&store, "msg_1").await, Ok(Claim::Done), "claims work before the migration");
+    store.migrate().await.unwrap();
+    assert_eq!(store.check().await, Ok(vec![]));
+    assert_eq!(claim(&store, "msg_1").await, Ok(Claim::Done));
+    let tables = "SELECT string_agg(format('%s %s %s %s', table_name, column_name, data_type, is_nullable), E'\\n' \
+                  ORDER BY table_name, column_name) FROM information_schema.columns WHERE table_schema = '{}'";
+    server.run(&format!("CREATE SCHEMA printed; SET search_path = printed; {}", schema()));
+    let found = |namespace: &str| server.run(&tables.replace("{}", namespace));
+    assert_eq!(found("public"), found("printed"));
+    assert_eq!(found("public").lines().count(), 27);
 }
 
 #[tokio::test]
