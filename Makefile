@@ -9,7 +9,7 @@ TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc features minimal msrv semver deny deb bench clean need
+.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench clean need
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ clippy: ## Fail on any lint
 # Libraries only: the core and the command line's binary have one name, and one page would hide the other.
 doc: ## Build the documentation, and fail on a warning
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --locked --all-features --no-deps --lib
+
+docs: ## Build the book in docs/ with mdBook, if it is installed, into target/book
+	@if command -v mdbook >/dev/null; then \
+		mdbook build docs; \
+	else \
+		echo 'mdbook is not installed, so there is no book: cargo install --locked mdbook'; \
+	fi
 
 features: ## Fail on any lint of a library with none or one of its features alone
 	@scripts/need cargo-hack

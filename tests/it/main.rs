@@ -1,6 +1,7 @@
 //! The tests that belong to no single crate: the published pages, the dependencies and the public API of the
 //! libraries, and other implementations of webhooks.
 
+mod book;
 mod features;
 mod interop;
 mod pingora;
