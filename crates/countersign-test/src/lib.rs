@@ -8,6 +8,7 @@
 
 pub mod backend;
 pub mod delivery;
+pub mod disk;
 pub mod keys;
 pub mod postgres_server;
 pub mod process;

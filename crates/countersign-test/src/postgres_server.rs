@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -26,13 +26,7 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// Starts a server with its files in `folder`. The options are settings: `fsync=off`.
     pub async fn start(folder: &Path, options: &[&str]) -> Self {
-        let data = folder.join("data");
-        fs::create_dir(&data).expect("a folder");
-        if is_root() {
-            for path in [folder, &data] {
-                run(Command::new("chown").arg(NAME).arg(path));
-            }
-        }
+        let data = data_in(folder);
         run(as_user(&program("initdb")).args(["--auth", "trust", "--username", NAME, "--no-sync", "-D"]).arg(&data));
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         Self::start_on(free_address(), data, options).await
@@ -50,6 +44,16 @@ impl PostgresServer {
         })
         .await;
         server
+    }
+
+    /// Starts a standby of this server with its files in `folder`. It follows until it is promoted.
+    pub async fn standby(&self, folder: &Path) -> Self {
+        let data = data_in(folder);
+        let mut backup = as_user(&program("pg_basebackup"));
+        run(backup
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname", &self.url(), "-D"])
+            .arg(&data));
+        Self::start_on(free_address(), data, self.options.clone()).await
     }
 
     /// Its address.
@@ -96,6 +100,19 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// An empty folder for the files of a server, which belongs to its user.
+fn data_in(folder: &Path) -> PathBuf {
+    let data = folder.join("data");
+    fs::create_dir(&data).expect("a folder");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("a folder of our own");
+    if is_root() {
+        for path in [folder, &data] {
+            run(Command::new("chown").arg(NAME).arg(path));
+        }
+    }
+    data
 }
 
 fn spawn(address: SocketAddr, data: &Path, options: &[String]) -> Process {

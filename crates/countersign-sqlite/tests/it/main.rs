@@ -5,5 +5,6 @@
 mod common;
 mod contracts;
 mod faults;
+mod power;
 mod processes;
 mod restart;
