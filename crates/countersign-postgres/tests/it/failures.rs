@@ -4,12 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use countersign::replay::{Claim, ReplayStore, Settled, StoreErrorKind};
+use countersign_inbox::{Enqueued, Inbox};
 use countersign_postgres::PostgresStore;
 use countersign_test::process::free_address;
 use countersign_test::wait::{soon, until};
 use tokio::net::TcpListener;
 
-use crate::support::{LEASE, claim, fresh, handle, key, now, server, store};
+use crate::support::{LEASE, PATIENCE, claim, fresh, handle, key, message, now, server, store};
 
 #[tokio::test]
 async fn what_was_confirmed_is_done_after_the_server_crashed() {
@@ -77,4 +78,30 @@ async fn claims_survive_connections_that_are_cut() {
         }
         assert_eq!(fresh, 1, "fresh claims in round {round}");
     }
+}
+
+/// The standby has all that was acknowledged, because the server waits for it (`synchronous_standby_names`).
+#[tokio::test]
+async fn a_store_follows_a_failover_and_loses_nothing() {
+    let (mut primary, _folder) = server(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let standby = primary.standby(folder.path()).await;
+    primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    primary.run("SELECT pg_reload_conf()");
+    until("the standby is synchronous", async || primary.run("SELECT sync_state FROM pg_stat_replication") == "sync")
+        .await;
+    let hosts = format!("{},{}", primary.address(), standby.address());
+    let url = format!("postgres://postgres@{hosts}/postgres?target_session_attrs=read-write");
+    let store = PostgresStore::builder(url).timeout(PATIENCE).build().unwrap();
+    handle(&store, "claimed").await;
+    let enqueue = async |n: usize| store.enqueue(message(&format!("msg_{n}"), b"body"), now()).await;
+    for n in 0..20 {
+        assert_eq!(enqueue(n).await.unwrap(), Enqueued::Stored);
+    }
+    primary.kill();
+    standby.run("SELECT pg_promote()");
+    assert_eq!(enqueue(20).await.unwrap(), Enqueued::Stored);
+    assert_eq!(claim(&store, "claimed").await, Ok(Claim::Done));
+    let leased = store.lease("backend", 100, LEASE, now()).await.unwrap();
+    assert_eq!(leased.len(), 21);
 }

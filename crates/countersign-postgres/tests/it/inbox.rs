@@ -3,18 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use countersign::UnixTime;
 use countersign::clock::ClockReading;
 use countersign::replay::{Claim, ReplayStore, Settled};
 use countersign_inbox::conformance::{Subject, check};
-use countersign_inbox::{Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, StoredMessage};
+use countersign_inbox::{Enqueued, Filter, Inbox, InboxError, Keep, Leased};
 use countersign_postgres::{PostgresStore, schema};
 use countersign_test::postgres_server::PostgresServer;
 use countersign_test::wait::until;
 
-use crate::support::{LEASE, PATIENCE, claim, fresh, key, now, server, store};
-
-const RETAIN: Duration = Duration::from_secs(86_400);
+use crate::support::{LEASE, PATIENCE, claim, fresh, key, message, now, server, store};
 
 /// Each inbox has a namespace of its own in the database, and is therefore empty.
 struct Inboxes {
@@ -56,18 +53,6 @@ async fn the_store_keeps_the_inbox_contract() {
     let (server, _folder) = server(&[]).await;
     let inboxes = Inboxes { server, count: AtomicUsize::new(0) };
     check(&inboxes).await.unwrap_or_else(|violations| panic!("{violations}"));
-}
-
-fn message(id: &str, body: &[u8]) -> NewMessage {
-    let message = StoredMessage {
-        key: key(id),
-        event_type: None,
-        path: "/".to_owned(),
-        headers: http::HeaderMap::new(),
-        body: body.to_vec().into(),
-        received: UnixTime::from_secs(1_700_000_000),
-    };
-    NewMessage::new(message, "backend", RETAIN)
 }
 
 async fn lease_all(store: &PostgresStore) -> Vec<Leased> {

@@ -6,6 +6,7 @@ mod contract;
 mod failures;
 mod fleet;
 mod inbox;
+mod pooler;
 mod schema;
 mod support;
 mod tls;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use countersign::UnixTime;
 use countersign::clock::{Clock, ClockReading, SystemClock};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
+use countersign_inbox::{NewMessage, StoredMessage};
 use countersign_postgres::{PostgresStore, schema};
 use countersign_test::postgres_server::PostgresServer;
 use tempfile::TempDir;
@@ -47,4 +49,17 @@ pub(crate) async fn fresh(store: &PostgresStore, id: &str) -> ClaimToken {
 pub(crate) async fn handle(store: &PostgresStore, id: &str) {
     let token = fresh(store, id).await;
     assert_eq!(store.confirm(token, now()).await, Ok(Settled::Recorded));
+}
+
+/// A message for the destination `backend`.
+pub(crate) fn message(id: &str, body: &[u8]) -> NewMessage {
+    let message = StoredMessage {
+        key: key(id),
+        event_type: None,
+        path: "/".to_owned(),
+        headers: http::HeaderMap::new(),
+        body: body.to_vec().into(),
+        received: UnixTime::from_secs(1_700_000_000),
+    };
+    NewMessage::new(message, "backend", Duration::from_secs(86_400))
 }
