@@ -5,11 +5,11 @@ TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 LIBRARIES = -p countersign -p countersign-client -p countersign-inbox -p countersign-jwks -p countersign-postgres -p countersign-redis -p countersign-senders -p countersign-sqlite -p countersign-tower -p countersign-emulator
 
 # What the tests and the demo run: programs, most of them from system packages.
-TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres chromium
+TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres pgbouncer chromium
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench clean need
+.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench clean need storm
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: need fmt clippy doc ## Check and test everything; runs setup first if a to
 	else \
 		set -x; $(CARGO) test $(TARGETS) --no-fail-fast; \
 	fi
+
+storm: need ## Kill processes and cut the power at random, a hundred times each; takes about half an hour
+	COUNTERSIGN_STORM=full COUNTERSIGN_CUTS=50 $(CARGO) test -p countersign-gateway -p countersign-sqlite --locked --all-features --test it -- --nocapture --test-threads 1 storm:: power::
 
 check: fmt clippy doc features minimal msrv semver deny ## Look without running: all from fmt to deny, below; installs cargo-hack
 
