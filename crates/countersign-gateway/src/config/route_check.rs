@@ -70,8 +70,9 @@ impl Route {
                 let message = "`redelivery` is for `delivery = \"inbox\"`: in direct mode, the sender retries";
                 return Err(Problem::at(&at.key("redelivery"), message));
             }
-            DeliverySpec::Inbox if !matches!(store, StoreSpec::Sqlite(_)) => {
-                "an inbox needs a store in a file: set [store] to `engine = \"sqlite\"` with a `path`"
+            DeliverySpec::Inbox if !matches!(store, StoreSpec::Sqlite(_) | StoreSpec::Postgres(_)) => {
+                "an inbox needs a durable store: set [store] to `engine = \"sqlite\"` with a `path`, or to \
+                 `engine = \"postgres\"` with a `url`"
             }
             DeliverySpec::Inbox if self.grpc => {
                 "a gRPC call needs the response of its backend: use \"direct\", or leave out `grpc`"

@@ -21,10 +21,18 @@ pub enum StoreSpec {
     Memory,
     /// In an SQLite file.
     Sqlite(SqliteSpec),
-    /// In Redis or Valkey, at the address that is stored there.
-    Redis(SecretOrigin),
-    /// In PostgreSQL, at the address that is stored there.
-    Postgres(SecretOrigin),
+    /// In Redis or Valkey.
+    Redis(ServerSpec),
+    /// In PostgreSQL.
+    Postgres(ServerSpec),
+}
+
+/// The server of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSpec {
+    /// Where its address is stored.
+    pub url: SecretOrigin,
+    ca: Option<String>,
 }
 
 /// An SQLite file.
@@ -53,6 +61,9 @@ struct StoreTable {
     /// The address of the engine "redis" (`rediss://:password@host/0`) or "postgres"
     /// (`postgres://user:password@host/database?sslmode=require`).
     url: Option<StoredTable>,
+    /// A PEM file with the certificate authorities to trust for `url`. Default: those of the system. A relative path starts
+    /// at the directory of this configuration.
+    ca: Option<NonEmpty>,
 }
 
 /// The engine of the store.
@@ -89,14 +100,17 @@ impl TryFrom<StoreTable> for StoreSpec {
     fn try_from(table: StoreTable) -> Result<Self, Self::Error> {
         const ADDRESS: &str = "`engine = \"redis\"` and `engine = \"postgres\"` need a `url` that is named: { env = \"NAME\" } \
                                or { file = \"PATH\" }";
-        let StoreTable { engine, path, max_size, url } = table;
+        let StoreTable { engine, path, max_size, url, ca } = table;
         if engine != Engine::Sqlite && (path.is_some() || max_size.is_some()) {
             return Err("`path` and `max_size` are for `engine = \"sqlite\"`");
         }
-        if matches!(engine, Engine::Memory | Engine::Sqlite) && url.is_some() {
-            return Err("`url` is for `engine = \"redis\"` and `engine = \"postgres\"`");
+        if matches!(engine, Engine::Memory | Engine::Sqlite) && (url.is_some() || ca.is_some()) {
+            return Err("`url` and `ca` are for `engine = \"redis\"` and `engine = \"postgres\"`");
         }
-        let address = || url.and_then(StoredTable::origin).ok_or(ADDRESS);
+        let server = || {
+            let url = url.and_then(StoredTable::origin).ok_or(ADDRESS)?;
+            Ok(ServerSpec { url, ca: ca.map(|NonEmpty(ca)| ca) })
+        };
         match engine {
             Engine::Memory => Ok(Self::Memory),
             Engine::Sqlite => {
@@ -104,9 +118,21 @@ impl TryFrom<StoreTable> for StoreSpec {
                 let max_size = max_size.and_then(|size| u64::try_from(size).ok());
                 Ok(Self::Sqlite(SqliteSpec { path, max_size: max_size.unwrap_or(16 << 30) }))
             }
-            Engine::Redis => address().map(Self::Redis),
-            Engine::Postgres => address().map(Self::Postgres),
+            Engine::Redis => server().map(Self::Redis),
+            Engine::Postgres => server().map(Self::Postgres),
         }
+    }
+}
+
+impl ServerSpec {
+    /// The certificate authorities in the file that `ca` names, for a configuration in this directory.
+    pub(crate) fn ca(&self, folder: &Path) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(ca) = &self.ca else { return Ok(None) };
+        std::fs::read(folder.join(ca)).map(Some).map_err(|error| {
+            let shown = folder.join(hide::path(ca, folder)).display().to_string();
+            let message = format!("the file {shown} cannot be read: {error}");
+            Problem::at(&KeyPath::store().key("ca"), message).showing(shown)
+        })
     }
 }
 

@@ -32,7 +32,7 @@ use crate::state::expiry::Expiry;
 use crate::state::source::Source;
 use crate::state::store::{Engine, SourceStore};
 use crate::upstream::Upstreams;
-use store::StoreFile;
+use store::StoreFigures;
 use upstreams::UpstreamGauges;
 
 /// All metrics of `/metrics`.
@@ -181,8 +181,8 @@ impl Metrics {
 
     /// Adds the figures of a store that all sources share.
     pub fn show_store(&mut self, engine: &Engine) {
-        if let Engine::Sqlite(store) = engine {
-            self.registry.register_collector(Box::new(StoreFile(store.clone())));
+        if engine.figures().is_some() {
+            self.registry.register_collector(Box::new(StoreFigures(engine.clone())));
         }
     }
 

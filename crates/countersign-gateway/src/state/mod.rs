@@ -8,6 +8,7 @@ mod key_sets;
 mod secrets;
 pub mod source;
 pub mod store;
+pub mod store_figures;
 
 use std::collections::BTreeMap;
 use std::fmt;

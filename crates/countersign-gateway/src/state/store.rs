@@ -45,13 +45,17 @@ impl Engine {
                 let store = SqliteStore::open(file.path(folder), options);
                 store.map(Self::Sqlite).map_err(|error| file.problem(folder, &with_causes(&error)))
             }
-            StoreSpec::Redis(origin) => {
-                let store = RedisStore::builder(address(origin, folder)?).build();
-                store.map(Self::Redis).map_err(|error| invalid(&error))
+            StoreSpec::Redis(server) => {
+                let ca = server.ca(folder)?;
+                let builder = RedisStore::builder(address(&server.url, folder)?);
+                let builder = if let Some(ca) = ca { builder.ca(ca) } else { builder };
+                builder.build().map(Self::Redis).map_err(|error| invalid(&error))
             }
-            StoreSpec::Postgres(origin) => {
-                let store = PostgresStore::builder(address(origin, folder)?).build();
-                store.map(Self::Postgres).map_err(|error| invalid(&error))
+            StoreSpec::Postgres(server) => {
+                let ca = server.ca(folder)?;
+                let builder = PostgresStore::builder(address(&server.url, folder)?);
+                let builder = if let Some(ca) = ca { builder.ca(ca) } else { builder };
+                builder.build().map(Self::Postgres).map_err(|error| invalid(&error))
             }
         }
     }
@@ -95,8 +99,9 @@ impl Engine {
     /// The inbox, if it has one.
     pub fn inbox(&self) -> Option<Arc<dyn Inbox>> {
         match self {
-            Self::Memory | Self::Redis(_) | Self::Postgres(_) => None,
+            Self::Memory | Self::Redis(_) => None,
             Self::Sqlite(store) => Some(Arc::new(store.clone())),
+            Self::Postgres(store) => Some(Arc::new(store.clone())),
         }
     }
 

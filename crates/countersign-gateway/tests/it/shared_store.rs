@@ -7,7 +7,7 @@ use countersign_test::redis_server::RedisServer;
 use http::{Method, StatusCode};
 use tempfile::TempDir;
 
-use crate::common::{Backend, Gateway, Running, SOURCE, Wire, command, delivery, get, route, run, until};
+use crate::common::{Answer, Backend, Gateway, Running, SOURCE, Seen, Wire, command, delivery, get, route, run, until};
 
 const WIRE: Wire = Wire::Http1Length;
 
@@ -82,4 +82,40 @@ async fn two_gateways_share_postgres_once_it_has_tables() {
     assert_eq!(one.send(&delivery("msg_2", "{}"), WIRE).await.status, StatusCode::OK);
     server.run("DROP TABLE countersign_schema, countersign_claim");
     assert_eq!(ready(one).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+const INBOX: &str = "delivery = \"inbox\"\nredelivery = { first = \"20ms\", max = \"50ms\" }";
+
+/// The backend fails each message once, so that the other gateway can have the next attempt.
+#[tokio::test]
+async fn two_gateways_share_an_inbox_in_postgres() {
+    let is_first = |seen: &Seen| seen.header("countersign-attempt") == Some("1");
+    let script = move |seen: &Seen| Answer::Status(if is_first(seen) { 500 } else { 200 });
+    let (backend, folder) = (Backend::scripted(script).await, tempfile::tempdir().expect("a folder"));
+    let mut server = PostgresServer::start(folder.path(), &[]).await;
+    server.run(&countersign_gateway::migrate::sql());
+    let config = [&table("postgres", &folder, &server.url()), SOURCE, &route(&backend, INBOX)].concat();
+    let gateways = [Gateway::start(&config).await, Gateway::start(&config).await];
+    let send = async |gateway: usize, n: usize| {
+        gateways[gateway].send(&delivery(&format!("msg_{n}"), "{}"), WIRE).await.status
+    };
+    for n in 0..20 {
+        assert_eq!(send(n % 2, n).await, StatusCode::ACCEPTED);
+        assert_eq!(send((n + 1) % 2, n).await, StatusCode::OK, "the other gateway knows its id");
+    }
+    let done = "SELECT count(*) FROM countersign_delivery WHERE state = 2";
+    until("all are delivered", async || server.run(done) == "20").await;
+    assert_eq!(backend.seen().len(), 40);
+    assert_eq!(ready(&gateways[0]).await, StatusCode::OK);
+    let metric = async |name: &str| gateways[0].metric(name).await.unwrap_or_default();
+    assert_eq!((metric("countersign_store_messages").await, metric("countersign_store_failing").await), (20.0, 0.0));
+    assert!(metric("countersign_store_operations_total").await >= 20.0);
+
+    server.kill();
+    assert_eq!(send(0, 20).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready(&gateways[0]).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(metric("countersign_store_failing").await, 1.0);
+    let server = server.restart().await;
+    until("it is stored", async || send(0, 20).await == StatusCode::ACCEPTED).await;
+    until("it is delivered", async || server.run(done) == "21").await;
 }

@@ -265,12 +265,12 @@ fn an_inbox_needs_a_store_and_responds_before_its_backend() {
     let folder = folder();
     let store = "[store]\nengine = \"sqlite\"\npath = \"a.db\"\n";
     for (head, keys, line, words) in [
-        ("", "delivery = \"inbox\"", 18, "an inbox needs a store in a file"),
+        ("", "delivery = \"inbox\"", 18, "an inbox needs a durable store"),
         (
             "[store]\nengine = \"redis\"\nurl = { env = \"A\" }\n",
             "delivery = \"inbox\"",
             21,
-            "an inbox needs a store in a file",
+            "an inbox needs a durable store",
         ),
         ("", "delivery = \"later\"", 18, "write \"direct\" or \"inbox\""),
         ("", "redelivery = {}", 18, "`redelivery` is for `delivery = \"inbox\"`"),
@@ -290,7 +290,9 @@ fn a_store_that_cannot_work_is_refused_with_its_line() {
         ("engine = \"mysql\"", 6, &["`engine`", "\"redis\" and \"postgres\""][..]),
         ("engine = \"redis\"", 5, &["need a `url`"]),
         ("engine = \"postgres\"\nurl = { env = \"A\", file = \"B\" }", 5, &["need a `url`"]),
-        ("engine = \"sqlite\"\npath = \"a.db\"\nurl = { env = \"A\" }", 5, &["`url` is for"]),
+        ("engine = \"sqlite\"\npath = \"a.db\"\nurl = { env = \"A\" }", 5, &["`url` and `ca` are for"]),
+        ("engine = \"sqlite\"\npath = \"a.db\"\nca = \"a.pem\"", 5, &["`ca` are for"]),
+        ("engine = \"postgres\"\nurl = { file = \"url\" }\nca = \"no.pem\"", 8, &["no.pem", "cannot be read"]),
         ("engine = \"sqlite\"", 5, &["needs a `path`"]),
         ("path = \"a.db\"", 5, &["for `engine = \"sqlite\"`"]),
         ("engine = \"sqlite\"\npath = \"no/a.db\"", 7, &["no/a.db", "its directory does not exist: create it"]),
