@@ -1,5 +1,6 @@
 //! Reloading the configuration: the new one is served at once, what did not change goes on, and an error changes nothing.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::common::{
     delivery, keys, route, signed_by, soon, source, until,
 };
 use http::{Method, StatusCode};
+use tokio::sync::watch;
 
 const WIRE: Wire = Wire::Http1Length;
 
@@ -200,40 +202,72 @@ async fn sources_come_and_go() {
     assert!(gateway.output().contains("localhost:9"), "{}", gateway.output());
 }
 
+/// Sends deliveries over one connection until it is told to stop, and returns their number.
+async fn deliver(address: SocketAddr, wire: Wire, sender: usize, stopped: watch::Receiver<bool>) -> usize {
+    let mut connection = Connection::open(address, wire).await.expect("a connection");
+    let mut sent = 0;
+    while !*stopped.borrow() {
+        let reply = soon(connection.send(&delivery(&format!("msg_{sender}_{sent}"), "{}"), wire)).await;
+        assert_eq!(reply.expect("the connection stays open").status, StatusCode::OK, "{wire:?} {sent}");
+        sent += 1;
+        // Leaves time for the reloads on a busy machine.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    sent
+}
+
+/// The configuration after this number of reloads: another upstream, another second secret, and routes and sources that
+/// come and go.
+fn configuration(number: usize, upstream: &Backend) -> String {
+    use std::fmt::Write as _;
+    let second = if number.is_multiple_of(2) { "" } else { ", { env = \"OTHER_SECRET\" }" };
+    let mut config = format!("[sources.test]\nsecrets = [{{ env = \"TEST_SECRET\" }}{second}]\n");
+    for n in 0..4 {
+        // Their names come again, because counters of routes that are gone stay.
+        let added = source(&format!("added_{}_{n}", number % 3), "secrets = [{ env = \"OTHER_SECRET\" }]\n", upstream);
+        let _ = write!(config, "{added}");
+    }
+    config + &route(upstream, "")
+}
+
 #[tokio::test]
-async fn a_hundred_reloads_under_load_fail_no_request() {
-    let (one, other) = (Backend::start().await, Backend::start().await);
-    let gateway = Gateway::start(&[SOURCE, &route(&one, "")].concat()).await;
-    let (address, (stop, stopped)) = (gateway.address, tokio::sync::watch::channel(false));
+async fn a_hundred_reloads_under_load_fail_no_request_forget_no_id_and_take_no_memory() {
+    let backends = [Backend::start().await, Backend::start().await];
+    let mut current = configuration(0, &backends[0]);
+    let gateway = Gateway::start(&current).await;
+    let (stop, stopped) = watch::channel(false);
     let mut senders = tokio::task::JoinSet::new();
-    for sender in 0..4 {
-        let stopped = stopped.clone();
-        senders.spawn(async move {
-            let mut connection = Connection::open(address, WIRE).await.expect("a connection");
-            let mut sent = 0;
-            while !*stopped.borrow() {
-                let reply = soon(connection.send(&delivery(&format!("msg_{sender}_{sent}"), "{}"), WIRE)).await;
-                assert_eq!(reply.expect("an answer").status, StatusCode::OK);
-                sent += 1;
-            }
-            sent
-        });
+    for (sender, wire) in Wire::ALL.into_iter().enumerate() {
+        senders.spawn(deliver(gateway.address, wire, sender, stopped.clone()));
     }
-    let (mut from, mut to) = (one.address().to_string(), other.address().to_string());
-    for _ in 0..100 {
-        gateway.edit(&[(&from, &to)]);
+    let mut early = 0;
+    for number in 1..=100 {
+        let next = configuration(number, &backends[number % 2]);
+        gateway.edit(&[(&current, &next)]);
+        current = next;
         assert_eq!(gateway.reload().await.status, StatusCode::OK);
-        std::mem::swap(&mut from, &mut to);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let status = gateway.send(&by_other(&format!("other_{number}")), WIRE).await.status;
+        let expected = if number.is_multiple_of(2) { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        assert_eq!(status, expected, "the secret is in use after reload {number}, and gone after the next");
+        if number == 20 {
+            early = gateway.resident();
+        }
     }
+    let late = gateway.resident();
     stop.send(true).expect("they still send");
     let sent = senders.join_all().await.into_iter().sum::<usize>();
-    let (by_one, by_other) = (one.seen().len(), other.seen().len());
-    assert!(by_one > 0 && by_other > 0, "{by_one}, {by_other}");
-    assert_eq!(by_one + by_other, sent);
-    assert_eq!(gateway.metric("countersign_config_reloads_total{result=\"success\"}").await, Some(100.0));
-    let remembered = f64::from(u32::try_from(sent).expect("few"));
+    let [one, other] = backends.each_ref().map(|backend| backend.seen().len());
+    assert!(one > 50 && other > 50, "{one}, {other}");
+    // By the other secret, 50 were accepted.
+    assert_eq!(one + other, sent + 50);
+    assert_eq!(reloads(&gateway, "success").await, Some(100.0));
+    let remembered = f64::from(u32::try_from(sent + 50).expect("few"));
     assert_eq!(gateway.figure("ids_remembered", "test").await, Some(remembered));
+    let again = gateway.send(&delivery("msg_0_0", "{}"), WIRE).await;
+    assert_eq!((again.status, again.outcome()), (StatusCode::OK, Some("duplicate")));
+    assert!(!gateway.metrics().await.contains("source=\"added_0_"), "figures of sources that are gone");
+    let growth = late.saturating_sub(early) / 1024;
+    assert!(growth < 6 * 1024, "{growth} KiB more than {} KiB, after {sent} deliveries", early / 1024);
 }
 
 #[tokio::test]
