@@ -65,6 +65,24 @@ impl Generations {
         self.successors.last().copied().unwrap_or_else(|| pid(self.first.id()))
     }
 
+    /// Changes its configuration file, which has this text.
+    fn edit(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.path("gateway.toml")).expect("a file");
+        assert!(text.contains(old), "{old} is not in {text}");
+        std::fs::write(self.path("gateway.toml"), text.replace(old, new)).expect("a file");
+    }
+
+    /// The names of the threads that serve webhooks, sorted.
+    fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.current())).expect("a process");
+        let name =
+            |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        let mut names: Vec<_> = tasks.filter_map(name).map(|name| name.trim().to_owned()).collect();
+        names.retain(|name| name.starts_with("webhooks-"));
+        names.sort();
+        names
+    }
+
     /// Installs the program again, and waits until the new one has taken over.
     async fn upgrade(&mut self) {
         symlink(env!("CARGO_BIN_EXE_countersign-gateway"), self.path("next")).expect("a link");
@@ -157,13 +175,17 @@ impl Load {
             if !self.goes_on() {
                 break;
             }
-            let mut stream = UnixStream::connect(&path).await.expect("the gateway listens");
-            let sent = delivery(&format!("{name}_{n}"), "{}").set("connection", "close");
-            stream.write_all(&sent.bytes()).await.expect("the gateway reads");
-            let mut all = Vec::new();
-            soon(stream.read_to_end(&mut all)).await.expect("a response");
-            self.accept(all.starts_with(b"HTTP/1.1 200 ").then_some(StatusCode::OK), &name);
+            self.connect_once(&path, &format!("{name}_{n}")).await;
         }
+    }
+
+    async fn connect_once(&self, path: &Path, id: &str) {
+        let mut stream = UnixStream::connect(path).await.expect("the gateway listens");
+        let sent = delivery(id, "{}").set("connection", "close");
+        stream.write_all(&sent.bytes()).await.expect("the gateway reads");
+        let mut all = Vec::new();
+        soon(stream.read_to_end(&mut all)).await.expect("a response");
+        self.accept(all.starts_with(b"HTTP/1.1 200 ").then_some(StatusCode::OK), id);
     }
 }
 
@@ -202,6 +224,49 @@ async fn no_delivery_is_refused_while_the_program_is_replaced_ten_times() {
     gateway.stop().await;
     assert!(!file.exists());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_process_has_the_threads_and_listeners_that_its_configuration_says() {
+    let (backend, kept, admin) = (Backend::start().await, free_address(), free_address());
+    let (dropped, added) = (free_address(), free_address());
+    let server = format!(
+        "[server]\nlisten = [\"{kept}\", \"{dropped}\", \"unix:FOLDER/old.sock\"]\nadmin = \"{admin}\"\nthreads = 2"
+    );
+    let mut gateway = Generations::start(&server, &[SOURCE, &route(&backend, "")].concat(), admin).await;
+    assert_eq!(gateway.threads(), [0, 1].map(|n| format!("webhooks-{n}")));
+    let load = Load::default();
+    let mut senders = JoinSet::new();
+    senders.spawn(load.clone().keep_alive(kept, "kept".into()));
+    senders.spawn(load.clone().connect(kept, Wire::Http1Length, "new".into()));
+    senders.spawn(load.clone().connect(kept, Wire::Http2Length, "http2".into()));
+    let (old, new) = (gateway.path("old.sock"), gateway.path("new.sock"));
+
+    let listen = |last: SocketAddr, file: &Path| format!("\"{last}\", \"unix:{}\"", file.display());
+    gateway.edit(&listen(dropped, &old), &listen(added, &new));
+    for (before, threads) in [("threads = 2", 4), ("threads = 4", 1), ("threads = 1", 3)] {
+        gateway.edit(before, &format!("threads = {threads}"));
+        let enough = load.accepted.load(Ordering::Relaxed) + 100;
+        until("deliveries go on", async || {
+            assert!(senders.try_join_next().is_none(), "a sender has failed");
+            load.accepted.load(Ordering::Relaxed) >= enough
+        })
+        .await;
+        gateway.upgrade().await;
+        assert_eq!(gateway.threads(), (0..threads).map(|n| format!("webhooks-{n}")).collect::<Vec<_>>());
+        let sent = delivery(&format!("added_{threads}"), "{}");
+        assert_eq!(send(added, &sent, Wire::Http1Length).await.status, StatusCode::OK);
+        load.connect_once(&new, &format!("unix_{threads}")).await;
+        // The previous process may close its sockets a moment later.
+        until("the others are closed", async || tokio::net::TcpStream::connect(dropped).await.is_err()).await;
+        until("its file is removed", async || !old.exists()).await;
+    }
+    load.stop.store(true, Ordering::Relaxed);
+    while let Some(sender) = soon(senders.join_next()).await {
+        sender.expect("no delivery was lost");
+    }
+    gateway.stop().await;
+    assert!(!new.exists());
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
 use socket2::SockRef;
 
@@ -96,12 +97,29 @@ pub(super) struct Opened {
     /// Each with its address.
     sockets: Vec<(String, ListeningSocket)>,
     files: Vec<SocketFile>,
+    unused: Unused,
+}
+
+/// The paths of Unix sockets that the previous process listens on, and that no listener of this one uses.
+#[derive(Debug, Default)]
+pub(super) struct Unused(Vec<PathBuf>);
+
+impl Unused {
+    /// Removes the files, because the previous process leaves them behind.
+    pub(super) fn remove(self) {
+        self.0.iter().filter_map(|path| SocketFile::new(path).ok()).for_each(drop);
+    }
 }
 
 impl Opened {
     /// The sockets, each with its address.
     pub(super) fn try_clone(&self) -> io::Result<Vec<(String, ListeningSocket)>> {
         self.sockets.iter().map(|(address, socket)| Ok((address.clone(), socket.try_clone()?))).collect()
+    }
+
+    /// The Unix sockets of the previous process that no listener uses any more.
+    pub(super) fn take_unused(&mut self) -> Unused {
+        std::mem::take(&mut self.unused)
     }
 
     /// Leaves the sockets and their files to another process.
@@ -159,13 +177,14 @@ impl Opener {
     }
 
     /// Warns of sockets of systemd that no listener has taken, and returns everything that was opened.
-    pub(super) fn finish(self) -> Opened {
+    pub(super) fn finish(mut self) -> Opened {
         for name in self.passed.names() {
             tracing::warn!(
                 "systemd passed a socket named `{name}` that no listener uses: add \"systemd:{name}\" to `listen`, or \
                  remove it from the socket unit"
             );
         }
+        self.opened.unused = Unused(self.passed.unix_paths().collect());
         self.opened
     }
 }

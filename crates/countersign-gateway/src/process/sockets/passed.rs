@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io;
+use std::path::PathBuf;
 
 use listenfd::ListenFd;
 
@@ -55,6 +56,11 @@ impl Passed {
     /// The names of the sockets of systemd that were not taken.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|(address, _)| address.strip_prefix("systemd:"))
+    }
+
+    /// The paths of Unix sockets that were not taken.
+    pub(super) fn unix_paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.0.iter().filter_map(|(address, _)| address.strip_prefix("unix:")).map(PathBuf::from)
     }
 }
 
