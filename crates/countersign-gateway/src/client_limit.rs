@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-use crate::connection::Connection;
+use crate::connection::{Address, Connection};
 use crate::proxies::TrustedProxies;
 use crate::rate::Rate;
 
@@ -41,14 +41,24 @@ impl ClientLimit {
     /// The client of requests on this connection, if it is limited. A trusted proxy that does not name its client is not,
     /// because it stands for all of its clients.
     pub fn client(&self, connection: &Connection) -> Option<LimitedClient> {
-        let client = connection.peer_address();
-        client.network().filter(|_| !self.trusted.contain(client)).map(LimitedClient)
+        self.client_at(connection.peer_address())
+    }
+
+    fn client_at(&self, address: Address) -> Option<LimitedClient> {
+        address.network().filter(|_| !self.trusted.contain(address)).map(LimitedClient)
     }
 
     /// Whether another request of this client would be allowed to be rejected, or how long it has to wait.
     pub fn check(&self, LimitedClient(client): LimitedClient, now: Instant) -> Result<(), Duration> {
         let full_at = self.shard(client).get(&client).copied();
         full_at.map_or(Ok(()), |full_at| self.rate.admit(Some(full_at), now).map(drop))
+    }
+
+    /// A request from this address was rejected before its head could be read, with this status if it got a response.
+    pub fn note_ending(&self, address: Address, status: Option<StatusCode>, now: Instant) {
+        if let (Some(status), Some(client)) = (status, self.client_at(address)) {
+            self.note(client, status, now);
+        }
     }
 
     /// A request of this client was rejected with this status.
@@ -92,7 +102,7 @@ fn make_room(clients: &mut HashMap<IpAddr, Instant>, now: Instant) {
 mod tests {
     use countersign::clock::{Clock, SystemClock};
 
-    use crate::connection::{Address, Client, Scheme};
+    use crate::connection::{Client, Scheme};
 
     use super::*;
 

@@ -10,7 +10,7 @@ use countersign_tower::{Outcome, Rejection, Report};
 use http::StatusCode;
 
 use crate::config::Share;
-use crate::connection::Peer;
+use crate::connection::{Address, Peer};
 use crate::log::{Log, Sampler};
 use crate::metrics::{Counts, RouteMetrics, TurnedAway};
 use crate::recent::{Recent, Seen};
@@ -168,9 +168,10 @@ impl Ledger {
         self.log(&self.no_route, entry, || Some(unrouted()));
     }
 
-    /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to.
-    pub fn record_ending(&self, ending: Ending) {
-        if let Ending::PlainOnTls { peer } = ending {
+    /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to,
+    /// with the address of the client.
+    pub fn record_ending(&self, ending: Ending, peer: Address) {
+        if ending == Ending::PlainOnTls {
             // Its sender has the wrong URL, which an operator can correct.
             let peer = Peer::new(peer);
             let entry = Entry::rejected(ending.code(), StatusCode::BAD_REQUEST, Some(&peer), Duration::ZERO);

@@ -92,7 +92,7 @@ impl Gateway {
         };
         let Services { gateway, .. } = Services::build(&config, &state, environment);
         let tasks = TaskTracker::new();
-        let server = Server::new(gateway, |_| {}, config.server.timeouts(), &state.budget, &tasks);
+        let server = Server::new(gateway, |_, _| {}, config.server.timeouts(), &state.budget, &tasks);
         let server = Arc::new(server.accelerate(state.metrics.counts().accelerated()));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { runtime, server, slots }

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::SystemClock;
+use countersign::clock::{Clock as _, SystemClock};
 use countersign_tower::BodyBudget;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
@@ -34,7 +34,7 @@ use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
-use crate::serve::{ClientSlots, MAX_HEAD, Preamble, Server, Slots, Tls};
+use crate::serve::{ClientSlots, Ending, MAX_HEAD, Preamble, Server, Slots, Tls};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
 use crate::telemetry::Exporter;
@@ -97,9 +97,10 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         takes_over: predecessor.is_some(),
     };
     let drained = Arc::clone(&parts.slots);
-    let Built { server, mut reloader, opened, exporter } = build(config, parts, &tasks, &runtime, log)?;
+    let Built { server, mut reloader, mut opened, exporter } = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
     let signals = stop.signals(&drained, &tasks);
+    let unused = opened.take_unused();
     let mut handover = Upgrader::new(opened, manager.clone(), stop.handed_over.clone());
     let pingora = std::thread::Builder::new().name("pingora".into());
     pingora.spawn(|| server.run(RunArgs { shutdown_signal: Box::new(signals) })).map_err(ServerError::Thread)?;
@@ -111,6 +112,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         lifecycle.started().await;
         if let Some(predecessor) = predecessor {
             predecessor.tell_ready();
+            unused.remove();
         }
         manager.ready();
     });
@@ -219,7 +221,14 @@ fn build(
         runtime.block_on(reloader::fetch(state.key_sets.clone()));
     }
 
-    let mut webhooks = Server::new(gateway, move |ending| ledger.record_ending(ending), timeouts, &state.budget, tasks);
+    let client_limit = state.client_limit.clone();
+    let on_ending = move |ending: Ending, peer| {
+        ledger.record_ending(ending, peer);
+        if let Some(limit) = &client_limit {
+            limit.note_ending(peer, ending.status(), SystemClock.instant());
+        }
+    };
+    let mut webhooks = Server::new(gateway, on_ending, timeouts, &state.budget, tasks);
     if config.accelerate {
         webhooks = webhooks.accelerate(counts.accelerated());
     }
@@ -250,7 +259,7 @@ fn build(
         // A separate budget, so that it responds while webhooks use up theirs.
         let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
         let acceptor = Acceptor {
-            server: Arc::new(Server::new(admin_service, |_| {}, timeouts, &budget, &admin_end.tasks)),
+            server: Arc::new(Server::new(admin_service, |_, _| {}, timeouts, &budget, &admin_end.tasks)),
             slots: Slots::new(files::ADMIN_CONNECTIONS),
             tasks: admin_end.tasks.clone(),
             counts,

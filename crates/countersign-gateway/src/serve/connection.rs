@@ -61,11 +61,12 @@ pub struct Server<S> {
 }
 
 impl<S: Responds> Server<S> {
-    /// Serves with this service, and calls `on_ending` for requests and connections that do not reach it. Heads count
+    /// Serves with this service, and calls `on_ending` for requests and connections that do not reach it, with
+    /// the address of the client. Heads count
     /// against `budget`. If a client disconnects, the rest of its request runs as one of `tasks`.
     pub fn new(
         service: S,
-        on_ending: impl Fn(Ending) + Send + Sync + 'static,
+        on_ending: impl Fn(Ending, Address) + Send + Sync + 'static,
         timeouts: Timeouts,
         budget: &BodyBudget,
         tasks: &TaskTracker,
@@ -106,7 +107,7 @@ impl<S: Responds> Server<S> {
         let accepted = SystemClock.instant();
         let mut phase = slot.watch();
         let (mut stream, peer, client_slot) = if preamble.is_empty() {
-            let Ok(client_slot) = self.admit(peer) else { return (self.on_ending)(Ending::ClientConnections) };
+            let Ok(client_slot) = self.admit(peer) else { return (self.on_ending)(Ending::ClientConnections, peer) };
             (Stream::Plain(stream), peer, client_slot)
         } else {
             // Boxed, so that a connection without a preamble uses less memory.
@@ -114,7 +115,7 @@ impl<S: Responds> Server<S> {
             let Some(passed) = passing.await else { return };
             passed
         };
-        let Some(received) = self.first_bytes(&mut stream, accepted, &mut phase).await else { return };
+        let Some(received) = self.first_bytes(&mut stream, peer, accepted, &mut phase).await else { return };
         let connection = Connection::from_client(peer, stream.scheme(), stream.client());
         // Boxed, so that a connection without a request uses less memory.
         let next = match stream {
@@ -154,14 +155,14 @@ impl<S: Responds> Server<S> {
         let reading = preamble.read(stream, peer, &mut progress, |peer| Ok(self.admit(peer)?));
         match self.until_head_timeout(accepted, phase, reading).await {
             Ok(Ok(passed)) => return Some(passed),
-            Ok(Err(Failure::Counted(ending))) => (self.on_ending)(ending),
+            Ok(Err(Failure::Counted(ending))) => (self.on_ending)(ending, peer),
             Ok(Err(Failure::Plain(socket, peer))) => {
-                let ending = Ending::PlainOnTls { peer };
-                (self.on_ending)(ending);
+                let ending = Ending::PlainOnTls;
+                (self.on_ending)(ending, peer);
                 // Boxed, so that a handshake uses less memory.
                 Box::pin(socket.end_with(&ending.to_http1())).await;
             }
-            Err(Cut::Late) => (self.on_ending)(progress.late()),
+            Err(Cut::Late) => (self.on_ending)(progress.late(), peer),
             Ok(Err(Failure::Gone)) | Err(Cut::Stopping) => {}
         }
         None
@@ -171,6 +172,7 @@ impl<S: Responds> Server<S> {
     async fn first_bytes(
         &self,
         stream: &mut Stream,
+        peer: Address,
         accepted: Instant,
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Bytes> {
@@ -179,7 +181,7 @@ impl<S: Responds> Server<S> {
             Ok(is_known) => is_known.then(|| early.freeze()),
             Err(Cut::Stopping) => None,
             Err(Cut::Late) => {
-                (self.on_ending)(if early.is_empty() { Ending::IdleTimeout } else { Ending::HeadTimeout });
+                (self.on_ending)(if early.is_empty() { Ending::IdleTimeout } else { Ending::HeadTimeout }, peer);
                 None
             }
         }
@@ -252,9 +254,10 @@ impl<S: Responds> Server<S> {
         let Ok(link) = Link::new(stream, received, (!is_http2).then_some(&self.budget)) else { return };
         let io = TokioIo::new(link.clone());
         let mut watch = Watch::new(self.timeouts, &link, &activity, &mut phase, !is_http2);
-        let on_idle = || (self.on_ending)(Ending::IdleTimeout);
+        let peer = connection.peer_address();
+        let on_idle = || (self.on_ending)(Ending::IdleTimeout, peer);
         let ended = if is_http2 {
-            let streams = Streams::new(&self.on_ending, self.timeouts.write);
+            let streams = Streams::new(&self.on_ending, peer, self.timeouts.write);
             let mut http2 = http2::Builder::new(streams.clone());
             http2
                 .timer(TokioTimer::new())
@@ -278,6 +281,7 @@ impl<S: Responds> Server<S> {
     }
 
     async fn end(&self, link: &Link, connection: &Connection, ended: Ended) {
+        let on_ending = |ending| (self.on_ending)(ending, connection.peer_address());
         match ended {
             // After a response to `CONNECT` or `Upgrade`, hyper leaves the connection open for an upgrade. The gateway
             // does not upgrade, so it closes it.
@@ -288,16 +292,16 @@ impl<S: Responds> Server<S> {
             Ended::Hyper(Err(error)) => {
                 if error.is_parse() {
                     let too_large = error.is_parse_too_large();
-                    (self.on_ending)(if too_large { Ending::HeadTooLarge } else { Ending::Malformed });
+                    on_ending(if too_large { Ending::HeadTooLarge } else { Ending::Malformed });
                 }
                 tracing::debug!(peer = %connection.peer(), %error, "the connection ended early");
             }
             Ended::Unread => {
-                (self.on_ending)(Ending::WriteTimeout);
+                on_ending(Ending::WriteTimeout);
                 link.reset();
             }
             Ended::Rejected(ending) => {
-                (self.on_ending)(ending);
+                on_ending(ending);
                 link.write_now(&ending.to_http1());
                 let _ = timeout(LINGER, poll_fn(|cx| link.poll_close(cx))).await;
             }

@@ -5,8 +5,6 @@ use countersign_tower::reject::problem;
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::connection::Address;
-
 /// Why the server closed a connection, or rejected a request before the service was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -25,10 +23,7 @@ pub enum Ending {
     /// The connection did not begin with a valid header of the PROXY protocol, on a listener that requires one.
     MalformedProxyHeader,
     /// A request in plain text arrived on a listener with TLS.
-    PlainOnTls {
-        /// Where it came from.
-        peer: Address,
-    },
+    PlainOnTls,
     /// The client has as many connections as it may.
     ClientConnections,
     /// The TLS handshake failed, or the client ended it.
@@ -48,7 +43,7 @@ impl Ending {
             Self::IdleTimeout => "idle_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::MalformedProxyHeader => "malformed_proxy_header",
-            Self::PlainOnTls { .. } => "plain_on_tls",
+            Self::PlainOnTls => "plain_on_tls",
             Self::ClientConnections => "client_connections",
             Self::TlsHandshake => "tls_handshake",
             Self::TlsHandshakeTimeout => "tls_handshake_timeout",
@@ -67,17 +62,29 @@ impl Ending {
         )
     }
 
+    /// The status of the response that the client has got, or was to get. `None` if the connection is closed without one.
+    pub const fn status(self) -> Option<StatusCode> {
+        match self {
+            Self::Malformed | Self::PlainOnTls => Some(StatusCode::BAD_REQUEST),
+            Self::HeadTimeout => Some(StatusCode::REQUEST_TIMEOUT),
+            Self::HeadTooLarge => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+            Self::OverBudget => Some(StatusCode::SERVICE_UNAVAILABLE),
+            Self::IdleTimeout
+            | Self::WriteTimeout
+            | Self::MalformedProxyHeader
+            | Self::ClientConnections
+            | Self::TlsHandshake
+            | Self::TlsHandshakeTimeout => None,
+        }
+    }
+
     /// The response, for endings that have one.
     pub(super) fn response(self) -> Response<Bytes> {
-        let (status, detail) = match self {
-            Self::HeadTooLarge => {
-                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request line and headers are longer than 64 KiB")
-            }
-            Self::OverBudget => (StatusCode::SERVICE_UNAVAILABLE, "too much data is being received; try again later"),
-            Self::HeadTimeout => (StatusCode::REQUEST_TIMEOUT, "the request line and headers did not arrive in time"),
-            Self::PlainOnTls { .. } => {
-                (StatusCode::BAD_REQUEST, "the request is in plain text, and this port is for TLS: use https")
-            }
+        let detail = match self {
+            Self::HeadTooLarge => "the request line and headers are longer than 64 KiB",
+            Self::OverBudget => "too much data is being received; try again later",
+            Self::HeadTimeout => "the request line and headers did not arrive in time",
+            Self::PlainOnTls => "the request is in plain text, and this port is for TLS: use https",
             // All but the first are closed without a response.
             Self::Malformed
             | Self::IdleTimeout
@@ -85,8 +92,9 @@ impl Ending {
             | Self::MalformedProxyHeader
             | Self::ClientConnections
             | Self::TlsHandshake
-            | Self::TlsHandshakeTimeout => (StatusCode::BAD_REQUEST, "the request is not valid HTTP"),
+            | Self::TlsHandshakeTimeout => "the request is not valid HTTP",
         };
+        let status = self.status().unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = problem::response(status, self.code(), detail);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -37,6 +37,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use crate::connection::Address;
 pub use activity::Timeouts;
 pub use body::RequestBody;
 pub use client_slots::ClientSlots;
@@ -82,7 +83,7 @@ where
 }
 
 /// Called when a connection is closed, or a request is rejected, before it reaches the service.
-pub type OnEnding = Arc<dyn Fn(Ending) + Send + Sync>;
+pub type OnEnding = Arc<dyn Fn(Ending, Address) + Send + Sync>;
 
 /// In the extensions of a request whose head had both `Content-Length` and `Transfer-Encoding`, of which hyper removes
 /// one.

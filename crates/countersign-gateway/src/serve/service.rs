@@ -100,9 +100,10 @@ impl<S: Responds> Requests<S> {
             Ok(_) => None,
         };
         let (mut service, on_ending) = (self.service.clone(), Arc::clone(&self.on_ending));
+        let peer = self.connection.peer_address();
         let response = async move {
             if let Some(rejection) = rejection {
-                on_ending(rejection);
+                on_ending(rejection, peer);
                 return Ok(rejection.response().map(|body| Either::Right(Full::new(body))));
             }
             poll_fn(|cx| service.poll_ready(cx)).await?;

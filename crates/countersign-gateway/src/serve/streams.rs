@@ -11,19 +11,21 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::body::Progress;
 use super::{Ending, OnEnding};
+use crate::connection::Address;
 
 /// Runs the streams of one connection.
 #[derive(Clone)]
 pub(super) struct Streams {
     on_ending: OnEnding,
+    peer: Address,
     write_timeout: Duration,
     /// For the request that hyper has just passed to the service. hyper spawns its stream next.
     next: Arc<Mutex<Option<Arc<Progress>>>>,
 }
 
 impl Streams {
-    pub(super) fn new(on_ending: &OnEnding, write_timeout: Duration) -> Self {
-        Self { on_ending: Arc::clone(on_ending), write_timeout, next: Arc::default() }
+    pub(super) fn new(on_ending: &OnEnding, peer: Address, write_timeout: Duration) -> Self {
+        Self { on_ending: Arc::clone(on_ending), peer, write_timeout, next: Arc::default() }
     }
 
     /// For the request that hyper passes to the service. hyper spawns its stream before it passes the next request.
@@ -37,8 +39,8 @@ impl Streams {
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let progress = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (on_ending, write_timeout) = (Arc::clone(&self.on_ending), self.write_timeout);
-        tokio::spawn(Limited { stream, on_ending, write_timeout, progress, limit: None });
+        let (on_ending, peer, write_timeout) = (Arc::clone(&self.on_ending), self.peer, self.write_timeout);
+        tokio::spawn(Limited { stream, on_ending, peer, write_timeout, progress, limit: None });
     }
 }
 
@@ -48,6 +50,7 @@ pin_project! {
         #[pin]
         stream: F,
         on_ending: OnEnding,
+        peer: Address,
         write_timeout: Duration,
         progress: Option<Arc<Progress>>,
         limit: Option<Pin<Box<Sleep>>>,
@@ -72,7 +75,7 @@ impl<F: Future<Output = ()>> Future for Limited<F> {
             limit.as_mut().reset(end);
         }
         ready!(limit.as_mut().poll(cx));
-        (this.on_ending)(Ending::WriteTimeout);
+        (this.on_ending)(Ending::WriteTimeout, *this.peer);
         Poll::Ready(())
     }
 }

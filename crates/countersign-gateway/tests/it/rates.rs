@@ -143,3 +143,21 @@ async fn announced_clients_have_connections_of_their_own_and_trusted_proxies_any
         kept.push(raw);
     }
 }
+
+#[tokio::test]
+async fn heads_that_cannot_be_served_count_for_the_limit_of_their_client() {
+    let backend = Backend::start().await;
+    let limits = "client_limits = { rejected = \"1/h\", burst = 1 }";
+    let malformed = b"POST /hook HTTP/1.1\r\nhost: h\r\nno colon\r\n\r\n".to_vec();
+    let long =
+        [b"POST /hook HTTP/1.1\r\nhost: h\r\nx-long: ".to_vec(), vec![b'a'; 70_000], b"\r\n\r\n".to_vec()].concat();
+    for (accelerate, head, status) in [(true, &malformed, 400), (false, &malformed, 400), (true, &long, 431)] {
+        let server = format!("accelerate = {accelerate}\n{limits}");
+        let gateway = Gateway::start_with(&server, &[SOURCE, &route(&backend, "")].concat(), &[]).await;
+        let mut raw = Raw::open(gateway.address).await;
+        raw.write(head).await;
+        assert_eq!(raw.answer().await.expect("a response").status.as_u16(), status);
+        let reply = gateway.send(&delivery("msg_1", "{}"), WIRE).await;
+        assert_eq!((reply.status, &*reply.code()), (StatusCode::TOO_MANY_REQUESTS, "client_limit"), "{accelerate}");
+    }
+}

@@ -222,7 +222,7 @@ impl<S: Responds> Plain<S> {
                 Ok(written) => out.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if timeout(self.timeouts.write, write.writable()).await.is_err() {
-                        (self.on_ending)(Ending::WriteTimeout);
+                        (self.on_ending)(Ending::WriteTimeout, self.connection.peer_address());
                         // Drop the unsent part, so that the kernel does not keep it either.
                         return Err(broken(write));
                     }
@@ -268,7 +268,7 @@ impl<S: Responds> Plain<S> {
                 () = limit.as_mut() => {
                     let until = self.idle_until(since, phase);
                     if until <= SystemClock.instant() {
-                        (self.on_ending)(Ending::IdleTimeout);
+                        (self.on_ending)(Ending::IdleTimeout, self.connection.peer_address());
                         return None;
                     }
                     limit.as_mut().reset(until.into());
