@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, options};
 use countersign::clock::Clock;
-use http::header::{CONTENT_TYPE, VARY};
+use http::header::{CONTENT_TYPE, HOST, VARY};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::assertion::Published;
@@ -64,12 +65,15 @@ impl Admin {
             // HAProxy checks with OPTIONS unless it is configured otherwise.
             .route("/healthz", get(alive).options(alive))
             .route("/readyz", get(ready).options(ready))
+            // `option httpchk` without a path.
+            .route("/", options(ready))
             .route("/metrics", get(metrics))
             .route("/.well-known/jwks.json", get(key_set))
             .with_state(Arc::new(self))
             .merge(commands)
             .fallback(unknown)
             .method_not_allowed_fallback(unknown)
+            .layer(map_request(name_host))
     }
 
     async fn readiness(&self) -> Response {
@@ -119,6 +123,15 @@ impl Shown {
         };
         line("no key set yet for", &sources) + &line("no address of an upstream for", &routes)
     }
+}
+
+/// Names the host of a request in `Host`, also if it is named in the target alone, as HTTP/2 does (RFC 9113, 8.3.1).
+async fn name_host(mut request: Request) -> Request {
+    let host = request.uri().authority().and_then(|authority| authority.as_str().parse().ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(HOST, host);
+    }
+    request
 }
 
 /// The response to a wrong path, and to a webhook that was sent to the wrong listener.

@@ -42,6 +42,7 @@ async fn the_admin_service_responds_in_plain_text() {
         (Method::GET, "/readyz", 200, "ready\n"),
         (Method::OPTIONS, "/healthz", 200, "alive\n"),
         (Method::OPTIONS, "/readyz", 200, "ready\n"),
+        (Method::OPTIONS, "/", 200, "ready\n"),
         (Method::OPTIONS, "/metrics", 405, "GET only\n"),
         (Method::GET, "/healthz/", 404, paths),
         (Method::GET, "/hook", 404, paths),

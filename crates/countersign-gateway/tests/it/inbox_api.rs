@@ -1,5 +1,6 @@
 //! The commands for the inbox: list, show, redeliver, discard, pause and resume, with an SQLite file.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,8 +8,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::common::{
-    Answer, Backend, Gateway, Reply, Running, SOURCE, Wire, command, delivery, free_address, get, route, route_to,
-    until,
+    Answer, Backend, Gateway, Reply, Running, SOURCE, Wire, command, delivery, finished, free_address, get, route,
+    route_to, until,
 };
 
 const WIRE: Wire = Wire::Http1Length;
@@ -234,4 +235,19 @@ async fn without_an_inbox_the_commands_say_what_is_missing() {
     let reply = local(&gateway, Method::GET, LIST).await;
     assert_eq!(reply.status, StatusCode::NOT_FOUND);
     assert!(String::from_utf8_lossy(&reply.body).contains("[store]"));
+}
+
+#[tokio::test]
+async fn the_host_may_be_named_as_http2_does() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::start_with("", &[STORE, SOURCE, &route(&backend, BRIEF)].concat(), &[]).await;
+    let port = gateway.admin.port();
+    for (name, status) in [("127.0.0.1", "200"), ("localhost", "200"), ("rebound.example", "403")] {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}"])
+            .args(["--max-time", "10", "--http2-prior-knowledge", "--resolve", &format!("{name}:{port}:127.0.0.1")])
+            .arg(format!("http://{name}:{port}{LIST}"));
+        let output = finished(&mut curl);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("2 {status}"), "{name}: {output:?}");
+    }
 }
