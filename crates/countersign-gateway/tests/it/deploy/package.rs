@@ -1,6 +1,7 @@
 //! The Debian package.
 
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn every_file_of_the_package_exists() {
@@ -26,4 +27,21 @@ fn every_file_of_the_package_exists() {
         assert!(unit.contains(path), "{path}");
         assert!(installed.iter().any(|place| path.starts_with(&format!("/{place}"))), "{path}");
     }
+}
+
+#[test]
+fn the_scripts_of_the_package_are_valid_and_name_the_unit() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/debian");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a file").path();
+        let checked = Command::new("sh").arg("-n").arg(&path).output().expect("a shell");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+        let text = std::fs::read_to_string(&path).expect("a script");
+        assert!(text.starts_with("#!/bin/sh\nset -e\n") && text.ends_with("#DEBHELPER#\n"), "{}", path.display());
+        assert!(!text.contains(".service") || text.contains("countersign-gateway.service"), "{}", path.display());
+        names.push(path.file_name().expect("a name").to_string_lossy().into_owned());
+    }
+    names.sort();
+    assert_eq!(names, ["postinst", "postrm", "prerm"]);
 }
