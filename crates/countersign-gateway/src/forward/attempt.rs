@@ -80,7 +80,7 @@ impl Attempt<'_> {
         let Self { outgoing, upstream, places, timeouts, .. } = *self;
         if !*is_repeat && let Some(session) = http2::take(upstream, timeouts.idle) {
             match session.exchange(outgoing, upstream).await {
-                Err(error) if error.is_unsent() || error.is_close() => {
+                Err(error) if error.is_unhandled() || error.is_close() => {
                     report::stale_connection(upstream, &error);
                     http2::forget(upstream);
                     *is_repeat = error.is_close();
@@ -88,8 +88,18 @@ impl Attempt<'_> {
                 outcome => return outcome.map(Received::Http2).map_err(TryError::Http2),
             }
         }
-        let session = Session::open(upstream, places, timeouts.connect).await.map_err(TryError::Connect)?;
-        session.exchange(outgoing, upstream).await.map(Received::Http2).map_err(TryError::Http2)
+        let open = async || Session::open(upstream, places, timeouts.connect).await.map_err(TryError::Connect);
+        match open().await?.exchange(outgoing, upstream).await {
+            // Once more: it may have limited the requests of the connection only after that was opened.
+            Err(error) if error.is_refusal() => {
+                report::refused(upstream, &error);
+                http2::forget(upstream);
+                open().await?.exchange(outgoing, upstream).await
+            }
+            outcome => outcome,
+        }
+        .map(Received::Http2)
+        .map_err(TryError::Http2)
     }
 }
 
@@ -104,12 +114,12 @@ pub(super) enum TryError {
 }
 
 impl TryError {
-    /// Whether nothing of the request was written, and there is time to try another upstream.
-    pub(super) fn is_unsent(&self) -> bool {
+    /// Whether the upstream has handled nothing of the request, and there is time to try another.
+    pub(super) fn is_unhandled(&self) -> bool {
         match self {
             Self::Connect(_) => true,
             Self::Exchange(error) => error.is_unsent(),
-            Self::Http2(error) => error.is_unsent(),
+            Self::Http2(error) => error.is_unhandled(),
             Self::TooSlow(_) => false,
         }
     }
@@ -129,7 +139,8 @@ impl TryError {
     pub(super) fn failure(&self) -> Failure {
         match self {
             Self::Connect(error) if error.kind() == io::ErrorKind::QuotaExceeded => Failure::Busy,
-            Self::Connect(_) | Self::Http2(_) => Failure::Unreachable,
+            Self::Connect(_) => Failure::Unreachable,
+            Self::Http2(error) => error.failure(),
             Self::Exchange(error) => error.failure(),
             Self::TooSlow(_) => Failure::Timeout,
         }

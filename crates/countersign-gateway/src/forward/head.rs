@@ -12,6 +12,7 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::framing::Decoder;
+use super::protocol::Protocol;
 use crate::trust::SenderHeaders;
 
 /// The maximum size of a response head in bytes, including all interim (1xx) responses before it.
@@ -35,6 +36,8 @@ pub(super) struct Head {
 #[derive(Debug)]
 pub(super) enum Invalid {
     Syntax(httparse::Error),
+    /// It is another protocol.
+    Protocol(Protocol),
     Framing(&'static str),
     TooLong,
 }
@@ -47,7 +50,8 @@ pub(super) fn take(arrived: &mut BytesMut, interim: &mut usize) -> Result<Option
         let parsed = match parse(arrived, &mut places) {
             // Nearly never.
             Err(httparse::Error::TooManyHeaders) => return take_long(arrived),
-            parsed => parsed.map_err(Invalid::Syntax)?,
+            Err(error) => return Err(Protocol::of(arrived).map_or(Invalid::Syntax(error), Invalid::Protocol)),
+            Ok(parsed) => parsed,
         };
         let Some(parsed) = parsed else { break };
         let bytes = arrived.split_to(parsed.length).freeze();
@@ -232,6 +236,7 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax(error) => error.fmt(f),
+            Self::Protocol(protocol) => protocol.fmt(f),
             Self::Framing(reason) => f.write_str(reason),
             Self::TooLong => f.write_str("the head of the response is longer than 64 KiB"),
         }

@@ -8,12 +8,14 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use countersign::clock::{Clock, SystemClock};
+use h2::Reason;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
+use super::failure::Failure;
 use super::head::LIMIT;
 use super::places::Places;
 use super::request::Outgoing;
@@ -93,15 +95,24 @@ impl Session {
         self.requests.try_send_request(request).await.map_err(|mut error| {
             let was_unsent = error.take_message().is_some();
             let error = error.into_error();
-            if was_unsent {
-                Http2Error::Unsent(Some(error))
-            } else if self.requests.is_closed() {
-                Http2Error::Closed(error)
-            } else {
-                Http2Error::Reset(error)
+            match error.source().and_then(<dyn Error>::downcast_ref) {
+                _ if was_unsent => Http2Error::Unsent(Some(error)),
+                Some(cause) if is_refusal(cause) => Http2Error::Refused(error),
+                // What follows on the connection cannot be read, from the first frame on.
+                Some(cause) if cause.is_library() && cause.reason() == Some(Reason::FRAME_SIZE_ERROR) => {
+                    Http2Error::Malformed(error)
+                }
+                _ if self.requests.is_closed() => Http2Error::Closed(error),
+                _ => Http2Error::Reset(error),
             }
         })
     }
+}
+
+/// Whether the upstream says that it has not handled a request. Only requests after the last one that it handled fail
+/// with its `GOAWAY`.
+fn is_refusal(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
 /// An exchange that failed before the head of a response.
@@ -109,6 +120,10 @@ impl Session {
 pub(super) enum Http2Error {
     /// Nothing of the request was sent.
     Unsent(Option<hyper::Error>),
+    /// The upstream has not handled the request, and says so.
+    Refused(hyper::Error),
+    /// What it sent is not HTTP/2.
+    Malformed(hyper::Error),
     /// The connection was closed.
     Closed(hyper::Error),
     /// The upstream reset the stream.
@@ -116,9 +131,22 @@ pub(super) enum Http2Error {
 }
 
 impl Http2Error {
-    /// Whether nothing of the request was sent.
-    pub(super) fn is_unsent(&self) -> bool {
-        matches!(self, Self::Unsent(_))
+    /// Whether the upstream has handled nothing of the request.
+    pub(super) fn is_unhandled(&self) -> bool {
+        matches!(self, Self::Unsent(_) | Self::Refused(_))
+    }
+
+    /// Whether the upstream says that it has not handled the request.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// The failure that the sender is told.
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Malformed(_) => Failure::Malformed,
+            _ => Failure::Unreachable,
+        }
     }
 
     /// Whether the connection was closed without a response.
@@ -131,6 +159,10 @@ impl fmt::Display for Http2Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsent(_) => "the connection to the upstream cannot be used",
+            Self::Refused(_) => "the upstream refused the request, and has not handled it",
+            Self::Malformed(_) => {
+                "the upstream's response is not valid HTTP/2: for HTTP/1.1, write http:// or https:// in `upstream`"
+            }
             Self::Closed(_) => "the upstream closed the connection without a response",
             Self::Reset(_) => "the upstream reset the stream without a response",
         })
@@ -141,7 +173,7 @@ impl Error for Http2Error {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unsent(error) => error.as_ref().map(|error| error as &(dyn Error + 'static)),
-            Self::Closed(error) | Self::Reset(error) => Some(error),
+            Self::Refused(error) | Self::Malformed(error) | Self::Closed(error) | Self::Reset(error) => Some(error),
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! # When a request is sent again
 //!
-//! - To another upstream, if nothing of it was written because the connection failed.
+//! - To another upstream, if nothing of it was written because the connection failed, or if the upstream has refused it
+//!   over HTTP/2 (`REFUSED_STREAM`, or `GOAWAY` with the number of an earlier stream), which means that it was not handled
+//!   (RFC 9113, 8.7).
 //! - Once, on a new connection, if a reused one closed without a byte of a response. Servers close idle connections,
 //!   and a request may be written just before the gateway sees that (RFC 9112, 9.3.1, and RFC 9110, 9.2.2). In nearly
 //!   all cases the server has not read the request. A server that read it and then crashed looks the same, so a
@@ -25,6 +27,7 @@ mod http2_body;
 mod in_flight;
 mod places;
 mod pool;
+mod protocol;
 mod report;
 mod request;
 mod response;
@@ -265,7 +268,7 @@ impl Target {
                 self.upstreams.record(&upstream, message, result);
             }
             tries.failed.push(upstream);
-            if !error.is_unsent() || tries.failed.len() >= self.upstreams.count() {
+            if !error.is_unhandled() || tries.failed.len() >= self.upstreams.count() {
                 return Err(error.failure());
             }
         }

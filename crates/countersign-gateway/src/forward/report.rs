@@ -36,6 +36,16 @@ pub(super) fn stale_connection(upstream: &Upstream, error: &dyn Error) {
     );
 }
 
+/// The upstream refused the request, which is sent again.
+pub(super) fn refused(upstream: &Upstream, error: &dyn Error) {
+    tracing::debug!(
+        upstream = upstream.name(),
+        address = %upstream.address,
+        cause = causes(error),
+        "the upstream refused a request; trying again"
+    );
+}
+
 /// The causes of an error, the nearest first.
 fn causes(error: &dyn Error) -> Option<String> {
     let mut texts = Vec::new();

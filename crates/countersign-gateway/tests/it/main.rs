@@ -51,6 +51,8 @@ mod traces;
 mod trust;
 mod upgrade;
 mod upstream_connections;
+mod upstream_health;
+mod upstream_http2;
 mod upstream_limits;
 mod upstream_protocols;
 mod upstream_responses;
