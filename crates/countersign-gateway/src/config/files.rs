@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{CertificateSpec, Config, HeaderValueSpec, JwksProxySpec, Route, SecretOrigin, SourceConfig};
+use super::{
+    AuthoritiesSpec, CertificateSpec, Config, HeaderValueSpec, JwksProxySpec, Route, SecretOrigin, SetHeaderSpec,
+    SourceConfig, TelemetrySpec,
+};
 
 impl Config {
     /// The file of this configuration, and the files of secrets, certificates, keys and authorities that it names.
@@ -15,7 +18,8 @@ impl Config {
         let token = self.server.admin_token.as_ref().map(|token| PathBuf::from(token.file()));
         let sources = self.sources.values().flat_map(of_source);
         let routes = self.routes.iter().flat_map(of_route);
-        let named = listeners.chain(token).chain(sources).chain(routes).map(|file| folder.join(file));
+        let collector = self.telemetry.iter().flat_map(of_telemetry);
+        let named = listeners.chain(token).chain(sources).chain(routes).chain(collector).map(|file| folder.join(file));
         std::iter::once(self.file().to_owned()).chain(named).collect()
     }
 }
@@ -26,24 +30,38 @@ fn of_certificate(certificate: &CertificateSpec) -> [&str; 2] {
 
 fn of_source(source: &SourceConfig) -> Vec<PathBuf> {
     let secrets = source.secrets.iter().filter_map(|secret| of_origin(&secret.origin));
-    let ca = source.jwks.iter().filter_map(|jwks| jwks.ca.clone());
-    let proxy = source.jwks.iter().filter_map(|jwks| match &jwks.proxy {
-        Some(JwksProxySpec::Stored(origin)) => of_origin(origin),
+    let outgoing = source.jwks.iter().flat_map(|jwks| of_outgoing(jwks.ca.as_ref(), jwks.proxy.as_ref()));
+    secrets.chain(outgoing).collect()
+}
+
+fn of_telemetry(telemetry: &TelemetrySpec) -> Vec<PathBuf> {
+    let headers = telemetry.headers.iter().filter_map(of_header);
+    headers.chain(of_outgoing(telemetry.ca.as_ref(), telemetry.proxy.as_ref())).collect()
+}
+
+fn of_outgoing(ca: Option<&AuthoritiesSpec>, proxy: Option<&JwksProxySpec>) -> impl Iterator<Item = PathBuf> {
+    let ca = ca.and_then(AuthoritiesSpec::file).map(PathBuf::from);
+    let proxy = proxy.and_then(|proxy| match proxy {
+        JwksProxySpec::Stored(origin) => of_origin(origin),
         _ => None,
     });
-    secrets.chain(ca).chain(proxy).collect()
+    ca.into_iter().chain(proxy)
 }
 
 fn of_route(route: &Route) -> Vec<PathBuf> {
-    let headers = route.set_headers.iter().filter_map(|header| match &header.value {
+    let headers = route.set_headers.iter().filter_map(of_header);
+    let tls = route.upstream_tls.iter().flat_map(|tls| {
+        let ca = tls.ca.as_ref().and_then(AuthoritiesSpec::file);
+        tls.certificate.iter().flat_map(of_certificate).chain(ca).map(PathBuf::from)
+    });
+    headers.chain(tls).collect()
+}
+
+fn of_header(header: &SetHeaderSpec) -> Option<PathBuf> {
+    match &header.value {
         HeaderValueSpec::Stored(origin) => of_origin(origin),
         HeaderValueSpec::Text(_) => None,
-    });
-    let tls = route
-        .upstream_tls
-        .iter()
-        .flat_map(|tls| tls.certificate.iter().flat_map(of_certificate).chain(tls.ca.as_deref()).map(PathBuf::from));
-    headers.chain(tls).collect()
+    }
 }
 
 fn of_origin(origin: &SecretOrigin) -> Option<PathBuf> {
@@ -69,7 +87,9 @@ mod tests {
                     jwks = { url = \"https://example.com/keys\", ca = \"jwks.pem\", proxy = { file = \"proxy.url\" } }\n\
                     [[routes]]\npath = \"/\"\nsource = \"a\"\nupstream = [\"https://127.0.0.1:3000\"]\n\
                     upstream_tls = { ca = \"up.pem\", certificate = { chain = \"b.pem\", key = \"b.key\" } }\n\
-                    set_headers = { authorization = { file = \"backend.token\" }, x-a = \"b\" }\n";
+                    set_headers = { authorization = { file = \"backend.token\" }, x-a = \"b\" }\n\
+                    [telemetry]\notlp = \"https://127.0.0.1:4318\"\nheaders = { x-key = { file = \"otlp.key\" } }\n\
+                    ca = \"otlp.pem\"\nproxy = { file = \"otlp.url\" }\n";
         let config = Config::parse(Document::new(Path::new("/etc/gateway.toml"), text.to_owned())).unwrap();
         let expected = [
             "/etc/gateway.toml",
@@ -84,6 +104,9 @@ mod tests {
             "/etc/b.pem",
             "/etc/b.key",
             "/etc/up.pem",
+            "/etc/otlp.key",
+            "/etc/otlp.pem",
+            "/etc/otlp.url",
         ];
         assert_eq!(config.files(), expected.map(PathBuf::from));
     }

@@ -1,17 +1,17 @@
 //! Key sets that are fetched.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign_jwks::{Config, JwksUrl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use super::authorities::AuthoritiesSpec;
 use super::duration;
 use super::error::Problem;
 use super::jwks_proxy::JwksProxySpec;
 use super::key_path::KeyPath;
-use super::values::{NonEmpty, text};
+use super::values::text;
 
 /// How a key set is written.
 pub(super) const FORM: &str = "a key set is { url = \"https://…\" }, with `max_stale`, `ca` and `proxy` if needed";
@@ -31,11 +31,10 @@ pub struct JwksSpec {
     #[serde(default = "default_max_stale", with = "duration")]
     #[schemars(schema_with = "duration::schema")]
     pub max_stale: Duration,
-    /// A PEM file with the certificate authorities to trust. A relative path starts at the directory of this configuration.
-    /// Default: the public ones.
-    #[serde(default, deserialize_with = "path")]
-    #[schemars(with = "Option<NonEmpty>")]
-    pub ca: Option<PathBuf>,
+    /// The certificate authorities to trust: a PEM file, or "system" for those that this machine trusts. A relative path
+    /// starts at the directory of this configuration. Default: the public ones, which are compiled in.
+    #[serde(default)]
+    pub ca: Option<AuthoritiesSpec>,
     /// The proxy (CONNECT) through which an https `url` is fetched: `http://host:port`, or "environment" for the one in
     /// `HTTPS_PROXY` or `https_proxy`, except for the hosts in `NO_PROXY` or `no_proxy`. A URL with credentials
     /// (`http://user:password@host:port`) is named: { env = "NAME" } or { file = "PATH" }. Default: none, whatever the
@@ -60,8 +59,4 @@ fn default_max_stale() -> Duration {
 
 fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JwksUrl, D::Error> {
     text(deserializer, "a URL like \"https://keys.example.com/jwks.json\"", JwksUrl::parse)
-}
-
-fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-    NonEmpty::deserialize(deserializer).map(|NonEmpty(path)| Some(path.into()))
 }

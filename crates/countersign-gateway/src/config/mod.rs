@@ -7,6 +7,7 @@
 mod addresses;
 mod admin_token;
 mod assertion;
+mod authorities;
 mod balancing;
 mod capacity;
 mod client_limits;
@@ -62,6 +63,7 @@ use serde::Deserialize;
 pub use addresses::AddressSpec;
 pub use admin_token::AdminTokenSpec;
 pub use assertion::AssertionSpec;
+pub use authorities::AuthoritiesSpec;
 pub use balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 pub use capacity::Capacity;
 pub use client_limits::ClientLimitsSpec;

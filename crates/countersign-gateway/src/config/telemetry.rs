@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{check_authority, check_path};
+use super::authorities::AuthoritiesSpec;
+use super::jwks_proxy::JwksProxySpec;
 use super::set_headers::{self, SetHeaderSpec};
 use super::share::Share;
 use super::values::{NonEmpty, text};
@@ -35,6 +37,13 @@ pub struct TelemetrySpec {
     #[serde(default, deserialize_with = "set_headers::deserialize")]
     #[schemars(schema_with = "set_headers::schema")]
     pub headers: Vec<SetHeaderSpec>,
+    /// The certificate authorities to trust: a PEM file, or "system" for those that this machine trusts. Default: the public
+    /// ones, which are compiled in.
+    #[serde(default)]
+    pub ca: Option<AuthoritiesSpec>,
+    /// The proxy (CONNECT) to the collector, in the forms of a key set's `proxy`. Default: none.
+    #[serde(default)]
+    pub proxy: Option<JwksProxySpec>,
 }
 
 impl TelemetrySpec {

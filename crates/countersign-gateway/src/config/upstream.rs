@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::addresses::{check_authority, check_path};
+use super::authorities::AuthoritiesSpec;
 use super::error::Problem;
 use super::key_path::KeyPath;
 use super::listen_address::unix;
@@ -139,9 +140,9 @@ impl JsonSchema for UpstreamSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "UpstreamTls")]
 pub struct UpstreamTlsSpec {
-    /// The PEM file of the authorities that issue the certificates of the upstreams. Default: the public authorities that
-    /// browsers trust.
-    pub ca: Option<String>,
+    /// The authorities that issue the certificates of the upstreams: a PEM file, or "system" for those that this machine
+    /// trusts. Default: the public authorities that browsers trust, which are compiled in.
+    pub ca: Option<AuthoritiesSpec>,
     /// The certificate that the gateway presents. Default: none.
     pub certificate: Option<CertificateSpec>,
     /// The name that the upstreams' certificates have to be valid for, which is also sent as SNI. Default: the host of each

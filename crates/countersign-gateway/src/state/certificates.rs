@@ -1,26 +1,19 @@
 //! Reads the certificates and keys of listeners, and those for upstreams.
 
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{Error as PemError, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, RootCertStore};
-use zeroize::Zeroizing;
 
 use super::expiry::Expiry;
+use super::pem_file::PemFile;
 use crate::certificate;
-use crate::config::{CertificateSpec, KeyPath, ListenSpec, Problem, Route, TlsSpec, hide};
+use crate::config::{CertificateSpec, KeyPath, ListenSpec, Problem, Route, TlsSpec};
 use crate::serve::Tls;
 use crate::upstream::UpstreamTls;
-
-/// The most bytes that a file of certificates or a key may have.
-const MAX_FILE: usize = 1024 * 1024;
 
 /// TLS of each listener, in their order. `None` for those without. `expiries` gets when the certificates expire.
 pub(super) fn read(
@@ -57,8 +50,8 @@ pub(super) fn of_upstreams(
     }
     let (at, spec, mut files) = (at.key("upstream_tls"), route.upstream_tls.as_ref(), DefaultHasher::new());
     let roots = match spec.and_then(|spec| spec.ca.as_ref()) {
-        Some(file) => {
-            let file = PemFile::read(file, at.key("ca"), folder)?;
+        Some(ca) => {
+            let file = PemFile::of_authorities(ca, at.key("ca"), folder)?;
             file.bytes.hash(&mut files);
             file.authorities()?
         }
@@ -108,71 +101,5 @@ fn certified(
             Err(key_file.problem(&message).showing(chain.shown))
         }
         Err(error) => Err(chain.problem(&format!("begins with a certificate that cannot be used: {error}"))),
-    }
-}
-
-/// A file in PEM that a key of the configuration names.
-struct PemFile {
-    at: KeyPath,
-    shown: String,
-    bytes: Zeroizing<Vec<u8>>,
-}
-
-impl PemFile {
-    fn read(file: &str, at: KeyPath, folder: &Path) -> Result<Self, Problem> {
-        let shown = folder.join(hide::path(file, folder)).display().to_string();
-        let mut pem = Self { at, shown, bytes: Zeroizing::new(Vec::new()) };
-        let path = folder.join(file);
-        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-        let read = || {
-            let file = File::open(&path).map_err(unreadable)?;
-            let about = file.metadata().map_err(unreadable)?;
-            if about.is_dir() {
-                return Err("is a directory: name the file in it".to_owned());
-            }
-            let size = usize::try_from(about.len()).unwrap_or(usize::MAX).min(MAX_FILE);
-            // Room for all of it from the start: a vector that grew would leave copies of a key behind.
-            let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
-            file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-            if bytes.len() > MAX_FILE {
-                return Err("is larger than 1 MiB: name a file with one certificate chain or key".to_owned());
-            }
-            Ok(bytes)
-        };
-        pem.bytes = read().map_err(|why| pem.problem(&why))?;
-        Ok(pem)
-    }
-
-    /// At least one certificate.
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Problem> {
-        let all = CertificateDer::pem_slice_iter(&self.bytes).collect::<Result<Vec<_>, _>>();
-        let all = all.map_err(|error| self.problem(&format!("is not valid PEM: {error}")))?;
-        if all.is_empty() {
-            return Err(self.problem("has no certificate: name a PEM file with `-----BEGIN CERTIFICATE-----`"));
-        }
-        Ok(all)
-    }
-
-    fn authorities(&self) -> Result<RootCertStore, Problem> {
-        let mut roots = RootCertStore::empty();
-        for certificate in self.certificates()? {
-            let added = roots.add(certificate);
-            added.map_err(|error| self.problem(&format!("has a certificate that cannot be used: {error}")))?;
-        }
-        Ok(roots)
-    }
-
-    fn key(&self) -> Result<PrivateKeyDer<'static>, Problem> {
-        PrivateKeyDer::from_pem_slice(&self.bytes).map_err(|error| match error {
-            PemError::NoItemsFound => {
-                self.problem("has no private key: name a PEM file with `-----BEGIN PRIVATE KEY-----`, and no password")
-            }
-            // Other errors may repeat a part of the file.
-            _ => self.problem("is not valid PEM"),
-        })
-    }
-
-    fn problem(&self, why: &str) -> Problem {
-        Problem::at(&self.at, format!("{} {why}", self.shown)).showing(self.shown.clone())
     }
 }

@@ -5,6 +5,8 @@ mod assertion;
 mod certificates;
 pub mod expiry;
 mod key_sets;
+mod outgoing;
+mod pem_file;
 mod secrets;
 pub mod source;
 pub mod store;
@@ -12,6 +14,7 @@ pub mod store_figures;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign::clock::{Clock, SystemClock};
@@ -35,6 +38,7 @@ use crate::trust::SetHeaders;
 use crate::upstream::{UpstreamTls, Upstreams};
 use expiry::Expiry;
 use key_sets::KeySets;
+use outgoing::Outgoing;
 use secrets::Secrets;
 use source::Source;
 use store::Engine;
@@ -275,7 +279,7 @@ impl Parts {
         let headers = headers.collect::<Result<_, _>>()?;
         let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
-        let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets));
+        let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets, document.folder()));
         let telemetry = telemetry.transpose().map_err(|problem| document.error(problem))?;
         let known = previous.and_then(|state| state.issuer.as_deref());
         let issuer = config.assertion.as_ref().map(|spec| {
@@ -316,13 +320,17 @@ fn set_headers(route: &Route, at: &KeyPath, secrets: &Secrets<'_>) -> Result<Set
 }
 
 /// Where traces are sent, with the headers that are stored elsewhere.
-fn telemetry(spec: &TelemetrySpec, secrets: &Secrets<'_>) -> Result<Telemetry, Problem> {
-    let headers = headers(&spec.headers, &KeyPath::telemetry().key("headers"), secrets)?;
+fn telemetry(spec: &TelemetrySpec, secrets: &Secrets<'_>, folder: &Path) -> Result<Telemetry, Problem> {
+    let at = KeyPath::telemetry();
+    let headers = headers(&spec.headers, &at.key("headers"), secrets)?;
+    let Outgoing { ca, proxy, .. } = Outgoing::read(spec.ca.as_ref(), spec.proxy.as_ref(), &at, folder)?;
     Ok(Telemetry {
         url: spec.otlp.clone(),
         headers: headers.into_iter().collect(),
         service_name: spec.service_name().to_owned(),
         sample: spec.sample,
+        ca: ca.unwrap_or_default(),
+        proxy,
     })
 }
 

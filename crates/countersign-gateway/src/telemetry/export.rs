@@ -30,7 +30,8 @@ const BETWEEN_LINES: Duration = Duration::from_mins(1);
 
 pub(super) fn channel(telemetry: Telemetry, dropped: &Counter) -> (Queue, Exporter) {
     let (sender, spans) = mpsc::channel(MAX_QUEUED);
-    let client = Client::builder().connect_timeout(TIMEOUT).timeout(TIMEOUT).max_idle_connections(1).build();
+    let client = Client::builder().ca(telemetry.ca.clone()).proxy(telemetry.proxy.clone());
+    let client = client.connect_timeout(TIMEOUT).timeout(TIMEOUT).max_idle_connections(1).build();
     let exporter = Exporter { spans, telemetry, client, dropped: dropped.clone(), last_line: None };
     (Queue { sender, dropped: dropped.clone() }, exporter)
 }

@@ -10,6 +10,7 @@ mod otlp;
 mod span;
 mod trace;
 
+use countersign_client::{CaBundle, Proxy};
 use http::{HeaderMap, Uri};
 use prometheus_client::metrics::counter::Counter;
 
@@ -29,6 +30,10 @@ pub struct Telemetry {
     pub service_name: String,
     /// Of the requests without a `traceparent`, this share is traced.
     pub sample: Share,
+    /// The authorities that issue the certificate of the collector.
+    pub ca: CaBundle,
+    /// The proxy to the collector, if there is one.
+    pub proxy: Option<Proxy>,
 }
 
 impl Telemetry {

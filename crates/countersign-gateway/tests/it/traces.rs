@@ -7,7 +7,8 @@ use http::StatusCode;
 use prost::Message;
 
 use crate::common::{
-    Answer, Backend, Gateway, OTHER_SECRET, Running, SOURCE, Seen, Wire, delivery, free_address, route, until,
+    Answer, Authority, Backend, ConnectProxy, Gateway, OTHER_SECRET, Running, SOURCE, Seen, Wire, delivery,
+    free_address, in_front_of, route, until,
 };
 
 const DROPPED: &str = "countersign_spans_dropped_total";
@@ -159,6 +160,37 @@ async fn the_collector_gets_the_name_of_the_service_and_the_headers() {
     let export = Export::decode(request.body).expect("an export request");
     let attributes = of(&export.resources[0].resource.as_ref().expect("a resource").attributes);
     assert_eq!(attributes["service.name"], "webhooks");
+}
+
+#[tokio::test]
+async fn a_collector_behind_tls_is_verified_and_reached_through_a_proxy() {
+    let (backend, collector) = (Backend::start().await, Collector::start().await);
+    let (authority, proxy) = (Authority::new(), ConnectProxy::start().await);
+    let (address, _front) = in_front_of(collector.0.address(), authority.server("localhost", false)).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).expect("a file");
+    let start = async |more: &str, environment: &[(&str, &str)]| {
+        let table = format!("[telemetry]\notlp = \"https://localhost:{}\"\n{more}\n", address.port());
+        let gateway = Gateway::start_in(environment, &[&table, SOURCE, &route(&backend, "")].concat()).await;
+        assert_eq!(gateway.send(&delivery("msg_1", "{}"), Wire::Http1Length).await.status, StatusCode::OK);
+        gateway
+    };
+    let file = format!("ca = \"{}\"", ca.display());
+    let _direct = start(&file, &[]).await;
+    collector.has_spans(2).await;
+    assert!(proxy.heads().is_empty());
+    let _through = start(&format!("{file}\nproxy = \"http://{}\"", proxy.address), &[]).await;
+    collector.has_spans(4).await;
+    let expected = format!("connect localhost:{} http/1.1\r\n", address.port());
+    assert!(proxy.heads().len() == 1 && proxy.heads()[0].starts_with(&expected), "{:?}", proxy.heads());
+    // The list of this machine.
+    let _by_system = start("ca = \"system\"", &[("SSL_CERT_FILE", &ca.display().to_string())]).await;
+    collector.has_spans(6).await;
+    let untrusting = start("", &[("SSL_CERT_FILE", &ca.display().to_string())]).await;
+    until("the spans are dropped", async || untrusting.metric(DROPPED).await == Some(2.0)).await;
+    assert!(untrusting.output().contains("UnknownIssuer"), "{}", untrusting.output());
+    assert_eq!(collector.spans().len(), 6);
 }
 
 #[tokio::test]

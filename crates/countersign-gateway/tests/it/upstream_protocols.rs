@@ -11,13 +11,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpStream, UnixListener};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::common::{
-    Answer, Authority, Backend, Gateway, Http2Backend, InProcess, Peer, Running, SOURCE, Upstream, Wire, delivery,
-    free_address, noise, route_to, until,
+    Answer, Authority, Backend, Gateway, Http2Backend, InProcess, Peer, Running, SOURCE, Upstream, Wire, binary,
+    delivery, finished, free_address, in_front_of, noise, route_to, until,
 };
 
 const WIRE: Wire = Wire::Http1Length;
@@ -28,24 +27,6 @@ fn to(url: &str, more: &str) -> String {
     let address = free_address();
     let text = route_to(&[address], more).replace(&format!("http://{address}"), url);
     [SOURCE, &text].concat()
-}
-
-/// Removes TLS in front of a backend.
-async fn in_front_of(backend: SocketAddr, config: ServerConfig) -> (SocketAddr, AbortOnDropHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("a bound listener");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let accepting = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await.ok()?;
-                let mut backend = TcpStream::connect(backend).await.ok()?;
-                copy_bidirectional(&mut stream, &mut backend).await.ok()
-            });
-        }
-    });
-    (address, AbortOnDropHandle::new(accepting))
 }
 
 /// TLS settings that trust this authority.
@@ -94,6 +75,17 @@ async fn an_upstream_behind_tls_is_verified() {
             }
         }
     }
+    // The list of this machine, and one without authorities.
+    let of_system = to(&at(local), "upstream_tls = { ca = \"system\" }");
+    let list = folder.join("ca.pem").display().to_string();
+    let gateway = Gateway::start_in(&[("SSL_CERT_FILE", &list)], &of_system).await;
+    assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);
+    let file = folder.join("gateway.toml");
+    std::fs::write(&file, ["[server]\nlisten = [\"127.0.0.1:1\"]\n", &of_system].concat()).expect("a file");
+    let mut command = binary(&file);
+    command.arg("--check").env("SSL_CERT_FILE", folder.join("none.pem")).env("SSL_CERT_DIR", folder.join("none"));
+    let output = String::from_utf8_lossy(&finished(&mut command).stderr).into_owned();
+    assert!(output.contains("gateway.toml:") && output.contains("no certificate authorities"), "{output}");
     // The name in the URL is the one that is verified and sent.
     let gateway = Gateway::start(&to(&at(local), &trusting(&authority, folder, ""))).await;
     assert_eq!(gateway.send(&delivery("msg_1", "{}"), WIRE).await.status, StatusCode::OK);

@@ -9,6 +9,7 @@ mod http2_backend;
 mod in_process;
 mod jwks;
 mod running;
+mod tls_front;
 mod upstream;
 
 use bytes::Bytes;
@@ -28,6 +29,7 @@ pub(crate) use http2_backend::Http2Backend;
 pub(crate) use in_process::InProcess;
 pub(crate) use jwks::{BODY, Publish, Publisher, keys, signed_by, source};
 pub(crate) use running::Running;
+pub(crate) use tls_front::in_front_of;
 pub(crate) use upstream::{Peer, Upstream};
 
 /// The secret of the source `test`.
