@@ -95,7 +95,9 @@ impl Upstreams {
             upstream if self.last_failed.is(failed, &upstream.address) => 1,
             _ => 0,
         };
-        let first = self.turn.fetch_add(1, Relaxed).checked_rem(all.len()).unwrap_or(0);
+        // A request that is sent again takes no turn. If it did, every request would come first to one that fails of two.
+        let turn = if tried.is_empty() { self.turn.fetch_add(1, Relaxed) } else { self.turn.load(Relaxed) };
+        let first = turn.checked_rem(all.len()).unwrap_or(0);
         let in_turn = all.iter().cycle().skip(first).take(all.len());
         let untried = in_turn.filter(|new| tried.iter().all(|old| old.address != new.address));
         let chosen = untried.min_by_key(rank);
