@@ -223,10 +223,10 @@ fn build(
 
     let client_limit = state.client_limit.clone();
     let on_ending = move |ending: Ending, peer| {
-        ledger.record_ending(ending, peer);
         if let Some(limit) = &client_limit {
             limit.note_ending(peer, ending.status(), SystemClock.instant());
         }
+        ledger.record_ending(ending, peer);
     };
     let mut webhooks = Server::new(gateway, on_ending, timeouts, &state.budget, tasks);
     if config.accelerate {

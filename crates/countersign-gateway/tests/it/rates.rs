@@ -151,12 +151,19 @@ async fn heads_that_cannot_be_served_count_for_the_limit_of_their_client() {
     let malformed = b"POST /hook HTTP/1.1\r\nhost: h\r\nno colon\r\n\r\n".to_vec();
     let long =
         [b"POST /hook HTTP/1.1\r\nhost: h\r\nx-long: ".to_vec(), vec![b'a'; 70_000], b"\r\n\r\n".to_vec()].concat();
-    for (accelerate, head, status) in [(true, &malformed, 400), (false, &malformed, 400), (true, &long, 431)] {
+    for (accelerate, head, status, reason) in [
+        (true, &malformed, 400, "malformed_request"),
+        (false, &malformed, 400, "malformed_request"),
+        (true, &long, 431, "head_too_large"),
+    ] {
         let server = format!("accelerate = {accelerate}\n{limits}");
         let gateway = Gateway::start_with(&server, &[SOURCE, &route(&backend, "")].concat(), &[]).await;
         let mut raw = Raw::open(gateway.address).await;
         raw.write(head).await;
         assert_eq!(raw.answer().await.expect("a response").status.as_u16(), status);
+        // The response of hyper arrives before the end of its connection is known.
+        let counted = format!("countersign_requests_total{{route=\"none\",outcome=\"refused\",reason=\"{reason}\"}}");
+        until("it is counted", async || gateway.metric(&counted).await == Some(1.0)).await;
         let reply = gateway.send(&delivery("msg_1", "{}"), WIRE).await;
         assert_eq!((reply.status, &*reply.code()), (StatusCode::TOO_MANY_REQUESTS, "client_limit"), "{accelerate}");
     }
