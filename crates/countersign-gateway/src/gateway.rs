@@ -86,14 +86,14 @@ impl Gateway {
     /// number of connections to upstreams. Requests are traced by `tracer`, if there is one.
     pub fn new(state: &State, ledger: &Ledger, places: &Places, tracer: Option<Tracer>, clock: Arc<dyn Clock>) -> Self {
         let (ledger, places) = (ledger.clone(), places.clone());
-        let served = ArcSwap::from_pointee(Served::new(state, &ledger, &places, &clock));
+        let served = ArcSwap::from_pointee(Served::new(state, &ledger, &places, tracer.as_ref(), &clock));
         Self(Arc::new(Routes { served, ledger, places, client_limit: state.client_limit.clone(), tracer, clock }))
     }
 
     /// Serves the routes of this state from the next request on, over all connections.
     pub fn replace(&self, state: &State) {
-        let Routes { served, ledger, places, clock, .. } = &*self.0;
-        served.store(Arc::new(Served::new(state, ledger, places, clock)));
+        let Routes { served, ledger, places, tracer, clock, .. } = &*self.0;
+        served.store(Arc::new(Served::new(state, ledger, places, tracer.as_ref(), clock)));
     }
 
     /// The background tasks of the routes that have an inbox.
@@ -235,10 +235,10 @@ where
 }
 
 impl Served {
-    fn new(state: &State, ledger: &Ledger, places: &Places, clock: &Arc<dyn Clock>) -> Self {
+    fn new(state: &State, ledger: &Ledger, places: &Places, tracer: Option<&Tracer>, clock: &Arc<dyn Clock>) -> Self {
         let mut workers = Vec::new();
         let table = Table::new(state.routes.iter().map(|route| {
-            let (built, worker) = Route::new(route, state, ledger, places, clock);
+            let (built, worker) = Route::new(route, state, ledger, places, tracer, clock);
             workers.extend(worker);
             (route.config.host.clone(), route.config.path.clone(), built)
         }));
@@ -253,6 +253,7 @@ impl Route {
         state: &State,
         ledger: &Ledger,
         places: &Places,
+        tracer: Option<&Tracer>,
         clock: &Arc<dyn Clock>,
     ) -> (Self, Option<Worker>) {
         let LiveRoute { config: route, source, upstreams, set_headers, issuer } = route;
@@ -278,7 +279,8 @@ impl Route {
             None => (Handler::Direct(forward), source.store.clone(), None),
             Some(inbox) => {
                 let counts = state.metrics.counts().of_inbox(&route.name());
-                let worker = worker(route, inbox.clone(), forward, clock, counts.clone());
+                let deliver = DeliverStored::new(forward, tracer.cloned(), Arc::clone(clock));
+                let worker = worker(route, inbox.clone(), deliver, clock, counts.clone());
                 let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name()));
                 let (opened, time) = (route.forward_headers.clone(), Arc::clone(clock));
                 let enqueue = Enqueue::new(inbox, opened, retain, time, counts);
@@ -324,12 +326,12 @@ impl Route {
 fn worker(
     route: &config::Route,
     inbox: SharedInbox,
-    forward: Forward,
+    deliver: DeliverStored,
     clock: &Arc<dyn Clock>,
     counts: InboxCounts,
 ) -> Worker {
     let max = route.max_in_flight.and_then(|max| u32::try_from(max).ok());
-    Worker::builder(inbox, route.name(), DeliverStored::new(forward, Arc::clone(clock)))
+    Worker::builder(inbox, route.name(), deliver)
         .schedule(route.redelivery.unwrap_or_default().schedule())
         // With `retry = "idempotent"`, two upstreams may be tried.
         .timeout(2 * route.upstream_timeout)

@@ -110,6 +110,8 @@ pub struct Stored {
     pub message: StoredMessage,
     /// The number of the attempt, starting at 1.
     pub attempt: u32,
+    /// Its trace, if it is traced.
+    pub trace: Option<Trace>,
 }
 
 /// Forwards verified requests to the backends of one route.
@@ -147,9 +149,9 @@ impl Forward {
     /// Sends a message that was stored, and returns the response of a backend.
     pub async fn deliver(&self, stored: Stored) -> Result<Response<BackendBody>, Failure> {
         let slot = self.route.in_flight.enter().ok_or(Failure::OverCapacity)?;
-        let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt } = stored;
+        let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt, trace } = stored;
         let path = path.parse().map_err(|_| Failure::PathTooLong)?;
-        let source = Source::Stored { message_id: key.message_id().clone(), headers, attempt };
+        let source = Source::Stored { message_id: key.message_id().clone(), headers, attempt, trace };
         self.route.exchange(source, path, body, slot).await
     }
 }
@@ -209,7 +211,7 @@ impl Target {
         self.latency.observe(latency.as_secs_f64());
         if let Some(hop) = outgoing.hop {
             let response = outcome.as_ref().map(|(received, upstream)| (received.status(), &**upstream));
-            span::end(hop, latency, response.map_err(|failure| *failure));
+            span::end(hop, outgoing.source.attempt(), latency, response.map_err(|failure| *failure));
         }
         let (received, upstream) = outcome?;
         if let Err(unusable) = response::check(received.status()) {

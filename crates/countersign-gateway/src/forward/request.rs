@@ -45,6 +45,7 @@ pub(super) enum Source {
         headers: HeaderMap,
         /// The number of the attempt, starting at 1.
         attempt: u32,
+        trace: Option<Trace>,
     },
 }
 
@@ -53,7 +54,15 @@ impl Source {
     pub(super) fn trace(&self) -> Option<&Trace> {
         match self {
             Self::Verified { head, .. } => head.extensions.get(),
-            Self::Stored { .. } => None,
+            Self::Stored { trace, .. } => trace.as_ref(),
+        }
+    }
+
+    /// The number of the attempt to deliver a stored message.
+    pub(super) fn attempt(&self) -> Option<u32> {
+        match self {
+            Self::Verified { .. } => None,
+            Self::Stored { attempt, .. } => Some(*attempt),
         }
     }
 

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use crate::forward::{BackendBody, Failure, Forward, Stored};
+use crate::telemetry::Tracer;
 
 /// How long the end of a response may take.
 const REST: Duration = Duration::from_secs(5);
@@ -17,20 +18,23 @@ const REST: Duration = Duration::from_secs(5);
 /// Forwards stored messages to the backends of a route.
 pub struct DeliverStored {
     forward: Forward,
+    tracer: Option<Tracer>,
     clock: Arc<dyn Clock>,
 }
 
 impl DeliverStored {
-    /// Delivers with `forward`.
-    pub fn new(forward: Forward, clock: Arc<dyn Clock>) -> Self {
-        Self { forward, clock }
+    /// Delivers with `forward`. Attempts belong to the traces of the requests that brought the messages, if there is a
+    /// `tracer`.
+    pub fn new(forward: Forward, tracer: Option<Tracer>, clock: Arc<dyn Clock>) -> Self {
+        Self { forward, tracer, clock }
     }
 }
 
 impl Deliver for DeliverStored {
     async fn deliver(&self, attempt: Attempt) -> AttemptOutcome {
         let Attempt { message, number, .. } = attempt;
-        match self.forward.deliver(Stored { message, attempt: number }).await {
+        let trace = self.tracer.as_ref().and_then(|tracer| tracer.resume(&message.headers));
+        match self.forward.deliver(Stored { message, attempt: number, trace }).await {
             Err(failure) => of_failure(failure),
             Ok(response) => {
                 let (head, body) = response.into_parts();

@@ -23,6 +23,7 @@ use crate::connection::Connection;
 use crate::forward::Body;
 use crate::metrics::InboxCounts;
 use crate::route::host_of;
+use crate::telemetry::Trace;
 use crate::trust::{BackendHeaders, Opened, SetHeaders};
 
 /// The maximum time until a message is stored.
@@ -113,12 +114,17 @@ fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> Heade
         connection: head.extensions.get::<Connection>(),
         host: host_of(head),
     };
+    // The attempts belong to the span of this request.
+    let trace = head.extensions.get::<Trace>();
+    let (name, value) = trace.map(Trace::traceparent).unzip();
+    let traceparent = name.zip(value.and_then(|value| value.parse().ok()));
     backend.each(|name, value| {
         // All of them are values of headers, or text that is checked.
-        if let Ok(value) = HeaderValue::from_bytes(value) {
+        if let (false, Ok(value)) = (trace.is_some_and(|trace| trace.replaces(name)), HeaderValue::from_bytes(value)) {
             headers.append(name.clone(), value);
         }
     });
+    headers.extend(traceparent);
     headers
 }
 

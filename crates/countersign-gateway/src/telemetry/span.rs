@@ -40,6 +40,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
 impl From<u16> for Value {
     fn from(number: u16) -> Self {
         Self::Number(number.into())

@@ -39,6 +39,13 @@ impl Tracer {
             start: unix_nanos(),
         })))
     }
+
+    /// The trace that a stored message with these headers belongs to, if it is traced.
+    pub fn resume(&self, headers: &HeaderMap) -> Option<Trace> {
+        let Parent { trace, span, .. } = Parent::of(headers).filter(|parent| parent.is_sampled)?;
+        let queue = self.queue.clone();
+        Some(Trace(Arc::new(Request { queue, id: trace, parent: Some(span), span, start: unix_nanos() })))
+    }
 }
 
 /// The trace of one request. Clones are of the same request.
@@ -72,6 +79,17 @@ impl Trace {
         });
     }
 
+    /// The `traceparent` of what belongs to the span of the request.
+    pub fn traceparent(&self) -> (HeaderName, String) {
+        (TRACEPARENT, traceparent(self.0.id, self.0.span))
+    }
+
+    /// Whether this header of the client is not passed on. A `tracestate` belongs to the trace of the client, so it is
+    /// removed from a new trace.
+    pub fn replaces(&self, name: &HeaderName) -> bool {
+        *name == TRACEPARENT || self.0.parent.is_none() && *name == TRACESTATE
+    }
+
     /// Starts the span of an exchange with a backend.
     pub fn hop(&self) -> Hop {
         let span = new_span_id();
@@ -89,10 +107,9 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Whether the backend does not get this header of the client. A `tracestate` belongs to the trace of the client, so it
-    /// is removed from a new trace.
+    /// Whether the backend does not get this header of the client.
     pub fn replaces(&self, name: &HeaderName) -> bool {
-        *name == TRACEPARENT || self.trace.0.parent.is_none() && *name == TRACESTATE
+        self.trace.replaces(name)
     }
 
     /// The header that the backend gets.

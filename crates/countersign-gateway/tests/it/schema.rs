@@ -76,7 +76,9 @@ fn documented() -> Vec<String> {
         configs.extend(shown.iter().flat_map(|shown| [(*shown).to_owned(), shown.replace("\n# ", "\n")]));
     }
     for peer in ["benches/peers/countersign.toml", "benches/peers/emulated.toml"] {
-        configs.push(read(peer).replace("@PORT@", "8080").replace("@ADMIN@", "9901").replace("@BACKEND@", "3000"));
+        let ports =
+            [("@PORT@", "8080"), ("@H2C@", "8081"), ("@TLS@", "8443"), ("@ADMIN@", "9901"), ("@BACKEND@", "3000")];
+        configs.push(ports.iter().fold(read(peer), |text, (place, port)| text.replace(place, port)));
     }
     configs
 }

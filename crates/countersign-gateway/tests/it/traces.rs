@@ -163,6 +163,30 @@ async fn the_collector_gets_the_name_of_the_service_and_the_headers() {
 }
 
 #[tokio::test]
+async fn the_attempts_of_an_inbox_belong_to_the_trace_of_the_request() {
+    let (backend, collector) = (Backend::answering([Answer::Status(503)]).await, Collector::start().await);
+    let store = "[store]\nengine = \"sqlite\"\npath = \"store.db\"\n";
+    let inbox = route(&backend, "delivery = \"inbox\"\nredelivery = { first = \"10ms\" }");
+    let gateway = Gateway::start(&[store, &collector.table("sample = 0"), SOURCE, &inbox].concat()).await;
+    let untraced = delivery("msg_0", "{}");
+    assert_eq!(gateway.send(&untraced, Wire::Http1Length).await.status, StatusCode::ACCEPTED);
+    assert_eq!(backend.has_seen(2).await.header("traceparent"), None);
+    let traced =
+        delivery("msg_1", "{}").set("traceparent", &format!("00-{TRACE}-{PARENT}-01")).set("tracestate", "vendor=1");
+    assert_eq!(gateway.send(&traced, Wire::Http2Length).await.status, StatusCode::ACCEPTED);
+    let seen = backend.has_seen(3).await;
+    let spans = collector.has_spans(2).await;
+    let (request, forward) = request_and_forward(&spans);
+    assert_eq!((hex(&request.trace).as_str(), hex(&request.parent).as_str()), (TRACE, PARENT));
+    assert_eq!((&forward.trace, &forward.parent), (&request.trace, &request.id));
+    assert!(request.start <= forward.start, "{spans:#?}");
+    assert_eq!(seen.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", hex(&forward.id))));
+    assert_eq!(seen.header("tracestate"), Some("vendor=1"));
+    let attributes = forward.attributes();
+    assert_eq!((&*attributes["countersign.attempt"], &*attributes["http.response.status_code"]), ("1", "200"));
+}
+
+#[tokio::test]
 async fn a_collector_behind_tls_is_verified_and_reached_through_a_proxy() {
     let (backend, collector) = (Backend::start().await, Collector::start().await);
     let (authority, proxy) = (Authority::new(), ConnectProxy::start().await);
