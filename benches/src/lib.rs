@@ -1,5 +1,6 @@
 //! What the benches share: the deliveries that they verify, and how their numbers are made.
 
+pub mod channel;
 pub mod contestants;
 pub mod cpu;
 pub mod deliveries;
@@ -15,5 +16,6 @@ pub mod servers;
 pub mod spread;
 pub mod stores;
 pub mod table;
+pub mod tls;
 pub mod traffic;
 pub mod wire;

@@ -1,8 +1,11 @@
 //! The result of one run of the load generator.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::spread::nearest_rank;
 
 /// One run against one server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +21,22 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// The responses with these statuses and latencies, which arrived within the time that was `taken`.
+    pub fn new(statuses: BTreeMap<u16, u64>, mut latencies: Vec<Duration>, taken: Duration) -> Self {
+        latencies.sort_unstable();
+        let micros = |percent| match &latencies[..] {
+            [] => 0.0,
+            sorted => nearest_rank(sorted, percent).as_secs_f64() * 1e6,
+        };
+        let responses = f64::from(u32::try_from(latencies.len()).unwrap_or(u32::MAX));
+        Self {
+            requests_per_second: responses / taken.as_secs_f64(),
+            p50_micros: micros(50),
+            p99_micros: micros(99),
+            statuses,
+        }
+    }
+
     /// The number of all responses.
     pub fn responses(&self) -> u64 {
         self.statuses.values().sum()

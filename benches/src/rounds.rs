@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::cpu::{CpuTime, CpuUse};
 use crate::measurement::Measurement;
@@ -49,8 +51,8 @@ pub(crate) struct Turn {
     pub(crate) measurement: Measurement,
     /// The CPU time of the server, if the bench started it.
     pub(crate) cpu: Option<CpuUse>,
-    /// The requests per second with [`Traffic::PLAIN`], if the scenario compares with them.
-    plain_per_second: Option<f64>,
+    /// The same server just before, if the scenario compares with that.
+    own: Option<Measurement>,
 }
 
 impl Turn {
@@ -116,11 +118,14 @@ impl<K: Kind> Results<K> {
     pub(crate) fn ratio(&self, kind: K, reference: Reference<K>) -> Option<Spread> {
         let ratio = |round: &Round<K>| {
             let turn = round.get(&kind)?;
-            let to = match reference {
-                Reference::Server(other) => round.get(&other)?.measurement.requests_per_second,
-                Reference::OwnPlainTraffic => turn.plain_per_second?,
-            };
-            Some(turn.measurement.requests_per_second / to)
+            let (measured, own) = (&turn.measurement, turn.own.as_ref());
+            Some(match reference {
+                Reference::Server(other) => {
+                    measured.requests_per_second / round.get(&other)?.measurement.requests_per_second
+                }
+                Reference::OwnPlainTraffic => measured.requests_per_second / own?.requests_per_second,
+                Reference::OwnTailAlone => measured.p99_micros / own?.p99_micros,
+            })
         };
         self.rounds.iter().map(ratio).collect::<Option<Vec<_>>>().map(Spread::of)
     }
@@ -135,13 +140,19 @@ fn play<K: Kind>(
     millis: u32,
 ) -> Result<Round<K>, Box<dyn Error>> {
     let turn = |server: &Server<K>| -> Result<Turn, Box<dyn Error>> {
-        let run = |traffic: &Traffic| load.run(server.port(), traffic, concurrency, millis);
-        let plain = scenario.measures_plain_traffic().then(|| run(&Traffic::PLAIN)).transpose()?;
+        let run = |traffic: &Traffic| load.run(server.port(traffic.protocol), traffic, concurrency, millis);
+        let own = scenario.own_reference().as_ref().map(run).transpose()?;
+        let beside = scenario.beside.map(|(traffic, connections)| {
+            // It has to last longer than what is measured.
+            load.start(server.port(traffic.protocol), &traffic, connections, 2 * millis + 500)
+        });
+        let beside = beside.transpose()?;
         let before = server.process_id().map(CpuTime::of).transpose()?;
         let measurement = run(&scenario.traffic)?;
         let after = server.process_id().map(CpuTime::of).transpose()?;
+        drop(beside);
         let cpu = before.zip(after).map(|(before, after)| after.since(before));
-        Ok(Turn { measurement, cpu, plain_per_second: plain.map(|plain| plain.requests_per_second) })
+        Ok(Turn { measurement, cpu, own })
     };
     let included = servers.iter().filter(|server| (scenario.includes)(server.kind()));
     let turns = included.map(|server| {
@@ -154,14 +165,14 @@ fn play<K: Kind>(
 /// The load generator.
 #[derive(Debug)]
 pub struct Load {
-    program: PathBuf,
+    programs: PathBuf,
     awake: bool,
 }
 
 impl Load {
-    /// The load generator among these programs. It sleeps while it waits, so that it can share its core.
+    /// The load generators among these programs. They sleep while they wait, so that they can share their core.
     pub fn of(programs: &Path) -> Self {
-        Self { program: programs.join("load"), awake: false }
+        Self { programs: programs.to_owned(), awake: false }
     }
 
     /// Keeps it awake. Otherwise the server's core would have to wake it, and more often if the server is slow.
@@ -178,13 +189,38 @@ impl Load {
         connections: u32,
         millis: u32,
     ) -> Result<Measurement, Box<dyn Error>> {
-        let plan = Plan { traffic: *traffic, connections, millis, awake: self.awake };
-        let arguments = [port.to_string(), serde_json::to_string(&plan)?];
-        let output = pinned(LOAD_CORE, &self.program, &arguments.each_ref().map(String::as_str)).output()?;
+        let output = self.command(port, traffic, connections, millis)?.output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             return Err(format!("load: {} {text}", String::from_utf8_lossy(&output.stderr)).into());
         }
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Begins to send to the server on this port, once the deliveries are signed. Dropping the result ends it.
+    fn start(&self, port: u16, traffic: &Traffic, connections: u32, millis: u32) -> Result<Beside, Box<dyn Error>> {
+        let mut command = self.command(port, traffic, connections, millis)?;
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let beside = Beside(child);
+        std::thread::sleep(Duration::from_millis(u64::from(millis) / 5));
+        Ok(beside)
+    }
+
+    fn command(&self, port: u16, traffic: &Traffic, connections: u32, millis: u32) -> Result<Command, Box<dyn Error>> {
+        let plan = Plan { traffic: *traffic, connections, millis, awake: self.awake };
+        let arguments = [port.to_string(), serde_json::to_string(&plan)?];
+        let program = if traffic.protocol.is_http2() { "load_http2" } else { "load" };
+        Ok(pinned(LOAD_CORE, &self.programs.join(program), &arguments.each_ref().map(String::as_str)))
+    }
+}
+
+/// A load generator that runs until this is dropped.
+struct Beside(Child);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -13,6 +13,8 @@ pub struct Scenario<K: 'static> {
     pub conditions: &'static str,
     /// What is sent.
     pub traffic: Traffic,
+    /// What else is sent at the same time, over this number of connections. It is not measured.
+    pub beside: Option<(Traffic, u32)>,
     /// The number of connections, one measurement for each.
     pub concurrencies: &'static [u32],
     /// The number of measured rounds. A short one goes before them, to warm up.
@@ -34,6 +36,9 @@ pub enum Reference<K> {
     Server(K),
     /// The requests per second of the same server with [`Traffic::PLAIN`], just before.
     OwnPlainTraffic,
+    /// The 99th percentile of the latencies of the same server with the same traffic and nothing beside it, just before,
+    /// in place of the requests per second.
+    OwnTailAlone,
 }
 
 /// A ratio that has a target.
@@ -48,18 +53,31 @@ pub struct Goal<K> {
 }
 
 impl<K: Kind> Scenario<K> {
-    /// Whether each server is also measured with [`Traffic::PLAIN`] in each round.
-    pub(crate) fn measures_plain_traffic(&self) -> bool {
-        self.reference == Reference::OwnPlainTraffic
+    /// The traffic that each server is measured with first in each round, to compare it with itself.
+    pub(crate) fn own_reference(&self) -> Option<Traffic> {
+        match self.reference {
+            Reference::Server(_) => None,
+            Reference::OwnPlainTraffic => Some(Traffic::PLAIN),
+            Reference::OwnTailAlone => Some(self.traffic),
+        }
     }
 }
 
 impl<K: Kind> Reference<K> {
+    /// The figure that is compared.
+    pub(crate) fn figure(self) -> &'static str {
+        match self {
+            Self::Server(_) | Self::OwnPlainTraffic => "requests/s",
+            Self::OwnTailAlone => "p99",
+        }
+    }
+
     /// As the table calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Server(kind) => kind.name(),
             Self::OwnPlainTraffic => "its own plain deliveries",
+            Self::OwnTailAlone => "its own p99 without the flood",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::deliveries::Requests;
 use crate::process::{Process, SERVER_CORE, free_port};
-use crate::traffic::Traffic;
+use crate::traffic::{Protocol, Traffic};
 use crate::wire;
 
 /// What tells the servers of one comparison apart.
@@ -31,6 +31,8 @@ pub trait Kind: Copy + Ord + Debug + 'static {
 pub struct Server<K> {
     kind: K,
     port: u16,
+    /// The ports of other protocols than HTTP/1.1.
+    others: Vec<(Protocol, u16)>,
     /// It may have been started by somebody else.
     process: Option<Process>,
 }
@@ -49,14 +51,21 @@ impl<K: Kind> Server<K> {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let log: PathBuf = folder.join(format!("{kind:?}.log"));
             let process = Process::start(kind.cores(), program, &arguments, log)?.ready(port)?;
-            Ok(Self { kind, port, process: Some(process) })
+            Ok(Self { kind, port, others: Vec::new(), process: Some(process) })
         };
         start().map_err(|error: Box<dyn Error>| format!("{}: {error}", kind.name()).into())
     }
 
     /// A server that runs already.
     pub fn running(kind: K, port: u16) -> Self {
-        Self { kind, port, process: None }
+        Self { kind, port, others: Vec::new(), process: None }
+    }
+
+    /// It serves this protocol on another port.
+    #[must_use]
+    pub fn also(mut self, protocol: Protocol, port: u16) -> Self {
+        self.others.push((protocol, port));
+        self
     }
 
     /// Which one it is.
@@ -69,8 +78,9 @@ impl<K: Kind> Server<K> {
         self.process.as_ref().map(Process::resident_kib).transpose()
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port
+    /// The port for this protocol.
+    pub(crate) fn port(&self, protocol: Protocol) -> u16 {
+        self.others.iter().find(|(other, _)| *other == protocol).map_or(self.port, |(_, port)| *port)
     }
 
     /// The process id of the server, if the bench started it.

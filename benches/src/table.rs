@@ -17,7 +17,7 @@ pub fn publish<K: Kind>(mut report: Report, results: &[Results<K>]) {
 }
 
 fn measurements<K: Kind>(report: &mut Report, scenario: &Scenario<K>, results: &[Results<K>]) {
-    let ratio = format!("requests/s, as a ratio to {}", scenario.reference.name());
+    let ratio = format!("{}, as a ratio to {}", scenario.reference.figure(), scenario.reference.name());
     report.columns(&[
         "server",
         "concurrency",

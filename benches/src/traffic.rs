@@ -16,10 +16,37 @@ pub struct Traffic {
     pub connections: Connections,
     /// Requests per second. `None` sends the next request on a connection when the last one was answered.
     pub rate: Option<u32>,
+    /// The protocol of the connections.
+    pub protocol: Protocol,
     /// Whether the signatures do not match, so that each delivery must be rejected.
     pub forged: bool,
     /// The number of deliveries that are signed in advance for each second. A faster server ends its turn early.
     pub prepared_per_second: u32,
+}
+
+/// The protocol of the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Protocol {
+    /// HTTP/1.1 in plain text.
+    Http1,
+    /// HTTP/1.1 over TLS 1.3, with a whole handshake for each connection.
+    Https,
+    /// HTTP/2 in plain text, known beforehand.
+    H2c,
+    /// HTTP/2 over TLS 1.3.
+    H2,
+}
+
+impl Protocol {
+    /// Whether connections begin with TLS.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::H2)
+    }
+
+    /// Whether it is HTTP/2.
+    pub fn is_http2(self) -> bool {
+        matches!(self, Self::H2c | Self::H2)
+    }
 }
 
 /// How a request is written to its connection.
@@ -47,6 +74,7 @@ impl Traffic {
         writes: Writes::Together,
         connections: Connections::KeptAlive,
         rate: None,
+        protocol: Protocol::Http1,
         forged: false,
         prepared_per_second: 200_000,
     };

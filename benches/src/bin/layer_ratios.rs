@@ -18,6 +18,7 @@ static SCENARIOS: [Scenario<Service>; 1] = [Scenario {
     title: "Plain deliveries",
     conditions: "252-byte bodies, one write each, on connections that are kept alive. Six rounds of 1.5 s.",
     traffic: Traffic::PLAIN,
+    beside: None,
     concurrencies: &[32, 128],
     rounds: 6,
     turn_millis: 1500,

@@ -4,19 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign::clock::{Clock, SystemClock};
+use countersign_benches::channel::Channel;
 use countersign_benches::deliveries::{Request, Requests};
 use countersign_benches::measurement::Measurement;
-use countersign_benches::spread::nearest_rank;
 use countersign_benches::traffic::{Connections, Plan, Writes};
-use countersign_benches::wire;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use countersign_benches::{tls, wire};
+use mio::{Events, Poll, Registry, Token, Waker};
+use rustls::ClientConfig;
 
 /// A server that does not respond within this time has lost the request.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,8 +60,9 @@ struct Schedule {
 
 struct Connection {
     address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     token: Token,
-    stream: Option<TcpStream>,
+    stream: Option<Channel>,
     /// The start of the latency of the request in flight, if there is one.
     since: Option<Instant>,
     buffer: Vec<u8>,
@@ -72,8 +73,10 @@ impl<'r> Load<'r> {
     fn connect(port: u16, plan: Plan, requests: &'r Requests) -> Result<Self, Box<dyn Error>> {
         let poll = Poll::new()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let tls = plan.traffic.protocol.is_tls().then(|| tls::client(&[b"http/1.1"])).transpose()?;
         let connection = |number| Connection {
             address,
+            tls: tls.clone(),
             token: Token(number),
             stream: None,
             since: None,
@@ -126,7 +129,7 @@ impl<'r> Load<'r> {
             }
             self.send_bodies()?;
         }
-        Ok(self.measurement(responded - start))
+        Ok(Measurement::new(self.statuses, self.latencies, responded - start))
     }
 
     fn finish(&mut self, number: usize, status: u16, now: Instant) {
@@ -149,9 +152,9 @@ impl<'r> Load<'r> {
             connection.since = Some(due);
             let stream = connection.open(self.poll.registry())?;
             match self.plan.traffic.writes {
-                Writes::Together => write_both(stream, request)?,
+                Writes::Together => stream.write_both(&request.head, &request.body)?,
                 Writes::HeadThenBody => {
-                    stream.write_all(&request.head)?;
+                    stream.write(&request.head)?;
                     self.bodies.push((number, request));
                 }
             }
@@ -162,24 +165,9 @@ impl<'r> Load<'r> {
     fn send_bodies(&mut self) -> Result<(), Box<dyn Error>> {
         for (number, request) in self.bodies.drain(..) {
             let stream = self.connections[number].stream.as_mut();
-            stream.ok_or("the server closed a connection before the body")?.write_all(&request.body)?;
+            stream.ok_or("the server closed a connection before the body")?.write(&request.body)?;
         }
         Ok(())
-    }
-
-    fn measurement(mut self, taken: Duration) -> Measurement {
-        self.latencies.sort_unstable();
-        let micros = |percent| match &self.latencies[..] {
-            [] => 0.0,
-            sorted => nearest_rank(sorted, percent).as_secs_f64() * 1e6,
-        };
-        let responses = f64::from(u32::try_from(self.latencies.len()).unwrap_or(u32::MAX));
-        Measurement {
-            requests_per_second: responses / taken.as_secs_f64(),
-            p50_micros: micros(50),
-            p99_micros: micros(99),
-            statuses: self.statuses,
-        }
     }
 }
 
@@ -201,16 +189,10 @@ impl Schedule {
 
 impl Connection {
     /// The open connection, which is opened first if necessary.
-    fn open(&mut self, registry: &Registry) -> Result<&mut TcpStream, Box<dyn Error>> {
-        let stream = if let Some(stream) = self.stream.take() {
-            stream
-        } else {
-            let stream = std::net::TcpStream::connect(self.address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(stream);
-            registry.register(&mut stream, self.token, Interest::READABLE)?;
-            stream
+    fn open(&mut self, registry: &Registry) -> Result<&mut Channel, Box<dyn Error>> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => Channel::open(self.address, self.tls.as_ref(), registry, self.token)?,
         };
         Ok(self.stream.insert(stream))
     }
@@ -239,15 +221,6 @@ impl Connection {
             }
         }
     }
-}
-
-/// Writes the head and the body in one system call. The send buffer is empty, so it has room for both.
-fn write_both(stream: &mut TcpStream, request: &Request) -> Result<(), Box<dyn Error>> {
-    let (head, body) = (&request.head, &request.body);
-    let written = stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)])?;
-    stream.write_all(head.get(written..).unwrap_or_default())?;
-    stream.write_all(&body[written.saturating_sub(head.len())..])?;
-    Ok(())
 }
 
 /// Wakes the poll whenever a request is due: a poll itself waits for whole milliseconds.

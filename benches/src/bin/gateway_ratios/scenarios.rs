@@ -3,11 +3,11 @@
 use countersign_benches::report::Target;
 use countersign_benches::scenario::{Goal, Reference, Scenario};
 use countersign_benches::servers::Kind as _;
-use countersign_benches::traffic::{Connections, Traffic, Writes};
+use countersign_benches::traffic::{Connections, Protocol, Traffic, Writes};
 
 use crate::servers::Kind;
 
-pub(crate) static SCENARIOS: [Scenario<Kind>; 7] = [
+pub(crate) static SCENARIOS: [Scenario<Kind>; 12] = [
     Scenario {
         title: "Plain deliveries",
         conditions: "252-byte bodies, one write each, on connections that are kept alive. Six rounds of 1 s.",
@@ -57,6 +57,60 @@ pub(crate) static SCENARIOS: [Scenario<Kind>; 7] = [
         ..ADDED
     },
     Scenario {
+        title: "Authentic deliveries beside a flood",
+        conditions: "Authentic deliveries, 1,000 per second on at most 16 connections, while forged ones arrive as fast as \
+                     the server rejects them, on 32 connections. The ratio compares the 99th percentile of the \
+                     latencies of the authentic ones with that of the same server without the flood, just before. \
+                     Requests per second and CPU time include the flood in the CPU time alone. Three rounds of 1 s.",
+        traffic: Traffic { rate: Some(1000), prepared_per_second: 1001, ..Traffic::PLAIN },
+        beside: Some((Traffic { forged: true, prepared_per_second: 60_000, ..Traffic::PLAIN }, 32)),
+        concurrencies: &[16],
+        turn_millis: 1000,
+        includes: |kind| kind.verifies() && kind != Kind::TwoThreads,
+        reference: Reference::OwnTailAlone,
+        goals: &[Goal { server: Kind::Countersign, reference: Reference::OwnTailAlone, target: Target::AtMost(3.0) }],
+        ..ADDED
+    },
+    Scenario {
+        title: "TLS",
+        conditions: "As plain deliveries, over TLS 1.3 with a P-256 certificate. Three rounds of 0.7 s.",
+        traffic: Traffic { protocol: Protocol::Https, ..Traffic::PLAIN },
+        includes: Kind::speaks_all,
+        reference: Reference::Server(Kind::NginxLua),
+        ..ADDED
+    },
+    Scenario {
+        title: "TLS handshakes",
+        conditions: "As TLS, but each request opens a connection with a whole handshake and says `Connection: close`. So \
+                     the requests per second are handshakes per second. Three rounds of 0.7 s.",
+        traffic: Traffic {
+            protocol: Protocol::Https,
+            connections: Connections::OnePerRequest,
+            prepared_per_second: 20_000,
+            ..Traffic::PLAIN
+        },
+        includes: Kind::speaks_all,
+        reference: Reference::Server(Kind::NginxLua),
+        ..ADDED
+    },
+    Scenario {
+        title: "HTTP/2 without TLS",
+        conditions: "As plain deliveries, over HTTP/2 with 16 requests in flight on each connection. The load generator is \
+                     another one and needs more time for a request, so compare the CPU time too. Three rounds of 0.7 s.",
+        traffic: Traffic { protocol: Protocol::H2c, prepared_per_second: 100_000, ..Traffic::PLAIN },
+        includes: Kind::speaks_all,
+        reference: Reference::Server(Kind::NginxLua),
+        ..ADDED
+    },
+    Scenario {
+        title: "HTTP/2 over TLS",
+        conditions: "As HTTP/2 without TLS, over TLS 1.3. Three rounds of 0.7 s.",
+        traffic: Traffic { protocol: Protocol::H2, prepared_per_second: 100_000, ..Traffic::PLAIN },
+        includes: Kind::speaks_all,
+        reference: Reference::Server(Kind::NginxLua),
+        ..ADDED
+    },
+    Scenario {
         title: "10,000 requests per second",
         conditions: "As plain deliveries, but at a fixed rate on at most 128 connections. The latency of a request \
                      starts when it is due, even if no connection is idle. A rate below 10,000 means that the server \
@@ -83,6 +137,7 @@ const ADDED: Scenario<Kind> = Scenario {
     title: "",
     conditions: "",
     traffic: Traffic::PLAIN,
+    beside: None,
     concurrencies: &[32],
     rounds: 3,
     turn_millis: 700,

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use countersign_benches::deliveries::SECRET;
 use countersign_benches::process::{BOTH_CORES, SERVER_CORE, free_port};
 use countersign_benches::servers::{Kind as _, Server};
+use countersign_benches::tls;
+use countersign_benches::traffic::Protocol;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -26,6 +28,7 @@ const GATEWAY: &str = include_str!("../../../peers/countersign.toml");
 
 /// Starts all servers that are installed. Says which are left out, and how to install them.
 pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<Vec<Server<Kind>>, Box<dyn Error>> {
+    tls::write_certificate(folder)?;
     let mut servers = vec![Server::running(Kind::Ceiling, backend)];
     for kind in [
         Kind::BareProxy,
@@ -38,7 +41,15 @@ pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<
     ] {
         match kind.program(programs) {
             Some(program) => {
-                servers.push(Server::start(kind, &program, folder, |port| arguments(kind, port, folder, backend))?);
+                let others = Others { h2c: free_port()?, tls: free_port()? };
+                let server =
+                    Server::start(kind, &program, folder, |port| arguments(kind, port, others, folder, backend))?;
+                servers.push(
+                    server
+                        .also(Protocol::H2c, others.h2c)
+                        .also(Protocol::Https, others.tls)
+                        .also(Protocol::H2, others.tls),
+                );
             }
             None => eprintln!("left out, because it is missing: {}; {}", kind.name(), kind.how_to_install()),
         }
@@ -46,11 +57,26 @@ pub(crate) fn start_all(programs: &Path, folder: &Path, backend: u16) -> Result<
     Ok(servers)
 }
 
-fn arguments(kind: Kind, port: u16, folder: &Path, backend: u16) -> Result<Vec<String>, Box<dyn Error>> {
+/// The ports of a server that are not for plain HTTP/1.1.
+#[derive(Clone, Copy, Debug)]
+struct Others {
+    h2c: u16,
+    tls: u16,
+}
+
+fn arguments(
+    kind: Kind,
+    port: u16,
+    others: Others,
+    folder: &Path,
+    backend: u16,
+) -> Result<Vec<String>, Box<dyn Error>> {
     let config = |name: &str, template: &str| -> Result<String, Box<dyn Error>> {
         let modules = nginx_modules().unwrap_or_default();
         let text = template
             .replace("@PORT@", &port.to_string())
+            .replace("@H2C@", &others.h2c.to_string())
+            .replace("@TLS@", &others.tls.to_string())
             .replace("@ADMIN@", &free_port()?.to_string())
             .replace("@BACKEND@", &backend.to_string())
             .replace("@KEY@", SECRET.trim_start_matches("whsec_"))
@@ -103,6 +129,11 @@ impl countersign_benches::servers::Kind for Kind {
 }
 
 impl Kind {
+    /// Whether it serves TLS and HTTP/2 too.
+    pub(crate) fn speaks_all(self) -> bool {
+        matches!(self, Self::Countersign | Self::NginxLua | Self::Haproxy | Self::Nginx)
+    }
+
     fn how_to_install(self) -> &'static str {
         match self {
             Self::Ceiling => "nothing to install",
