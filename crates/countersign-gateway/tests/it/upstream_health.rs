@@ -211,7 +211,7 @@ async fn an_upstream_that_fails_its_health_check_gets_no_requests() {
     let (is_healthy, deliveries) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let sick = checked(Arc::clone(&is_healthy), Arc::clone(&deliveries)).await;
     let well = checked(Arc::new(AtomicBool::new(true)), Arc::default()).await;
-    let more = "health_check = { path = \"/healthz?full\", every = \"500ms\", timeout = \"5s\" }";
+    let more = "health_check = { path = \"/healthz?full\", every = \"1s\", timeout = \"1s\" }";
     let gateway = Gateway::start(&[SOURCE, &route_to(&[sick.address, well.address], more)].concat()).await;
     until("it is unhealthy", async || gauge(&gateway, "unhealthy", sick.address).await == Some(1.0)).await;
     until("the other one is healthy", async || gauge(&gateway, "unhealthy", well.address).await == Some(0.0)).await;
