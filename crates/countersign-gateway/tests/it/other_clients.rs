@@ -1,10 +1,14 @@
-//! Early rejections reach other clients: curl, Python, and proxies in front of the gateway.
+//! Other clients: deliveries over TLS, and early rejections, which also reach proxies in front of the gateway.
 
 use std::io::Write;
 use std::process::Command;
 
-use crate::common::{Backend, Front, Gateway, Wire, delivery, finished, free_address, noise, send};
+use countersign_test::process::run;
 use http::StatusCode;
+
+use crate::common::{
+    Authority, Backend, Front, Gateway, SOURCE, Wire, delivery, finished, free_address, noise, route, send,
+};
 
 /// More bytes than fit into the buffers of two sockets, and fewer than the gateway discards.
 const LONG: usize = 3_000_000;
@@ -40,6 +44,58 @@ async fn curl_and_python_see_the_rejection_of_what_they_are_still_sending() {
         ["400"; 5],
         "{output:?}"
     );
+}
+
+/// Reads the request as JSON from its arguments, and prints the status of the response.
+const PYTHON_TLS: &str = "
+import http.client, json, ssl, sys
+port, ca, headers = int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+c = http.client.HTTPSConnection('localhost', port, timeout=10, context=ssl.create_default_context(cafile=ca))
+c.request('POST', '/hook', b'{}', headers)
+print(c.getresponse().status)
+";
+const NODE_TLS: &str = "
+const [port, ca, headers] = process.argv.slice(1);
+const options = { ca: require('fs').readFileSync(ca), headers: JSON.parse(headers), method: 'POST', timeout: 10000 };
+const request = require('https').request(`https://localhost:${port}/hook`, options, r => { console.log(r.statusCode); r.resume(); });
+request.end('{}');
+";
+const NODE_HTTP2: &str = "
+const [port, ca, headers] = process.argv.slice(1);
+const client = require('http2').connect(`https://localhost:${port}`, { ca: require('fs').readFileSync(ca) });
+const request = client.request({ ':method': 'POST', ':path': '/hook', ...JSON.parse(headers) });
+request.on('response', r => { console.log(r[':status']); client.close(); });
+request.end('{}');
+";
+
+#[tokio::test]
+async fn python_and_node_deliver_over_tls() {
+    let (backend, authority) = (Backend::start().await, Authority::new());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (chain, key) = authority.issue(&["localhost"]);
+    for (name, text) in [("ca.pem", authority.pem()), ("chain.pem", chain), ("key.pem", key)] {
+        std::fs::write(path(name), text).expect("a file");
+    }
+    let tls =
+        format!("tls = {{ certificates = [{{ chain = \"{}\", key = \"{}\" }}] }}", path("chain.pem"), path("key.pem"));
+    let gateway = Gateway::listening(&tls, "", &[SOURCE, &route(&backend, "")].concat()).await;
+    for (n, (program, flag, text)) in
+        [("python3", "-c", PYTHON_TLS), ("node", "-e", NODE_TLS), ("node", "-e", NODE_HTTP2)].into_iter().enumerate()
+    {
+        let sent = delivery(&format!("msg_{n}"), "{}");
+        let headers: serde_json::Map<_, _> = sent
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().expect("visible ASCII").into()))
+            .collect();
+        let mut command = Command::new(program);
+        command.args([flag, text, &gateway.address.port().to_string(), &path("ca.pem")]);
+        // The backend runs meanwhile.
+        let output = run(command.arg(serde_json::Value::Object(headers).to_string())).await;
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "200", "{program}: {output:?}");
+        assert_eq!(backend.has_seen(n + 1).await.header("x-forwarded-proto"), Some("https"));
+    }
 }
 
 async fn assert_rejections_pass(front: &Front) {
