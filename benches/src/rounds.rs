@@ -57,7 +57,7 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// The CPU time of the server for each request, in microseconds: a part of what it used.
-    pub(crate) fn cpu_micros(&self, part: fn(CpuUse) -> std::time::Duration) -> Option<f64> {
+    pub(crate) fn cpu_micros(&self, part: fn(CpuUse) -> Duration) -> Option<f64> {
         let responses = f64::from(u32::try_from(self.measurement.responses()).unwrap_or(u32::MAX));
         self.cpu.map(|used| part(used).as_secs_f64() * 1e6 / responses)
     }
