@@ -161,7 +161,8 @@ async fn heads_that_cannot_be_served_count_for_the_limit_of_their_client() {
         let mut raw = Raw::open(gateway.address).await;
         raw.write(head).await;
         assert_eq!(raw.answer().await.expect("a response").status.as_u16(), status);
-        // The response of hyper arrives before the end of its connection is known.
+        // What hyper rejects is counted at the end of the connection.
+        drop(raw);
         let counted = format!("countersign_requests_total{{route=\"none\",outcome=\"refused\",reason=\"{reason}\"}}");
         until("it is counted", async || gateway.metric(&counted).await == Some(1.0)).await;
         let reply = gateway.send(&delivery("msg_1", "{}"), WIRE).await;
