@@ -1,5 +1,6 @@
 //! Active health checks.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -52,9 +53,12 @@ async fn first<R>(
     response: impl Future<Output = hyper::Result<R>>,
     connection: impl Future<Output = hyper::Result<()>>,
 ) -> Result<R, String> {
-    tokio::select! {
+    let mut response = pin!(response);
+    let response = tokio::select! {
         biased;
-        response = response => response.map_err(|error| error.to_string()),
-        _ = connection => Err("the connection was closed without a response".to_owned()),
-    }
+        response = response.as_mut() => response,
+        // The response may be the last that arrived.
+        _ = connection => response.await,
+    };
+    response.map_err(|error| format!("there is no response: {error}"))
 }

@@ -115,8 +115,8 @@ async fn a_request_that_an_upstream_has_refused_is_sent_again_and_no_other_one()
         (&[Act::Respond, REFUSE], [200, 200], 3),
         (&[Act::Respond, Act::GoAway(1)], [200, 200], 3),
         (&[Act::Respond, REFUSE, REFUSE], [200, 200], 4),
-        // Not for ever.
-        (&[REFUSE; 9], [502, 502], 4),
+        // Not for ever: twice on new connections, of which the last one is kept for the next request.
+        (&[REFUSE; 9], [502, 502], 5),
         // The backend may have handled it.
         (&[Act::Reset(CANCEL)], [502, 200], 2),
         (&[Act::GoAway(0)], [502, 200], 2),
