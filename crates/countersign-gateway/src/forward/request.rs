@@ -31,7 +31,6 @@ pub(super) struct Outgoing<'a> {
 }
 
 /// Where the headers come from.
-#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one, and a box would cost an allocation")]
 pub(super) enum Source {
     /// From a request that has just been verified.
     Verified {

@@ -30,7 +30,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::client_limit::ClientLimit;
 use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
+use crate::connection::Address;
+use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
@@ -221,13 +224,7 @@ fn build(
         runtime.block_on(reloader::fetch(state.key_sets.clone()));
     }
 
-    let client_limit = state.client_limit.clone();
-    let on_ending = move |ending: Ending, peer| {
-        if let Some(limit) = &client_limit {
-            limit.note_ending(peer, ending.status(), SystemClock.instant());
-        }
-        ledger.record_ending(ending, peer);
-    };
+    let on_ending = on_ending(ledger, state.client_limit.clone());
     let mut webhooks = Server::new(gateway, on_ending, timeouts, &state.budget, tasks);
     if config.accelerate {
         webhooks = webhooks.accelerate(counts.accelerated());
@@ -281,6 +278,16 @@ fn build(
     let (started, log) = (started.clone(), log.clone());
     let reloader = Reloader { started, state, watched, slots, log, exchange, upstreams, workers, key_sets, manager };
     Ok(Built { server, reloader, opened, exporter })
+}
+
+/// What happens when a request or a connection does not reach the gateway.
+fn on_ending(ledger: Ledger, client_limit: Option<Arc<ClientLimit>>) -> impl Fn(Ending, Address) {
+    move |ending, peer| {
+        if let Some(limit) = &client_limit {
+            limit.note_ending(peer, ending.status(), SystemClock.instant());
+        }
+        ledger.record_ending(ending, peer);
+    }
 }
 
 /// The sockets for webhooks, divided among the threads.
