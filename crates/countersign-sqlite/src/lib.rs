@@ -33,6 +33,7 @@ mod error;
 mod expiry;
 mod ids;
 mod inbox;
+pub mod inspect;
 mod job;
 mod listing;
 mod open;

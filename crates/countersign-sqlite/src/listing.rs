@@ -47,25 +47,30 @@ fn query(filter: Filter) -> (String, Vec<Value>) {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let state = match row.get(5)? {
-        0 => State::Waiting,
-        1 => State::Leased,
-        2 => State::Done,
-        3 => State::Dead,
-        other => {
-            return Err(rusqlite::Error::FromSqlConversionFailure(5, Type::Integer, format!("state {other}").into()));
-        }
-    };
     Ok(Delivery {
         id: DeliveryId::new(row.get(3)?),
         key: read_key(row, 0)?,
         event_type: row.get(2)?,
         destination: row.get(4)?,
-        state,
+        state: state(row, 5)?,
         attempts: row.get(6)?,
         since: UnixTime::from_millis(row.get(7)?),
         due: UnixTime::from_millis(row.get(8)?),
         last_error: row.get(9)?,
+    })
+}
+
+/// The state in this column.
+pub(crate) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    Ok(match row.get(column)? {
+        0 => State::Waiting,
+        1 => State::Leased,
+        2 => State::Done,
+        3 => State::Dead,
+        other => {
+            let why = format!("state {other}").into();
+            return Err(rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, why));
+        }
     })
 }
 

@@ -109,15 +109,22 @@ pub(crate) fn prepare(db: &mut Connection) -> Result<(), OpenError> {
     Ok(transaction.commit()?)
 }
 
-fn supported() -> u32 {
+/// The newest version.
+pub(crate) fn supported() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
-fn version(db: &Connection) -> rusqlite::Result<u32> {
+/// The version of this file.
+pub(crate) fn version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn check_owner(db: &Connection) -> Result<(), OpenError> {
+    if is_ours(db)? { Ok(()) } else { Err(OpenError::Foreign) }
+}
+
+/// Whether the file is a store of countersign.
+pub(crate) fn is_ours(db: &Connection) -> rusqlite::Result<bool> {
     let found: u32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if found == APPLICATION_ID { Ok(()) } else { Err(OpenError::Foreign) }
+    Ok(found == APPLICATION_ID)
 }
