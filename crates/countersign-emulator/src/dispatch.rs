@@ -1,12 +1,12 @@
 //! The sending task: signs and sends each delivery when it is due, and records the result.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::UnixTime;
 use countersign_client::{Client, Error};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use countersign_inbox::retry_after;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -138,16 +138,6 @@ fn excerpt(body: &[u8]) -> Option<String> {
     (!beginning.is_empty()).then_some(beginning)
 }
 
-/// `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(Duration::from_secs);
-    }
-    let date = UnixTime::from(httpdate::parse_http_date(text).ok()?);
-    Some(Duration::from_millis(date.as_millis().saturating_sub(now.as_millis())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,23 +149,5 @@ mod tests {
         assert_eq!(excerpt(b"<h1>\n  no </h1>").as_deref(), Some("<h1> no </h1>"));
         assert_eq!(excerpt(b" \n"), None);
         assert_eq!(excerpt(&[b'x'; 5000]).map(|excerpt| excerpt.len()), Some(MAX_EXCERPT));
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_as_a_date_and_never_wraps() {
-        let now = UnixTime::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
-        for (text, expected) in [
-            ("120", Some(120)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("99999999999999999999", None),
-            ("-1", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{text}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 }

@@ -21,7 +21,10 @@ mod error;
 mod filter;
 mod headers;
 mod message;
+mod retry_after;
 mod schedule;
+#[cfg(feature = "service")]
+pub mod service;
 #[cfg(feature = "worker")]
 pub mod worker;
 
@@ -32,4 +35,5 @@ pub use error::InboxError;
 pub use filter::{Filter, Keep};
 pub use headers::{HeadersError, headers_from_bytes, headers_to_bytes};
 pub use message::{NewMessage, StoredMessage};
+pub use retry_after::retry_after;
 pub use schedule::Schedule;

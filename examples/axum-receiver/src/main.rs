@@ -1,16 +1,16 @@
 //! Receives static and dynamic Gemini API webhooks, responds at once, and does the work afterwards.
 //!
-//! The layer verifies a delivery, and the handler saves it to the database and acknowledges it. A worker then
-//! reads it from there and does the work. Acknowledged work survives a crash.
+//! The layer verifies a delivery, and the inbox stores it and responds. A worker then handles it from there. Acknowledged
+//! work survives a crash.
 //!
-//! - `inbox.rs` writes to the database,
-//! - `routing.rs` routes events by `user_metadata`,
+//! - `task.rs` reads stored events and routes them by `user_metadata`,
+//! - `imports.rs` writes to a database,
 //! - `slack.rs` notifies Slack,
 //! - `worker.rs` does the work.
 
-mod inbox;
-mod routing;
+mod imports;
 mod slack;
+mod task;
 mod worker;
 
 use std::error::Error;
@@ -23,23 +23,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use clap::Parser;
 use countersign::replay::MemoryStore;
-use countersign::{KeySet, Secret, TokenPolicy, Verifier, gemini};
+use countersign::{KeySet, Secret, TokenPolicy, Verifier};
+use countersign_inbox::Schedule;
+use countersign_inbox::service::InboxService;
 use countersign_jwks::{JwksUrl, RemoteKeys};
-use countersign_tower::extract::{VerifiedDelivery, Webhook, WebhookRejection};
+use countersign_sqlite::{Options, SqliteStore};
 use countersign_tower::{BodyBudget, Report, VerifyLayer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::inbox::{Inbox, Received, Task};
+use crate::imports::Imports;
 use crate::slack::Slack;
+use crate::worker::Work;
 
 /// Events are small: a larger body is not an event.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -47,6 +46,11 @@ const BODY_LIMIT: usize = 64 * 1024;
 const BODY_BUDGET: usize = 16 * 1024 * 1024;
 /// How long a shutdown waits for requests in progress, and then for the worker.
 const GRACE: Duration = Duration::from_secs(15);
+/// The maximum time of the work for an event, longer than a request to Slack. After a crash, the events in progress are
+/// handled again once it has passed.
+const ATTEMPT: Duration = Duration::from_secs(12);
+/// The longest pause before an event is handled again.
+const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// Receives Gemini API webhooks at `/gemini` and, with `--jwks`, dynamic ones at `/gemini/dynamic`.
 ///
@@ -63,12 +67,15 @@ struct Args {
     /// Also accept RS256 tokens for this audience: the URL in `webhook_config`
     #[arg(long, value_name = "URL", requires = "jwks")]
     audience: Option<String>,
-    /// The SQLite database file
-    #[arg(long, value_name = "FILE", env = "DATABASE", default_value = "events.db")]
+    /// The SQLite file of the inbox
+    #[arg(long, value_name = "FILE", env = "INBOX", default_value = "inbox.db")]
+    inbox: PathBuf,
+    /// The SQLite database for imported results
+    #[arg(long, value_name = "FILE", env = "DATABASE", default_value = "imports.db")]
     database: PathBuf,
-    /// The maximum number of events that wait for the worker; above it, senders get 503
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    max_waiting: u32,
+    /// The maximum number of events in the inbox, which keeps handled ones for a week; above it, senders get 503
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    max_messages: u64,
 }
 
 #[tokio::main]
@@ -86,9 +93,14 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let secret = secret()?;
     let slack = Slack::from_env()?;
-    let inbox = Inbox::open(&args.database, args.max_waiting)
+    let imports = Imports::open(&args.database)
         .map_err(|error| format!("cannot use the database {}: {error}", args.database.display()))?;
-    let app = app(secret, args.jwks, args.audience, inbox.clone())?;
+    let store = SqliteStore::open(&args.inbox, Options::default().max_messages(args.max_messages))
+        .map_err(|error| format!("cannot use the inbox {}: {error}", args.inbox.display()))?;
+    let inbox = InboxService::new(Arc::new(store), "work");
+    let schedule = Schedule { first: Duration::from_secs(1), longest: MAX_PAUSE, ..Schedule::default() };
+    let worker = inbox.worker(Work { imports, slack }).schedule(schedule).timeout(ATTEMPT).concurrency(4).build();
+    let app = app(secret, args.jwks, args.audience, &inbox)?;
 
     // Installed before the server listens, so that a signal after that always stops it gracefully.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -98,7 +110,8 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {}: {error} (choose another with --listen)", args.listen))?;
     println!("listening on {}", listener.local_addr()?);
 
-    let worker = tokio::spawn(worker::run(inbox, slack, stop.clone()));
+    // It finishes what it is doing. Waiting events stay in the inbox.
+    let worker = tokio::spawn(worker.run(stop.clone().cancelled_owned(), GRACE));
     let mut serving =
         pin!(axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
     tokio::select! {
@@ -110,9 +123,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     if timeout(GRACE, serving).await.is_err() {
         tracing::warn!("some requests did not finish in time: their senders will retry");
     }
-    // The worker finishes its current event. Waiting events stay in the database.
-    timeout(GRACE, worker).await??;
-    Ok(())
+    Ok(worker.await?)
 }
 
 fn secret() -> Result<Secret, String> {
@@ -128,7 +139,7 @@ fn app(
     secret: Secret,
     jwks: Option<JwksUrl>,
     audience: Option<String>,
-    inbox: Inbox,
+    inbox: &InboxService,
 ) -> Result<Router, Box<dyn Error>> {
     // Shared by both routes: one replay store and one limit on memory.
     let (store, budget) = (Arc::<MemoryStore>::default(), BodyBudget::new(BODY_BUDGET));
@@ -136,7 +147,7 @@ fn app(
     let verifier = Verifier::builder("gemini").secret(secret).build()?;
     let layer = VerifyLayer::new(verifier).on_report(report);
     let layer = layer.store(Arc::clone(&store)).body_budget(budget.clone()).body_limit(BODY_LIMIT);
-    let mut app = Router::new().route("/gemini", post(receive).layer(layer));
+    let mut app = Router::new().route_service("/gemini", inbox.clone().verified_by(layer));
 
     if let Some(url) = jwks {
         let mut verifier = Verifier::builder("gemini-dynamic").key_set(KeySet::default());
@@ -145,9 +156,9 @@ fn app(
         }
         let layer = VerifyLayer::new(RemoteKeys::spawn(verifier.build()?, url)).on_report(report);
         let layer = layer.store(store).body_budget(budget).body_limit(BODY_LIMIT);
-        app = app.route("/gemini/dynamic", post(receive).layer(layer));
+        app = app.route_service("/gemini/dynamic", inbox.clone().verified_by(layer));
     }
-    Ok(app.with_state(inbox))
+    Ok(app)
 }
 
 /// Logs the reason for a rejection. The response has it too, but few senders show it.
@@ -155,36 +166,4 @@ fn report(report: &Report) {
     if let Some(refusal) = report.rejection() {
         tracing::warn!(code = refusal.code(), "rejected: {refusal}");
     }
-}
-
-/// Runs only for authentic, recent, non-duplicate deliveries. Saves the event and acknowledges it.
-async fn receive(
-    State(inbox): State<Inbox>,
-    VerifiedDelivery(delivery): VerifiedDelivery,
-    webhook: Result<Webhook<gemini::Event>, WebhookRejection>,
-) -> Response {
-    let event = match webhook {
-        Ok(Webhook(event)) => event,
-        // Authentic, but not an event: the body of a ping is not documented. After a rejection, the sender would
-        // retry for a day.
-        Err(WebhookRejection::UnexpectedPayload(why)) => {
-            tracing::info!(%why, "acknowledged a delivery that is not an event");
-            return StatusCode::NO_CONTENT.into_response();
-        }
-        Err(rejection) => return rejection.into_response(),
-    };
-    match inbox.receive(Task::new(&delivery, &event)).await {
-        Ok(Received::New) => StatusCode::ACCEPTED.into_response(),
-        Ok(Received::Known) => StatusCode::OK.into_response(),
-        // Any status other than 2xx releases the claim, so that the sender's retry is handled.
-        Ok(Received::NoRoom) => come_back(),
-        Err(error) => {
-            tracing::error!(%error, "cannot save a delivery");
-            come_back()
-        }
-    }
-}
-
-fn come_back() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "30")]).into_response()
 }

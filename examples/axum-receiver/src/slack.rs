@@ -15,7 +15,7 @@ use rustls::crypto::aws_lc_rs;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::inbox::Task;
+use crate::task::Task;
 
 /// How long to wait for a response from Slack.
 const TIMEOUT: Duration = Duration::from_secs(10);

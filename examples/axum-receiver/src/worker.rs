@@ -1,67 +1,49 @@
-//! Does the work for saved events, one at a time, after their deliveries were acknowledged.
+//! Does the work for stored events, after their deliveries were acknowledged.
 
-use std::time::Duration;
+use countersign_inbox::worker::{Attempt, AttemptOutcome, Deliver};
 
-use countersign::clock::{Clock, SystemClock};
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-
-use crate::inbox::{Inbox, Task};
-use crate::routing::Route;
+use crate::imports::Imports;
 use crate::slack::{self, Slack};
+use crate::task::{Route, Task};
 
-/// The pause after an error of the database.
-const PAUSE: Duration = Duration::from_secs(5);
+/// What the work needs.
+pub(crate) struct Work {
+    pub(crate) imports: Imports,
+    pub(crate) slack: Option<Slack>,
+}
 
-/// Works until `stop` is cancelled, and finishes the current event first.
-pub(crate) async fn run(inbox: Inbox, slack: Option<Slack>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        let pause = match work(&inbox, slack.as_ref()).await {
-            Ok(None) => continue,
-            Ok(Some(pause)) => pause,
-            Err(error) => {
-                tracing::error!(%error, "cannot use the database");
-                PAUSE
-            }
+impl Deliver for Work {
+    /// Handles an event. It is called again if it fails, and if the process ends before the result is recorded.
+    async fn deliver(&self, Attempt { message, number, .. }: Attempt) -> AttemptOutcome {
+        let Some(task) = Task::read(&message) else {
+            tracing::info!(message_id = message.key.message_id().as_str(), "authentic, but not an event");
+            return AttemptOutcome::Done;
         };
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = inbox.news() => {}
-            () = stop.cancelled() => {}
-        }
+        let message_id = task.message_id.clone();
+        let worked = match task.route {
+            Route::Import => self.imports.import(task).await.map_err(|error| error.to_string()),
+            Route::Keep => Ok(()),
+            Route::Announce => self.announce(&slack::message(&task)).await,
+        };
+        worked.map_or_else(
+            |why| {
+                tracing::warn!(message_id, attempt = number, %why, "an event is not handled yet");
+                AttemptOutcome::failed(why)
+            },
+            |()| AttemptOutcome::Done,
+        )
     }
 }
 
-/// Does the next due task. If none is due, returns the time until one is.
-async fn work(inbox: &Inbox, slack: Option<&Slack>) -> rusqlite::Result<Option<Duration>> {
-    let Some(task) = inbox.next().await? else { return Ok(Some(Duration::MAX)) };
-    let early = task.due.as_millis().saturating_sub(SystemClock.now().as_millis());
-    if early > 0 {
-        return Ok(Some(Duration::from_millis(early)));
-    }
-    match task.route {
-        Route::Import => inbox.import(task).await?,
-        Route::Keep => inbox.done(task).await?,
-        Route::Announce => announce(inbox, slack, task).await?,
-    }
-    Ok(None)
-}
-
-/// Sends a message and then records that it was sent. A crash in between leads to a second message, because no
-/// transaction can cover both. Work that must happen exactly once belongs in the database, like imports.
-async fn announce(inbox: &Inbox, slack: Option<&Slack>, task: Task) -> rusqlite::Result<()> {
-    let text = slack::message(&task);
-    let posted = if let Some(slack) = slack {
-        slack.post(&text).await
-    } else {
-        println!("{text}");
-        Ok(())
-    };
-    match posted {
-        Ok(()) => inbox.done(task).await,
-        Err(why) => {
-            tracing::warn!(message_id = task.message_id, failures = task.failures + 1, %why, "cannot notify Slack");
-            inbox.failed(task).await
+impl Work {
+    /// Sends a message. A crash before the end is recorded leads to a second one, because no transaction covers both.
+    async fn announce(&self, text: &str) -> Result<(), String> {
+        match &self.slack {
+            Some(slack) => slack.post(text).await,
+            None => {
+                println!("{text}");
+                Ok(())
+            }
         }
     }
 }

@@ -1,11 +1,9 @@
 //! One attempt to deliver a message, and what follows from it: a pure function of its outcome.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use countersign::UnixTime;
-use http::HeaderMap;
-use http::header::RETRY_AFTER;
 
 use crate::delivery::DeliveryId;
 use crate::message::StoredMessage;
@@ -118,20 +116,8 @@ impl NextStep {
 /// Called after each attempt.
 pub(super) type Hook = Arc<dyn Fn(&NextStep) + Send + Sync>;
 
-/// The time from `now` that the header `Retry-After` asks for, in seconds or as a date.
-pub fn retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = UnixTime::from(SystemTime::from(text.parse::<httpdate::HttpDate>().ok()?));
-    Some(Duration::from_millis(date.as_millis().saturating_sub(now.as_millis())))
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -151,21 +137,5 @@ mod tests {
         assert_eq!(step(failed(None), 24 * HOUR), NextStep::Dead { error: "status 503".to_owned() });
         let hopeless = AttemptOutcome::Hopeless { error: "path_too_long".to_owned() };
         assert_eq!(step(hopeless, Duration::ZERO), NextStep::Dead { error: "path_too_long".to_owned() });
-    }
-
-    #[test]
-    fn retry_after_is_a_number_of_seconds_or_a_date() {
-        let now = UnixTime::from_secs(784_111_777);
-        for (text, expected) in [
-            ("120", Some(120)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
-            ("Sun, 06 Nov 1994 08:40:37 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{text}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 }

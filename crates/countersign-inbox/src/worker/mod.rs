@@ -45,7 +45,7 @@ use std::time::Duration;
 use countersign::clock::{Clock, SystemClock};
 use tokio::sync::{Notify, Semaphore};
 
-pub use attempt::{Attempt, AttemptOutcome, Deliver, NextStep, retry_after};
+pub use attempt::{Attempt, AttemptOutcome, Deliver, NextStep};
 pub use shared::SharedInbox;
 
 use crate::filter::Keep;

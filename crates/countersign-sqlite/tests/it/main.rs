@@ -5,6 +5,8 @@
 mod common;
 mod contracts;
 mod faults;
+mod inspect;
 mod power;
 mod processes;
 mod restart;
+mod service;

@@ -23,7 +23,8 @@ pub(crate) struct Stage {
 /// The binary, without variables from the outer environment.
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_axum-receiver"));
-    for name in ["LISTEN", "DATABASE", "GEMINI_WEBHOOK_SECRET", "GEMINI_WEBHOOK_JWKS", "SLACK_WEBHOOK_URL", "RUST_LOG"]
+    for name in
+        ["LISTEN", "DATABASE", "INBOX", "GEMINI_WEBHOOK_SECRET", "GEMINI_WEBHOOK_JWKS", "SLACK_WEBHOOK_URL", "RUST_LOG"]
     {
         command.env_remove(name);
     }
@@ -67,18 +68,29 @@ impl Stage {
         self.sender.emit_one(&event).await
     }
 
-    /// Waits until there are `count` events and none is waiting. Returns `source message_id route state` of each.
+    /// Waits until there are `count` events and none is waiting. Returns `source message_id state` of each.
     pub(crate) async fn events(&self, count: usize) -> Vec<String> {
         eventually("all events are done", async || {
-            let rows = self.rows("SELECT source || ' ' || message_id || ' ' || route || ' ' || state FROM events");
-            (rows.len() >= count && rows.iter().all(|row| !row.ends_with("waiting"))).then_some(rows)
+            let rows = self.inbox();
+            (rows.len() >= count && rows.iter().all(|row| row.ends_with("done"))).then_some(rows)
         })
         .await
     }
 
-    /// The results of a query, sorted.
+    /// The deliveries in the inbox, sorted.
+    pub(crate) fn inbox(&self) -> Vec<String> {
+        let state = "CASE state WHEN 2 THEN ' done' ELSE ' ' || state END";
+        let from = "delivery JOIN message ON message.seq = delivery.message";
+        self.query("inbox.db", &format!("SELECT source || ' ' || id || {state} FROM {from}"))
+    }
+
+    /// The results of a query of the imports, sorted.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
-        let file = self.folder.path().join("events.db");
+        self.query("imports.db", query)
+    }
+
+    fn query(&self, file: &str, query: &str) -> Vec<String> {
+        let file = self.folder.path().join(file);
         let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("a database");
         let mut select = database.prepare(query).expect("a query");
         let rows = select.query_map([], |row| row.get(0)).expect("rows");
@@ -91,7 +103,7 @@ impl Stage {
 fn receiver(sender: &Sender, slack: &Slack, folder: &TempDir, arguments: &[&str], listen: &str) -> Receiver {
     let mut command = binary();
     command.args(["--listen", listen, "--jwks", &sender.jwks_url()]).args(arguments);
-    command.env("DATABASE", folder.path().join("events.db"));
+    command.env("DATABASE", folder.path().join("imports.db")).env("INBOX", folder.path().join("inbox.db"));
     command.env("GEMINI_WEBHOOK_SECRET", sender.secret()).env("SLACK_WEBHOOK_URL", &slack.url);
     Receiver::start(&mut command, folder.path())
 }
