@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use countersign_client::{Client, Error as ClientError};
+use countersign_client::{Client, ClientBuilder, Error as ClientError};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, Request, StatusCode};
 use tokio::runtime::Runtime;
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::network::{self, NetworkArgs};
@@ -49,6 +48,11 @@ pub(crate) struct Admin {
 }
 
 impl AdminArgs {
+    /// How requests to other servers are sent.
+    pub(crate) fn client(&self) -> Result<ClientBuilder, Error> {
+        Ok(self.network.client()?.timeout(self.timeout).connect_timeout(self.timeout))
+    }
+
     /// Reads the token. Nothing is sent.
     pub(crate) fn open(&self) -> Result<Admin, Error> {
         input::stdin_once(self.network.files().chain(&self.token_file))?;
@@ -57,35 +61,19 @@ impl AdminArgs {
             let problem = "give the address of the admin listener alone, such as http://127.0.0.1:9901".to_owned();
             return Err(Error::Argument { name: "--admin", problem });
         }
-        let client = self.network.client()?.timeout(self.timeout).connect_timeout(self.timeout);
         Ok(Admin {
             base: self.admin.trim_end_matches('/').to_owned(),
             token: self.token()?,
-            client: client.max_body(MAX_RESPONSE).max_idle_connections(1).build(),
+            client: self.client()?.max_body(MAX_RESPONSE).max_idle_connections(1).build(),
             runtime: network::runtime()?,
         })
     }
 
     /// The value of `Authorization`, if a token is given.
     fn token(&self) -> Result<Option<HeaderValue>, Error> {
-        let (what, text) = match (&self.token_file, &self.token_env) {
-            (Some(file), _) => {
-                let bytes = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
-                (input::name(file), Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
-            }
-            (None, Some(name)) => {
-                let text = std::env::var(name).map_err(|_| Error::Env(name.clone()))?;
-                (format!("the environment variable `{name}`"), Zeroizing::new(text))
-            }
-            (None, None) => return Ok(None),
-        };
-        let line = text.strip_suffix('\n').map_or(&**text, |line| line.strip_suffix('\r').unwrap_or(line));
-        if line.is_empty() || !line.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem =
-                "this is not a token, which is one line of visible ASCII characters without spaces".to_owned();
-            return Err(Error::Unusable { what, problem });
-        }
-        let value = HeaderValue::try_from(format!("Bearer {line}"));
+        let stored = input::line(self.token_file.as_deref(), self.token_env.as_deref(), "a token")?;
+        let Some((what, line)) = stored else { return Ok(None) };
+        let value = HeaderValue::try_from(format!("Bearer {}", *line));
         let mut value = value.map_err(|error| Error::Unusable { what, problem: error.to_string() })?;
         value.set_sensitive(true);
         Ok(Some(value))
@@ -93,6 +81,11 @@ impl AdminArgs {
 }
 
 impl Admin {
+    /// Runs requests to other servers.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
     /// Sends a command with this path and query, which are encoded. Returns the body of a response with 200, or says why
     /// there is none.
     pub(crate) fn send(&self, method: Method, path: &str) -> Result<Result<Bytes, String>, Error> {

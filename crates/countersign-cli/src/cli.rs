@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::exit::{self, Outcome};
 use crate::output::{self, Output};
 use crate::verbs::{
-    bench, completions, emulate, explain, forget, inbox, jwks, listen, man, secret, send, sign, verify,
+    bench, completions, emulate, explain, forget, inbox, jwks, listen, man, reconcile, secret, send, sign, store,
+    verify,
 };
 
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
@@ -43,6 +44,10 @@ enum Verb {
     Forget(forget::Args),
     /// Lists, shows, redelivers and discards the deliveries of a gateway's inbox
     Inbox(Box<inbox::Args>),
+    /// Finds Gemini API jobs whose webhooks never arrived at a gateway, and hands them over
+    Reconcile(Box<reconcile::Args>),
+    /// Checks, counts and cleans up the SQLite file of a gateway
+    Store(store::Args),
     /// Prints a script that completes the command line in a shell
     Completions(completions::Args),
     /// Writes the manual pages
@@ -77,6 +82,8 @@ impl Verb {
             Self::Explain(args) => explain::run(args, out),
             Self::Forget(args) => forget::run(&args, out),
             Self::Inbox(args) => inbox::run(&args, out),
+            Self::Reconcile(args) => reconcile::run(&args, out),
+            Self::Store(args) => store::run(&args, out),
             Self::Completions(args) => completions::run(&args, Cli::command(), out),
             Self::Man(args) => man::run(&args, Cli::command()),
         }

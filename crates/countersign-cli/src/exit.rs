@@ -19,9 +19,11 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  verified; `sign`, `secret`, `completions`, `man`: done; `jwks`: a key is usable;
      `send`, `bench`: every response was 2xx; `emulate`, `listen`: stopped by a signal;
-     `forget`, `inbox`: the gateway has done it
+     `forget`, `inbox`: the gateway has done it; `reconcile`: nothing is missing;
+     `store`: the file is sound
   1  rejected; `send`, `bench`: a response was missing or not 2xx; `jwks`: no key is usable;
-     `forget`, `inbox`: the gateway did not do it
+     `forget`, `inbox`: the gateway did not do it; `reconcile`: a job is missing, or the API
+     or the gateway did not respond; `store`: the file is damaged or in use
   2  invalid arguments or unreadable files";
 
 impl From<Outcome> for ExitCode {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::error::Error;
 
 /// The largest body, in bytes.
@@ -25,6 +27,32 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
         Ok(len) if len <= limit => Ok(bytes),
         _ => Err(Error::TooLarge { what, limit }),
     }
+}
+
+/// Reads a line from a file or an environment variable, and where it was read. `kind` says what it is for errors, which do
+/// not contain it.
+pub(crate) fn line(
+    file: Option<&Path>,
+    env: Option<&str>,
+    kind: &str,
+) -> Result<Option<(String, Zeroizing<String>)>, Error> {
+    let (what, text) = match (file, env) {
+        (Some(file), _) => {
+            let bytes = Zeroizing::new(read(file, TEXT_LIMIT)?);
+            (name(file), Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        (None, Some(name)) => {
+            let text = std::env::var(name).map_err(|_| Error::Env(name.to_owned()))?;
+            (format!("the environment variable `{name}`"), Zeroizing::new(text))
+        }
+        (None, None) => return Ok(None),
+    };
+    let line = text.strip_suffix('\n').map_or(&**text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() || !line.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let problem = format!("this is not {kind}, which is one line of visible ASCII characters without spaces");
+        return Err(Error::Unusable { what, problem });
+    }
+    Ok(Some((what, Zeroizing::new(line.to_owned()))))
 }
 
 /// Rejects a command line that would read stdin more than once.

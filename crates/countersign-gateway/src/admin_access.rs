@@ -13,6 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::admin_token::AdminToken;
+use crate::reconcile::Reconciler;
 use crate::state::store::SourceStore;
 
 const NAME_THIS_MACHINE: &str = "name this machine as an IP address or `localhost`, or set `admin_token` in [server]\n";
@@ -25,6 +26,8 @@ pub struct Scope {
     pub inbox: Option<SharedInbox>,
     /// The names of the destinations of the inbox.
     pub destinations: BTreeSet<String>,
+    /// What looks for the missing jobs of a route, by the name of the route.
+    pub reconcilers: BTreeMap<String, Arc<Reconciler>>,
     /// What a client has to know.
     pub token: Option<AdminToken>,
 }

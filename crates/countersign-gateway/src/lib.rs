@@ -79,6 +79,10 @@ pub mod rate;
 #[doc(hidden)]
 pub mod recent;
 #[doc(hidden)]
+pub mod reconcile;
+#[doc(hidden)]
+pub mod reconcile_api;
+#[doc(hidden)]
 pub mod reload;
 #[doc(hidden)]
 pub mod route;

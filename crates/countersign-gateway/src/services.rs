@@ -20,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::recent::Recent;
+use crate::reconcile_api;
 use crate::reload::Reload;
 use crate::source_keys::Awaited;
 use crate::state::State;
@@ -81,6 +82,7 @@ impl Services {
         let access = Access::new(is_admin_local, scope);
         let inbox = InboxApi::new(access.clone(), Arc::clone(&clock), config.server.inbox_bodies);
         let mut commands = Commands::new(reload, access.clone()).into_router().merge(inbox.into_router());
+        commands = commands.merge(reconcile_api::router(access.clone()));
         if let Some(recent) = recent {
             commands = commands.merge(Inspector::new(access, recent).into_router());
         }
@@ -123,6 +125,7 @@ fn scope(state: &State) -> Scope {
         stores: stores.collect(),
         inbox: state.inbox.clone(),
         destinations: destinations.map(|route| route.config.name()).collect(),
+        reconcilers: state.reconcilers.iter().map(|one| (one.route().to_owned(), Arc::clone(one))).collect(),
         token: state.admin_token.clone(),
     }
 }

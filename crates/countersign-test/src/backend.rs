@@ -175,7 +175,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> Option<()> {
     }
 }
 
-/// The next request; `None` once the connection has ended. It has to have a `Content-Length`.
+/// The next request; `None` once the connection has ended. Unless it is a GET, it has to have a
+/// `Content-Length`.
 async fn read(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<Seen> {
     let (request_line, headers) = loop {
         if let Some(head) = split_head(unread) {
@@ -185,7 +186,8 @@ async fn read(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<Seen> {
             return None;
         }
     };
-    let len = content_length(&headers).expect("a body of known length");
+    let is_get = request_line.starts_with("GET ");
+    let len = if is_get { 0 } else { content_length(&headers).expect("a body of known length") };
     assert!(!headers.contains_key("transfer-encoding"), "{headers:?}");
     while unread.len() < len {
         if stream.read_buf(unread).await.ok()? == 0 {

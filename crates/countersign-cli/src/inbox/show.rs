@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::output::shown;
+use crate::output::{columns, shown};
 
 /// Deliveries, and where the next page begins.
 #[derive(Debug, Deserialize)]
@@ -59,16 +59,10 @@ pub(crate) fn table(page: &Page) -> String {
             or_dash(&one.last_error),
         ]
     }));
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<_> = (0..head.len()).map(|column| width(column).unwrap_or_default()).collect();
-    let line = |row: &[String; 9]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
     let more = page.next.map(|number| format!("there may be more: --older-than {number}\n"));
     match page.deliveries.as_slice() {
         [] => "no delivery matches\n".to_owned(),
-        _ => rows.iter().map(line).chain(more).collect(),
+        _ => columns(&rows) + &more.unwrap_or_default(),
     }
 }
 

@@ -13,7 +13,6 @@ use countersign::replay::{Claim, MemoryStore, ReplayKey, ReplayStore as _};
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::admin_token::AdminToken;
 use countersign_gateway::commands::Commands;
-use countersign_gateway::inbox::Pauses;
 use countersign_gateway::state::store::SourceStore;
 use countersign_test::process::free_address;
 use tokio::net::TcpListener;
@@ -47,7 +46,7 @@ impl AdminListener {
             stores,
             inbox: None,
             destinations: BTreeSet::new(),
-            pauses: Pauses::default(),
+            reconcilers: BTreeMap::new(),
             token,
         }));
         let router = Commands::new(countersign_gateway::reload::channel().0, Access::new(true, scope)).into_router();

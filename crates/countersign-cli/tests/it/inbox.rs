@@ -11,8 +11,8 @@ use countersign::clock::{Clock as _, SystemClock};
 use countersign::replay::ReplayKey;
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::admin_token::AdminToken;
-use countersign_gateway::inbox::Pauses;
 use countersign_gateway::inbox_api::InboxApi;
+use countersign_inbox::worker::SharedInbox;
 use countersign_inbox::{Inbox, NewMessage, StoredMessage};
 use countersign_sqlite::{Options, SqliteStore};
 use countersign_test::process::free_address;
@@ -41,9 +41,9 @@ impl AdminListener {
         let token = token.map(|text| AdminToken::new(text).expect("a token"));
         let scope = Scope {
             stores: BTreeMap::new(),
-            inbox: Some(Arc::new(store)),
+            inbox: Some(SharedInbox::new(Arc::new(store))),
             destinations: BTreeSet::new(),
-            pauses: Pauses::default(),
+            reconcilers: BTreeMap::new(),
             token,
         };
         let access = Access::new(true, Arc::new(ArcSwap::from_pointee(scope)));

@@ -54,7 +54,8 @@ fn of_route(route: &Route) -> Vec<PathBuf> {
         let ca = tls.ca.as_ref().and_then(AuthoritiesSpec::file);
         tls.certificate.iter().flat_map(of_certificate).chain(ca).map(PathBuf::from)
     });
-    headers.chain(tls).collect()
+    let api_key = route.reconcile.iter().filter_map(|reconcile| of_origin(&reconcile.api_key));
+    headers.chain(tls).chain(api_key).collect()
 }
 
 fn of_header(header: &SetHeaderSpec) -> Option<PathBuf> {

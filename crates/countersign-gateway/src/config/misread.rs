@@ -8,14 +8,19 @@ use super::document::{Document, value_at};
 use super::error::Problem;
 use super::hide::{self, HIDDEN};
 use super::key_path::{KeyPath, Step};
-use super::{jwks, public_keys, secrets, token, unknown};
+use super::{jwks, public_keys, reconcile, secrets, token, unknown};
 
 /// How the keys of a source are written that many get wrong.
-const FORMS: [(&str, &str); 4] =
-    [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
+const FORMS: [(&str, &str); 5] = [
+    ("secrets", secrets::FORM),
+    ("public_keys", public_keys::FORM),
+    ("jwks", jwks::FORM),
+    ("token", token::FORM),
+    ("reconcile", reconcile::FORM),
+];
 /// Keys whose value is one table. No other key has these names.
-const TABLES: [&str; 9] =
-    ["server", "sources", "store", "telemetry", "client_limits", "replay", "jwks", "token", "tls"];
+const TABLES: [&str; 10] =
+    ["server", "sources", "store", "telemetry", "client_limits", "replay", "jwks", "token", "tls", "reconcile"];
 /// The beginnings of serde's own messages, which repeat values.
 const REPEATING: [&str; 4] = ["unknown variant", "invalid value", "invalid type", "duplicate field"];
 

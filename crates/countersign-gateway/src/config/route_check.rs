@@ -65,6 +65,9 @@ impl Route {
         if let Some(redelivery) = self.redelivery {
             redelivery.check(&at.key("redelivery"))?;
         }
+        if let Some(reconcile) = &self.reconcile {
+            reconcile.check(&at.key("reconcile"), self.delivery, warnings)?;
+        }
         let why = match self.delivery {
             DeliverySpec::Direct if self.redelivery.is_some() => {
                 let message = "`redelivery` is for `delivery = \"inbox\"`: in direct mode, the sender retries";

@@ -10,6 +10,7 @@ use super::balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 use super::delivery::{DeliverySpec, RedeliverySpec};
 use super::events::Events;
 use super::rate::{self, RateSpec};
+use super::reconcile::ReconcileSpec;
 use super::set_headers::{self, SetHeaderSpec};
 use super::share::Share;
 use super::upstream::{UpstreamSpec, UpstreamTlsSpec};
@@ -50,6 +51,8 @@ pub struct Route {
     pub delivery: DeliverySpec,
     /// When a delivery from the inbox that failed is attempted again. Only with `delivery = "inbox"`.
     pub redelivery: Option<RedeliverySpec>,
+    /// How jobs are found whose webhooks were never delivered. Only with `delivery = "inbox"`. Default: they are not.
+    pub reconcile: Option<ReconcileSpec>,
     /// TLS towards upstreams with `https` or `h2`. Default: their certificates are verified with the public authorities.
     pub upstream_tls: Option<UpstreamTlsSpec>,
     /// How the upstreams are checked. Default: with two or more addresses, whether they accept a connection, every second.

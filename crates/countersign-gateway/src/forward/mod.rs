@@ -203,7 +203,7 @@ impl Target {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
         let hop = source.trace().map(Trace::hop);
         let assertions = self.changes.assertions.as_ref();
-        let assertion = assertions.and_then(|assertions| assertions.sign(&source.facts(&body)));
+        let assertion = assertions.and_then(|assertions| assertions.sign(&source.facts(&body)?));
         let outgoing = Outgoing { changes: &self.changes, source, path, body, hop, assertion };
         let started = SystemClock.instant();
         let outcome = self.send(&outgoing).await;

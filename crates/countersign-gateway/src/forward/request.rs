@@ -14,7 +14,9 @@ use crate::assertion::Facts;
 use crate::connection::Connection;
 use crate::route::host_of;
 use crate::telemetry::{Hop, Trace};
-use crate::trust::{ASSERTION, BackendHeaders, EVENT_TYPE, KEY, SCHEME, SOURCE, StoredHeaders, is_header_text};
+use crate::trust::{
+    ASSERTION, BackendHeaders, EVENT_TYPE, KEY, SCHEME, SOURCE, StoredHeaders, is_header_text, is_polled,
+};
 use crate::upstream::Upstream;
 
 /// A verified request that is sent to one backend or another.
@@ -65,9 +67,10 @@ impl Source {
         }
     }
 
-    /// What is asserted of this request with this body.
-    pub(super) fn facts<'a>(&'a self, body: &'a [u8]) -> Facts<'a> {
-        match self {
+    /// What is asserted of this request with this body. Nothing is asserted of an event that was polled.
+    pub(super) fn facts<'a>(&'a self, body: &'a [u8]) -> Option<Facts<'a>> {
+        Some(match self {
+            Self::Stored { headers, .. } if is_polled(headers) => return None,
             Self::Verified { verified, .. } => Facts {
                 message_id: verified.message_id().as_str(),
                 source: verified.source(),
@@ -87,7 +90,7 @@ impl Source {
                     body,
                 }
             }
-        }
+        })
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::clock::Clock;
-use countersign_inbox::worker::{Attempt, AttemptOutcome, Deliver, retry_after};
+use countersign_inbox::retry_after;
+use countersign_inbox::worker::{Attempt, AttemptOutcome, Deliver};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::time::timeout;

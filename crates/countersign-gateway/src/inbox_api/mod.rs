@@ -14,6 +14,9 @@ use axum::routing::{get, post};
 use countersign::clock::Clock;
 use countersign_inbox::worker::SharedInbox;
 use countersign_inbox::{self as contract, Delivery, DeliveryId, Filter, Inbox, Pending};
+pub(crate) use query::filter;
+pub(crate) use view::time;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -59,7 +62,7 @@ impl InboxApi {
     ) -> Result<Response, Refusal> {
         let scope = api.access.query(&headers)?;
         let inbox = inbox(&scope)?;
-        let page = page(&inbox, query::filter(query.as_deref().unwrap_or_default())?).await?;
+        let page = page(&inbox, filter(query.as_deref().unwrap_or_default())?).await?;
         let deliveries: Vec<_> = page.deliveries.iter().map(view::delivery).collect();
         Ok(document(&json!({ "deliveries": deliveries, "next": page.next })))
     }
@@ -98,7 +101,7 @@ impl InboxApi {
     ) -> Result<Response, Refusal> {
         let scope = api.access.command(&headers)?;
         let inbox = inbox(&scope)?;
-        let mut filter = query::filter(query.as_deref().unwrap_or_default())?;
+        let mut filter = filter(query.as_deref().unwrap_or_default())?;
         filter.state.get_or_insert(contract::State::Dead);
         let page = page(&inbox, filter).await?;
         let mut redelivered = 0;
@@ -196,7 +199,7 @@ async fn completed<T>(pending: Pending<T>) -> Result<T, Refusal> {
     }
 }
 
-fn inbox(scope: &Scope) -> Result<SharedInbox, Refusal> {
+pub(crate) fn inbox(scope: &Scope) -> Result<SharedInbox, Refusal> {
     let why = "there is no inbox: it needs [store] with `engine = \"sqlite\"`\n";
     scope.inbox.clone().ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, why))
 }
@@ -214,6 +217,6 @@ fn log(delivery: &Delivery, what: &str) {
     tracing::info!(number, source, message_id = delivery.key.message_id().as_str(), destination, "{what}");
 }
 
-fn document(value: &Value) -> Response {
+pub(crate) fn document(value: &Value) -> Response {
     ([(CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
 }

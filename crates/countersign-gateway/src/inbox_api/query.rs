@@ -12,7 +12,7 @@ use crate::admin_access::Refusal;
 const MAX_LIMIT: usize = 1000;
 
 /// The deliveries that a query string selects. A parameter without a value selects nothing else.
-pub(super) fn filter(query: &str) -> Result<Filter, Refusal> {
+pub(crate) fn filter(query: &str) -> Result<Filter, Refusal> {
     let mut filter = Filter::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let text = || Some(value.clone().into_owned());

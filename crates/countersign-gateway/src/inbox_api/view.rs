@@ -70,7 +70,8 @@ fn state(state: State) -> &'static str {
     }
 }
 
-fn time(time: UnixTime) -> String {
+/// As RFC 3339.
+pub(crate) fn time(time: UnixTime) -> String {
     let since = Duration::from_millis(time.as_millis().min(LAST));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use super::process::Process;
+use super::reconcile::{ReconcileCounts, ReconcileFamilies};
 use crate::upstream::UpstreamCounts;
 
 /// The counters and histograms, which survive a reload of the configuration. Clones share them.
@@ -23,6 +24,7 @@ pub struct Counts {
     pub(super) in_flight: Family<RouteLabels, Gauge<i64, AtomicI64>>,
     pub(super) inbox_messages: Family<InboxLabels, Counter>,
     pub(super) inbox_attempts: Family<InboxLabels, Counter>,
+    pub(super) reconcile: ReconcileFamilies,
     pub(super) upstreams: UpstreamCounts,
     pub(super) connections_turned_away: Family<ReasonLabels, Counter>,
     pub(super) connections_closed: Family<ReasonLabels, Counter>,
@@ -50,6 +52,7 @@ impl Default for Counts {
             in_flight: Family::default(),
             inbox_messages: Family::default(),
             inbox_attempts: Family::default(),
+            reconcile: ReconcileFamilies::default(),
             upstreams: UpstreamCounts::default(),
             connections_turned_away: Family::default(),
             connections_closed: Family::default(),
@@ -136,6 +139,11 @@ impl Counts {
             messages: self.inbox_messages.clone(),
             attempts: self.inbox_attempts.clone(),
         }
+    }
+
+    /// The metrics of the missing jobs of this route.
+    pub fn of_reconcile(&self, route: &str) -> ReconcileCounts {
+        self.reconcile.of(route)
     }
 
     /// Counts a request.

@@ -5,6 +5,7 @@ mod counts;
 mod format;
 mod key_sets;
 mod process;
+mod reconcile;
 mod store;
 mod upstreams;
 
@@ -24,6 +25,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+pub use reconcile::ReconcileCounts;
 
 use crate::log::Log;
 use crate::serve::Slots;
@@ -129,6 +131,7 @@ impl Metrics {
         registry.register("inbox_messages", help, self.counts.inbox_messages.clone());
         let help = "Attempts to deliver messages of the inbox, by what follows from them";
         registry.register("inbox_attempts", help, self.counts.inbox_attempts.clone());
+        self.counts.reconcile.register(registry);
         let help = "Requests to the upstream, by the status of the response or the kind of the failure";
         registry.register("upstream_requests", help, self.counts.upstreams.family());
         registry.register("claims_held", "Deliveries that are being handled", self.claims_held.clone());

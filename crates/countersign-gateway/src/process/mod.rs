@@ -5,6 +5,7 @@ mod follow;
 mod inbox;
 mod key_sets;
 mod listener;
+mod reconcile;
 mod reloader;
 mod service_manager;
 mod signals;
@@ -46,6 +47,7 @@ use files::Allowed;
 use inbox::{Deliver, Deliveries};
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
+use reconcile::Reconcile;
 use reloader::Reloader;
 use service_manager::ServiceManager;
 use sockets::{ListeningSocket, Opened, Opener, Passed};
@@ -267,16 +269,16 @@ fn build(
         server.add_service(listener.until(admin_end.token));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
-    let (upstreams, followed) = watch::channel(state.upstreams());
-    add_background(&mut server, "upstreams", Watch(followed));
+    let upstreams = add_followers(&mut server, "upstreams", state.upstreams(), Watch);
     let (workers, followed) = watch::channel(exchange.workers());
     let deliver = Deliver { workers: followed, lifecycle: lifecycle.clone(), running: deliveries };
     add_background(&mut server, "inbox", deliver);
-    let (key_sets, followed) = watch::channel(state.key_sets.clone());
-    add_background(&mut server, "key sets", Refresh(followed));
+    let reconcilers = add_followers(&mut server, "reconcile", state.reconcilers.clone(), Reconcile);
+    let key_sets = add_followers(&mut server, "key sets", state.key_sets.clone(), Refresh);
     server.bootstrap();
     let (started, log) = (started.clone(), log.clone());
-    let reloader = Reloader { started, state, watched, slots, log, exchange, upstreams, workers, key_sets, manager };
+    let reloader =
+        Reloader { started, state, watched, slots, log, exchange, upstreams, workers, reconcilers, key_sets, manager };
     Ok(Built { server, reloader, opened, exporter })
 }
 
@@ -308,6 +310,18 @@ fn open_webhooks(
         }
     }
     Ok(by_thread)
+}
+
+/// Adds a service that runs a task for each item of a list. Returns where the list is replaced.
+fn add_followers<T, S: BackgroundService + Send + Sync + 'static>(
+    server: &mut PingoraServer,
+    name: &str,
+    items: Vec<T>,
+    service: fn(watch::Receiver<Vec<T>>) -> S,
+) -> watch::Sender<Vec<T>> {
+    let (sender, followed) = watch::channel(items);
+    add_background(server, name, service(followed));
+    sender
 }
 
 /// Adds a service that runs in a thread of its own.

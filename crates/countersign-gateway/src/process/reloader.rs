@@ -13,6 +13,7 @@ use super::watched_files::{self, WatchedFiles};
 use crate::config::{Config, ConfigError};
 use crate::inbox::Worker;
 use crate::log::Log;
+use crate::reconcile::Reconciler;
 use crate::reload::{Outcome, Requests};
 use crate::serve::Slots;
 use crate::services::Exchange;
@@ -40,6 +41,8 @@ pub(super) struct Reloader {
     pub(super) upstreams: watch::Sender<Vec<Arc<Upstreams>>>,
     /// The background tasks of inboxes.
     pub(super) workers: watch::Sender<Vec<Worker>>,
+    /// What looks for missing jobs.
+    pub(super) reconcilers: watch::Sender<Vec<Arc<Reconciler>>>,
     /// The key sets that have background tasks.
     pub(super) key_sets: watch::Sender<Vec<RemoteSet>>,
     pub(super) manager: ServiceManager,
@@ -123,6 +126,7 @@ impl Reloader {
         next.keep_listeners(&self.state);
         self.upstreams.send_replace(next.upstreams());
         self.workers.send_replace(self.exchange.workers());
+        self.reconcilers.send_replace(next.reconcilers.clone());
         self.key_sets.send_replace(next.key_sets.clone());
         self.state = next;
         Ok(warnings)

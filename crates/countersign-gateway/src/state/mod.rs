@@ -29,8 +29,9 @@ use crate::config::{
     BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, TelemetrySpec, Warning,
 };
 use crate::log::Log;
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
 use crate::proxies::TrustedProxies;
+use crate::reconcile::{Reconciler, Settings, Target};
 use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
 use crate::telemetry::Telemetry;
@@ -71,6 +72,8 @@ pub struct State {
     pub warnings: Vec<Warning>,
     /// The store that all sources share.
     pub engine: Engine,
+    /// What looks for missing jobs, in the order of the routes.
+    pub reconcilers: Vec<Arc<Reconciler>>,
     /// Where traces are sent, if anywhere. A running process keeps the one that it started with.
     pub telemetry: Option<Telemetry>,
     /// The public keys that verify assertions.
@@ -129,6 +132,7 @@ impl State {
     ) -> Result<Self, ConfigError> {
         let Parts {
             headers,
+            api_keys,
             upstream_tls,
             engine,
             sources,
@@ -167,6 +171,16 @@ impl State {
             let (source, issuer) = (Arc::clone(source), issuer.clone().filter(|_| route.assertion));
             routes.push(LiveRoute { config: route.clone(), source, upstreams, set_headers, issuer });
         }
+        let inbox = match previous {
+            // The store is the same. Its workers are woken through this.
+            Some(previous) => previous.inbox.clone(),
+            None => engine.inbox().map(SharedInbox::new),
+        };
+        let reconcilers = routes.iter().zip(api_keys).filter_map(|(route, key)| {
+            let known = previous.map(|state| &*state.reconcilers).unwrap_or_default();
+            reconciler(route, key?, inbox.as_ref(), known, &counts)
+        });
+        let reconcilers = reconcilers.collect();
         let limit = config.body_budget();
         let budget = previous.map(|state| state.budget.clone()).filter(|budget| budget.capacity() == limit);
         let budget = budget.unwrap_or_else(|| BodyBudget::new(limit));
@@ -196,17 +210,14 @@ impl State {
             trusted_proxies,
             client_limit,
             budget,
-            inbox: match previous {
-                // The store is the same. Its workers are woken through this.
-                Some(previous) => previous.inbox.clone(),
-                None => engine.inbox().map(SharedInbox::new),
-            },
+            inbox,
             metrics: Arc::new(metrics),
             tls,
             expiries,
             admin_token,
             warnings,
             engine,
+            reconcilers,
             telemetry,
             published,
             issuer,
@@ -246,6 +257,8 @@ impl State {
 struct Parts {
     /// The headers that each route sets, in the order of the routes.
     headers: Vec<SetHeaders>,
+    /// The API key of each route that looks for missing jobs, in the order of the routes.
+    api_keys: Vec<Option<HeaderValue>>,
     engine: Engine,
     /// TLS towards the upstreams of each route, in the order of the routes.
     upstream_tls: Vec<Option<UpstreamTls>>,
@@ -277,6 +290,12 @@ impl Parts {
             set_headers(route, &KeyPath::route(position), &secrets).map_err(|problem| document.error(problem))
         });
         let headers = headers.collect::<Result<_, _>>()?;
+        let api_keys = config.routes.iter().enumerate().map(|(position, route)| {
+            let at = KeyPath::route(position).key("reconcile").key("api_key");
+            let read = route.reconcile.as_ref().map(|reconcile| secrets.read_value(&at, &reconcile.api_key));
+            read.transpose().map_err(|problem| document.error(problem))
+        });
+        let api_keys = api_keys.collect::<Result<_, _>>()?;
         let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets, document.folder()));
@@ -300,6 +319,7 @@ impl Parts {
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         Ok(Self {
             headers,
+            api_keys,
             engine,
             upstream_tls,
             sources,
@@ -312,6 +332,28 @@ impl Parts {
             warnings,
         })
     }
+}
+
+/// What looks for the missing jobs of this route: one of the `known` ones, if nothing has changed.
+fn reconciler(
+    route: &LiveRoute,
+    key: HeaderValue,
+    inbox: Option<&SharedInbox>,
+    known: &[Arc<Reconciler>],
+    counts: &Counts,
+) -> Option<Arc<Reconciler>> {
+    let LiveRoute { config, source, .. } = route;
+    let settings = Settings { spec: config.reconcile.clone()?, key, events: config.events.clone() };
+    let path = config.path.text();
+    let target = Target {
+        inbox: inbox.cloned()?,
+        route: config.name(),
+        path: if path.is_empty() { "/" } else { path }.to_owned(),
+        source: config.source.clone(),
+        retain: source.retain(),
+    };
+    let kept = known.iter().find(|known| known.is_like(&settings, &target)).cloned();
+    Some(kept.unwrap_or_else(|| Arc::new(Reconciler::new(settings, target, counts.of_reconcile(&config.name())))))
 }
 
 /// The headers that this route sets, with the values that are stored elsewhere.

@@ -5,6 +5,7 @@ mod folded;
 mod known;
 mod names;
 mod opened;
+mod polled;
 mod request;
 mod response;
 mod set;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use names::{ASSERTION, EVENT_TYPE, KEY, SCHEME, SOURCE};
 pub use opened::Opened;
+pub use polled::{is_polled, polled_headers};
 pub use request::{BackendHeaders, is_header_text};
 pub use response::SenderHeaders;
 pub use set::{SetHeaders, are_alike, settable};

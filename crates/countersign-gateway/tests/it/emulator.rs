@@ -1,14 +1,14 @@
 //! The whole chain with faults: the emulator delivers through a gateway that is killed to a backend that fails.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::common::{Answer, Backend, Gateway, Raw, Running, Seen, free_address, until};
+use crate::common::{Answer, Backend, Gateway, Running, Seen, call, free_address, until};
 use countersign_emulator::{Config, Emulator, Ending};
-use serde_json::{Value, json};
+use http::Method;
+use serde_json::json;
 
 /// An hour passes in a second, so that a delivery's day takes 24 seconds.
 const SCALE: f64 = 3600.0;
@@ -75,7 +75,7 @@ async fn every_event_reaches_a_backend_that_fails_through_a_gateway_that_is_kill
     let api = config.listen;
     let emulator = Emulator::start(config, None).await.expect("the emulator runs");
     let webhook = json!({ "uri": "http://127.0.0.1:1/", "subscribed_events": ["batch.succeeded"] });
-    let webhook = call(api, "POST", "/v1/webhooks", &webhook).await;
+    let webhook = call(api, "test", Method::POST, "/v1/webhooks", &webhook).await;
     let (folder, secret) = (tempfile::tempdir().expect("a folder"), webhook["new_signing_secret"].as_str());
     let secret_file = folder.path().join("secret");
     std::fs::write(&secret_file, secret.expect("a secret, once")).expect("a file");
@@ -88,14 +88,14 @@ async fn every_event_reaches_a_backend_that_fails_through_a_gateway_that_is_kill
     .await;
     let hook = format!("http://{}/hook", gateway.address);
     let path = format!("/v1/webhooks/{}", webhook["id"].as_str().expect("an id"));
-    call(api, "PATCH", &path, &json!({ "uri": hook })).await;
+    call(api, "test", Method::PATCH, &path, &json!({ "uri": hook })).await;
 
     // Half of them to the registered webhook (`v1`), half to an address of their own (`v1a`).
     let emit = async |count: u64| {
         let event = json!({ "type": "batch.succeeded", "count": count / 2 });
-        call(api, "POST", "/_emulator/events:emit", &event).await;
+        call(api, "test", Method::POST, "/_emulator/events:emit", &event).await;
         let event = json!({ "type": "video.generated", "count": count / 2, "uris": [hook] });
-        call(api, "POST", "/_emulator/events:emit", &event).await;
+        call(api, "test", Method::POST, "/_emulator/events:emit", &event).await;
     };
     emit(EVENTS / 4).await;
 
@@ -135,18 +135,4 @@ async fn every_event_reaches_a_backend_that_fails_through_a_gateway_that_is_kill
     let duplicates = gateway.count("duplicate", "").await;
     assert!(duplicates > 0.0, "{}", gateway.metrics().await);
     emulator.stop().await;
-}
-
-/// Calls the emulator's API, and expects success.
-async fn call(address: SocketAddr, method: &str, path: &str, body: &Value) -> Value {
-    let body = body.to_string();
-    let mut raw = Raw::open(address).await;
-    raw.write(format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nx-goog-api-key: test\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    ))
-    .await;
-    let reply = raw.answer().await.expect("an answer");
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-    serde_json::from_slice(&reply.body).expect("JSON")
 }

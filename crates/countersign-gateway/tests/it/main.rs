@@ -34,6 +34,7 @@ mod probes;
 mod proxies;
 mod proxy_protocol;
 mod rates;
+mod reconcile;
 mod rejections;
 mod reload;
 mod retries;

@@ -3,6 +3,7 @@
 
 mod client;
 mod connect_proxy;
+mod emulated_api;
 mod front;
 mod gateway;
 mod http2_backend;
@@ -23,6 +24,7 @@ pub(crate) use countersign_test::process::{finished, free_address};
 pub(crate) use countersign_test::tls::Authority;
 pub(crate) use countersign_test::wait::{soon, until};
 pub(crate) use countersign_test::wire::{Raw, Reply, raw_answers};
+pub(crate) use emulated_api::call;
 pub(crate) use front::Front;
 pub(crate) use gateway::{Gateway, SOURCE, binary, route, route_to, run, secret_of};
 pub(crate) use http2_backend::Http2Backend;

@@ -284,6 +284,27 @@ fn an_inbox_needs_a_store_and_responds_before_its_backend() {
 }
 
 #[test]
+fn what_is_asked_for_missing_jobs_fits_together_and_names_no_key() {
+    let folder = folder();
+    let key = "api_key = { env = \"A\" }";
+    for (delivery, table, words) in [
+        ("direct", key.to_owned(), "is for `delivery = \"inbox\"`"),
+        ("inbox", "every = \"5m\"".to_owned(), "missing key \"api_key\""),
+        ("inbox", "api_key = \"AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY\"".to_owned(), "{ env = \"NAME\" }"),
+        ("inbox", format!("{key}, since = \"7d\""), "deliveries are kept for 7 days"),
+        ("inbox", format!("{key}, every = \"10ms\""), "once a second at most"),
+        ("inbox", format!("{key}, since = \"1h\", grace = \"1h\""), "shorter than `since`"),
+        ("inbox", format!("{key}, base_url = \"http://api.example.com\""), "unencrypted"),
+    ] {
+        let keys = format!("delivery = \"{delivery}\"\nreconcile = {{ {table} }}\nevents =");
+        let text = change("events =", &keys);
+        let store = "[store]\nengine = \"sqlite\"\npath = \"a.db\"\n";
+        let text = text.replace("[sources.gemini]", &format!("{store}[sources.gemini]"));
+        assert_refused(&folder, &text, Some(22), &[words]);
+    }
+}
+
+#[test]
 fn a_store_that_cannot_work_is_refused_with_its_line() {
     let folder = folder();
     for (store, line, words) in [

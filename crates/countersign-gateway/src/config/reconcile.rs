@@ -1,0 +1,119 @@
+//! How a route finds jobs whose webhooks were never delivered.
+
+use std::time::Duration;
+
+use countersign_inbox::Keep;
+use countersign_reconcile::BaseUrl;
+use schemars::JsonSchema;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use super::delivery::DeliverySpec;
+use super::error::Problem;
+use super::key_path::KeyPath;
+use super::secrets::SecretOrigin;
+use super::stored_value::StoredTable;
+use super::values::text;
+use super::{duration, limits};
+
+/// How the table is written.
+pub(super) const FORM: &str = "jobs are asked for with { api_key = { env = \"GEMINI_API_KEY\" } }, with `every`, `since`, `grace`, \
+                               `hand_over` and `base_url` if needed";
+const MIN_EVERY: Duration = Duration::from_secs(1);
+
+/// Asks the Gemini API which jobs have ended, and compares them with what the inbox has received. Only with
+/// `delivery = "inbox"`.
+///
+/// The API lists batches. Interactions and videos are not listed: an interaction is asked for if the inbox has received
+/// that it requires action.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Reconcile")]
+pub struct ReconcileSpec {
+    /// The API key of the project, named and never written: { env = "NAME" } or { file = "PATH" }.
+    #[serde(deserialize_with = "stored")]
+    #[schemars(with = "StoredTable")]
+    pub api_key: SecretOrigin,
+    /// How often the API is asked. Default: 15 min.
+    #[serde(default = "default_every", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub every: Duration,
+    /// How far back a job may have ended. It must be shorter than the 7 days for which deliveries are kept. Default: 3 days.
+    #[serde(default = "default_since", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub since: Duration,
+    /// How long after its end a job is missing, if nothing was delivered. Until then, a delivery may be on its way.
+    /// Default: 1 h.
+    #[serde(default = "default_grace", with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub grace: Duration,
+    /// Whether an event about a missing job is delivered to the backend, with `countersign-verdict: polled`. It has no
+    /// signature, and no assertion. Default: false, missing jobs are logged and counted.
+    #[serde(default)]
+    pub hand_over: bool,
+    /// Where the API is, as in an SDK: https, or http to a loopback address. Default: that of the Gemini API.
+    #[serde(default, deserialize_with = "base_url")]
+    #[schemars(with = "String", regex(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
+    pub base_url: ApiUrl,
+}
+
+/// Where the API is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiUrl(pub BaseUrl);
+
+impl serde::Serialize for ApiUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl ReconcileSpec {
+    pub(super) fn check(
+        &self,
+        at: &KeyPath,
+        delivery: DeliverySpec,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<(), Problem> {
+        if delivery != DeliverySpec::Inbox {
+            let message = "`reconcile` is for `delivery = \"inbox\"`: in direct mode, nothing is kept to compare with";
+            return Err(Problem::at(at, message));
+        }
+        if self.every < MIN_EVERY {
+            return Err(Problem::at(&at.key("every"), "the API is asked once a second at most: write a longer time"));
+        }
+        if self.since >= Keep::default().done {
+            let message =
+                "deliveries are kept for 7 days, and older ones would seem to be missing: write a shorter time";
+            return Err(Problem::at(&at.key("since"), message));
+        }
+        if self.grace >= self.since {
+            let message = format!("no job is looked at: it must be shorter than `since`, which is {:?}", self.since);
+            return Err(Problem::at(&at.key("grace"), message));
+        }
+        let why = "each run reads the list of batches, and the API has a quota; the default is 15 minutes";
+        let usual = Duration::from_mins(1)..=Duration::from_hours(24);
+        limits::warn_outside(at, "every", self.every, usual, why, warnings);
+        Ok(())
+    }
+}
+
+fn default_every() -> Duration {
+    Duration::from_mins(15)
+}
+
+fn default_since() -> Duration {
+    Duration::from_hours(72)
+}
+
+fn default_grace() -> Duration {
+    Duration::from_hours(1)
+}
+
+fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretOrigin, D::Error> {
+    let form = "an API key is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }";
+    StoredTable::deserialize(deserializer)?.origin().ok_or_else(|| D::Error::custom(form))
+}
+
+fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiUrl, D::Error> {
+    text(deserializer, "a URL like \"https://generativelanguage.googleapis.com\"", |text| text.parse().map(ApiUrl))
+}
