@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::common::http2_frames::{PREFACE, frame, frames};
 use crate::common::{
     Backend, Connection, Delivery, Gateway, OTHER_SECRET, Raw, Running, SOURCE, Wire, delivery, get, route, send, soon,
     until,
@@ -47,13 +48,6 @@ async fn has_closed(stream: &mut TcpStream) {
     while matches!(soon(stream.read(&mut room)).await, Ok(read) if read > 0) {}
 }
 
-/// Frames of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a frame").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// `:method: POST`, `:scheme: http`, `:path: /`: no route, and no host.
 const HEAD: &[u8] = &[0x83, 0x86, 0x84];
 const END_STREAM_AND_HEADERS: u8 = 5;
@@ -82,14 +76,8 @@ async fn busy_http2(gateway: &Gateway, bytes: &[u8], keep_busy: &[u8]) -> Vec<u8
 }
 
 /// The kinds of these frames, with their streams.
-fn kinds(mut bytes: &[u8]) -> Vec<(u8, u32)> {
-    let mut kinds = Vec::new();
-    while bytes.len() >= 9 {
-        let length = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]) as usize;
-        kinds.push((bytes[3], u32::from_be_bytes([bytes[5], bytes[6], bytes[7], bytes[8]])));
-        bytes = bytes.get(9 + length..).unwrap_or_default();
-    }
-    kinds
+fn kinds(bytes: &[u8]) -> Vec<(u8, u32)> {
+    frames(bytes).iter().map(|frame| (frame.kind, frame.stream)).collect()
 }
 
 fn chatter() -> Vec<u8> {

@@ -7,6 +7,7 @@ mod emulated_api;
 mod front;
 mod gateway;
 mod http2_backend;
+pub(crate) mod http2_frames;
 mod in_process;
 mod jwks;
 mod running;
