@@ -9,3 +9,4 @@ mod public_api;
 mod readme;
 mod sans_io;
 mod sdk;
+mod security;
