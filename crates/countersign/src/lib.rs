@@ -66,6 +66,9 @@ mod crypto;
 mod encoding;
 mod event_type;
 pub mod filter;
+#[cfg(all(feature = "fuzzing", feature = "rs256"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "gemini")]
 pub mod gemini;
 pub mod header;

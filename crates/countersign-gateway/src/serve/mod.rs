@@ -13,6 +13,7 @@ mod client_slots;
 mod connection;
 mod discard;
 mod ending;
+pub mod fuzzing;
 pub mod head;
 mod link;
 mod plain;

@@ -16,20 +16,20 @@ const MAX_DIGITS: usize = 15;
 
 /// The head of a plain request.
 #[derive(Debug)]
-pub(super) struct PlainHead {
+pub(in crate::serve) struct PlainHead {
     /// The request, without its body.
-    pub(super) request: Request<()>,
+    pub(in crate::serve) request: Request<()>,
     /// The length of the head on the wire, in bytes.
-    pub(super) bytes: usize,
+    pub(in crate::serve) bytes: usize,
     /// The length of the body, in bytes.
-    pub(super) body: u64,
+    pub(in crate::serve) body: u64,
     /// Whether the sender closes the connection after this request.
-    pub(super) closes: bool,
+    pub(in crate::serve) closes: bool,
 }
 
 impl PlainHead {
     /// Parses the head at the beginning of `received`, if it is complete and plain.
-    pub(super) fn of(received: &Bytes) -> Option<Self> {
+    pub(in crate::serve) fn of(received: &Bytes) -> Option<Self> {
         let mut room = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut []);
         let Ok(Status::Complete(bytes)) = parsed.parse_with_uninit_headers(received, &mut room) else { return None };

@@ -14,3 +14,4 @@ mod response;
 
 pub(super) use body::PlainBody;
 pub(super) use connection::{Buffers, Handover, Plain};
+pub(super) use head::PlainHead;
