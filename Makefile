@@ -9,7 +9,7 @@ TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench clean need storm
+.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench fuzz release clean need storm
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,12 @@ deb: ## Build the Debian package of the gateway with cargo-deb, if it is install
 
 bench: ## Measure verification, stores, the layer, the gateway against its peers, and the emulator
 	@benches/run
+
+fuzz: ## Fuzz each target for FUZZ_SECONDS (60), then verify 10,000,000 mutated deliveries; fuzz/README.md explains it
+	@scripts/fuzz
+
+release: ## Build both programs reproducibly, with SBOMs and checksums, into target/dist
+	@scripts/release
 
 clean: ## Remove all that was built, and what tests installed
 	$(CARGO) clean
