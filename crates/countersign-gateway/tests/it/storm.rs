@@ -14,8 +14,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::{Answer, Backend, Connection, Gateway, SOURCE, Seen, Wire, delivery, route_to};
 
-/// How long after its handling a kill explains that a message was handled again: the longest attempt.
-const EXPLAINED: Duration = Duration::from_secs(3);
+/// How long after its handling a kill explains that a message was handled again. It is shorter than the time between two
+/// kills, so that messages that are handled again without one are noticed.
+const EXPLAINED: Duration = Duration::from_millis(500);
 /// How many senders there are.
 const SENDERS: usize = 16;
 const INBOX: &str =
@@ -71,7 +72,8 @@ async fn storm(engine: &str, config: &str, gateways: usize, is_direct: bool) {
     let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut senders = JoinSet::new();
     // The messages are spread over all kills.
-    let pause = Duration::from_millis(u64::try_from(kills * (gateways + 1) * 400 * SENDERS / messages).expect("short"));
+    let pause =
+        Duration::from_millis(u64::try_from(kills * (gateways + 1) * 1400 * SENDERS / messages).expect("short"));
     for _ in 0..SENDERS {
         let (next, addresses) = (Arc::clone(&next), addresses.clone());
         senders.spawn(async move {
@@ -87,7 +89,7 @@ async fn storm(engine: &str, config: &str, gateways: usize, is_direct: bool) {
         });
     }
     for kill in 0..kills * (gateways + 1) {
-        sleep(Duration::from_millis(fastrand::u64(50..300))).await;
+        sleep(Duration::from_millis(fastrand::u64(300..1500))).await;
         killed.push(Instant::now());
         if let Some(gateway) = running.get_mut(kill % (gateways + 1)) {
             gateway.kill();
