@@ -26,6 +26,9 @@ pub struct Schedule {
     pub jitter: f64,
     /// How long after its event a delivery is attempted.
     pub window: Duration,
+    /// The delay after each attempt but the last, in place of `first`, `factor` and `longest`. Default: none, so that
+    /// they apply.
+    pub fixed: &'static [Duration],
 }
 
 impl Default for Schedule {
@@ -37,17 +40,32 @@ impl Default for Schedule {
             longest: Duration::MAX,
             jitter: 0.2,
             window: Duration::from_secs(86_400),
+            fixed: &[],
         }
     }
 }
 
 impl Schedule {
+    /// These delays between the attempts, without jitter.
+    ///
+    /// ```
+    /// use countersign_inbox::Schedule;
+    /// use std::time::Duration;
+    ///
+    /// const DELAYS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(300)];
+    /// assert_eq!(Schedule::fixed(&DELAYS).plan(0.5).len(), 3);
+    /// ```
+    pub fn fixed(delays: &'static [Duration]) -> Self {
+        Self { fixed: delays, jitter: 0.0, window: Duration::MAX, ..Self::default() }
+    }
+
     /// The delay after this many attempts. `chance` is between 0 and 1; 0.5 means no jitter.
     pub fn delay(&self, attempts: u32, chance: f64) -> Duration {
         let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
         let jitter = 1.0 + self.jitter * chance.clamp(0.0, 1.0).mul_add(2.0, -1.0);
-        let plain = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.longest.as_secs_f64());
-        let seconds = plain * jitter;
+        let growing = || (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.longest.as_secs_f64());
+        let fixed = usize::try_from(attempts.saturating_sub(1)).ok().and_then(|index| self.fixed.get(index));
+        let seconds = fixed.map_or_else(growing, Duration::as_secs_f64) * jitter;
         // To the millisecond, like all times that are stored.
         let delay = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
@@ -55,7 +73,7 @@ impl Schedule {
 
     /// The time of the next attempt, counted from the event, if the `attempts`-th attempt was made `elapsed`
     /// after the event. A longer `Retry-After` of the receiver is honoured. `None` if the next attempt would
-    /// be outside the window.
+    /// be outside the window, or there is no fixed delay for it.
     pub fn next(
         &self,
         attempts: u32,
@@ -63,6 +81,10 @@ impl Schedule {
         retry_after: Option<Duration>,
         chance: f64,
     ) -> Option<Duration> {
+        let has_ended = usize::try_from(attempts).is_ok_and(|attempts| attempts > self.fixed.len());
+        if !self.fixed.is_empty() && has_ended {
+            return None;
+        }
         let delay = self.delay(attempts, chance).max(retry_after.unwrap_or_default());
         elapsed.checked_add(delay).filter(|next| *next <= self.window)
     }
@@ -87,6 +109,9 @@ impl fmt::Display for Schedule {
             let shown = |plan: &[Duration]| plan.get(index).map_or_else(|| "-".into(), |after| format(*after));
             writeln!(f, "{:>7}  {:>14}  {:>14}  {:>14}", index + 1, shown(&plan), format(*soonest), shown(&late))?;
         }
+        if !self.fixed.is_empty() {
+            return write!(f, "then the delivery is given up");
+        }
         write!(
             f,
             "then the delivery is given up: the next attempt would be more than {} after the event",
@@ -109,6 +134,7 @@ mod tests {
         longest: Duration::MAX,
         jitter: 0.2,
         window: Duration::from_secs(86_400),
+        fixed: &[],
     };
 
     #[test]
@@ -151,6 +177,20 @@ mod tests {
         assert_eq!(schedule.delay(3, 0.5), Duration::from_secs(40));
         assert_eq!(schedule.delay(4, 0.5), Duration::from_secs(60));
         assert_eq!(schedule.delay(u32::MAX, 0.5), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn fixed_delays_are_kept_and_end() {
+        const DELAYS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(300), Duration::from_secs(300)];
+        let schedule = Schedule::fixed(&DELAYS);
+        for chance in [0.0, 0.5, 1.0] {
+            assert_eq!(schedule.plan(chance), [0, 5, 305, 605].map(Duration::from_secs));
+        }
+        let patient = schedule.next(2, Duration::from_secs(5), Some(Duration::from_secs(900)), 0.5);
+        assert_eq!(patient, Some(Duration::from_secs(905)));
+        assert_eq!(schedule.next(4, Duration::from_secs(605), Some(Duration::from_secs(1)), 0.5), None);
+        let shown = schedule.to_string();
+        assert!(shown.lines().count() == 6 && shown.ends_with("given up"), "{shown}");
     }
 
     #[test]
