@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use countersign::header::{HeaderNames, HeaderSet, SVIX_HEADERS, WEBHOOK_HEADERS};
-use countersign_senders::{Key, SENDERS, SecretForm, Sender, named};
+use countersign_senders::{Key, SENDERS, SecretForm, Sender, named, renamed};
 use http::HeaderMap;
 use zeroize::Zeroizing;
 
@@ -24,11 +24,7 @@ impl PresetArgs {
 
     /// The names of the headers that are sent.
     pub(crate) fn sent(&self) -> &'static HeaderSet {
-        match self.names() {
-            HeaderNames::Webhook => &WEBHOOK_HEADERS,
-            // A sender that has both sends these unless its user chose the others.
-            _ => &SVIX_HEADERS,
-        }
+        self.preset.map_or(&WEBHOOK_HEADERS, Sender::sent_headers)
     }
 
     /// The text of a secret as `Secret::parse` reads it.
@@ -38,23 +34,6 @@ impl PresetArgs {
             Key::Encoded(text) => Zeroizing::new(text.into()),
         }
     }
-}
-
-/// Renames the three headers, for example to look at a request of Svix as at one of Standard Webhooks. Headers that
-/// have the new names already are replaced.
-pub(crate) fn renamed(mut headers: HeaderMap, from: &HeaderSet, to: &HeaderSet) -> HeaderMap {
-    if from == to || !from.names().into_iter().any(|name| headers.contains_key(name)) {
-        return headers;
-    }
-    for (from, to) in from.names().into_iter().zip(to.names()) {
-        let values: Vec<_> = headers.get_all(from).iter().cloned().collect();
-        headers.remove(from);
-        headers.remove(to);
-        for value in values {
-            headers.append(to, value);
-        }
-    }
-    headers
 }
 
 /// A request as `explain` looks at it: with the names of Standard Webhooks.
@@ -67,7 +46,8 @@ pub(crate) fn as_standard(headers: HeaderMap, names: HeaderNames) -> HeaderMap {
     }
 }
 
-fn sender() -> impl TypedValueParser<Value = &'static Sender> {
+/// Reads the name of a sender.
+pub(crate) fn sender() -> impl TypedValueParser<Value = &'static Sender> {
     let unknown = |name: String| named(&name).ok_or("there is no such sender");
     PossibleValuesParser::new(SENDERS.iter().map(|sender| sender.name)).try_map(unknown)
 }

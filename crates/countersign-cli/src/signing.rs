@@ -7,6 +7,7 @@ use countersign::header::{HeaderSet, WEBHOOK_HEADERS};
 use countersign::sign::{PrivateKey, Signer, TokenIssuer, TokenSigner};
 use countersign::verifier::MAX_SECRETS;
 use countersign::{MessageId, UnixTime};
+use countersign_senders::renamed;
 use http::HeaderMap;
 use rustls::pki_types::PrivatePkcs1KeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -16,7 +17,6 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::input;
 use crate::output::shown;
-use crate::preset;
 use crate::secrets::{self, SecretArgs};
 
 /// The claims about the token itself, not the event (RFC 7519, 4.1).
@@ -106,7 +106,7 @@ impl Signing {
                 issuer.sign(id, now, &event).map_err(Error::Token)?
             }
         };
-        Ok(preset::renamed(headers, &WEBHOOK_HEADERS, self.names))
+        Ok(renamed(headers, &WEBHOOK_HEADERS, self.names))
     }
 
     /// The names of the three headers.

@@ -1,7 +1,7 @@
-//! What is known of senders: the header names, the form of the secrets, and how long deliveries are retried.
+//! What is known of senders: the header names, the form of the secrets, the retries, and a typical event.
 //!
-//! The list is data. Each entry names the sender's own documentation, as read on [`AS_OF`]. The gateway's `preset` and
-//! the command line's `--preset` select an entry.
+//! The list is data. Each entry names the sender's own documentation, as read on [`AS_OF`]. The gateway's `preset`,
+//! the command line's `--preset` and the emulator select an entry.
 //!
 //! ```
 //! use countersign_senders::{Key, named};
@@ -12,13 +12,20 @@
 
 #![deny(missing_docs)]
 
+mod example;
+mod known;
+mod rename;
+mod retries;
 mod secret_form;
 
 use std::time::Duration;
 
-use countersign::header::HeaderNames;
-use countersign::replay::MemoryStore;
+use countersign::header::{HeaderNames, HeaderSet, SVIX_HEADERS, WEBHOOK_HEADERS};
 
+pub use example::Example;
+pub use known::SENDERS;
+pub use rename::renamed;
+pub use retries::Retries;
 pub use secret_form::{Key, SecretForm};
 
 /// When the documentation was read.
@@ -41,79 +48,22 @@ pub struct Sender {
     pub retain: Duration,
     /// Whether the response to a duplicate must be that of the application, because the sender reads it.
     pub reads_response: bool,
+    /// When a failed delivery is attempted again.
+    pub retries: Retries,
+    /// A typical event.
+    pub example: Example,
 }
 
-const STANDARD: Sender = Sender {
-    name: "standard",
-    documentation: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-    headers: HeaderNames::Webhook,
-    secrets: SecretForm::Base64,
-    retain: MemoryStore::DEFAULT_RETAIN,
-    reads_response: false,
-};
-
-/// The schedule of Svix ends after 27 h 35 min.
-const SVIX: Sender = Sender {
-    name: "svix",
-    documentation: "https://docs.svix.com/retries",
-    headers: HeaderNames::Either,
-    retain: Duration::from_secs(30 * 3600),
-    ..STANDARD
-};
-
-/// All of them.
-pub static SENDERS: [Sender; 10] = [
-    STANDARD,
-    Sender {
-        name: "gemini",
-        documentation: "https://ai.google.dev/gemini-api/docs/webhooks",
-        retain: Duration::from_secs(25 * 3600),
-        ..STANDARD
-    },
-    Sender {
-        name: "openai",
-        documentation: "https://platform.openai.com/docs/guides/webhooks",
-        secrets: SecretForm::Prefix,
-        retain: Duration::from_secs(73 * 3600),
-        ..STANDARD
-    },
-    Sender {
-        name: "anthropic",
-        documentation: "https://platform.claude.com/docs/en/api/beta/webhooks/unwrap",
-        ..STANDARD
-    },
-    SVIX,
-    Sender {
-        name: "clerk",
-        documentation: "https://clerk.com/docs/guides/development/webhooks/overview",
-        headers: HeaderNames::Svix,
-        ..SVIX
-    },
-    Sender {
-        name: "resend",
-        documentation: "https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests",
-        headers: HeaderNames::Svix,
-        ..SVIX
-    },
-    Sender {
-        name: "supabase",
-        documentation: "https://supabase.com/docs/guides/auth/auth-hooks",
-        secrets: SecretForm::Versioned,
-        reads_response: true,
-        ..STANDARD
-    },
-    Sender {
-        name: "replicate",
-        documentation: "https://replicate.com/docs/topics/webhooks/verify-webhook",
-        ..STANDARD
-    },
-    Sender {
-        name: "polar",
-        documentation: "https://polar.sh/docs/integrate/webhooks/delivery",
-        secrets: SecretForm::Prefix,
-        ..STANDARD
-    },
-];
+impl Sender {
+    /// The names of the headers that it sends.
+    pub fn sent_headers(&self) -> &'static HeaderSet {
+        match self.headers {
+            HeaderNames::Webhook => &WEBHOOK_HEADERS,
+            // A sender that has both sends these unless its user chose the others.
+            _ => &SVIX_HEADERS,
+        }
+    }
+}
 
 /// The sender of this name.
 pub fn named(name: &str) -> Option<&'static Sender> {
@@ -122,6 +72,8 @@ pub fn named(name: &str) -> Option<&'static Sender> {
 
 #[cfg(test)]
 mod tests {
+    use countersign::replay::MemoryStore;
+
     use super::*;
 
     #[test]
@@ -132,6 +84,7 @@ mod tests {
             assert_eq!(SENDERS.iter().filter(|other| other.name == sender.name).count(), 1, "{sender:?}");
             assert_eq!(named(sender.name), Some(sender));
             assert!(sender.retain >= MemoryStore::DEFAULT_RETAIN, "{sender:?}");
+            assert!(sender.retain >= sender.retries.total(), "it retries for longer than its ids are kept: {sender:?}");
         }
         assert_eq!(named("nobody"), None);
     }

@@ -25,6 +25,14 @@ pub enum Key<'t> {
 }
 
 impl SecretForm {
+    /// What the sender shows in front of `whsec_`.
+    pub fn shown_prefix(self) -> &'static str {
+        match self {
+            Self::Versioned => "v1,",
+            Self::Base64 | Self::Raw | Self::Prefix => "",
+        }
+    }
+
     /// Reads the text of a secret.
     pub fn read(self, text: &str) -> Key<'_> {
         match self {
