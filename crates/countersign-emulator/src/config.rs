@@ -11,6 +11,7 @@ use crate::faults::Faults;
 use crate::quirk::Quirk;
 use crate::signing::Dynamic;
 use countersign_inbox::Schedule;
+use countersign_senders::{Retries, SENDERS, Sender};
 
 /// How an [`Emulator`](crate::Emulator) behaves.
 ///
@@ -42,6 +43,9 @@ pub struct Config {
     pub faults: Faults,
     /// Where it behaves as the real service was seen to, and not as documented. Default: nowhere.
     pub quirks: BTreeSet<Quirk>,
+    /// Whose header names, secrets and events it sends. With a sender other than Gemini, registered webhooks and events
+    /// that are emitted by hand are that sender's. Default: Gemini.
+    pub sender: &'static Sender,
     /// When failed deliveries are retried.
     pub schedule: Schedule,
     /// Addresses that are registered from the start, for all events, in the project of
@@ -75,6 +79,7 @@ impl Default for Config {
             audience: None,
             faults: Faults::default(),
             quirks: BTreeSet::new(),
+            sender: &SENDERS[Self::GEMINI],
             schedule: Schedule::default(),
             webhooks: Vec::new(),
             timeout: Duration::from_secs(10),
@@ -90,6 +95,26 @@ impl Default for Config {
 impl Config {
     /// The API key of the project with the webhooks that are registered from the start.
     pub const API_KEY: &str = "emulator";
+
+    /// The place of Gemini in the list of senders.
+    const GEMINI: usize = 1;
+
+    /// The default configuration with this sender, and its schedule.
+    ///
+    /// ```
+    /// use countersign_emulator::Config;
+    ///
+    /// let config = Config::of(countersign_senders::named("svix").unwrap());
+    /// assert_eq!(config.schedule.plan(0.5).len(), 8);
+    /// ```
+    pub fn of(sender: &'static Sender) -> Self {
+        let schedule = match sender.retries {
+            Retries::Delays(delays) => Schedule::fixed(delays),
+            Retries::Backoff { first, window } => Schedule { first, window, ..Schedule::default() },
+            _ => Schedule::default(),
+        };
+        Self { sender, schedule, ..Self::default() }
+    }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if !self.listen.ip().is_loopback() && !self.danger_listen_beyond_loopback {

@@ -74,10 +74,10 @@ async fn next(shared: &Shared) -> Outgoing {
 }
 
 async fn attempt(shared: &Shared, client: &Client, outgoing: Outgoing) -> Attempt {
-    let Outgoing { number: _, id, uri, body, signing, fault } = outgoing;
+    let Outgoing { number: _, id, uri, body, signing, names, fault } = outgoing;
     let (at, signed_at, began) = (shared.clock.now(), shared.clock.machine_now(), shared.clock.instant());
     let (scheme, keys) = (signing.scheme(), signing.keys());
-    let (timestamp, outcome) = match signing.sign(&id, signed_at, &body, fault) {
+    let (timestamp, outcome) = match signing.sign(names, &id, signed_at, &body, fault) {
         Err(why) => {
             (signed_at.as_secs(), AttemptOutcome::NoResponse(format!("not sent, because signing failed: {why}")))
         }

@@ -5,9 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use countersign::clock::SystemClock;
 use countersign::sign::TokenSignerError;
 use http::Uri;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,8 @@ use crate::world::{Rules, World};
 
 /// The maximum number of jobs, running and ended.
 const MAX_JOBS: usize = 10_000;
+/// The maximum number of connections at a time; further ones wait.
+const MAX_CONNECTIONS: usize = 1024;
 /// The maximum number of response bytes that are read.
 const MAX_RESPONSE: usize = 64 << 10;
 /// The maximum size of all delivery bodies, and of all jobs, in bytes.
@@ -97,7 +101,7 @@ impl Emulator {
         let stop = CancellationToken::new();
         let client = config.client.timeout(config.timeout).connect_timeout(config.timeout).max_body(MAX_RESPONSE);
         let client = client.max_idle_connections(config.concurrency).build();
-        let serving = listener::serve(listener, api::router(Arc::clone(&shared)), stop.clone());
+        let serving = serve(listener, api::router(Arc::clone(&shared)), stop.clone());
         let sending = dispatch::send(Arc::clone(&shared), client, config.concurrency, observer, stop.clone());
         Ok(Self { base_url, seed, webhooks, shared, stop, tasks: [tokio::spawn(serving), tokio::spawn(sending)] })
     }
@@ -149,9 +153,19 @@ impl Drop for Emulator {
     }
 }
 
+/// Serves the API until `stop`.
+async fn serve(listener: TcpListener, api: Router, stop: CancellationToken) {
+    let warn = |error: &io::Error| tracing::warn!(%error, "a connection could not be accepted");
+    tokio::select! {
+        () = listener::serve(listener, MAX_CONNECTIONS, TowerToHyperService::new(api), warn) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
 fn rules(config: &Config, base_url: &str) -> Rules {
     Rules {
         base_url: base_url.into(),
+        sender: config.sender,
         schedule: config.schedule,
         job_time: config.job_time,
         dynamic: config.dynamic,

@@ -6,11 +6,17 @@
 //!
 //! - **API**, under `/v1` and `/v1beta`: `webhooks`, `interactions`, `batches` and videos
 //!   (`:predictLongRunning` and its operations). Every API key that is not empty has a project of its own.
+//! - **Files**: the results of batches (JSON lines) and videos (a tiny MP4) under `files`, with a redirect to their
+//!   content as in the real service, and in the bucket that events name (`gs://`), as clients of Cloud Storage call it
+//!   with `STORAGE_EMULATOR_HOST`.
 //! - **Deliveries**, at least once, by a [`Schedule`] over 24 hours. Registered webhooks are signed (`v1`) with
 //!   each of their valid secrets. The addresses of a job's `webhook_config` are signed with `v1a` or an
 //!   RS256 token; the public keys are at `/.well-known/jwks.json`.
 //! - **Inspection and control**, under `/_emulator`: deliveries and their attempts, redelivery, single events and
 //!   bursts, [`Faults`], the clock, key rotation.
+//!
+//! With a [`sender`](Config::sender) other than Gemini, it sends that sender's headers, secrets and events, by its
+//! schedule.
 //!
 //! The text of a request decides how its job ends: `[[fail]]` makes it fail, `[[expire]]` makes a batch expire,
 //! `[[incomplete]]` and `[[exceed_budget]]` end an interaction without an event, and the name of a declared tool makes
@@ -50,11 +56,12 @@ mod dispatch;
 mod emulator;
 mod event;
 pub mod faults;
+mod foreign;
 mod ids;
 mod job;
 mod jobs;
 mod keys;
-mod listener;
+pub mod listener;
 mod outbox;
 mod project;
 mod quirk;

@@ -1,58 +1,59 @@
-//! The API's listener: HTTP/1.1, with limits on heads, time and connections.
+//! A listener for HTTP/1.1, with limits on heads, time and connections. The command line's receiver uses it, too.
 
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinSet;
 
 /// The maximum size of a request head, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 /// How long a request head may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The maximum number of connections at a time; further ones wait.
-const MAX_CONNECTIONS: usize = 1024;
+/// How long it waits after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the API until `stop`.
-pub(crate) async fn serve(listener: TcpListener, api: Router, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let serving = async {
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Probably out of file descriptors: wait until connections end.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
-            let _ = stream.set_nodelay(true);
-            let (service, stop) = (TowerToHyperService::new(api.clone()), stop.clone());
-            tokio::spawn(async move {
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_TIMEOUT)
-                    .max_buf_size(MAX_HEAD)
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::select! {
-                    ended = connection => {
-                        if let Err(error) = ended {
-                            tracing::debug!(%error, "a connection ended early");
-                        }
-                    }
-                    () = stop.cancelled() => {}
-                }
-                drop(permit);
-            });
-        }
-    };
-    tokio::select! {
-        () = serving => {}
-        () = stop.cancelled() => {}
+/// Serves until it is dropped, which ends its connections. At most `max_connections` are open at a time; further ones
+/// wait. `on_error` is told why a connection could not be accepted.
+pub async fn serve<S, B>(listener: TcpListener, max_connections: usize, service: S, on_error: impl Fn(&io::Error))
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(max_connections));
+    let mut connections = JoinSet::new();
+    while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+        while connections.try_join_next().is_some() {}
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                on_error(&error);
+                // Probably out of file descriptors: wait until connections end.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let service = service.clone();
+        connections.spawn(async move {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(MAX_HEAD)
+                .serve_connection(TokioIo::new(stream), service);
+            // A client that hangs up harms nobody.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::sign::TokenIssuer;
-use countersign::sign::{PrivateKey, Signer, TokenSigner};
+use countersign::header::{HeaderSet, WEBHOOK_HEADERS};
+use countersign::sign::{PrivateKey, Signer, TokenIssuer, TokenSigner};
 use countersign::{MessageId, Secret, UnixTime};
+use countersign_senders::renamed;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
@@ -63,9 +64,10 @@ impl Signing {
         }
     }
 
-    /// Signs an attempt made at `now`. The body must be a JSON object.
+    /// Signs an attempt made at `now`, with headers of these names. The body must be a JSON object.
     pub(crate) fn sign(
         self,
+        names: &HeaderSet,
         id: &MessageId,
         now: UnixTime,
         body: &Bytes,
@@ -80,6 +82,7 @@ impl Signing {
                 TokenIssuer::new(signer, [audience]).sign(id, at, &event).map_err(|error| error.to_string())?
             }
         };
+        let headers = renamed(headers, &WEBHOOK_HEADERS, names);
         let body = match fault {
             Some(Fault::TamperedBody) => tampered(body),
             Some(Fault::ReserializedBody) => reserialized(body)?,
@@ -128,7 +131,7 @@ mod tests {
     fn verdict(verifier: &Verifier, signing: Signing, fault: Option<Fault>) -> Result<String, Reason> {
         let id = ids::message(&mut fastrand::Rng::with_seed(9));
         let body = Event::example("batch.succeeded", "7", NOW).to_body().into();
-        let signed = signing.sign(&id, NOW, &body, fault).expect("it signs");
+        let signed = signing.sign(&WEBHOOK_HEADERS, &id, NOW, &body, fault).expect("it signs");
         let reason = |rejection: countersign::Rejection| rejection.reason();
         let attempt = verifier.begin(&signed.headers, NOW).map_err(reason)?;
         let proof = attempt.finish(signed.body).map_err(reason)?;

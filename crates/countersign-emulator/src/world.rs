@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign::gemini::EventKind;
+use countersign::header::HeaderSet;
 use countersign::{Secret, UnixTime};
 use http::Uri;
 use zeroize::Zeroizing;
@@ -14,6 +15,7 @@ use crate::audience::Audience;
 use crate::delivery::{Attempt, AttemptOutcome, Delivery, Ending, Status};
 use crate::event::Event;
 use crate::faults::{Fault, Faults};
+use crate::foreign;
 use crate::ids;
 use crate::job::{End, Job};
 use crate::jobs::{self, Consequence, Jobs};
@@ -25,6 +27,7 @@ use crate::report::AttemptReport;
 use crate::signing::{Dynamic, Signing};
 use crate::webhook::{State, Webhook};
 use countersign_inbox::Schedule;
+use countersign_senders::Sender;
 
 /// How long the first attempt of a reordered delivery is held back at most.
 const HELD_BACK: Duration = Duration::from_secs(30);
@@ -37,6 +40,7 @@ const UNKNOWN_EVENT_TYPE: &str = "emulator.unheard_of";
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) base_url: String,
+    pub(crate) sender: &'static Sender,
     pub(crate) schedule: Schedule,
     pub(crate) job_time: Duration,
     pub(crate) dynamic: Dynamic,
@@ -76,6 +80,7 @@ pub(crate) struct Outgoing {
     pub(crate) uri: Uri,
     pub(crate) body: bytes::Bytes,
     pub(crate) signing: Signing,
+    pub(crate) names: &'static HeaderSet,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -97,7 +102,12 @@ impl World {
         if let Some(project) = self.projects.of_key(api_key) {
             self.projects.add_webhook(project, webhook);
         }
-        secret
+        self.shown(&secret)
+    }
+
+    /// A secret as the sender shows it.
+    pub(crate) fn shown(&self, secret: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}{secret}", self.rules.sender.secrets.shown_prefix()))
     }
 
     /// Ends the jobs that are due by now.
@@ -130,7 +140,7 @@ impl World {
             .applies(Fault::UnknownEventType)
             .then(|| Event { event_type: UNKNOWN_EVENT_TYPE.into(), ..event.clone() });
         let event = renamed.as_ref().unwrap_or(event);
-        let body = bytes::Bytes::from(event.to_body());
+        let body = bytes::Bytes::from(foreign::body(self.rules.sender, event, &mut self.rng));
         if !self.outbox.has_room(targets.len(), body.len()) {
             self.outbox.count_dropped_event();
             return;
@@ -200,7 +210,8 @@ impl World {
             }
             None => self.dynamic(&uri, is_wrong_key),
         };
-        Some(Outgoing { number, id, uri, body, signing, fault })
+        let names = self.rules.sender.sent_headers();
+        Some(Outgoing { number, id, uri, body, signing, names, fault })
     }
 
     fn dynamic(&mut self, uri: &Uri, is_wrong_key: bool) -> Signing {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use countersign_emulator::{Config, Dynamic, Emulator, Faults, Quirk, Schedule};
+use countersign_emulator::{Config, Dynamic, Emulator, Faults, Quirk};
+use countersign_senders::Sender;
 use http::Uri;
 use tokio::runtime::Builder;
 
@@ -16,6 +17,7 @@ use crate::exit::Outcome;
 use crate::network::NetworkArgs;
 use crate::output::{self, Output};
 use crate::post;
+use crate::preset;
 use crate::progress::Progress;
 use crate::{signals, time};
 
@@ -27,6 +29,14 @@ Example: try a handler that listens on port 3000
 Configure it as the base URL of an SDK, with any API key. The text of a request decides how its
 job ends: `[[fail]]`, `[[expire]]` (batches), `[[incomplete]]`, `[[exceed_budget]]` or the name of a
 declared tool (interactions: requires_action).
+
+Another sender: its headers, secrets, typical event and retries, for example
+  countersign emulate --preset svix --webhook http://127.0.0.1:3000/svix
+  curl http://127.0.0.1:8790/_emulator/events:emit -d '{}'
+
+The results of batches and videos can be downloaded: `files.download` of the SDKs, or curl -L with
+the API key. Clients of Cloud Storage find `gs://` addresses with STORAGE_EMULATOR_HOST set to the
+base URL.
 
 Faults, as `fault=3` (the next three) or `fault=10%`:
   of an attempt: tampered_body reserialized_body stale_timestamp wrong_key
@@ -49,6 +59,9 @@ Inspection and control, all JSON:
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
+    /// The sender to emulate: its header names, secrets, typical event and retries [default: gemini]
+    #[arg(long, value_name = "SENDER", value_parser = preset::sender())]
+    preset: Option<&'static Sender>,
     /// The address that the API listens on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
     listen: SocketAddr,
@@ -99,8 +112,9 @@ enum DynamicScheme {
 }
 
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
+    let defaults = args.preset.map_or_else(Config::default, Config::of);
     if args.print_schedule {
-        out.print(&format!("{}\n", Schedule::default()))?;
+        out.print(&format!("{}\n", defaults.schedule))?;
         return Ok(Outcome::Done);
     }
     let config = Config {
@@ -120,9 +134,9 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         client: args.network.client()?,
         disable_after: args.disable_after,
         concurrency: args.concurrency.into(),
-        ..Config::default()
+        ..defaults
     };
-    let scale = config.time_scale;
+    let (scale, sender) = (config.time_scale, config.sender);
     Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?.block_on(async {
         // Installed before the start is reported, so that a signal right after it is not missed.
         let stop_signal = signals::stop()?;
@@ -135,20 +149,21 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
             }
         });
         let emulator = Emulator::start(config, Some(observer)).await.map_err(Error::Emulator)?;
-        out.print(&introduction(&emulator, scale))?;
+        out.print(&introduction(&emulator, sender, scale))?;
         stop_signal.await;
         emulator.stop().await;
         Ok(Outcome::Done)
     })
 }
 
-fn introduction(emulator: &Emulator, scale: f64) -> String {
+fn introduction(emulator: &Emulator, sender: &Sender, scale: f64) -> String {
     let (base, seed) = (emulator.base_url(), emulator.seed());
     let mut text = format!(
-        "An emulator of the sending side of Gemini API webhooks. Its keys and secrets are for testing only.\n\
+        "An emulator of the sending side of {}. Its keys and secrets are for testing only.\n\
          \x20 base URL  {base} (each API key has its own project)\n\
          \x20 JWKS      {}\n\
          \x20 seed      {seed}\n",
+        if sender.name == "gemini" { "Gemini API webhooks".into() } else { format!("`{}` webhooks", sender.name) },
         emulator.jwks_url(),
     );
     if (scale - 1.0).abs() > f64::EPSILON {
@@ -164,7 +179,11 @@ fn introduction(emulator: &Emulator, scale: f64) -> String {
         // The secret is alone on its line, easy to copy.
         let _ = writeln!(text, "  webhook   {uri}, of the API key `{}`\n  secret    {secret}", Config::API_KEY);
     }
-    let _ = writeln!(text, "  emit      curl {base}/_emulator/events:emit -d '{{\"type\":\"batch.succeeded\"}}'");
+    let _ = writeln!(
+        text,
+        "  emit      curl {base}/_emulator/events:emit -d '{{\"type\":\"{}\"}}'",
+        sender.example.event_type
+    );
     let _ = writeln!(text, "  look      curl {base}/_emulator/deliveries");
     text
 }
@@ -184,11 +203,12 @@ mod tests {
             webhooks: vec![Uri::from_static("http://127.0.0.1:3000/gemini")],
             ..Config::default()
         };
+        let config_sender = config.sender;
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (text, secret) = runtime.block_on(async {
             let emulator = Emulator::start(config, None).await.expect("an emulator");
             let secret = emulator.webhooks().next().expect("a webhook").1.to_owned();
-            let text = introduction(&emulator, 1.0);
+            let text = introduction(&emulator, config_sender, 1.0);
             emulator.stop().await;
             (text, secret)
         });

@@ -4,6 +4,7 @@
 
 mod bench;
 mod common;
+mod emulate;
 mod explain;
 mod explain_dynamic;
 mod forget;

@@ -112,7 +112,7 @@ fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
     let file = input.string("file_name")?;
     let inline = input.object("requests")?;
     match (file, inline) {
-        (Some(_), None) => Ok((Source::File, String::new())),
+        (Some(file), None) => Ok((Source::File(file), String::new())),
         (None, Some(mut inline)) => {
             let path = inline.path("requests");
             let requests = inline.list("requests")?.unwrap_or_default();

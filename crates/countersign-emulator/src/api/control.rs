@@ -16,6 +16,7 @@ use super::page::Page;
 use crate::audience::Audience;
 use crate::event::Event;
 use crate::faults::{Fault, Frequency};
+use crate::foreign;
 use crate::ids;
 use crate::job::{End, State, Work};
 use crate::keys::PublishedKeys;
@@ -72,6 +73,7 @@ fn overview(shared: &Shared) -> Value {
         "base_url": shared.base_url,
         "jwks_url": format!("{}{}", shared.base_url, JWKS_PATH),
         "note": "the keys and secrets of this emulator are for testing",
+        "sender": world.rules.sender.name,
         "seed": shared.seed,
         "clock": clock(shared),
         "faults": world.faults,
@@ -173,7 +175,9 @@ fn no_delivery(id: &str) -> ApiError {
 
 fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let mut fields = call.fields()?;
-    let event_type = fields.string("type")?.unwrap_or_default();
+    let sender = call.world.rules.sender;
+    let typical = if foreign::is_foreign(sender) { sender.example.event_type } else { "" };
+    let event_type = fields.string("type")?.unwrap_or_else(|| typical.into());
     if event_type.is_empty() || event_type.len() > MAX_EVENT_TYPE {
         return Err(ApiError::invalid("type", "the type of the event is required, for example `batch.succeeded`"));
     }
@@ -196,6 +200,7 @@ fn emit(call: &mut Call<'_>) -> Result<Value, ApiError> {
     for _ in 0..count {
         let name = ids::resource(&mut call.world.rng, 12);
         let event = match &data {
+            None if foreign::is_foreign(sender) => Event::new(&event_type, call.now, Value::Null),
             None if call.world.has(Quirk::PrefixedIds) => {
                 Event::example(&event_type, &name, call.now).with_prefixed_id()
             }

@@ -25,7 +25,7 @@ pub(super) async fn guard(State(shared): State<Arc<Shared>>, request: Request, n
     shared.news.notify_one();
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         let body = if is_of_interactions { error.body_of_interactions() } else { error.body() };
-        let rendered = (response.status(), Reply(body)).into_response();
+        let rendered = (response.status(), Reply::Json(body)).into_response();
         let (head, body) = rendered.into_parts();
         response.headers_mut().extend(head.headers);
         *response.body_mut() = body;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -63,28 +63,49 @@ impl<S: Send + Sync, P: DeserializeOwned + Send> FromRequestParts<S> for Params<
     }
 }
 
-/// A JSON body that ends with a newline, for people who look at it in a terminal.
-pub(super) struct Reply(pub(super) Value);
+/// The body of a response.
+pub(super) enum Reply {
+    /// JSON that ends with a newline, for people who look at it in a terminal.
+    Json(Value),
+    /// The content of a file.
+    Content { content_type: &'static str, content: Bytes },
+    /// It is at this address.
+    Redirect(String),
+}
+
+impl From<Value> for Reply {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
-        ([(CONTENT_TYPE, JSON)], format!("{}\n", self.0)).into_response()
+        match self {
+            Self::Json(value) => ([(CONTENT_TYPE, JSON)], format!("{value}\n")).into_response(),
+            Self::Content { content_type, content } => {
+                ([(CONTENT_TYPE, HeaderValue::from_static(content_type))], content).into_response()
+            }
+            Self::Redirect(address) => (StatusCode::FOUND, [(LOCATION, address)]).into_response(),
+        }
     }
 }
 
 /// A handler that runs `act` on what the API and the sending task share.
-pub(super) fn shared<P, F>(act: F) -> impl Fn(State<Arc<Shared>>, Params<P>, Input) -> Outcome + Clone
+pub(super) fn shared<P, R, F>(act: F) -> impl Fn(State<Arc<Shared>>, Params<P>, Input) -> Outcome + Clone
 where
-    F: Fn(&Shared, Input, P) -> Result<Value, ApiError> + Clone,
+    F: Fn(&Shared, Input, P) -> Result<R, ApiError> + Clone,
+    R: Into<Reply>,
 {
-    move |State(shared), Params(params), input| ready(act(&shared, input, params).map(Reply))
+    move |State(shared), Params(params), input| ready(act(&shared, input, params).map(Into::into))
 }
 
 /// A handler that runs `act` on the world.
-pub(super) fn world<P, F>(act: F) -> impl Fn(State<Arc<Shared>>, Params<P>, Input) -> Outcome + Clone
+pub(super) fn world<P, R, F>(act: F) -> impl Fn(State<Arc<Shared>>, Params<P>, Input) -> Outcome + Clone
 where
-    F: Fn(&mut Call<'_>, P) -> Result<Value, ApiError> + Clone,
+    F: Fn(&mut Call<'_>, P) -> Result<R, ApiError> + Clone,
+    R: Into<Reply>,
 {
     shared(move |shared, input, params| {
         let (mut world, now) = shared.world();
@@ -93,12 +114,13 @@ where
 }
 
 /// A handler that runs `act` on the world, for the project of the request's API key.
-pub(super) fn project<P, F>(act: F) -> impl Fn(State<Arc<Shared>>, Params<P>, Input) -> Outcome + Clone
+pub(super) fn project<P, R, F>(act: F) -> impl Fn(State<Arc<Shared>>, Params<P>, Input) -> Outcome + Clone
 where
-    F: Fn(&mut Call<'_>, ProjectId, P) -> Result<Value, ApiError> + Clone,
+    F: Fn(&mut Call<'_>, ProjectId, P) -> Result<R, ApiError> + Clone,
+    R: Into<Reply>,
 {
-    shared(move |shared, Input { method, headers, mut query, body }, params| {
-        let key = api_key(&headers, &mut query)?;
+    shared(move |shared, Input { method, headers, query, body }, params| {
+        let key = api_key(&headers, &query)?;
         let (mut world, now) = shared.world();
         // A request that only reads leaves no project behind.
         let project = match method {
@@ -114,9 +136,9 @@ where
 type Outcome = Ready<Result<Reply, ApiError>>;
 
 /// Any key that is not empty is accepted: each has a project of its own.
-fn api_key(headers: &HeaderMap, query: &mut Query) -> Result<String, ApiError> {
+fn api_key(headers: &HeaderMap, query: &Query) -> Result<String, ApiError> {
     let header = headers.get("x-goog-api-key").and_then(|value| value.to_str().ok().map(str::to_owned));
-    let key = header.or_else(|| query.take("key")).filter(|key| !key.trim().is_empty());
+    let key = header.or_else(|| query.get("key").map(str::to_owned)).filter(|key| !key.trim().is_empty());
     let key = key.ok_or_else(|| {
         ApiError::forbidden("there is no API key: send any text as `x-goog-api-key`, each is a project of its own")
     })?;

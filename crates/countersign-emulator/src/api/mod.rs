@@ -5,6 +5,7 @@ mod call;
 mod control;
 mod error;
 mod fields;
+mod files;
 mod guard;
 mod handler;
 mod interactions;
@@ -23,9 +24,10 @@ use axum::routing::{any, get, post};
 use http::Uri;
 use http::header::{CACHE_CONTROL, HeaderValue};
 
+use crate::job::file::BUCKET;
 use crate::shared::{JWKS_PATH, Shared};
 use error::ApiError;
-use handler::{Reply, project};
+use handler::{Reply, project, world};
 
 /// How long a receiver may cache the key set.
 const JWKS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -35,6 +37,15 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(JWKS_PATH, get(key_set))
         .merge(control::routes())
+        .route(
+            "/download/v1/files/{*path}",
+            get(project(|call, project, path: String| files::download(call, project, &path))),
+        )
+        .route(
+            "/download/v1beta/files/{*path}",
+            get(project(|call, project, path: String| files::download(call, project, &path))),
+        )
+        .merge(bucket())
         .nest("/v1", resources())
         .nest("/v1beta", resources())
         .fallback(nothing_here)
@@ -44,7 +55,18 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn key_set(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, JWKS_CACHE)], Reply(shared.world().0.keys.document()))
+    ([(CACHE_CONTROL, JWKS_CACHE)], Reply::Json(shared.world().0.keys.document()))
+}
+
+/// The bucket that events name, as the clients of Cloud Storage call it (`STORAGE_EMULATOR_HOST`).
+fn bucket() -> Router<Arc<Shared>> {
+    let object = world(|call, (bucket, name): (String, String)| files::object(call, &bucket, &name));
+    let content = world(|call, (bucket, name): (String, String)| files::object_content(call, &bucket, &name));
+    let by_address = world(|call, name: String| files::object_content(call, BUCKET, &name));
+    Router::new()
+        .route("/storage/v1/b/{bucket}/o/{name}", get(object))
+        .route("/download/storage/v1/b/{bucket}/o/{name}", get(content))
+        .route(&format!("/{BUCKET}/{{name}}"), get(by_address))
 }
 
 /// The resources of a project. Where a verb follows an id (`{id}:ping`), one route serves all verbs.
@@ -90,7 +112,10 @@ fn resources() -> Router<Arc<Shared>> {
         .route("/models/{model}/operations/{id}", get(operation))
         .route("/batches", get(project(|call, project, ()| batches::list(call, project))))
         .route("/batches/{id}", batch)
-        .fallback(async || ApiError::not_found("the emulator only has webhooks, interactions, batches and videos"))
+        .route("/files/{*path}", get(project(|call, project, path: String| files::get(call, project, &path))))
+        .fallback(async || {
+            ApiError::not_found("the emulator only has webhooks, interactions, batches, videos and files")
+        })
 }
 
 async fn nothing_here(uri: Uri) -> ApiError {

@@ -11,6 +11,11 @@ impl Query {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
+    /// The first parameter of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
     /// Takes the first parameter of this snake-case name.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let camel = name.to_lower_camel_case();

@@ -43,7 +43,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId) -> Result<Value, A
     let webhook = Webhook::new(id, uri, events, name, &secret, call.now);
     let mut resource = webhook.resource(call.now);
     // The secret is shown only once.
-    resource["new_signing_secret"] = secret.as_str().into();
+    resource["new_signing_secret"] = call.world.shown(&secret).as_str().into();
     call.world.projects.add_webhook(project, webhook);
     Ok(resource)
 }
@@ -156,7 +156,7 @@ pub(super) fn rotate(call: &mut Call<'_>, project: ProjectId, id: &str) -> Resul
     let secret = Zeroizing::new(ids::secret(&mut call.world.rng));
     let now = call.now;
     if find(call, project, id)?.rotate(&secret, revocation, now) {
-        Ok(json!({ "secret": secret.as_str() }))
+        Ok(json!({ "secret": call.world.shown(&secret).as_str() }))
     } else {
         Err(ApiError::precondition(
             "too many secrets are valid at once: wait a day, or use revoke_previous_secrets_immediately",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign::UnixTime;
 use serde_json::{Value, json};
 
+use super::file::BUCKET;
 use super::record::{End, FAILURE, Record, State, last_segment};
 use super::text::memory;
 use crate::time;
@@ -21,7 +22,8 @@ pub(crate) struct Batch {
 
 /// Where a batch's requests are.
 pub(crate) enum Source {
-    File,
+    /// In this file.
+    File(String),
     /// In the request: the metadata and the text of each.
     Inline(Vec<(Option<Value>, String)>),
 }
@@ -30,7 +32,7 @@ impl Source {
     /// Roughly how many bytes of memory it takes.
     pub(crate) fn memory(&self) -> usize {
         match self {
-            Self::File => 0,
+            Self::File(name) => name.len(),
             Self::Inline(requests) => requests
                 .iter()
                 .map(|(metadata, words)| {
@@ -75,8 +77,8 @@ impl Batch {
             metadata["endTime"] = time::to_the_millisecond(record.updated).into();
             resource["done"] = true.into();
             match (end, &self.source) {
-                (End::Succeeded, Source::File) => {
-                    metadata["output"] = json!({ "responsesFile": format!("files/batch-{}", record.short_name()) });
+                (End::Succeeded, Source::File(_)) => {
+                    metadata["output"] = json!({ "responsesFile": file_name(&record.name) });
                 }
                 (End::Failed, _) => resource["error"] = json!({ "code": 13, "message": FAILURE }),
                 _ => {}
@@ -88,15 +90,7 @@ impl Batch {
 
     fn responses(&self, requests: &[(Option<Value>, String)]) -> Value {
         let response = |(metadata, words): &(Option<Value>, String)| {
-            let text = format!("An emulated answer to: {words}");
-            let mut response = json!({ "response": {
-                "candidates": [{
-                    "content": { "role": "model", "parts": [{ "text": text }] },
-                    "finishReason": "STOP",
-                    "index": 0,
-                }],
-                "modelVersion": self.model,
-            }});
+            let mut response = json!({ "response": self.response(words) });
             if let Some(metadata) = metadata {
                 response["metadata"] = metadata.clone();
             }
@@ -104,9 +98,47 @@ impl Batch {
         };
         json!({ "inlinedResponses": { "inlinedResponses": requests.iter().map(response).collect::<Vec<_>>() } })
     }
+
+    /// The results as a file: a line of JSON for each request, with its key. The emulator does not read files, so the
+    /// requests of a file have one line.
+    pub(crate) fn lines(&self) -> Vec<u8> {
+        let line = |key: Value, words: &str| format!("{}\n", json!({ "key": key, "response": self.response(words) }));
+        match &self.source {
+            Source::File(name) => line("request-1".into(), &format!("the requests of {name}")).into_bytes(),
+            Source::Inline(requests) => {
+                let lines = requests.iter().enumerate().map(|(index, (metadata, words))| {
+                    let key = metadata.as_ref().and_then(|metadata| metadata.get("key")).cloned();
+                    line(key.unwrap_or_else(|| format!("request-{}", index + 1).into()), words)
+                });
+                lines.collect::<String>().into_bytes()
+            }
+        }
+    }
+
+    /// What the model generated, in the form of `generateContent`.
+    fn response(&self, words: &str) -> Value {
+        json!({
+            "candidates": [{
+                "content": { "role": "model", "parts": [{ "text": format!("An emulated answer to: {words}") }] },
+                "finishReason": "STOP",
+                "index": 0,
+            }],
+            "modelVersion": self.model,
+        })
+    }
 }
 
 /// The address of the results in an event.
 pub(crate) fn output_uri(name: &str) -> String {
-    format!("gs://emulated-bucket/batch-{}.jsonl", last_segment(name))
+    format!("gs://{BUCKET}/{}", object_name(name))
+}
+
+/// The name of the results in the bucket.
+pub(crate) fn object_name(name: &str) -> String {
+    format!("batch-{}.jsonl", last_segment(name))
+}
+
+/// The name of the file with the results.
+pub(crate) fn file_name(name: &str) -> String {
+    format!("files/batch-{}", last_segment(name))
 }

@@ -1,7 +1,9 @@
 //! Jobs that run for a while, and end with an event.
 
 pub(crate) mod batch;
+pub(crate) mod file;
 pub(crate) mod interaction;
+mod mp4;
 pub(crate) mod record;
 pub(crate) mod text;
 pub(crate) mod video;

@@ -59,11 +59,6 @@ impl Record {
             State::Ended(_) => None,
         }
     }
-
-    /// The last part of its name.
-    pub(crate) fn short_name(&self) -> &str {
-        last_segment(&self.name)
-    }
 }
 
 impl State {

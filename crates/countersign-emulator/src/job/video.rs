@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::file::BUCKET;
 use super::record::{End, FAILURE, Record, State, last_segment};
 
 /// The prompt is not stored: no video is generated.
@@ -33,12 +34,17 @@ impl Video {
     }
 }
 
-/// The name of the video's file.
+/// The name of the video's file. The SDKs look for lower-case letters and digits only.
 pub(crate) fn file_name(operation: &str) -> String {
-    format!("files/video-{}", last_segment(operation))
+    format!("files/{}", last_segment(operation))
 }
 
 /// The address of the video in an event.
 pub(crate) fn output_uri(operation: &str) -> String {
-    format!("gs://emulated-bucket/video-{}.mp4", last_segment(operation))
+    format!("gs://{BUCKET}/{}", object_name(operation))
+}
+
+/// The name of the video in the bucket.
+pub(crate) fn object_name(operation: &str) -> String {
+    format!("video-{}.mp4", last_segment(operation))
 }

@@ -6,5 +6,7 @@ mod common;
 mod control;
 mod delivery;
 mod faults;
+mod files;
 mod jobs;
+mod presets;
 mod quirks;

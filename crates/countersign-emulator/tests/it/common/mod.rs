@@ -51,6 +51,18 @@ impl Api {
         body: impl Into<Bytes>,
         headers: &[(&str, &str)],
     ) -> (u16, Value) {
+        let response = self.response(method, path, body, headers).await;
+        (response.status().as_u16(), serde_json::from_slice(response.body()).expect("JSON"))
+    }
+
+    /// Calls, and gives the answer as it is.
+    pub(crate) async fn response(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+        headers: &[(&str, &str)],
+    ) -> Response<Bytes> {
         let mut request = Request::new(Full::new(body.into()));
         *request.method_mut() = method.parse().expect("a method");
         *request.uri_mut() = path.parse().expect("a path");
@@ -65,11 +77,10 @@ impl Api {
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
             tokio::spawn(connection);
             let response = sender.send_request(request).await.expect("an answer");
-            let status = response.status().as_u16();
-            (status, response.into_body().collect().await.expect("a whole answer").to_bytes())
+            let (head, body) = response.into_parts();
+            Response::from_parts(head, body.collect().await.expect("a whole answer").to_bytes())
         };
-        let (status, body) = soon(exchange).await;
-        (status, serde_json::from_slice(&body).expect("JSON"))
+        soon(exchange).await
     }
 
     /// Calls, and expects success.
