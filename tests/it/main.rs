@@ -5,6 +5,7 @@ mod book;
 mod features;
 mod interop;
 mod pingora;
+mod presets;
 mod public_api;
 mod readme;
 mod sans_io;

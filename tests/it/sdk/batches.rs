@@ -22,6 +22,11 @@ fn javascript_follows_batches() {
     follows_batches(Sdk::JavaScript);
 }
 
+#[test]
+fn earlier_javascript_follows_batches() {
+    follows_batches(Sdk::EarlierJavaScript);
+}
+
 fn follows_batches(sdk: Sdk) {
     let stage = Stage::start(Dynamic::V1a);
     let facts = stage.drive(sdk, Major::Third, "batches", None);
@@ -38,6 +43,7 @@ fn follows_batches(sdk: Sdk) {
         ] {
             came_to(&facts[what], what, state, &end);
         }
+        downloaded(facts);
         cancelled(sdk, facts);
         listed_and_deleted(sdk, facts);
         pushed(&stage, facts, version);
@@ -52,6 +58,25 @@ fn response(words: &str, metadata: &Value) -> Value {
         "metadata": metadata,
         "error": null,
     })
+}
+
+/// The files hold what was asked for, a line for each request.
+fn downloaded(facts: &Value) {
+    let lines = |name: &str| {
+        let lines = text(&facts[name]).lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+        lines.map(|line: Value| {
+            let words = &line["response"]["candidates"][0]["content"]["parts"][0]["text"];
+            (text(&line["key"]).to_owned(), text(words).to_owned())
+        })
+    };
+    let said = |key: &str, words: &str| (key.to_owned(), format!("An emulated answer to: {words}"));
+    let inline: Vec<_> = lines("object").collect();
+    assert_eq!(inline, [said("r1", "Say hello."), said("request-2", "Say goodbye.")]);
+    let of_file: Vec<_> = lines("downloaded").collect();
+    assert_eq!(of_file, [said("request-1", "the requests of files/requests-1")]);
+    assert_eq!(facts["downloaded_again"], facts["downloaded"]);
+    let size = text(&facts["downloaded"]).len();
+    assert_eq!(facts["described"], json!([file_of(&facts["file"]), "application/jsonl", size, "GENERATED"]));
 }
 
 /// The last part of its name.

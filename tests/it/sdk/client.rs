@@ -13,6 +13,8 @@ const PACKAGES: Packages = Packages(env!("CARGO_TARGET_TMPDIR"));
 pub(crate) enum Sdk {
     Python,
     JavaScript,
+    /// The release before the current one.
+    EarlierJavaScript,
 }
 
 /// Which major version of it. The third makes no videos with the Gemini API, the second does.
@@ -36,8 +38,12 @@ impl Sdk {
                 command.arg("-B").arg(file("python", script, "py")).env("PYTHONPATH", path);
                 command
             }
-            Self::JavaScript => {
-                let name = if major == Major::Second { "genai-2" } else { "@google/genai" };
+            Self::JavaScript | Self::EarlierJavaScript => {
+                let name = match (self, major) {
+                    (_, Major::Second) => "genai-2",
+                    (Self::EarlierJavaScript, Major::Third) => "genai-3-1",
+                    (_, Major::Third) => "@google/genai",
+                };
                 let mut command = Command::new("node");
                 command.arg(file("javascript", script, "cjs")).env("NODE_PATH", javascript()).env("SDK", name);
                 command
@@ -58,7 +64,7 @@ impl Sdk {
     pub(crate) fn exception(self, resource: &str, status: u16) -> &'static str {
         match (self, resource, status) {
             (Self::Python, "batches" | "operations", _) => "ClientError",
-            (Self::JavaScript, "batches" | "operations", _) => "ApiError",
+            (Self::JavaScript | Self::EarlierJavaScript, "batches" | "operations", _) => "ApiError",
             (_, _, 400) => "BadRequestError",
             (_, _, 403) => "PermissionDeniedError",
             (_, _, 404) => "NotFoundError",

@@ -17,6 +17,11 @@ fn javascript_names_what_is_wrong() {
     names_what_is_wrong(Sdk::JavaScript);
 }
 
+#[test]
+fn earlier_javascript_names_what_is_wrong() {
+    names_what_is_wrong(Sdk::EarlierJavaScript);
+}
+
 fn names_what_is_wrong(sdk: Sdk) {
     let stage = Stage::start(Dynamic::V1a);
     let facts = stage.drive(sdk, Major::Third, "errors", None);

@@ -19,6 +19,11 @@ fn javascript_follows_interactions() {
     follows_interactions(Sdk::JavaScript);
 }
 
+#[test]
+fn earlier_javascript_follows_interactions() {
+    follows_interactions(Sdk::EarlierJavaScript);
+}
+
 fn follows_interactions(sdk: Sdk) {
     let stage = Stage::start(Dynamic::V1a);
     let facts = stage.drive(sdk, Major::Third, "interactions", None);

@@ -1,5 +1,7 @@
 //! Videos: made through the second major version of the SDKs, and polled through both.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use countersign::verdict::Scheme;
 use countersign_emulator::Dynamic;
 use serde_json::{Map, Value, json};
@@ -20,6 +22,11 @@ fn python_follows_videos() {
 #[test]
 fn javascript_follows_videos() {
     follows_videos(Sdk::JavaScript);
+}
+
+#[test]
+fn earlier_javascript_follows_videos() {
+    follows_videos(Sdk::EarlierJavaScript);
 }
 
 fn follows_videos(sdk: Sdk) {
@@ -50,11 +57,19 @@ fn follows_videos(sdk: Sdk) {
         let one = &facts["name"];
         assert_name(one, OPERATIONS, 12);
         assert_eq!(facts["polled"], json!([running(one), running(one), ended(&stage, one, "generated")]));
+        downloaded(&facts["downloaded"]);
+        assert_eq!(facts["downloaded_by_name"], facts["downloaded"]);
         let earlier = ["generated", "failed"].map(|what| ended(&stage, &name(version, what), what));
         assert_eq!(facts["made"], json!(earlier));
         let said = format!("this project has no operation `{}-no-more`", text(one));
         assert_error(sdk, &facts["missing"], "operations", (404, "NOT_FOUND"), &said);
     }
+}
+
+/// An MP4 file: its first box says so.
+fn downloaded(video: &Value) {
+    let video = STANDARD.decode(text(video)).expect("base64");
+    assert_eq!((&video[4..8], video.len() > 1000), (&b"ftyp"[..], true));
 }
 
 fn running(name: &Value) -> Value {
@@ -71,7 +86,7 @@ fn ended(stage: &Stage, name: &Value, what: &str) -> Value {
 }
 
 fn file_name(name: &Value) -> String {
-    format!("files/video-{}", text(name).strip_prefix(OPERATIONS).expect("an operation's name"))
+    format!("files/{}", text(name).strip_prefix(OPERATIONS).expect("an operation's name"))
 }
 
 /// One event, of the video that was made: there is none of one that failed.
@@ -86,7 +101,7 @@ fn pushed(stage: &Stage, version: &str, name: &Value) {
         at: moment(&delivery.json()["timestamp"]),
         data: json!({
             "file_name": file,
-            "output_file_uri": format!("gs://emulated-bucket/{}.mp4", file.strip_prefix("files/").expect("a file")),
+            "output_file_uri": format!("gs://emulated-bucket/video-{}.mp4", file.strip_prefix("files/").expect("a file")),
         }),
         user_metadata: json!({ "what": "generated", "n": 1, "snake_case": { "camelCase": [1.5, null] } }),
     };

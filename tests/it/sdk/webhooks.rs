@@ -22,6 +22,11 @@ fn javascript_manages_webhooks() {
     manages_webhooks(Sdk::JavaScript);
 }
 
+#[test]
+fn earlier_javascript_manages_webhooks() {
+    manages_webhooks(Sdk::EarlierJavaScript);
+}
+
 fn manages_webhooks(sdk: Sdk) {
     let before = SystemClock.now();
     let stage = Stage::start(Dynamic::V1a);

@@ -1,5 +1,5 @@
 // Batches, through the SDK.
-const { RECEIVER, delivered, error, inBothVersions, moment, plain, polled } = require("./common.cjs");
+const { RECEIVER, content, delivered, downloaded, error, inBothVersions, moment, plain, polled } = require("./common.cjs");
 
 const OPEN = ["JOB_STATE_PENDING", "JOB_STATE_RUNNING"];
 
@@ -71,6 +71,14 @@ async function drive(client, version) {
   // No addresses: it goes to the registered webhook, and what is to be returned still is.
   const registered = { model: "gemini-2.5-flash", src: "files/requests-2", config: config("registered") };
   facts.registered = await toItsEnd(await batches.create(registered));
+  // The results are a file, and so is the object that the event names.
+  const file = facts.file.polled.at(-1).file_name;
+  facts.downloaded = (await downloaded(client, file)).toString();
+  const described = await client.files.get({ name: file });
+  facts.described = [described.name, described.mimeType, Number(described.sizeBytes), described.source];
+  facts.downloaded_again = (await downloaded(client, described)).toString();
+  const inlineId = facts.inline.created.name.replace("batches/", "");
+  facts.object = await content(`/emulated-bucket/batch-${inlineId}.jsonl`);
   facts.failed = await toItsEnd(await create("failed", [{ contents: "Please [[fail]]." }]));
   facts.expired = await toItsEnd(await create("expired", [{ contents: "Please [[expire]]." }]));
 

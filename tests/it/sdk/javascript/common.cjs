@@ -1,4 +1,8 @@
 // What the drivers share: clients, what the emulator has beside the API, and facts as both languages print them.
+const { mkdtempSync, readFileSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+
 const { EMULATOR, RECEIVER, SDK } = process.env;
 const sdk = require(SDK);
 // So many looks at what is under way, with a pause after each, before it is given up.
@@ -27,6 +31,23 @@ async function raw(method, path, body = undefined, key = "an API key") {
   const answer = await response.json();
   if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
   return answer;
+}
+
+// Text that is no answer of the API.
+async function content(path) {
+  return await (await fetch(EMULATOR + path)).text();
+}
+
+// A file, which the SDK writes to a path.
+async function downloaded(client, file) {
+  const folder = mkdtempSync(join(tmpdir(), "countersign-sdk-"));
+  const downloadPath = join(folder, "file");
+  try {
+    await client.files.download({ file, downloadPath });
+    return readFileSync(downloadPath);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 // Lets emulated time pass.
@@ -87,4 +108,6 @@ function plain({ sdkHttpResponse, ...answer }) {
   return answer;
 }
 
-module.exports = { sdk, RECEIVER, client, inBothVersions, raw, advance, delivered, polled, moment, error, plain };
+module.exports = {
+  sdk, RECEIVER, client, inBothVersions, raw, content, downloaded, advance, delivered, polled, moment, error, plain,
+};

@@ -8,4 +8,9 @@ function operation(o) {
   };
 }
 
-module.exports = { operation };
+// The name that the event gives.
+function fileName(operationName) {
+  return `files/${operationName.split("/").at(-1)}`;
+}
+
+module.exports = { fileName, operation };

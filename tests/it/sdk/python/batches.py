@@ -2,7 +2,7 @@
 
 from google.genai import types
 
-from common import RECEIVER, delivered, error, in_both_versions, moment, polled
+from common import RECEIVER, content, delivered, error, in_both_versions, moment, polled
 
 OPEN = (types.JobState.JOB_STATE_PENDING, types.JobState.JOB_STATE_RUNNING)
 
@@ -72,6 +72,14 @@ def drive(client, version, key):
     # No addresses: it goes to the registered webhook, and what is to be returned still is.
     registered = batches.create(model="gemini-2.5-flash", src="files/requests-2", config=config("registered"))
     facts["registered"] = to_its_end(registered)
+    # The results are a file, and so is the object that the event names.
+    name = facts["file"]["polled"][-1]["file_name"]
+    facts["downloaded"] = client.files.download(file=name).decode()
+    described = client.files.get(name=name)
+    facts["described"] = [described.name, described.mime_type, described.size_bytes, described.source.value]
+    facts["downloaded_again"] = client.files.download(file=described).decode()
+    inline_id = facts["inline"]["created"]["name"].removeprefix("batches/")
+    facts["object"] = content(f"/emulated-bucket/batch-{inline_id}.jsonl")
     facts["failed"] = to_its_end(create("failed", [types.InlinedRequest(contents="Please [[fail]].")]))
     facts["expired"] = to_its_end(create("expired", [types.InlinedRequest(contents="Please [[expire]].")]))
 

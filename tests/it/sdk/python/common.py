@@ -39,6 +39,12 @@ def raw(method, path, body=None, key="an API key"):
         return json.load(response)
 
 
+def content(path):
+    """Text that is no answer of the API."""
+    with urllib.request.urlopen(EMULATOR + path) as response:
+        return response.read().decode()
+
+
 def advance(by):
     """Lets emulated time pass."""
     raw("POST", "/_emulator/clock:advance", {"by": by})

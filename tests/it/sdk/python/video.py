@@ -1,6 +1,11 @@
 """What an SDK parses of a video's operation."""
 
 
+def file_name(operation_name):
+    """The name that the event gives."""
+    return "files/" + operation_name.rsplit("/", 1)[1]
+
+
 def operation(o):
     videos = o.response and o.response.generated_videos
     return {
