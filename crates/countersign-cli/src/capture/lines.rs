@@ -15,7 +15,19 @@ pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
     }
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut rest = lines.iter().peekable();
+    let is_indented = |line: &str| line.starts_with([' ', '\t']);
+    let can_be_folded = lines.first().is_some_and(|(_, line)| !is_indented(line));
     while let Some((number, line)) = rest.next() {
+        // A folded header goes on in an indented line.
+        if can_be_folded
+            && is_indented(line)
+            && is_rest(line)
+            && let Some((_, value)) = pairs.last_mut()
+        {
+            value.push(' ');
+            value.push_str(line.trim());
+            continue;
+        }
         if is_start_line(line) || is_bracket(line) {
             continue;
         }
@@ -61,6 +73,12 @@ fn is_start_line(line: &str) -> bool {
 /// A line with only brackets, as around an object or PHP's `Array (`.
 fn is_bracket(line: &str) -> bool {
     matches!(line.trim(), "{" | "}" | "(" | ")" | "Array" | "[" | "]" | "," | "},")
+}
+
+/// A line without a name. A base64 text that ends with `=` has none either.
+fn is_rest(line: &str) -> bool {
+    let line = line.trim();
+    pair(line).is_none() || (line.ends_with('=') && !line.trim_end_matches('=').contains(['=', ':']))
 }
 
 /// The name and the value of a line.

@@ -175,6 +175,11 @@ mod tests {
             let headers = from_headers(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
             assert_eq!(headers.get_all("webhook-id").iter().collect::<Vec<_>>(), ["a", "b"], "{text}");
         }
+        let folded = from_headers(b"webhook-id: a\nwebhook-signature: v1,ab\n\tcd+/=\nx: y\n  z\n").expect("headers");
+        assert_eq!(
+            (&folded["webhook-signature"], &folded["x"]),
+            (&"v1,ab cd+/=".parse().expect("a value"), &"y z".parse().expect("a value"))
+        );
         let wide: Vec<u8> = "\u{feff}webhook-id: a\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(from_headers(&wide).expect("headers")["webhook-id"], "a");
         for text in ["webhook-id", r#"{"webhook-id": {}}"#, "[1]", "{", "a b: c", "{\"a\": \"b\\n\"}"] {

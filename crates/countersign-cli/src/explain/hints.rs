@@ -18,6 +18,34 @@ fn empty_body(case: &Case) -> Option<Finding> {
     case.capture.body.is_empty().then(|| EMPTY_BODY.likely("The body has 0 bytes, and no known event is empty."))
 }
 
+/// An empty object that a parser made of a body that was already read.
+fn emptied_body(case: &Case) -> Option<Finding> {
+    let text = case.body_text()?.trim();
+    let is_nothing = matches!(text, "{}" | "null" | "[]" | "\"\"");
+    is_nothing.then(|| EMPTY_BODY.likely(format!("The body is `{text}`, which is what parsers make of an empty body.")))
+}
+
+const TRUNCATED: Explanation = Explanation {
+    code: "body_truncated",
+    title: "the end of the body is missing",
+    advice: "Capture the request again, whole: a limit of a buffer, a log or a column of a database has cut the body, or it was \
+             read before all of it had arrived. What is missing cannot be found.",
+};
+
+/// JSON that ends before its brackets are closed.
+fn truncated(case: &Case) -> Option<Finding> {
+    let text = case.body_text()?.trim();
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err().filter(|_| text.starts_with(['{', '[']))?;
+    let rest =
+        text.get(..2).filter(|start| start.starts_with("{\"") || start.starts_with("[{") || start.starts_with("{\n"));
+    (error.is_eof() && rest.is_some()).then(|| {
+        TRUNCATED.likely(format!(
+            "The body begins as JSON, and ends after {} bytes before its brackets are closed.",
+            text.len()
+        ))
+    })
+}
+
 const BODY_LENGTH: Explanation = Explanation {
     code: "body_length_differs",
     title: "the length of the body differs from `content-length`",
@@ -206,8 +234,19 @@ fn page(case: &Case) -> Option<Finding> {
 
 /// The signs of a changed body, most telling first.
 pub(super) fn visible(case: &Case) -> Vec<Finding> {
-    let signs =
-        [stringified, empty_body, page, compressed, lost_characters, numbers, body_length, question_marks, printed_map];
+    let signs = [
+        stringified,
+        empty_body,
+        page,
+        compressed,
+        lost_characters,
+        numbers,
+        body_length,
+        truncated,
+        emptied_body,
+        question_marks,
+        printed_map,
+    ];
     signs.iter().filter_map(|sign| sign(case)).collect()
 }
 

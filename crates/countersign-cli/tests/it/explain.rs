@@ -88,6 +88,8 @@ const CASES: &[Case] = &[
     ("in chunks", "body_chunked", || sent("abcdefghijklmnop", "A\r\nabcdefghij\r\n6;x=y\r\nklmnop\r\n0\r\n\r\n")),
     ("empty", "body_empty", || sent(BODY, "")),
     ("cut off", "body_length_differs", || sent(BODY, &BODY[..50]).add_header("content-length", "160")),
+    ("cut off, without a length", "body_truncated", || sent(BODY, &BODY[..50])),
+    ("emptied by a parser", "body_empty", || sent(BODY, "{}")),
     ("compressed", "body_compressed", || authentic().body(b"\x1f\x8b\x08\0\0")),
     ("decompressed on the way", "body_decompressed", || sent(BODY, "{}").add_header("content-encoding", "br")),
     ("decoded with loss", "body_characters_lost", || sent(BODY, &BODY.replace('é', "\u{fffd}"))),

@@ -69,6 +69,7 @@ const UNWRAP: &[Transform] = &[
     respell::unescaped,
     encodings::utf16,
     encodings::misread,
+    encodings::surrogates,
 ];
 
 /// Encodings: the same, but slow.
@@ -83,6 +84,9 @@ const GUESS: &[Transform] = &[
     respell::empty_values,
     respell::dates,
     respell::quoted_numbers,
+    respell::words,
+    respell::renamed,
+    respell::added,
     respell::lost_digits,
     encodings::question_marks,
     respell::rare,
@@ -97,7 +101,14 @@ const VALUES: &[Transform] = &[
     respell::dates,
     respell::empty_values,
     respell::quoted_numbers,
+    respell::words,
+    respell::renamed,
 ];
+
+/// The tables whose transformations are undone from what was captured.
+#[cfg(test)]
+pub(super) const TABLES: [(&str, &[Transform]); 5] =
+    [("UNWRAP", UNWRAP), ("DECODE", DECODE), ("RESPELL", RESPELL), ("GUESS", GUESS), ("VALUES", VALUES)];
 
 /// The other direction.
 const REWRAP: &[Transform] = &[rewrap::rewrapped];

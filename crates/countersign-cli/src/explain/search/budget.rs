@@ -52,6 +52,12 @@ impl Budget {
         self.trials.get()
     }
 
+    /// How many bytes were processed, in units of a hashed byte, and how many may be.
+    #[cfg(test)]
+    pub(super) fn spent(&self) -> (u64, u64) {
+        (self.bytes.get(), self.byte_limit)
+    }
+
     /// How much of the budget was used, in percent.
     pub(crate) fn percent(&self) -> u64 {
         let of = |spent: u64, limit: u64| (u128::from(spent) * 100).div_ceil(u128::from(limit.max(1)));

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use super::mac::sha256;
 use super::respell;
 use super::step::{Variant, Variants, text};
 use crate::explain::finding::Explanation;
@@ -21,6 +22,12 @@ const PRINTED_BY_SENDER: Explanation = Explanation {
     title: "the sender signed the text of an object instead of the body",
     advice: "The sender puts the body into a template string, so its language's notation is signed (`b'…'`, \
              `[object Object]`). It must sign the bytes of the body.",
+};
+
+const HASHED: Explanation = Explanation {
+    code: "signed_body_hash",
+    title: "the sender signed a hash of the body instead of the body",
+    advice: "The sender must sign the id, a dot, the timestamp, a dot and the body itself.",
 };
 
 /// The names of form fields in which senders put their JSON.
@@ -49,6 +56,8 @@ pub(super) fn rewrapped(body: &[u8]) -> Variants<'_> {
         .into_iter()
         .map(|text| PRINTED_BY_SENDER.variant(format!("`{text}` is signed instead of the body"), text.as_bytes()));
     let encoded = ENCODINGS.into_iter().map(|(once, encode)| UNWRAPPED.variant(once, encode(body)));
+    let hashed = [hex::encode(sha256(body)), hex::encode_upper(sha256(body)), STANDARD.encode(sha256(body))];
+    let hashed = hashed.into_iter().map(|hash| HASHED.variant("the SHA-256 of the body is signed in its place", hash));
     let repr = std::iter::once_with(|| {
         PRINTED_BY_SENDER.variant("the body is written as Python's `b'…'`", python_bytes(body))
     });
@@ -57,7 +66,7 @@ pub(super) fn rewrapped(body: &[u8]) -> Variants<'_> {
             respell::as_text(text).map(|string| UNWRAPPED.variant("the body is put into a JSON string", string));
         strings.chain(forms(text)).chain(parts(text))
     });
-    Box::new(printed.chain(encoded).chain(repr).chain(of_text))
+    Box::new(printed.chain(encoded).chain(hashed).chain(repr).chain(of_text))
 }
 
 /// What a sender may sign of a JSON body: a part of it, its members as a form, or a form with it, without spaces.

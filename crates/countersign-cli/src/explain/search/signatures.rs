@@ -38,6 +38,11 @@ const HEX_IN_BASE64: Explanation = Explanation {
     title: "the signature is base64 of hexadecimal digits",
     advice: "The sender must encode the bytes of the HMAC, not their hexadecimal form: `digest()`, not `hexdigest()`.",
 };
+const ENCODED_TWICE: Explanation = Explanation {
+    code: "signature_encoded_twice",
+    title: "the signature was encoded in base64 twice",
+    advice: "The sender must encode the bytes of the HMAC once: a function that returns base64 (`digest('base64')`) is enough.",
+};
 const NO_VERSION: Explanation = Explanation {
     code: "signature_without_version",
     title: "the signature has no version in front of it, or the wrong one",
@@ -50,8 +55,8 @@ const JOINED: Explanation = Explanation {
 };
 const ESCAPED: Explanation = Explanation {
     code: "signature_escaped",
-    title: "the signature was percent-encoded, or decoded as a form",
-    advice: "Use the header unchanged: `+`, `/` and `=` are not escaped in it.",
+    title: "the signature was percent-encoded, decoded as a form, or wrapped",
+    advice: "Use the header unchanged: `+`, `/` and `=` are not escaped in it, and it is one line without white space inside.",
 };
 const SHORTENED: Explanation = Explanation {
     code: "signature_shortened",
@@ -146,7 +151,9 @@ fn of_header(header: &str) -> Vec<Reading> {
     plain.sort_by_key(|reading| reading.steps.len());
     // A form decoder turns `+` into spaces.
     let glued = header.trim().replace(' ', "+");
-    let escaped = [percent_decoded(header), glued].into_iter().filter(|text| *text != header);
+    // A header that was folded or wrapped.
+    let unfolded: String = header.split_whitespace().collect();
+    let escaped = [percent_decoded(header), glued, unfolded].into_iter().filter(|text| *text != header);
     let escaped = escaped.flat_map(|text| {
         words(&text).map(|(_, bytes, is_v1a)| whole((Some(&ESCAPED), bytes, is_v1a))).collect::<Vec<_>>()
     });
@@ -163,6 +170,7 @@ fn once(explanation: &Explanation) -> &'static str {
         "signature_unpadded" => "its padding is restored",
         "signature_hex" => "it is read as hexadecimal",
         "signature_hex_in_base64" => "it is decoded, and read as hexadecimal",
+        "signature_encoded_twice" => "it is decoded twice",
         "signature_without_version" => "it is read as a signature of its length",
         "signature_escaped" => "the escapes are undone",
         _ => "the characters around it are removed",
@@ -223,6 +231,10 @@ fn read(word: &str) -> Option<(Option<&'static Explanation>, Vec<u8>)> {
     let bytes = STANDARD_NO_PAD.decode(standard.trim_end_matches('=')).ok()?;
     if let Some(inner) = str::from_utf8(&bytes).ok().and_then(|text| hex::decode(text).ok()).filter(is_tag) {
         return Some((Some(&HEX_IN_BASE64), inner));
+    }
+    let inner = str::from_utf8(&bytes).ok().and_then(|text| STANDARD.decode(text.trim()).ok());
+    if let Some(inner) = inner.filter(is_tag) {
+        return Some((Some(&ENCODED_TWICE), inner));
     }
     let explanation = if standard != word {
         Some(&URL_ALPHABET)

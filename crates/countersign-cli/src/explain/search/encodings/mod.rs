@@ -5,8 +5,10 @@ mod code_pages;
 mod entities;
 mod lost;
 mod normal;
+mod surrogates;
 
 pub(super) use charset::{misread, narrow, utf16};
 pub(super) use entities::{entities, typographic};
 pub(super) use lost::question_marks;
 pub(super) use normal::normal_forms;
+pub(super) use surrogates::surrogates;

@@ -45,7 +45,8 @@ pub(super) fn rare(case: &Case) -> impl Iterator<Item = Head> {
     });
     let units = values::decorated(&base).into_iter().flat_map(|head| values::other_units(&head));
     let combined: Vec<_> = combined.chain(units).take(MAX_COMBINED).collect();
-    distinct(combined, &captured).into_iter().chain(values::nearby_timestamps(case, base))
+    let milliseconds = values::milliseconds(base.clone());
+    distinct(combined, &captured).into_iter().chain(values::nearby_timestamps(case, base)).chain(milliseconds)
 }
 
 /// Without repetitions, and without the captured head.

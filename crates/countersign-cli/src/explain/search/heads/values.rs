@@ -71,9 +71,14 @@ pub(super) fn decorated(base: &Head) -> Vec<Head> {
 fn undecorated(text: &str) -> String {
     let is_around = |c: char| {
         c.is_whitespace()
-            || matches!(c, '"' | '\'' | '`' | '<' | '>' | '[' | ']' | '\u{feff}' | '\u{200b}'..='\u{200d}')
+            || matches!(
+                c,
+                '"' | '\'' | '`' | '<' | '>' | '[' | ']' | '{' | '}' | '(' | ')' | '\u{feff}' | '\u{200b}'..='\u{200d}'
+            )
     };
-    text.chars().filter(|c| !is_around(*c)).collect()
+    // Python's `b'…'`.
+    let is_bytes = text.starts_with("b'") || text.starts_with("b\"");
+    text[usize::from(is_bytes)..].chars().filter(|c| !is_around(*c)).collect()
 }
 
 const SWAPPED: Explanation = Explanation {
@@ -187,7 +192,7 @@ pub(super) fn other_units(base: &Head) -> Vec<Head> {
     let number = text.parse::<u64>().ok();
     let scaled = [1000, 1_000_000, 1_000_000_000].into_iter().filter_map(|unit| Some(number? / unit));
     let scaled = scaled.filter(|secs| *secs > 1_000_000_000);
-    let written = humantime::parse_rfc3339_weak(text).ok().map(|at| UnixTime::from(at).as_secs());
+    let written = date_with_offset(text);
     let written = written.or_else(|| parse_date(text).map(UnixTime::as_secs));
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let hex = u64::from_str_radix(digits, 16).ok().filter(|secs| secs.to_string() != text);
@@ -216,6 +221,27 @@ pub(super) fn other_units(base: &Head) -> Vec<Head> {
     read.chain(signed).collect()
 }
 
+/// Milliseconds behind the seconds, which only the sender knew.
+pub(super) fn milliseconds(base: Head) -> impl Iterator<Item = Head> {
+    let seconds = base.timestamp.parse::<u64>().ok().filter(|secs| *secs < 100_000_000_000);
+    seconds.into_iter().flat_map(|secs| (1..1000).map(move |millis| secs * 1000 + millis)).map(move |form| {
+        let once = format!("`{form}` is signed as the timestamp");
+        base.with_timestamp(form.to_string(), OTHER_UNIT_SIGNED.step(once))
+    })
+}
+
+/// A date of RFC 3339 or of a database, with any offset from UTC, in Unix seconds.
+fn date_with_offset(text: &str) -> Option<u64> {
+    let text = text.trim_end_matches(" UTC").trim();
+    let at = text.get(10..).and_then(|rest| rest.rfind(['+', '-'])).map_or(text.len(), |at| at + 10);
+    let (date, offset) = text.split_at_checked(at)?;
+    let secs = UnixTime::from(humantime::parse_rfc3339_weak(date.trim()).ok()?).as_secs();
+    let digits: String = offset.chars().filter(char::is_ascii_digit).collect();
+    let number = |range: std::ops::Range<usize>| digits.get(range).map_or(Some(0), |text| text.parse::<u64>().ok());
+    let minutes = number(0..2)? * 60 + number(2..4)?;
+    if offset.starts_with('-') { secs.checked_add(minutes * 60) } else { secs.checked_sub(minutes * 60) }
+}
+
 /// An HTTP date, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn parse_date(text: &str) -> Option<UnixTime> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -223,4 +249,25 @@ fn parse_date(text: &str) -> Option<UnixTime> {
     let (day, month, year, clock) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let month = MONTHS.find(month).filter(|_| month.len() == 3)? / 3 + 1;
     time::parse(&format!("{year}-{month:02}-{day}T{clock}Z")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_with_any_offset() {
+        for text in [
+            "2026-09-29T06:05:46Z",
+            "2026-09-29 06:05:46",
+            "2026-09-29 06:05:46.123456+00",
+            "2026-09-29T08:05:46+02:00",
+            "2026-09-29T01:35:46-0430",
+            "2026-09-29 06:05:46 UTC",
+        ] {
+            assert_eq!(date_with_offset(text), Some(1_790_661_946), "{text}");
+        }
+        assert_eq!(date_with_offset("1790661946"), None);
+        assert_eq!(date_with_offset("2026-09-29T06:05:46+zz:00"), Some(1_790_661_946));
+    }
 }

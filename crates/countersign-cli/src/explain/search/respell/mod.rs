@@ -1,5 +1,6 @@
 //! Bodies that were parsed as JSON and serialized again: the same value, as other serializers write it.
 
+mod members;
 mod numbers;
 mod order;
 mod style;
@@ -7,9 +8,10 @@ mod tree;
 mod values;
 mod write;
 
+pub(super) use members::{added, renamed};
 pub(super) use numbers::{lost_digits, lost_fractions, rewritten as rewritten_numbers};
 pub(super) use order::{shuffled, shuffled_layouts};
-pub(super) use values::{dates, empty_values, quoted_numbers};
+pub(super) use values::{dates, empty_values, quoted_numbers, words};
 
 use order::Order;
 use tree::{LIMIT, RESERIALISED, parsed};
@@ -167,6 +169,8 @@ mod tests {
             "{\"b\":[1.50,{},[]],\"a\":\"\\u00E9/\\u003C\\u0022\\n\\uD83D\\uDE00\\u002B\\u0027\",\"c\":-1.5}",
             "{\n  \"b\": [\n    1.50,\n    {},\n    []\n  ],\n  \"a\": \"é/<\\\"\\n😀+'\",\n  \"c\": -1.5\n}",
             "{\n  \"b\" : [ 1.50, { }, [ ] ],\n  \"a\" : \"é/<\\\"\\n😀+'\",\n  \"c\" : -1.5\n}",
+            "{\n  \"b\": [\n    1.50,\n    {\n    },\n    [\n\n    ]\n  ],\n  \"a\": \"é/<\\\"\\n😀+'\",\n  \"c\": -1.5\n}",
+            "{\"b\":[1.50,{},[]],\"a\":\"\\u00e9\\/\\u003C\\u0022\\n\\ud83d\\ude00+\\u0027\",\"c\":-1.5}",
             "{\n  \"b\" : [\n    1.50,\n    {\n\n    },\n    [\n\n    ]\n  ],\n  \"a\" : \"é/<\\\"\\n😀+'\",\n  \"c\" : -1.5\n}",
         ] {
             assert!(all.iter().any(|body| body == expected.as_bytes()), "{expected}");

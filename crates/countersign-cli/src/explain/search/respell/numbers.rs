@@ -63,6 +63,8 @@ const STYLES: &[(Rewrite, &str)] = &[
     (|text| exponent(text, "E", "+"), "with an exponent (1E+3)"),
     (|text| exponent(text, ".0E", ""), "with an exponent (1.0E3)"),
     (|text| exponent(text, ".0e+", ""), "with an exponent (1.0e+3)"),
+    (|text| exponent(text, ".0E", "+"), "with an exponent (1.0E+3)"),
+    (plain, "without an exponent"),
     (|text| (text == "0").then(|| "-0.0".to_owned()), "with a sign (-0.0)"),
     (|text| (text == "0").then(|| "-0".to_owned()), "with a sign (-0)"),
     (|text| java(text), "as Java does (1.0E7)"),
@@ -206,6 +208,11 @@ fn scientific(text: &str) -> Option<(String, i32)> {
     Some((digits.to_owned(), power.parse().ok()?))
 }
 
+fn plain(text: &str) -> Option<String> {
+    let float: f64 = text.parse().ok().filter(|_| text.contains(['e', 'E']))?;
+    unless_same(text, format!("{float}"))
+}
+
 fn javascript(text: &str) -> Option<String> {
     let float: f64 = text.parse().ok()?;
     let (digits, power) = scientific(text)?;
@@ -267,6 +274,13 @@ mod tests {
             let or_same = |written: Option<String>| written.unwrap_or_else(|| text.into());
             assert_eq!([or_same(javascript(text)), or_same(python(text)), or_same(java(text))], [js, py, jv], "{text}");
         }
+    }
+
+    #[test]
+    fn an_exponent_is_written_out_or_signed() {
+        assert_eq!(plain("1e-7").as_deref(), Some("0.0000001"));
+        assert_eq!(plain("10.5"), None);
+        assert_eq!(exponent("100.0", ".0E", "+").as_deref(), Some("1.0E+2"));
     }
 
     #[test]

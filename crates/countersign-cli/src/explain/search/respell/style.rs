@@ -24,6 +24,8 @@ pub(super) enum Empty {
     Space,
     Line,
     TwoLines,
+    /// One line end between braces, two between brackets.
+    LineOrTwo,
 }
 
 const ONE_LINE: Layout = Layout {
@@ -63,6 +65,7 @@ impl Layout {
         Self { name: "indented as Swift does", colon: " : ", empty: Empty::TwoLines, ..INDENTED },
         Self { name: "indented as Perl does", colon: " : ", indent: Some("   "), ..INDENTED },
         Self { name: "indented as `jsonb_pretty` does", indent: Some("    "), empty: Empty::Line, ..INDENTED },
+        Self { name: "indented as Ruby does", empty: Empty::LineOrTwo, ..INDENTED },
         Self { name: "indented by 1 space", indent: Some(" "), ..INDENTED },
         Self { name: "indented by 3 spaces", indent: Some("   "), ..INDENTED },
         Self { name: "indented by 8 spaces", indent: Some("        "), ..INDENTED },
@@ -82,6 +85,8 @@ impl Layout {
 pub(super) enum Unicode {
     Lower,
     Upper,
+    /// In capitals for ASCII only.
+    UpperForAscii,
 }
 
 /// Which `/` are escaped.
@@ -251,8 +256,22 @@ pub(super) const SERIALIZERS: &[(&str, Escapes)] = &[
     (r", with `\/` and with `\u` for what is not ASCII and for `<`, `>` and `&`", with(SLASHED, ASCII.unicode | HTML)),
     (r", with `\u` for `&`", with(PLAIN, group::AMPERSAND)),
     (r", with `\u` for `&` and with `\/`", with(SLASHED, group::AMPERSAND)),
-    (", as PHP does with its JSON_HEX flags", {
-        upper(with(SLASHED, HTML | group::APOSTROPHE | group::QUOTE | group::NON_ASCII))
+    (
+        ", as PHP does with its JSON_HEX flags",
+        Escapes {
+            digits: Unicode::UpperForAscii,
+            ..with(SLASHED, HTML | group::APOSTROPHE | group::QUOTE | group::NON_ASCII)
+        },
+    ),
+    (
+        r", as PHP does with its JSON_HEX flags, without `\/`",
+        Escapes {
+            digits: Unicode::UpperForAscii,
+            ..with(PLAIN, HTML | group::APOSTROPHE | group::QUOTE | group::NON_ASCII)
+        },
+    ),
+    (", as PHP does with its JSON_HEX flags and JSON_UNESCAPED_UNICODE", {
+        upper(with(SLASHED, HTML | group::APOSTROPHE | group::QUOTE))
     }),
     (", as Newtonsoft.Json does with EscapeHtml", with(PLAIN, HTML | group::APOSTROPHE | group::QUOTE)),
     (", as JavaScriptSerializer does", with(PLAIN, HTML | group::APOSTROPHE)),

@@ -29,6 +29,12 @@ const QUOTED: Explanation = Explanation {
     advice: "Verify the bytes as received. Forms, XML and some databases have only text, and lose the types of JSON.",
 };
 
+const BITS: Explanation = Explanation {
+    code: "body_reserialised",
+    title: "the body was parsed and serialized again, and `true` and `false` became numbers, or the other way round",
+    advice: "Verify the bytes as received. Some databases and languages have no truth values, and write `1` and `0`.",
+};
+
 type Edit = (Range<usize>, String);
 
 /// All edits together, then one by one.
@@ -149,6 +155,23 @@ pub(in super::super) fn quoted_numbers(body: &[u8]) -> Variants<'_> {
     Box::new(quoted.chain(all_and_each(&QUOTED, text, "numbers are written without quotes".into(), bare)))
 }
 
+/// `true` and `false` as `1` and `0`, and the other way round.
+pub(in super::super) fn words(body: &[u8]) -> Variants<'_> {
+    let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
+    let bits = edits(&node, |node| match &node.value {
+        Value::Number(number) if number == "1" => Some("true".into()),
+        Value::Number(number) if number == "0" => Some("false".into()),
+        _ => None,
+    });
+    let numbers = edits(&node, |node| match &node.value {
+        Value::Word("true") => Some("1".into()),
+        Value::Word("false") => Some("0".into()),
+        _ => None,
+    });
+    let bits = all_and_each(&BITS, text, "`1` and `0` are written as `true` and `false`".into(), bits);
+    Box::new(bits.chain(all_and_each(&BITS, text, "`true` and `false` are written as `1` and `0`".into(), numbers)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,5 +191,8 @@ mod tests {
         finds(empty_values(br#"{"a":1,"b":null,"c":null}"#), r#"{"a":1}"#);
         finds(quoted_numbers(br#"{"a":1,"b":"2"}"#), r#"{"a":"1","b":"2"}"#);
         finds(quoted_numbers(br#"{"a":1,"b":"2"}"#), r#"{"a":1,"b":2}"#);
+        finds(words(br#"{"a":1,"b":0,"c":10}"#), r#"{"a":true,"b":false,"c":10}"#);
+        finds(words(br#"{"a":1,"b":0}"#), r#"{"a":true,"b":0}"#);
+        finds(words(br#"{"a":true}"#), r#"{"a":1}"#);
     }
 }

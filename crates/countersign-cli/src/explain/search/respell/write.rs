@@ -60,7 +60,8 @@ impl Writer<'_> {
                 Empty::Tight => {}
                 Empty::Space => self.put(" "),
                 Empty::Line => self.line(depth),
-                Empty::TwoLines => {
+                Empty::LineOrTwo if open == "{" => self.line(depth),
+                Empty::TwoLines | Empty::LineOrTwo => {
                     self.put("\n");
                     self.line(depth);
                 }
@@ -121,7 +122,8 @@ impl Writer<'_> {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 let digits = match self.escapes.digits {
                     Unicode::Upper => b"0123456789ABCDEF",
-                    Unicode::Lower => b"0123456789abcdef",
+                    Unicode::UpperForAscii if character.is_ascii() => b"0123456789ABCDEF",
+                    Unicode::Lower | Unicode::UpperForAscii => b"0123456789abcdef",
                 };
                 let digit = |shift: u16| digits[usize::from(*unit >> shift & 15)];
                 self.to.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);

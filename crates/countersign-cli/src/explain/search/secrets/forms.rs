@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::super::mac::sha256;
 use super::key::Key;
+use super::several;
 use super::text::{PREFIX, bare, decode};
 use crate::explain::finding::Explanation;
 use crate::secrets::{BYTE_ORDER_MARK, SecretText};
@@ -105,7 +106,12 @@ pub(super) fn of(given: &SecretText) -> Vec<Key> {
         keys.extend(bytes.map(|bytes| key(&PREFIX_DECODED, once, bytes.to_vec())));
     }
     let once = format!("the secret `{label}` is read as hexadecimal");
-    keys.extend(hex::decode(rest).ok().map(|bytes| key(&HEXADECIMAL, once, bytes)));
+    // `0x…`, and digits in pairs.
+    let digits = text.trim_start_matches(PREFIX).trim_start_matches("0x").trim_start_matches("0X");
+    let digits: Zeroizing<String> = Zeroizing::new(digits.replace([':', ' ', '-', ','], ""));
+    let bytes = hex::decode(&*digits).ok().filter(|bytes| !bytes.is_empty());
+    keys.extend(bytes.map(|bytes| key(&HEXADECIMAL, once, bytes)));
+    keys.extend(several::of(label, &given.text));
     keys.extend(of_bytes(label, rest));
     keys
 }

@@ -2,6 +2,7 @@
 
 mod forms;
 mod key;
+mod several;
 mod text;
 mod typos;
 

@@ -16,7 +16,33 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// Longer secrets have too many variants.
 const MAX_LEN: usize = 128;
 
-/// Every secret that differs in one character.
+/// Characters that look alike.
+const ALIKE: [&[u8]; 6] = [b"0Oo", b"1lIi", b"5S", b"8B", b"2Z", b"6G"];
+
+/// Every secret that differs in two characters which look like others.
+fn alike(given: &SecretText) -> impl Iterator<Item = Key> {
+    let bare = bare(&given.text);
+    let text: Vec<u8> = bare.strip_prefix(PREFIX).unwrap_or(&bare).bytes().collect();
+    let others = |byte: u8| ALIKE.iter().find(|alike| alike.contains(&byte)).copied().unwrap_or_default();
+    let changes: Vec<_> = text
+        .iter()
+        .enumerate()
+        .flat_map(|(at, byte)| others(*byte).iter().filter(move |other| *other != byte).map(move |other| (at, *other)))
+        .collect();
+    let label = given.label.clone();
+    let pairs = (1..changes.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    let pairs: Vec<_> = pairs.map(|(first, second)| (changes[first], changes[second])).collect();
+    pairs.into_iter().filter(|(first, second)| first.0 != second.0).filter_map(move |(first, second)| {
+        let mut text = text.clone();
+        text[first.0] = first.1;
+        text[second.0] = second.1;
+        let bytes = decode(str::from_utf8(&text).ok()?)?;
+        let once = format!("characters {} and {} after `whsec_` of `{label}` are replaced", first.0 + 1, second.0 + 1);
+        Some(Key::new(&label, bytes.to_vec(), vec![MISTYPED.step(once)]))
+    })
+}
+
+/// Every secret that differs in one character, or in two that are easily mistaken.
 pub(super) fn of(given: &SecretText) -> Box<dyn Iterator<Item = Key> + '_> {
     let bare = bare(&given.text);
     let text: Vec<u8> = bare.strip_prefix(PREFIX).unwrap_or(&bare).trim_end_matches('=').bytes().collect();
@@ -58,5 +84,5 @@ pub(super) fn of(given: &SecretText) -> Box<dyn Iterator<Item = Key> + '_> {
         let text = text.clone();
         ALPHABET.iter().filter_map(move |byte| key([&text[..at], &[*byte], &text[at..]].concat(), "inserted", at))
     });
-    Box::new(without.chain(swapped).chain(replaced).chain(inserted))
+    Box::new(without.chain(swapped).chain(replaced).chain(alike(given)).chain(inserted))
 }

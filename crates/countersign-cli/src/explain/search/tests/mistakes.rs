@@ -10,6 +10,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::writing::{ascii, form, indented, json_text, python_bytes, sorted, spaced, text};
+
 /// A mistake, the finding that names it, and what it makes of a body; `None` if it does not apply.
 pub(super) struct Mistake {
     pub(super) name: &'static str,
@@ -33,6 +35,19 @@ const fn alone(name: &'static str, code: &'static str, apply: fn(&[u8]) -> Optio
     Mistake { name, code, combines: false, is_respelling: false, apply }
 }
 
+/// The first place of a text in JSON is replaced.
+macro_rules! replaced {
+    ($name:literal, $code:literal, $from:literal, $to:literal) => {
+        Mistake {
+            name: $name,
+            code: $code,
+            combines: false,
+            is_respelling: true,
+            apply: |body| Some(json_text(body)?.replacen($from, $to, 1).into()),
+        }
+    };
+}
+
 pub(super) const BODY_MISTAKES: &[Mistake] = &[
     // Edges
     around("a newline at its end", "body_trailing_newline_added", |body| Some([body, b"\n"].concat())),
@@ -40,7 +55,7 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
     around("white space around", "body_trailing_newline_added", |body| Some([b"  ", body, b" \t"].concat())),
     around("a byte order mark", "body_byte_order_mark", |body| Some([b"\xEF\xBB\xBF", body].concat())),
     alone("wrapped lines", "body_line_ends", |body| {
-        let text = text(body)?;
+        let text = text(body).filter(|text| !text.contains('\n'))?;
         let at = (20..text.len()).find(|at| text.is_char_boundary(*at))?;
         Some(format!("{}\n{}", &text[..at], &text[at..]).into())
     }),
@@ -144,6 +159,7 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
     }),
     around("twice", "body_wrapped", |body| Some([body, body].concat())),
     alone("a log line", "body_wrapped", |body| Some([b"2026-09-29 INFO body=", body, b" (ok)"].concat())),
+    alone("no-break spaces", "body_recoded", |body| Some(text(body)?.replace("batch job", "batch\u{a0}job").into())),
     alone("quoted-printable", "body_wrapped", |body| {
         let encode = |byte: &u8| match byte {
             b'=' | 0..=31 | 127.. => format!("={byte:02X}"),
@@ -183,6 +199,19 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
         let text = text(body)?.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         Some(text.replace('"', "&quot;").replace('\'', "&#39;").into())
     }),
+    around("CESU-8", "body_recoded", |body| {
+        let text = text(body).filter(|text| text.chars().any(|character| character > '\u{ffff}'))?;
+        let mut to = Vec::new();
+        for unit in text.encode_utf16() {
+            let [high, low] = unit.to_be_bytes();
+            match unit {
+                0..0x80 => to.push(low),
+                0x80..0x800 => to.extend([0xc0 | high << 2 | low >> 6, 0x80 | low & 0x3f]),
+                0x800.. => to.extend([0xe0 | high >> 4, 0x80 | (high & 15) << 2 | low >> 6, 0x80 | low & 0x3f]),
+            }
+        }
+        Some(to)
+    }),
     alone("a lost character", "body_characters_lost", |body| {
         let text = text(body)?;
         let (at, character) = text.char_indices().find(|(_, character)| "éü".contains(*character))?;
@@ -204,8 +233,50 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
         code: "body_reserialised",
         combines: false,
         is_respelling: true,
-        // serde_json sorts the members.
-        apply: |body| Some(value(body)?.to_string().into()),
+        apply: |body| sorted(body).map(Vec::from),
+    },
+    Mistake {
+        name: "another order, with spaces",
+        code: "body_reserialised",
+        combines: false,
+        is_respelling: true,
+        apply: |body| Some(spaced(sorted(body)?.as_bytes())?.into()),
+    },
+    Mistake {
+        name: "without white space",
+        code: "body_reserialised",
+        combines: false,
+        is_respelling: true,
+        apply: |body| {
+            let text = json_text(body).filter(|text| text.contains(" : "))?;
+            Some(text.replace([' ', '\n'], "").into())
+        },
+    },
+    replaced!("JavaScript's numbers", "body_reserialised", "10.50", "10.5"),
+    replaced!("JavaScript's integers", "body_reserialised", "12345678901234567", "12345678901234568"),
+    replaced!("Java's numbers", "body_reserialised", ":0.00012", ":1.2E-4"),
+    replaced!("dates without fractions", "body_reserialised", "40.000Z", "40Z"),
+    replaced!("PHP's empty object", "body_reserialised", "{}", "[]"),
+    replaced!("Laravel's empty text", "body_reserialised", ":\"\"", ":null"),
+    replaced!("numbers as text", "body_reserialised", ":3,", ":\"3\","),
+    replaced!("truth values as numbers", "body_reserialised", ":true", ":1"),
+    replaced!("an added member", "body_member_added", "{\"", "{\"received_at\":17,\""),
+    Mistake {
+        name: "names in PascalCase",
+        code: "body_reserialised",
+        combines: false,
+        is_respelling: true,
+        apply: |body| {
+            let mut to = json_text(body)?.as_bytes().to_vec();
+            for at in 1..to.len() {
+                let rest = &to[at..];
+                let end = rest.iter().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(0);
+                if to[at - 1] == b'"' && end > 0 && to[at + end..].starts_with(b"\":") {
+                    to[at].make_ascii_uppercase();
+                }
+            }
+            Some(to)
+        },
     },
     Mistake {
         name: "Python's repr",
@@ -219,149 +290,3 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
         },
     },
 ];
-
-/// A mistake with a secret: the finding that names it, and the configured text and the sender's key that it makes of a key.
-type SecretMistake = (&'static str, &'static str, fn(&[u8]) -> (String, Vec<u8>));
-
-pub(super) const SECRET_MISTAKES: &[SecretMistake] = &[
-    ("quotes", "secret_has_quotes", |key| (format!("\"{}\"", secret(key)), key.to_vec())),
-    ("a newline", "secret_has_white_space", |key| (format!("{}\n\n", secret(key)), key.to_vec())),
-    ("a version", "secret_has_version_prefix", |key| (format!("v1,{}", secret(key)), key.to_vec())),
-    ("a name", "secret_has_other_text", |key| (format!("SECRET={}", secret(key)), key.to_vec())),
-    ("a byte order mark", "secret_has_byte_order_mark", |key| (format!("\u{feff}{}", secret(key)), key.to_vec())),
-    ("the text as the key", "secret_undecoded", |key| (secret(key), secret(key).into())),
-    ("the rest as the key", "secret_undecoded", |key| (secret(key), secret(key)[6..].into())),
-    ("hexadecimal", "secret_in_hex", |key| (hex::encode(key), key.to_vec())),
-    ("encoded twice", "secret_encoded_twice", |key| (STANDARD.encode(secret(key)), key.to_vec())),
-    ("decoded with its prefix", "secret_prefix_decoded", |key| {
-        let text = format!("whsec/{}", &secret(key)[6..]);
-        let lenient = base64::engine::general_purpose::GeneralPurpose::new(
-            &base64::alphabet::STANDARD,
-            base64::engine::GeneralPurposeConfig::new()
-                .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
-                .with_decode_allow_trailing_bits(true),
-        );
-        // Node drops the last character, which is too few for a byte.
-        (secret(key), lenient.decode(&text[..48]).expect("base64"))
-    }),
-    ("as text", "secret_recoded", |key| (secret(key), String::from_utf8_lossy(key).into_owned().into())),
-];
-
-fn secret(key: &[u8]) -> String {
-    format!("whsec_{}", STANDARD.encode(key))
-}
-
-fn text(body: &[u8]) -> Option<&str> {
-    str::from_utf8(body).ok()
-}
-
-fn value(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body).ok().filter(Value::is_object)
-}
-
-/// The text of a JSON object.
-fn json_text(body: &[u8]) -> Option<&str> {
-    value(body).and_then(|_| text(body))
-}
-
-/// With Python's spaces. Strings in the tests have no `":` and no `,"` inside.
-fn spaced(body: &[u8]) -> Option<String> {
-    let text = json_text(body).filter(|text| !text.contains('\n'))?;
-    let (mut to, mut in_text, mut is_escaped) = (String::new(), false, false);
-    for character in text.chars() {
-        to.push(character);
-        if !in_text && matches!(character, ',' | ':') {
-            to.push(' ');
-        }
-        in_text ^= character == '"' && !is_escaped;
-        is_escaped = character == '\\' && !is_escaped;
-    }
-    Some(to)
-}
-
-/// With a line for each member, as most serializers indent.
-fn indented(text: &str) -> String {
-    let (mut to, mut depth, mut in_text, mut is_escaped) = (String::new(), 0, false, false);
-    let line = |to: &mut String, depth: usize| {
-        to.push('\n');
-        to.push_str(&"  ".repeat(depth));
-    };
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_blank = !in_text && character.is_whitespace();
-        match character {
-            _ if is_blank => continue,
-            '{' | '[' if !in_text => {
-                to.push(character);
-                while characters.next_if(|next| next.is_whitespace()).is_some() {}
-                if let Some(close) = characters.next_if(|next| matches!(next, '}' | ']')) {
-                    to.push(close);
-                } else {
-                    depth += 1;
-                    line(&mut to, depth);
-                }
-            }
-            '}' | ']' if !in_text => {
-                depth -= 1;
-                line(&mut to, depth);
-                to.push(character);
-            }
-            ',' if !in_text => {
-                to.push(character);
-                line(&mut to, depth);
-            }
-            ':' if !in_text => to.push_str(": "),
-            _ => to.push(character),
-        }
-        in_text ^= character == '"' && !is_escaped;
-        is_escaped = character == '\\' && !is_escaped;
-    }
-    to
-}
-
-fn ascii(text: &str) -> String {
-    let mut to = String::new();
-    for character in text.chars() {
-        if character.is_ascii() {
-            to.push(character);
-        } else {
-            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-                let _ = write!(to, "\\u{unit:04x}");
-            });
-        }
-    }
-    to
-}
-
-fn form(body: &[u8]) -> Vec<u8> {
-    let mut to = String::new();
-    for byte in body {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => to.push(char::from(*byte)),
-            b' ' => to.push('+'),
-            byte => {
-                let _ = write!(to, "%{byte:02X}");
-            }
-        }
-    }
-    to.into()
-}
-
-fn python_bytes(body: &[u8]) -> Vec<u8> {
-    let mut to = String::from("b'");
-    for byte in body {
-        match byte {
-            b'\\' => to.push_str("\\\\"),
-            b'\'' => to.push_str("\\'"),
-            b'\n' => to.push_str("\\n"),
-            b'\r' => to.push_str("\\r"),
-            b'\t' => to.push_str("\\t"),
-            32..127 => to.push(char::from(*byte)),
-            byte => {
-                let _ = write!(to, "\\x{byte:02x}");
-            }
-        }
-    }
-    to.push('\'');
-    to.into()
-}
