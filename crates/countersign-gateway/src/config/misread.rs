@@ -11,13 +11,8 @@ use super::key_path::{KeyPath, Step};
 use super::{jwks, public_keys, reconcile, secrets, token, unknown};
 
 /// How the keys of a source are written that many get wrong.
-const FORMS: [(&str, &str); 5] = [
-    ("secrets", secrets::FORM),
-    ("public_keys", public_keys::FORM),
-    ("jwks", jwks::FORM),
-    ("token", token::FORM),
-    ("reconcile", reconcile::FORM),
-];
+const FORMS: [(&str, &str); 4] =
+    [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
 /// Keys whose value is one table. No other key has these names.
 const TABLES: [&str; 10] =
     ["server", "sources", "store", "telemetry", "client_limits", "replay", "jwks", "token", "tls", "reconcile"];
@@ -129,6 +124,9 @@ fn form(path: &KeyPath) -> Option<&'static str> {
             if sources == "sources" =>
         {
             last
+        }
+        [Step::Key(_), Step::Entry(_), Step::Key(table), rest @ ..] if table == "reconcile" => {
+            return reconcile::form(rest);
         }
         _ => return None,
     };

@@ -10,15 +10,17 @@ use serde::{Deserialize, Deserializer};
 
 use super::delivery::DeliverySpec;
 use super::error::Problem;
-use super::key_path::KeyPath;
+use super::key_path::{KeyPath, Step};
 use super::secrets::SecretOrigin;
 use super::stored_value::StoredTable;
 use super::values::text;
 use super::{duration, limits};
 
 /// How the table is written.
-pub(super) const FORM: &str = "jobs are asked for with { api_key = { env = \"GEMINI_API_KEY\" } }, with `every`, `since`, `grace`, \
+const FORM: &str = "jobs are asked for with { api_key = { env = \"GEMINI_API_KEY\" } }, with `every`, `since`, `grace`, \
                                `hand_over` and `base_url` if needed";
+/// How its API key is written.
+const KEY_FORM: &str = "an API key is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }";
 const MIN_EVERY: Duration = Duration::from_secs(1);
 
 /// Asks the Gemini API which jobs have ended, and compares them with what the inbox has received. Only with
@@ -110,8 +112,16 @@ fn default_grace() -> Duration {
 }
 
 fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretOrigin, D::Error> {
-    let form = "an API key is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }";
-    StoredTable::deserialize(deserializer)?.origin().ok_or_else(|| D::Error::custom(form))
+    StoredTable::deserialize(deserializer)?.origin().ok_or_else(|| D::Error::custom(KEY_FORM))
+}
+
+/// How the table is written, or the key below it, for errors.
+pub(super) fn form(below: &[Step]) -> Option<&'static str> {
+    match below {
+        [] => Some(FORM),
+        [Step::Key(key), ..] if key == "api_key" => Some(KEY_FORM),
+        _ => None,
+    }
 }
 
 fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiUrl, D::Error> {
