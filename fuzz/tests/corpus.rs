@@ -2,6 +2,8 @@
 //!
 //! `COUNTERSIGN_CASES` is the number of mutations of each target, and `COUNTERSIGN_SEED` repeats a run.
 
+#![expect(clippy::expect_used, reason = "what a test cannot do is its failure")]
+
 use countersign_fuzz::{TARGETS, corpus, mutation, target};
 use fastrand::Rng;
 

@@ -35,16 +35,10 @@ impl Example {
         while let Some((before, after)) = rest.split_once('$') {
             filled.push_str(before);
             let values = [("TYPE", event_type), ("ID", id), ("TIME", time), ("SECONDS", &seconds), ("MILLIS", &millis)];
-            rest = match values.iter().find_map(|(name, value)| Some((after.strip_prefix(name)?, value))) {
-                Some((after, value)) => {
-                    filled.push_str(value);
-                    after
-                }
-                None => {
-                    filled.push('$');
-                    after
-                }
-            };
+            let found = values.iter().find_map(|(name, value)| Some((after.strip_prefix(name)?, *value)));
+            let (after, value) = found.unwrap_or((after, "$"));
+            filled.push_str(value);
+            rest = after;
         }
         filled.push_str(rest);
         filled

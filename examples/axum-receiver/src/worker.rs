@@ -38,12 +38,10 @@ impl Deliver for Work {
 impl Work {
     /// Sends a message. A crash before the end is recorded leads to a second one, because no transaction covers both.
     async fn announce(&self, text: &str) -> Result<(), String> {
-        match &self.slack {
-            Some(slack) => slack.post(text).await,
-            None => {
-                println!("{text}");
-                Ok(())
-            }
+        if let Some(slack) = &self.slack {
+            return slack.post(text).await;
         }
+        println!("{text}");
+        Ok(())
     }
 }

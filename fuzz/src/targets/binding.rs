@@ -29,7 +29,7 @@ pub(crate) fn binds(payload: &[u8], body: &[u8]) -> Option<bool> {
     let hashes: Vec<_> = HASHES.iter().flat_map(|name| named(name)).collect();
     if !hashes.is_empty() {
         let hash = digest(&SHA256, body);
-        let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let base64 = URL_SAFE_NO_PAD.encode(hash);
         return Some(hashes.iter().all(|(_, value)| match value {
             Json::Text(text) => text.eq_ignore_ascii_case(&hex) || text.trim_end_matches('=') == base64,

@@ -21,7 +21,7 @@ pub(crate) fn run(bytes: &[u8]) {
     std::fs::write(file, bytes).expect("a file");
     let text = String::from_utf8_lossy(bytes);
     let (shown, is_valid) = match Config::load(file) {
-        Ok(config) => (config.warnings.iter().map(|warning| format!("{warning}\n")).collect::<String>(), true),
+        Ok(config) => (config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), true),
         Err(error) => (format!("{error}\n{error:?}"), false),
     };
     assert!(is_valid || !shown.is_empty());

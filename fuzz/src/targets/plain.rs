@@ -69,7 +69,7 @@ async fn read_by_hyper(bytes: &[u8]) -> Read {
         let seen = Arc::clone(&seen);
         async move {
             let (head, body) = request.into_parts();
-            let body = body.collect().await.ok().map(|body| body.to_bytes());
+            let body = body.collect().await.ok().map(http_body_util::Collected::to_bytes);
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             // Behind these, hyper reads no more: HTTP/1.0, `Connection: close`, and what may be an upgrade.
             let is_last = head.version != Version::HTTP_11 || head.headers.contains_key(CONNECTION);

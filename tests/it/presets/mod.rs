@@ -30,9 +30,9 @@ pub(crate) async fn sent_as(sender: &'static Sender, receiver: &Receiver) -> (St
     let secret = emulator.webhooks().next().expect("a webhook").1.to_owned();
     let event = json!({ "type": sender.example.event_type }).to_string();
     receiver::post(&format!("{}/_emulator/events:emit", emulator.base_url()), event.as_bytes()).await;
-    let received = receiver.next(&format!("/{}", sender.name)).await;
+    let taken = receiver.next(&format!("/{}", sender.name)).await;
     emulator.stop().await;
-    (secret, received)
+    (secret, taken)
 }
 
 /// The package that the users of a sender verify with.
@@ -49,16 +49,16 @@ async fn the_packages_of_the_senders_verify_what_is_sent() {
     let receiver = Receiver::start().await;
     let mut questions = Vec::new();
     for sender in &SENDERS {
-        let (secret, received) = sent_as(sender, &receiver).await;
+        let (secret, taken) = sent_as(sender, &receiver).await;
         // As the documentation of Supabase says: the part after `v1,`.
         let secret = secret.strip_prefix("v1,").unwrap_or(&secret);
         let question = |body: &str| {
             json!({
-                "package": package_of(sender), "secret": secret, "body": body, "headers": received.headers,
+                "package": package_of(sender), "secret": secret, "body": body, "headers": taken.headers,
             })
         };
-        questions.push(question(&received.body));
-        questions.push(question(&format!("{} ", received.body)));
+        questions.push(question(&taken.body));
+        questions.push(question(&format!("{} ", taken.body)));
     }
     let answers = ask(&questions);
     assert_eq!(answers.len(), questions.len());

@@ -18,19 +18,19 @@ const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 /// The file.
 pub(crate) fn video() -> Vec<u8> {
     let samples: Vec<Vec<u8>> = (0u32..).zip(PICTURES).map(|(number, grey)| sample(number, grey)).collect();
-    let file_type = boxed(b"ftyp", &[b"isom", &[0, 0, 2, 0], b"isom", b"avc1", b"mp41"]);
+    let file_type = boxed(*b"ftyp", &[b"isom", &[0, 0, 2, 0], b"isom", b"avc1", b"mp41"]);
     let sizes: Vec<u32> = samples.iter().map(|sample| length(sample)).collect();
     // The length of the index does not depend on where the samples are.
     let index = movie(&sizes, 0);
     let first = length(&file_type) + length(&index) + 8;
     let data: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
-    [file_type, movie(&sizes, first), boxed(b"mdat", &data)].concat()
+    [file_type, movie(&sizes, first), boxed(*b"mdat", &data)].concat()
 }
 
 /// The index: one track, whose samples follow each other from the byte `first` of the file.
 fn movie(sizes: &[u32], first: u32) -> Vec<u8> {
     let header = boxed(
-        b"mvhd",
+        *b"mvhd",
         &[
             &words(&[0, 0, 0, TIMESCALE, DURATION, 0x1_0000, 0x0100_0000, 0, 0]),
             &words(&MATRIX),
@@ -40,24 +40,24 @@ fn movie(sizes: &[u32], first: u32) -> Vec<u8> {
     );
     let side = u32::from(SIDE) << 16;
     let track_header =
-        boxed(b"tkhd", &[&words(&[3, 0, 0, 1, 0, DURATION, 0, 0, 0, 0]), &words(&MATRIX), &words(&[side, side])]);
-    let media_header = boxed(b"mdhd", &[&words(&[0, 0, 0, TIMESCALE, DURATION, 0x55c4_0000])]);
-    let handler = boxed(b"hdlr", &[&words(&[0, 0]), b"vide", &words(&[0; 3]), b"\0"]);
-    let data_information = boxed(b"dinf", &[&boxed(b"dref", &[&words(&[0, 1]), &boxed(b"url ", &[&words(&[1])])])]);
+        boxed(*b"tkhd", &[&words(&[3, 0, 0, 1, 0, DURATION, 0, 0, 0, 0]), &words(&MATRIX), &words(&[side, side])]);
+    let media_header = boxed(*b"mdhd", &[&words(&[0, 0, 0, TIMESCALE, DURATION, 0x55c4_0000])]);
+    let handler = boxed(*b"hdlr", &[&words(&[0, 0]), b"vide", &words(&[0; 3]), b"\0"]);
+    let data_information = boxed(*b"dinf", &[&boxed(*b"dref", &[&words(&[0, 1]), &boxed(*b"url ", &[&words(&[1])])])]);
     let count = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
     let table = boxed(
-        b"stbl",
+        *b"stbl",
         &[
-            &boxed(b"stsd", &[&words(&[0, 1]), &sample_entry()]),
-            &boxed(b"stts", &[&words(&[0, 1, count, SHOWN])]),
-            &boxed(b"stsc", &[&words(&[0, 1, 1, count, 1])]),
-            &boxed(b"stsz", &[&words(&[0, 0, count]), &words(sizes)]),
-            &boxed(b"stco", &[&words(&[0, 1, first])]),
+            &boxed(*b"stsd", &[&words(&[0, 1]), &sample_entry()]),
+            &boxed(*b"stts", &[&words(&[0, 1, count, SHOWN])]),
+            &boxed(*b"stsc", &[&words(&[0, 1, 1, count, 1])]),
+            &boxed(*b"stsz", &[&words(&[0, 0, count]), &words(sizes)]),
+            &boxed(*b"stco", &[&words(&[0, 1, first])]),
         ],
     );
-    let media_information = boxed(b"minf", &[&boxed(b"vmhd", &[&words(&[1, 0, 0])]), &data_information, &table]);
-    let media = boxed(b"mdia", &[&media_header, &handler, &media_information]);
-    boxed(b"moov", &[&header, &boxed(b"trak", &[&track_header, &media])])
+    let media_information = boxed(*b"minf", &[&boxed(*b"vmhd", &[&words(&[1, 0, 0])]), &data_information, &table]);
+    let media = boxed(*b"mdia", &[&media_header, &handler, &media_information]);
+    boxed(*b"moov", &[&header, &boxed(*b"trak", &[&track_header, &media])])
 }
 
 /// `avc1`: the size of the pictures, and the parameter sets.
@@ -65,12 +65,12 @@ fn sample_entry() -> Vec<u8> {
     let (sequence, picture) = (sequence_parameters(), picture_parameters());
     let unit = |unit: &[u8]| [&u16::try_from(unit.len()).unwrap_or(u16::MAX).to_be_bytes(), unit].concat();
     let configuration = boxed(
-        b"avcC",
+        *b"avcC",
         &[&[1, sequence[1], sequence[2], sequence[3], 0xff, 0xe1], &unit(&sequence), &[1], &unit(&picture)],
     );
     let side = SIDE.to_be_bytes();
     boxed(
-        b"avc1",
+        *b"avc1",
         &[
             &[0, 0, 0, 0, 0, 0, 0, 1],
             &[0; 16],
@@ -117,7 +117,7 @@ fn picture_parameters() -> Vec<u8> {
     bits.end()
 }
 
-/// A picture that can be decoded by itself: one macroblock of plain samples (I_PCM).
+/// A picture that can be decoded by itself: one macroblock of plain samples (`I_PCM`).
 fn sample(number: u32, grey: u8) -> Vec<u8> {
     let mut bits = Bits::after(&[0x65]);
     // The first macroblock, a slice of kind I, picture parameters 0, and frame number 0.
@@ -139,9 +139,9 @@ fn sample(number: u32, grey: u8) -> Vec<u8> {
 }
 
 /// A box: its length, its name and its content.
-fn boxed(name: &[u8; 4], content: &[&[u8]]) -> Vec<u8> {
+fn boxed(name: [u8; 4], content: &[&[u8]]) -> Vec<u8> {
     let content = content.concat();
-    [(length(&content) + 8).to_be_bytes().as_slice(), name, &content].concat()
+    [(length(&content) + 8).to_be_bytes().as_slice(), &name, &content].concat()
 }
 
 fn words(words: &[u32]) -> Vec<u8> {

@@ -49,7 +49,9 @@ pub struct Followed {
 /// Follows the requests in these pieces, of which `requests` are served.
 pub fn follow(pieces: &[&[u8]], requests: usize) -> Followed {
     let mut scan = Scan::new();
-    pieces.iter().for_each(|piece| scan.read(piece));
+    for piece in pieces {
+        scan.read(piece);
+    }
     let heads = (0..requests).map(|_| scan.next_head()).map(|head| (head.bytes, head.two_framings)).collect();
     Followed { heads, partial: scan.partial_bytes(), is_lost: scan.is_lost(), is_complete: scan.is_complete() }
 }

@@ -27,7 +27,7 @@ async fn handled_once(store: &str, more: &str) {
         let statuses = copies.join_all().await;
         let expected = [StatusCode::OK, StatusCode::ACCEPTED, StatusCode::CONFLICT];
         assert!(statuses.iter().all(|status| expected.contains(status)), "{statuses:?}");
-        assert!(statuses.iter().any(|status| status.is_success()), "{statuses:?}");
+        assert!(statuses.iter().any(StatusCode::is_success), "{statuses:?}");
     }
     until("all are handled", async || backend.seen().len() >= messages()).await;
     let mut ids: Vec<_> = backend.seen().iter().map(|seen| seen.id().to_owned()).collect();

@@ -117,17 +117,16 @@ fn hex(text: &str) -> Vec<u8> {
 fn put_header(name: &str, value: &str, block: &mut Vec<u8>) {
     block.push(0x10);
     for text in [name, value] {
-        match u8::try_from(text.len()) {
-            Ok(length @ ..127) => block.push(length),
-            _ => {
-                let mut rest = text.len() - 127;
-                block.push(127);
-                while rest >= 128 {
-                    block.push(u8::try_from(rest % 128).expect("7 bits") | 128);
-                    rest /= 128;
-                }
-                block.push(u8::try_from(rest).expect("7 bits"));
+        if let Ok(length @ ..127) = u8::try_from(text.len()) {
+            block.push(length);
+        } else {
+            let mut rest = text.len() - 127;
+            block.push(127);
+            while rest >= 128 {
+                block.push(u8::try_from(rest % 128).expect("7 bits") | 128);
+                rest /= 128;
             }
+            block.push(u8::try_from(rest).expect("7 bits"));
         }
         block.extend_from_slice(text.as_bytes());
     }
@@ -154,7 +153,8 @@ fn status(block: &[u8]) -> String {
     if length < 128 {
         return String::from_utf8_lossy(&text[..usize::from(length)]).into_owned();
     }
-    let bits: String = text[..usize::from(length & 127)].iter().map(|byte| format!("{byte:08b}")).collect();
+    let bytes = text[..usize::from(length & 127)].iter();
+    let bits = bytes.map(|byte| format!("{byte:08b}")).collect::<Vec<_>>().concat();
     let (mut digits, mut rest) = (String::new(), bits.as_str());
     while digits.len() < 3 {
         let is_short = &rest[..4] == "0000" || &rest[..5] == "00010";

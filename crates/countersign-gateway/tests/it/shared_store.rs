@@ -114,7 +114,7 @@ async fn two_gateways_share_an_inbox_in_postgres() {
     server.kill();
     assert_eq!(send(0, 20).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ready(&gateways[0]).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(metric("countersign_store_failing").await, 1.0);
+    assert!(metric("countersign_store_failing").await > 0.0);
     let server = server.restart().await;
     until("it is stored", async || send(0, 20).await == StatusCode::ACCEPTED).await;
     until("it is delivered", async || server.run(done) == "21").await;

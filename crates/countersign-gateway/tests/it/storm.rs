@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use countersign::clock::{Clock, SystemClock};
 use countersign_test::postgres_server::PostgresServer;
 use countersign_test::redis_server::RedisServer;
 use tokio::task::JoinSet;
@@ -35,7 +36,7 @@ async fn backend(address: SocketAddr, handled: &Handled) -> Backend {
     let handled = Arc::clone(handled);
     Backend::at(address, move |seen: &Seen| {
         let mut handled = handled.lock().unwrap_or_else(PoisonError::into_inner);
-        handled.entry(seen.id().to_owned()).or_default().push(Instant::now());
+        handled.entry(seen.id().to_owned()).or_default().push(SystemClock.instant());
         Answer::Status(200)
     })
     .await
@@ -90,7 +91,7 @@ async fn storm(engine: &str, config: &str, gateways: usize, is_direct: bool) {
     }
     for kill in 0..kills * (gateways + 1) {
         sleep(Duration::from_millis(fastrand::u64(300..1500))).await;
-        killed.push(Instant::now());
+        killed.push(SystemClock.instant());
         if let Some(gateway) = running.get_mut(kill % (gateways + 1)) {
             gateway.kill();
             gateway.restart().await;

@@ -1,7 +1,7 @@
 //! An inbox as a Tower service: store, respond, and handle the message afterwards.
 //!
 //! [`InboxService`] goes inside a [`VerifyLayer`](countersign_tower::VerifyLayer). It stores each verified message and
-//! responds with 202. A [`Worker`](crate::worker::Worker) runs the handler from the inbox, with retries and dead letters.
+//! responds with 202. A [`Worker`] runs the handler from the inbox, with retries and dead letters.
 //! What was acknowledged is handled, also after a crash.
 //!
 //! ```

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
 use countersign_inbox::{Enqueued, Inbox};
@@ -123,7 +123,7 @@ fn callers_at_the_same_time_share_the_syncs_of_a_slow_disk() {
         let file = place.file();
         let mut command = child("power::enqueues_a_batch", &file);
         disk.slow(&mut command, file.parent().expect("a folder"), sync);
-        let start = Instant::now();
+        let start = SystemClock.instant();
         let output = command.output().expect("this program starts");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("stored 512"), "{text}");

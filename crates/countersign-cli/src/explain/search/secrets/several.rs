@@ -29,8 +29,8 @@ pub(super) fn of(label: &str, text: &str) -> Vec<Key> {
         let ends = starts[1..].iter().copied().chain([text.len()]);
         for (number, (start, end)) in starts.iter().zip(ends).enumerate() {
             let one = bare(&text[*start..end]);
-            let once = format!("only secret {} in `{label}` is used", number + 1);
-            keys.extend(decode(&one).map(|bytes| Key::new(label, bytes.to_vec(), vec![SEVERAL.step(once)])));
+            let found = format!("only secret {} in `{label}` is used", number + 1);
+            keys.extend(decode(&one).map(|bytes| Key::new(label, bytes.to_vec(), vec![SEVERAL.step(found)])));
         }
     }
     let text = text.trim();

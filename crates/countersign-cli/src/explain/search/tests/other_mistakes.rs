@@ -36,8 +36,11 @@ pub(super) const HEAD_MISTAKES: &[HeadMistake] = &[
     }),
 ];
 
+/// What was done to a body.
+type Change = fn(&[u8]) -> Vec<u8>;
+
 /// What a sender signed instead of the body that it sent: the finding that names it, and the signed bytes.
-pub(super) const SENDER_MISTAKES: &[(&str, &str, fn(&[u8]) -> Vec<u8>)] = &[
+pub(super) const SENDER_MISTAKES: &[(&str, &str, Change)] = &[
     ("base64", "body_wrapped", |body| STANDARD.encode(body).into()),
     ("a JSON string", "body_wrapped", |body| Value::from(text(body).expect("text")).to_string().into()),
     ("a form's field", "body_wrapped", |body| [b"payload=", &form(body)[..]].concat()),
