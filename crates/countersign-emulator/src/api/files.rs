@@ -7,7 +7,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::call::Call;
 use super::error::ApiError;
 use super::handler::Reply;
-use crate::job::file::{BUCKET, JobFile};
+use crate::job::bucket::BUCKET;
+use crate::job::file::JobFile;
 use crate::project::ProjectId;
 
 /// `files/{id}`, `files/{id}?alt=media` and `files/{id}:download`.

@@ -24,7 +24,7 @@ use axum::routing::{any, get, post};
 use http::Uri;
 use http::header::{CACHE_CONTROL, HeaderValue};
 
-use crate::job::file::BUCKET;
+use crate::job::bucket::BUCKET;
 use crate::shared::{JWKS_PATH, Shared};
 use error::ApiError;
 use handler::{Reply, project, world};

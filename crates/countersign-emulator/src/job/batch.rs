@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::UnixTime;
 use serde_json::{Value, json};
 
-use super::file::BUCKET;
+use super::bucket;
 use super::record::{End, FAILURE, Record, State, last_segment};
 use super::text::memory;
 use crate::time;
@@ -130,7 +130,7 @@ impl Batch {
 
 /// The address of the results in an event.
 pub(crate) fn output_uri(name: &str) -> String {
-    format!("gs://{BUCKET}/{}", object_name(name))
+    bucket::uri(&object_name(name))
 }
 
 /// The name of the results in the bucket.

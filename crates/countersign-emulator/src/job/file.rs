@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::bucket::BUCKET;
 use super::record::{End, State};
 use super::{Job, Work, batch, mp4, video};
 use crate::time;
-
-/// The bucket of the addresses in events, `gs://…`.
-pub(crate) const BUCKET: &str = "emulated-bucket";
 
 /// How long a file is kept, as the API says it. The emulator keeps it as long as its job.
 const KEPT: std::time::Duration = std::time::Duration::from_hours(48);

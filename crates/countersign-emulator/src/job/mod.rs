@@ -1,6 +1,7 @@
 //! Jobs that run for a while, and end with an event.
 
 pub(crate) mod batch;
+pub(crate) mod bucket;
 pub(crate) mod file;
 pub(crate) mod interaction;
 mod mp4;

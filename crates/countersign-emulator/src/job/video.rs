@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::file::BUCKET;
+use super::bucket;
 use super::record::{End, FAILURE, Record, State, last_segment};
 
 /// The prompt is not stored: no video is generated.
@@ -41,7 +41,7 @@ pub(crate) fn file_name(operation: &str) -> String {
 
 /// The address of the video in an event.
 pub(crate) fn output_uri(operation: &str) -> String {
-    format!("gs://{BUCKET}/{}", object_name(operation))
+    bucket::uri(&object_name(operation))
 }
 
 /// The name of the video in the bucket.
