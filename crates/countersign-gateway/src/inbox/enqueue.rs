@@ -6,15 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign::Verified;
 use countersign::clock::Clock;
-use countersign::replay::ReplayKey;
+use countersign_inbox::service::{code, response};
 use countersign_inbox::{Enqueued, Inbox, InboxError, NewMessage, StoredMessage};
 use countersign_tower::DeliveryBody;
-use countersign_tower::reject::problem;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Request, Response, request};
 use http_body_util::{Either, Full};
 use tower_service::Service;
 
@@ -69,7 +66,7 @@ impl Service<Request<DeliveryBody>> for Enqueue {
         Box::pin(async move {
             let stored = tokio::time::timeout(TIMEOUT, shared.store(request)).await;
             let stored = stored.unwrap_or(Err(InboxError::TimedOut));
-            shared.counts.enqueued(name(&stored));
+            shared.counts.enqueued(code(&stored));
             Ok(response(&stored).map(|bytes| Either::Right(Full::new(bytes))))
         })
     }
@@ -87,9 +84,8 @@ impl Shared {
             head.extensions.get::<Verified>().expect("a verified delivery"),
             body.into_bytes().expect("the body of a verified delivery"),
         );
-        let key = ReplayKey::parse(verified.source(), verified.message_id().as_str());
         let message = StoredMessage {
-            key: key.map_err(InboxError::unavailable)?,
+            key: verified.replay_key(),
             event_type: verified.event_type().map(|event_type| event_type.to_string()),
             path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             headers: headers(&head, verified, &self.opened),
@@ -126,34 +122,4 @@ fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> Heade
     });
     headers.extend(traceparent);
     headers
-}
-
-fn name(stored: &Result<Enqueued, InboxError>) -> &'static str {
-    match stored {
-        Ok(Enqueued::Stored) => "stored",
-        Ok(Enqueued::Duplicate) => "duplicate",
-        Ok(Enqueued::InFlight) => "in_flight",
-        Err(InboxError::Full) => "store_full",
-        Err(InboxError::TimedOut) => "store_timed_out",
-        Err(_) => "store_unavailable",
-    }
-}
-
-fn response(stored: &Result<Enqueued, InboxError>) -> Response<Bytes> {
-    let (status, detail) = match stored {
-        Ok(Enqueued::Stored) => return empty(StatusCode::ACCEPTED),
-        Ok(Enqueued::Duplicate) => return empty(StatusCode::OK),
-        Ok(Enqueued::InFlight) => (StatusCode::CONFLICT, "the message is being handled: retry later"),
-        Err(InboxError::Full) => (StatusCode::SERVICE_UNAVAILABLE, "the inbox is full: retry later"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the message could not be stored: retry later"),
-    };
-    let mut response = problem::response(status, name(stored), detail);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-    response
-}
-
-fn empty(status: StatusCode) -> Response<Bytes> {
-    let mut response = Response::default();
-    *response.status_mut() = status;
-    response
 }

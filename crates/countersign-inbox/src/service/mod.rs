@@ -54,7 +54,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::Verified;
 use countersign::clock::{Clock, SystemClock};
-use countersign::replay::ReplayKey;
 use countersign_tower::DeliveryBody;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::{Request, Response};
@@ -62,7 +61,7 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use response::response;
+pub use response::{code, response};
 
 use crate::contract::{Enqueued, Inbox};
 use crate::error::InboxError;
@@ -132,9 +131,8 @@ impl InboxService {
         for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
             head.headers.remove(name);
         }
-        let key = ReplayKey::parse(verified.source(), verified.message_id().as_str());
         let message = StoredMessage {
-            key: key.map_err(InboxError::unavailable)?,
+            key: verified.replay_key(),
             event_type: verified.event_type().map(Cow::into_owned),
             path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             headers: head.headers,

@@ -8,20 +8,30 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::contract::Enqueued;
 use crate::error::InboxError;
 
+/// The stable name of a result of [`Inbox::enqueue`](crate::Inbox::enqueue), in snake case: the `code` of its problem
+/// document, and a label for metrics.
+pub fn code(stored: &Result<Enqueued, InboxError>) -> &'static str {
+    match stored {
+        Ok(Enqueued::Stored) => "stored",
+        Ok(Enqueued::Duplicate) => "duplicate",
+        Ok(Enqueued::InFlight) => "in_flight",
+        Err(InboxError::Full) => "store_full",
+        Err(InboxError::TimedOut) => "store_timed_out",
+        Err(_) => "store_unavailable",
+    }
+}
+
 /// The response for the result of [`Inbox::enqueue`](crate::Inbox::enqueue): 202 if the message is stored, 200 if it was
-/// stored before, and otherwise a problem document with `Retry-After`.
+/// stored before, and otherwise a problem document with its [`code`] and `Retry-After`.
 pub fn response(stored: &Result<Enqueued, InboxError>) -> Response<Bytes> {
-    let (status, code, detail) = match stored {
+    let (status, detail) = match stored {
         Ok(Enqueued::Stored) => return empty(StatusCode::ACCEPTED),
         Ok(Enqueued::Duplicate) => return empty(StatusCode::OK),
-        Ok(Enqueued::InFlight) => (StatusCode::CONFLICT, "in_flight", "the message is being handled: retry later"),
-        Err(InboxError::Full) => (StatusCode::SERVICE_UNAVAILABLE, "store_full", "the inbox is full: retry later"),
-        Err(_) => {
-            let detail = "the message could not be stored: retry later";
-            (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
-        }
+        Ok(Enqueued::InFlight) => (StatusCode::CONFLICT, "the message is being handled: retry later"),
+        Err(InboxError::Full) => (StatusCode::SERVICE_UNAVAILABLE, "the inbox is full: retry later"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the message could not be stored: retry later"),
     };
-    let mut response = problem::response(status, code, detail);
+    let mut response = problem::response(status, code(stored), detail);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
