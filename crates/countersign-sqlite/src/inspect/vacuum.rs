@@ -14,7 +14,7 @@ pub struct VacuumReport {
     pub after: u64,
 }
 
-/// Writes the file anew without its free pages. It needs as much room as the file has once more.
+/// Writes the file again without its free pages. This needs room for a second copy of the file.
 ///
 /// The file is locked meanwhile. A crash changes nothing.
 ///

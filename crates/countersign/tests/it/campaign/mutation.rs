@@ -83,7 +83,7 @@ pub(crate) fn mutate(request: &mut Request, pool: &[Genuine], rng: &mut Rng) -> 
     }
 }
 
-/// One of the values under this name, or that of any header if there is none.
+/// One of the values with this name. Without one, the value of any header.
 fn value<'r>(request: &'r mut Request, at: usize, rng: &mut Rng) -> &'r mut Vec<u8> {
     let named = |(name, _): &(Vec<u8>, _)| name.eq_ignore_ascii_case(NAMES[at].as_bytes());
     let index = request.headers.iter().position(named);

@@ -1,4 +1,4 @@
-//! Secrets that were pasted with others, or with a prefix that is none.
+//! Secrets that were pasted together with others, or with another prefix than `whsec_`.
 
 use super::key::Key;
 use super::text::{PREFIX, bare, decode};
