@@ -35,6 +35,7 @@ mod attempt;
 mod caught;
 mod circuit;
 mod lease;
+mod pace;
 mod run;
 mod shared;
 
@@ -46,6 +47,7 @@ use countersign::clock::{Clock, SystemClock};
 use tokio::sync::{Notify, Semaphore};
 
 pub use attempt::{Attempt, AttemptOutcome, Deliver, NextStep};
+pub use pace::Pace;
 pub use shared::SharedInbox;
 
 use crate::filter::Keep;
@@ -63,6 +65,7 @@ struct Parts<D> {
     schedule: Schedule,
     timeout: Duration,
     concurrency: u32,
+    pace: Option<Arc<dyn Pace>>,
     keep: Keep,
     clock: Arc<dyn Clock>,
     hook: Hook,
@@ -81,6 +84,7 @@ pub struct WorkerBuilder<D> {
     schedule: Schedule,
     timeout: Duration,
     concurrency: u32,
+    pace: Option<Arc<dyn Pace>>,
     keep: Keep,
     clock: Arc<dyn Clock>,
     hook: Hook,
@@ -96,6 +100,7 @@ impl<D: Deliver> Worker<D> {
             schedule: Schedule::default(),
             timeout: Duration::from_secs(60),
             concurrency: 16,
+            pace: None,
             keep: Keep::default(),
             clock: Arc::new(SystemClock),
             hook: Arc::new(|_| {}),
@@ -157,6 +162,12 @@ impl<D: Deliver> WorkerBuilder<D> {
         self
     }
 
+    /// Limits how many attempts start in a time. Default: no limit.
+    pub fn pace(mut self, pace: Arc<dyn Pace>) -> Self {
+        self.pace = Some(pace);
+        self
+    }
+
     /// How long ended deliveries are kept, of all destinations of the inbox. All of its workers need the same. Default:
     /// 7 days if they are done, and 30 days if they are dead letters.
     pub fn keep(mut self, keep: Keep) -> Self {
@@ -178,7 +189,7 @@ impl<D: Deliver> WorkerBuilder<D> {
 
     /// The worker, which does nothing until it [runs](Worker::run).
     pub fn build(self) -> Worker<D> {
-        let Self { inbox, destination, deliver, schedule, timeout, concurrency, keep, clock, hook } = self;
+        let Self { inbox, destination, deliver, schedule, timeout, concurrency, pace, keep, clock, hook } = self;
         let concurrency = concurrency.clamp(1, MAX_CONCURRENCY);
         let slots = Arc::new(Semaphore::new(usize::try_from(concurrency).unwrap_or(1)));
         let (waker, circuit) = (inbox.waker(&destination), Circuit::default());
@@ -189,6 +200,7 @@ impl<D: Deliver> WorkerBuilder<D> {
             schedule,
             timeout,
             concurrency,
+            pace,
             keep,
             clock,
             hook,

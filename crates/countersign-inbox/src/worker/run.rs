@@ -17,10 +17,6 @@ use crate::contract::Inbox;
 use crate::delivery::Leased;
 use crate::error::InboxError;
 
-/// The longest time for which an idle worker sleeps, since other processes store messages without notice.
-const IDLE: Duration = Duration::from_secs(5);
-/// The shortest: what is due right now is leased by then.
-const SHORTLY: Duration = Duration::from_millis(2);
 /// The pause after an error of the inbox.
 const ERROR: Duration = Duration::from_secs(1);
 
@@ -83,17 +79,17 @@ impl<D: Deliver> Parts<D> {
             self.inbox.remove_old(self.keep, &*self.clock).await;
             let Some(turn) = stop.unless(self.turn()).await else { return };
             // Not cancelled: what it leases would be attempted only after the lease.
-            let wait = match self.lease_and_attempt(turn, attempts, abandoned).await {
+            let result = self.lease_and_attempt(turn, attempts, abandoned).await;
+            let waited = match result {
                 Ok(true) => continue,
-                Ok(false) => self.idle_time().await,
+                Ok(false) => stop.unless(self.inbox.idle(&self.destination, &self.waker, &*self.clock)).await,
                 Err(error) => {
                     let (destination, error) = (&*self.destination, with_cause(&error));
                     tracing::warn!(destination, error, "no deliveries can be leased");
-                    let Some(()) = stop.unless(sleep(ERROR)).await else { return };
-                    continue;
+                    stop.unless(sleep(ERROR)).await
                 }
             };
-            let Some(_) = stop.unless(timeout(wait, self.waker.notified())).await else { return };
+            let Some(()) = waited else { return };
         }
     }
 
@@ -110,7 +106,13 @@ impl<D: Deliver> Parts<D> {
                 sleep(self.circuit.pause().unwrap_or_default()).await;
             }
             match self.inbox.is_paused(&self.destination, &*self.clock).await {
-                Ok(false) => return Turn { slots, is_probe },
+                Ok(false) => match self.pace.as_ref().map_or(Ok(usize::MAX), |pace| pace.ready(self.clock.instant())) {
+                    Ok(max) => return Turn { slots, max, is_probe },
+                    Err(wait) => {
+                        sleep(wait).await;
+                        continue;
+                    }
+                },
                 Ok(true) => {}
                 Err(error) => {
                     let (destination, error) = (&*self.destination, with_cause(&error));
@@ -136,7 +138,7 @@ impl<D: Deliver> Parts<D> {
         attempts: &mut JoinSet<()>,
         abandoned: &watch::Receiver<bool>,
     ) -> Result<bool, InboxError> {
-        let Turn { mut slots, is_probe } = turn;
+        let Turn { mut slots, max, is_probe } = turn;
         let max = if is_probe {
             1
         } else {
@@ -144,23 +146,20 @@ impl<D: Deliver> Parts<D> {
             if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(u32::try_from(free).unwrap_or_default()) {
                 slots.merge(more);
             }
-            slots.num_permits()
+            slots.num_permits().min(max)
         };
         let lease = self.timeout + RECORD;
         let leased = self.inbox.lease(&self.destination, max, lease, self.clock.read()).await?;
         let is_full = leased.len() >= max;
+        if let Some(pace) = &self.pace {
+            pace.started(leased.len(), self.clock.instant());
+        }
         for delivery in leased {
             let count = if is_probe { slots.num_permits() } else { 1 };
             let Some(slot) = slots.split(count) else { break };
             attempts.spawn(Arc::clone(self).attempt(delivery, is_probe, abandoned.clone(), slot));
         }
         Ok(is_full)
-    }
-
-    /// How long the worker sleeps if it is not woken.
-    async fn idle_time(&self) -> Duration {
-        let due = self.inbox.next_due(&self.destination, self.clock.read()).await;
-        due.ok().flatten().unwrap_or(IDLE).clamp(SHORTLY, IDLE)
     }
 
     async fn attempt(
@@ -229,6 +228,8 @@ impl<D: Deliver> Parts<D> {
 /// The right to start attempts.
 struct Turn {
     slots: OwnedSemaphorePermit,
+    /// How many attempts the pace allows.
+    max: usize,
     /// Whether the destination keeps failing. Then one attempt gets all slots.
     is_probe: bool,
 }

@@ -17,6 +17,10 @@ use crate::error::InboxError;
 use crate::filter::{Filter, Keep};
 use crate::message::{NewMessage, StoredMessage};
 
+/// The longest time for which an idle worker sleeps, since other processes store messages without notice.
+const IDLE: Duration = Duration::from_secs(5);
+/// The shortest: what is due right now is leased by then.
+const SHORTLY: Duration = Duration::from_millis(2);
 /// How old the list of paused destinations may be.
 const PAUSES_AGE: Duration = Duration::from_secs(2);
 /// How often ended deliveries are removed, and how many at once.
@@ -64,8 +68,22 @@ impl SharedInbox {
         Arc::clone(workers.entry(destination.to_owned()).or_default())
     }
 
+    /// Waits until a delivery of a destination may be due, for at most a few seconds: for those that lease deliveries
+    /// themselves, without a worker.
+    pub async fn may_be_due(&self, destination: &str, clock: &dyn Clock) {
+        let waker = self.waker(destination);
+        self.idle(destination, &waker, clock).await;
+    }
+
+    /// Sleeps until the next delivery is due, the waker is notified, or another process may have stored a message.
+    pub(super) async fn idle(&self, destination: &str, waker: &Notify, clock: &dyn Clock) {
+        let due = self.0.inbox.next_due(destination, clock.read()).await;
+        let wait = due.ok().flatten().unwrap_or(IDLE).clamp(SHORTLY, IDLE);
+        let _ = timeout(wait, waker.notified()).await;
+    }
+
     /// Whether a destination is paused, which another process may have done a moment ago.
-    pub(super) async fn is_paused(&self, destination: &str, clock: &dyn Clock) -> Result<bool, InboxError> {
+    pub async fn is_paused(&self, destination: &str, clock: &dyn Clock) -> Result<bool, InboxError> {
         let shared = &*self.0;
         let is_unknown = shared.pauses.borrow().names.is_none();
         if shared.pauses_read.is_due(clock.instant(), PAUSES_AGE) || is_unknown {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use countersign::UnixTime;
 use countersign::clock::{Clock, ClockReading};
 use countersign::replay::ReplayKey;
-use countersign_inbox::worker::{Attempt, AttemptOutcome, Deliver, SharedInbox, Worker, WorkerBuilder};
+use countersign_inbox::worker::{Attempt, AttemptOutcome, Deliver, Pace, SharedInbox, Worker, WorkerBuilder};
 use countersign_inbox::{Delivery, Filter, Inbox, Keep, NewMessage, Schedule, State, StoredMessage};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -296,4 +296,38 @@ async fn ended_deliveries_are_removed_also_while_the_destination_is_paused() {
     inbox.pause(HERE, true).await.expect("it is paused");
     sleep(30 * SECOND).await;
     assert_eq!(states(&plain).await, []);
+}
+
+/// One attempt a second.
+struct EachSecond(Mutex<Option<Instant>>);
+
+impl Pace for EachSecond {
+    fn ready(&self, now: Instant) -> Result<usize, Duration> {
+        let wait = self.0.lock().expect("no panic").map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        if wait.is_zero() { Ok(1) } else { Err(wait) }
+    }
+
+    fn started(&self, count: usize, now: Instant) {
+        if count > 0 {
+            *self.0.lock().expect("no panic") = Some(now + SECOND);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_start_as_fast_as_the_pace_allows() {
+    let ((_, inbox), seen, start) = (plain(), Seen::default(), TokioClock.instant());
+    let noted = seen.clone();
+    let worker = builder(&inbox, move |attempt: Attempt| {
+        noted.note(&attempt, start);
+        async { AttemptOutcome::Done }
+    });
+    let _running = run(worker.pace(Arc::new(EachSecond(Mutex::default()))));
+    sleep(20 * SECOND).await;
+    for n in 0..10 {
+        store(&inbox, &format!("msg_{n}")).await;
+    }
+    sleep(Duration::from_millis(5500)).await;
+    let seconds: Vec<_> = seen.all().iter().map(|(_, _, since)| since.as_secs()).collect();
+    assert_eq!(seconds, [20, 21, 22, 23, 24, 25]);
 }
