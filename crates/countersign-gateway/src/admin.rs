@@ -16,6 +16,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::assertion::Published;
 use crate::commands;
+use crate::inbox::Destinations;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Format, Metrics};
 use crate::source_keys::Awaited;
@@ -44,7 +45,9 @@ pub struct Shown {
     pub published: Published,
     /// The key sets without which a source can verify nothing.
     pub awaited: Vec<Awaited>,
-    /// The name and the upstreams of each route.
+    /// The destinations of inboxes.
+    pub destinations: Destinations,
+    /// The name and the upstreams of each route without an inbox.
     pub routes: Vec<(String, Arc<Upstreams>)>,
 }
 
@@ -58,7 +61,7 @@ impl Admin {
     /// The service that responds to `/healthz`, `/readyz`, `/metrics`, `/.well-known/jwks.json` and these commands.
     pub fn into_service(self, commands: Router) -> Router {
         let alive = async || "alive\n";
-        let metrics = async |State(admin): State<Arc<Self>>, headers: HeaderMap| admin.metrics(&headers);
+        let metrics = async |State(admin): State<Arc<Self>>, headers: HeaderMap| admin.metrics(&headers).await;
         let ready = async |State(admin): State<Arc<Self>>| admin.readiness().await;
         let key_set = async |State(admin): State<Arc<Self>>| admin.key_set();
         Router::new()
@@ -100,9 +103,10 @@ impl Admin {
         ([(CONTENT_TYPE, "application/jwk-set+json")], text).into_response()
     }
 
-    fn metrics(&self, headers: &HeaderMap) -> Response {
-        let format = Format::accepted(headers);
-        match self.shown.load().metrics.to_text(self.clock.now(), format) {
+    async fn metrics(&self, headers: &HeaderMap) -> Response {
+        let (format, shown, now) = (Format::accepted(headers), self.shown.load_full(), self.clock.now());
+        shown.metrics.refresh(&shown.destinations, now).await;
+        match shown.metrics.to_text(now, format) {
             // Caches have to tell the two formats apart.
             Ok(text) => ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], text).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

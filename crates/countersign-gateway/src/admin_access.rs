@@ -1,7 +1,7 @@
 //! Who may send commands to the admin listener, and the parts of the running state that the commands need.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::admin_token::AdminToken;
+use crate::inbox::Destinations;
 use crate::reconcile::Reconciler;
 use crate::state::store::SourceStore;
 
@@ -24,8 +25,8 @@ pub struct Scope {
     pub stores: BTreeMap<String, SourceStore>,
     /// The inbox of all routes, if the store has one.
     pub inbox: Option<SharedInbox>,
-    /// The names of the destinations of the inbox.
-    pub destinations: BTreeSet<String>,
+    /// The destinations of the inbox.
+    pub destinations: Destinations,
     /// What looks for the missing jobs of a route, by the name of the route.
     pub reconcilers: BTreeMap<String, Arc<Reconciler>>,
     /// What a client has to know.

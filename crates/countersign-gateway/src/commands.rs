@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post};
+use axum::routing::{delete, get, post};
 use countersign::replay::ReplayKey;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use crate::admin_access::{Access, Refusal};
@@ -27,12 +28,13 @@ impl Commands {
         Self { reload, access }
     }
 
-    /// The routes of `POST /-/reload` and `DELETE /-/sources/{source}/ids/{id}`.
+    /// The routes of `GET /-/openapi.json`, `POST /-/reload` and `DELETE /-/sources/{source}/ids/{id}`.
     pub fn into_router(self) -> Router {
         let forget = async |State(commands): State<Arc<Self>>,
                             Path((source, id)): Path<(String, String)>,
                             headers: HeaderMap| commands.forget(&source, &id, &headers).await;
         Router::new()
+            .route("/-/openapi.json", get(openapi))
             .route("/-/reload", post(Self::reload))
             .route("/-/sources/{source}/ids/{id}", delete(forget))
             .with_state(Arc::new(self))
@@ -66,4 +68,9 @@ impl Commands {
         tracing::info!(source, message_id = key.message_id().as_str(), "forgot a message id, as asked");
         Ok("forgotten\n")
     }
+}
+
+/// What the admin listener does, for programs. It is not confidential.
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("../openapi.json"))
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign::clock::Clock;
-use countersign_inbox::worker::SharedInbox;
 use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
 use countersign_tower::{Report, ResponseBody, Verify, VerifyLayer, verify};
@@ -23,13 +22,12 @@ use tower_service::Service;
 
 use crate::assertion::Assertions;
 use crate::client_limit::{ClientLimit, LimitedClient};
-use crate::config::{self, DeliverySpec, ProbeSpec};
+use crate::config::{DeliverySpec, ProbeSpec};
 use crate::connection::Connection;
 use crate::forward::{self, Changes, Forward, InFlight, PathChange, Places, Timeouts};
 use crate::handler::Handler;
-use crate::inbox::{DeliverStored, Enqueue, RouteInbox, Worker};
+use crate::inbox::{self, Destinations, Enqueue, Worker};
 use crate::ledger::{Entry, Ledger, RouteLedger};
-use crate::metrics::InboxCounts;
 use crate::proxies::TrustedProxies;
 use crate::rate::Limiter;
 use crate::route::{Table, host_of};
@@ -37,12 +35,10 @@ use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
 use crate::state::store::SourceStore;
-use crate::state::{LiveRoute, State};
+use crate::state::{LiveRoute, LiveTarget, State};
 use crate::telemetry::{Trace, Tracer};
 use crate::unrouted::Unrouted;
 
-/// How many deliveries from the inbox of a route are attempted at once.
-const INBOX_ATTEMPTS: u32 = 16;
 const CLIENT_LIMIT: &str = "too many requests from your address were rejected: retry later";
 const OVER_RATE: &str = "more requests than the route accepts: retry later";
 
@@ -94,6 +90,12 @@ impl Gateway {
     pub fn replace(&self, state: &State) {
         let Routes { served, ledger, places, tracer, clock, .. } = &*self.0;
         served.store(Arc::new(Served::new(state, ledger, places, tracer.as_ref(), clock)));
+    }
+
+    /// The destinations of inboxes in `state`, which is served.
+    pub fn destinations(&self, state: &State) -> Destinations {
+        let pulled = state.routes.iter().flat_map(|route| &route.pulled).map(|(spec, _)| spec.name.clone());
+        Destinations { workers: self.workers(), pulled: pulled.collect() }
     }
 
     /// The background tasks of the routes that have an inbox.
@@ -238,8 +240,8 @@ impl Served {
     fn new(state: &State, ledger: &Ledger, places: &Places, tracer: Option<&Tracer>, clock: &Arc<dyn Clock>) -> Self {
         let mut workers = Vec::new();
         let table = Table::new(state.routes.iter().map(|route| {
-            let (built, worker) = Route::new(route, state, ledger, places, tracer, clock);
-            workers.extend(worker);
+            let (built, delivering) = Route::new(route, state, ledger, places, tracer, clock);
+            workers.extend(delivering);
             (route.config.host.clone(), route.config.path.clone(), built)
         }));
         Self { proxies: state.trusted_proxies.clone(), table, workers }
@@ -255,37 +257,23 @@ impl Route {
         places: &Places,
         tracer: Option<&Tracer>,
         clock: &Arc<dyn Clock>,
-    ) -> (Self, Option<Worker>) {
-        let LiveRoute { config: route, source, upstreams, set_headers, issuer } = route;
+    ) -> (Self, Vec<Worker>) {
+        let LiveRoute { config: route, source, targets, .. } = route;
         let ledger = ledger.route(route.name(), route.log_sample);
-        let timeouts = Timeouts {
-            connect: route.connect_timeout(),
-            response: route.upstream_timeout,
-            idle: route.upstream_idle_timeout,
-        };
-        let changes = Changes {
-            opened: route.forward_headers.clone(),
-            set: set_headers.clone(),
-            path: PathChange::new(route.strip_prefix(), route.upstream_path()),
-            title_case: route.title_case_headers,
-            assertions: issuer.as_ref().map(|issuer| Assertions::new(Arc::clone(issuer), Arc::clone(clock))),
-        };
-        let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
-        let latency = ledger.metrics().upstream.clone();
-        let forward =
-            Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency);
+        let mut forwards = targets.iter().map(|target| (target, forward(target, &ledger, places, clock)));
         let inbox = state.inbox.clone().filter(|_| route.delivery == DeliverySpec::Inbox);
-        let (handler, store, worker) = match inbox {
-            None => (Handler::Direct(forward), source.store.clone(), None),
-            Some(inbox) => {
-                let counts = state.metrics.counts().of_inbox(&route.name());
-                let deliver = DeliverStored::new(forward, tracer.cloned(), Arc::clone(clock));
-                let worker = worker(route, inbox.clone(), deliver, clock, counts.clone());
-                let (retain, inbox) = (source.retain(), RouteInbox::new(inbox, &route.name()));
-                let (opened, time) = (route.forward_headers.clone(), Arc::clone(clock));
-                let enqueue = Enqueue::new(inbox, opened, retain, time, counts);
-                (Handler::Inbox(enqueue), SourceStore::Inbox(retain), Some(worker))
-            }
+        let (handler, store, workers) = if let Some(inbox) = inbox {
+            let retain = source.retain();
+            let counts = state.metrics.counts().of_inbox(&route.name());
+            let shared = inbox::Shared { inbox, keep: state.keep, tracer, clock, counts: counts.clone() };
+            let (served, workers) = inbox::of_route(route, forwards.collect(), &shared);
+            let (opened, time) = (route.forward_headers.clone(), Arc::clone(clock));
+            let enqueue = Enqueue::new(served, opened, retain, time, counts);
+            (Handler::Inbox(enqueue), SourceStore::Inbox(retain), workers)
+        } else {
+            #[expect(clippy::expect_used, reason = "a route without destinations is its own target")]
+            let (_, forward) = forwards.next().expect("a target");
+            (Handler::Direct(forward), source.store.clone(), Vec::new())
         };
         let (entries, noted) = (ledger.clone(), Arc::clone(source));
         let (client_limit, time) = (state.client_limit.clone(), Arc::clone(clock));
@@ -318,27 +306,28 @@ impl Route {
             layer = layer.events(events.filter().clone());
         }
         let limiter = route.rate().map(Limiter::new);
-        (Self { ledger, probe: route.probe, limiter, verify: layer.layer(handler) }, worker)
+        (Self { ledger, probe: route.probe, limiter, verify: layer.layer(handler) }, workers)
     }
 }
 
-/// Delivers the messages of the inbox of this route.
-fn worker(
-    route: &config::Route,
-    inbox: SharedInbox,
-    deliver: DeliverStored,
-    clock: &Arc<dyn Clock>,
-    counts: InboxCounts,
-) -> Worker {
-    let max = route.max_in_flight.and_then(|max| u32::try_from(max).ok());
-    Worker::builder(inbox, route.name(), deliver)
-        .schedule(route.redelivery.unwrap_or_default().schedule())
-        // With `retry = "idempotent"`, two upstreams may be tried.
-        .timeout(2 * route.upstream_timeout)
-        .concurrency(max.map_or(INBOX_ATTEMPTS, |max| max.min(INBOX_ATTEMPTS)))
-        .clock(Arc::clone(clock))
-        .on_attempt(move |step| counts.attempted(step.name()))
-        .build()
+/// Forwards requests to this target of a route.
+fn forward(target: &LiveTarget, ledger: &RouteLedger, places: &Places, clock: &Arc<dyn Clock>) -> Forward {
+    let LiveTarget { config: route, upstreams, set_headers, issuer, .. } = target;
+    let timeouts = Timeouts {
+        connect: route.connect_timeout(),
+        response: route.upstream_timeout,
+        idle: route.upstream_idle_timeout,
+    };
+    let changes = Changes {
+        opened: route.forward_headers.clone(),
+        set: set_headers.clone(),
+        path: PathChange::new(route.strip_prefix(), route.upstream_path()),
+        title_case: route.title_case_headers,
+        assertions: issuer.as_ref().map(|issuer| Assertions::new(Arc::clone(issuer), Arc::clone(clock))),
+    };
+    let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
+    let latency = ledger.metrics().upstream.clone();
+    Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency)
 }
 
 /// The status with which the layer rejected a request.

@@ -75,6 +75,8 @@ pub mod process;
 #[doc(hidden)]
 pub mod proxies;
 #[doc(hidden)]
+pub mod pull_api;
+#[doc(hidden)]
 pub mod rate;
 #[doc(hidden)]
 pub mod recent;

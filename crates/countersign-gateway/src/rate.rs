@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use countersign_inbox::worker::Pace;
+
 /// A rate, and a burst: how many are allowed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -56,6 +58,23 @@ impl Limiter {
     }
 }
 
+impl Pace for Limiter {
+    fn ready(&self, now: Instant) -> Result<usize, Duration> {
+        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.rate.admit(full_at, now)?;
+        let left = self.rate.burst.saturating_sub(next.saturating_duration_since(now));
+        let more = left.as_nanos() / self.rate.every.as_nanos().max(1);
+        Ok(usize::try_from(more).unwrap_or(usize::MAX).saturating_add(1))
+    }
+
+    fn started(&self, count: usize, now: Instant) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..count {
+            *full_at = Some(self.rate.after(*full_at, now));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use countersign::clock::{Clock, SystemClock};
@@ -74,6 +93,17 @@ mod tests {
         assert_eq!((0..20).filter(|_| admitted(1_000_000).is_ok()).count(), 8);
         // A clock that seems to go back admits no more.
         assert!(admitted(0).is_err());
+    }
+
+    #[test]
+    fn a_pace_counts_what_has_started_and_not_what_was_asked() {
+        let (start, limiter) = (SystemClock.instant(), Limiter::new(Rate::new(4, Duration::from_secs(1), 8)));
+        assert_eq!((limiter.ready(start), limiter.ready(start)), (Ok(8), Ok(8)));
+        limiter.started(3, start);
+        assert_eq!(limiter.ready(start), Ok(5));
+        limiter.started(5, start);
+        assert_eq!(limiter.ready(start), Err(Duration::from_millis(250)));
+        assert_eq!(limiter.ready(start + Duration::from_millis(500)), Ok(2));
     }
 
     #[test]

@@ -64,7 +64,7 @@ async fn hand_over(
     let (handed_over, id) = reconciler.hand_over(&job).await.map_err(|error| {
         let status = match error {
             HandOverError::Unknown => StatusCode::NOT_FOUND,
-            HandOverError::NoEvent => StatusCode::CONFLICT,
+            HandOverError::NoEvent | HandOverError::Unmatched => StatusCode::CONFLICT,
             HandOverError::Api(_) => StatusCode::BAD_GATEWAY,
             HandOverError::Inbox(_) => StatusCode::SERVICE_UNAVAILABLE,
         };

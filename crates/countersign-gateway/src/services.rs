@@ -13,12 +13,13 @@ use crate::commands::Commands;
 use crate::config::{Config, DeliverySpec};
 use crate::forward::Places;
 use crate::gateway::Gateway;
-use crate::inbox::Worker;
+use crate::inbox::Destinations;
 use crate::inbox_api::InboxApi;
 use crate::inspect::Inspector;
 use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
+use crate::pull_api::{PullApi, Pulled, PulledDestination};
 use crate::recent::Recent;
 use crate::reconcile_api;
 use crate::reload::Reload;
@@ -32,6 +33,8 @@ pub struct Services {
     pub gateway: Gateway,
     /// Responds to health checks, scrapes and commands.
     pub admin: Router,
+    /// Responds to backends that fetch their messages.
+    pub pull: Router,
     /// Records requests that end before they reach the gateway.
     pub ledger: Ledger,
     /// Puts another state in the place of the one that is served.
@@ -45,6 +48,7 @@ pub struct Exchange {
     gateway: Gateway,
     shown: Arc<ArcSwap<Shown>>,
     scope: Arc<ArcSwap<Scope>>,
+    pulled: Arc<ArcSwap<Pulled>>,
 }
 
 /// The parts of the process that the services use.
@@ -76,9 +80,12 @@ impl Services {
         let (tracer, exporter) = state.telemetry.clone().map(start).unzip();
         let places = Places::new(upstream_connections);
         let gateway = Gateway::new(state, &ledger, &places, tracer, Arc::clone(&clock));
-        let shown = Arc::new(ArcSwap::from_pointee(shown(state)));
-        let scope = Arc::new(ArcSwap::from_pointee(scope(state)));
-        let exchange = Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown), scope: Arc::clone(&scope) };
+        let shown = Arc::new(ArcSwap::from_pointee(shown(state, gateway.destinations(state))));
+        let scope = Arc::new(ArcSwap::from_pointee(scope(state, gateway.destinations(state))));
+        let pulled = Arc::new(ArcSwap::from_pointee(pulled(state)));
+        let pull = PullApi::new(Arc::clone(&pulled), lifecycle.clone(), Arc::clone(&clock)).into_service();
+        let exchange =
+            Exchange { gateway: gateway.clone(), shown: Arc::clone(&shown), scope: Arc::clone(&scope), pulled };
         let access = Access::new(is_admin_local, scope);
         let inbox = InboxApi::new(access.clone(), Arc::clone(&clock), config.server.inbox_bodies);
         let mut commands = Commands::new(reload, access.clone()).into_router().merge(inbox.into_router());
@@ -87,45 +94,62 @@ impl Services {
             commands = commands.merge(Inspector::new(access, recent).into_router());
         }
         let admin = Admin::new(shown, lifecycle.clone(), clock).into_service(commands);
-        Self { gateway, admin, ledger, exchange, exporter }
+        Self { gateway, admin, pull, ledger, exchange, exporter }
     }
 }
 
 impl Exchange {
-    /// The background tasks of inboxes.
-    pub fn workers(&self) -> Vec<Worker> {
-        self.gateway.workers()
+    /// The destinations of inboxes in `state`, which is served.
+    pub fn destinations(&self, state: &State) -> Destinations {
+        self.gateway.destinations(state)
     }
 
     /// Serves this state from the next request on. Requests in progress finish with the previous one.
     pub fn put(&self, state: &State) {
         self.gateway.replace(state);
-        self.shown.store(Arc::new(shown(state)));
-        self.scope.store(Arc::new(scope(state)));
+        self.shown.store(Arc::new(shown(state, self.gateway.destinations(state))));
+        self.pulled.store(Arc::new(pulled(state)));
+        self.scope.store(Arc::new(scope(state, self.gateway.destinations(state))));
     }
 }
 
-fn shown(state: &State) -> Shown {
+fn shown(state: &State, destinations: Destinations) -> Shown {
     let awaited = state.sources.iter().filter(|(_, source)| source.depends_on_remote);
     let awaited = awaited.filter_map(|(name, source)| Some(Awaited::new(name, source.keys.remote_set()?)));
-    let routes = state.routes.iter().map(|route| (route.config.name(), Arc::clone(&route.upstreams)));
+    // A destination of an inbox that cannot be reached is no reason to send messages elsewhere: they are stored.
+    let direct = state.routes.iter().filter(|route| route.config.delivery == DeliverySpec::Direct);
+    let routes = direct
+        .flat_map(|route| route.targets.iter().map(|target| (route.config.name(), Arc::clone(&target.upstreams))));
     Shown {
         metrics: Arc::clone(&state.metrics),
         engine: state.engine.clone(),
         published: state.published.clone(),
         awaited: awaited.collect(),
+        destinations,
         routes: routes.collect(),
     }
 }
 
-fn scope(state: &State) -> Scope {
+fn scope(state: &State, destinations: Destinations) -> Scope {
     let stores = state.sources.iter().map(|(name, source)| (name.clone(), source.store.clone()));
-    let destinations = state.routes.iter().filter(|route| route.config.delivery == DeliverySpec::Inbox);
     Scope {
         stores: stores.collect(),
         inbox: state.inbox.clone(),
-        destinations: destinations.map(|route| route.config.name()).collect(),
+        destinations,
         reconcilers: state.reconcilers.iter().map(|one| (one.route().to_owned(), Arc::clone(one))).collect(),
         token: state.admin_token.clone(),
     }
+}
+
+fn pulled(state: &State) -> Pulled {
+    let destinations = state.routes.iter().flat_map(|route| {
+        let counts = state.metrics.counts().of_inbox(&route.config.name());
+        route.pulled.iter().map(move |(spec, token)| {
+            let redelivery = spec.redelivery.or(route.config.redelivery).unwrap_or_default();
+            let served =
+                PulledDestination { token: token.clone(), schedule: redelivery.schedule(), counts: counts.clone() };
+            (spec.name.clone(), served)
+        })
+    });
+    Pulled { inbox: state.inbox.clone(), destinations: destinations.collect() }
 }

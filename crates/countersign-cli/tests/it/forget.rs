@@ -1,6 +1,6 @@
 //! `forget`, against the commands of the gateway's admin listener.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Output;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use countersign::replay::{Claim, MemoryStore, ReplayKey, ReplayStore as _};
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::admin_token::AdminToken;
 use countersign_gateway::commands::Commands;
+use countersign_gateway::inbox::Destinations;
 use countersign_gateway::state::store::SourceStore;
 use countersign_test::process::free_address;
 use tokio::net::TcpListener;
@@ -45,7 +46,7 @@ impl AdminListener {
         let scope = Arc::new(ArcSwap::from_pointee(Scope {
             stores,
             inbox: None,
-            destinations: BTreeSet::new(),
+            destinations: Destinations::default(),
             reconcilers: BTreeMap::new(),
             token,
         }));

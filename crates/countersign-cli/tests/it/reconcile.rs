@@ -1,6 +1,6 @@
 //! `reconcile`, with the emulator's API, the commands of the gateway's admin listener and an SQLite file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use countersign_emulator::{Config, Emulator, Schedule};
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::config::{ApiUrl, ReconcileSpec, SecretOrigin};
+use countersign_gateway::inbox::{Destinations, RouteInbox};
 use countersign_gateway::metrics::Counts;
 use countersign_gateway::reconcile::{Reconciler, Settings, Target};
 use countersign_gateway::reconcile_api;
@@ -50,7 +51,7 @@ impl Outage {
         let emulator = runtime.block_on(Emulator::start(config, None)).expect("the emulator runs");
         let base = emulator.base_url().to_owned();
         let target = Target {
-            inbox: SharedInbox::new(Arc::new(store.clone())),
+            inbox: RouteInbox::to(SharedInbox::new(Arc::new(store.clone())), "/gemini".to_owned()),
             route: "/gemini".to_owned(),
             path: "/gemini".to_owned(),
             source: "gemini".to_owned(),
@@ -69,7 +70,7 @@ impl Outage {
         let scope = Scope {
             stores: BTreeMap::new(),
             inbox: Some(SharedInbox::new(Arc::new(store.clone()))),
-            destinations: BTreeSet::new(),
+            destinations: Destinations::default(),
             reconcilers: BTreeMap::from([("/gemini".to_owned(), reconciler)]),
             token: None,
         };

@@ -17,9 +17,16 @@ impl Config {
         });
         let token = self.server.admin_token.as_ref().map(|token| PathBuf::from(token.file()));
         let sources = self.sources.values().flat_map(of_source);
-        let routes = self.routes.iter().flat_map(of_route);
+        let routes = self.targets().flat_map(|target| of_route(&target.route));
         let collector = self.telemetry.iter().flat_map(of_telemetry);
-        let named = listeners.chain(token).chain(sources).chain(routes).chain(collector).map(|file| folder.join(file));
+        let pull = self.server.pull.iter().filter_map(|listener| listener.tls.as_ref());
+        let pull = pull.flat_map(|tls| {
+            tls.certificates.iter().flat_map(of_certificate).chain(tls.client_ca.as_deref()).map(PathBuf::from)
+        });
+        let pulled = self.routes.iter().flat_map(|route| &route.destinations);
+        let pulled = pulled.filter_map(|destination| of_origin(destination.pull.as_ref()?.token.as_ref()?));
+        let named = listeners.chain(token).chain(sources).chain(routes).chain(collector).chain(pull).chain(pulled);
+        let named = named.map(|file| folder.join(file));
         std::iter::once(self.file().to_owned()).chain(named).collect()
     }
 }

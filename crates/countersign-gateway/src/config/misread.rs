@@ -14,8 +14,21 @@ use super::{jwks, public_keys, reconcile, secrets, token, unknown};
 const FORMS: [(&str, &str); 4] =
     [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
 /// Keys whose value is one table. No other key has these names.
-const TABLES: [&str; 10] =
-    ["server", "sources", "store", "telemetry", "client_limits", "replay", "jwks", "token", "tls", "reconcile"];
+const TABLES: [&str; 13] = [
+    "server",
+    "sources",
+    "store",
+    "keep",
+    "telemetry",
+    "client_limits",
+    "metadata",
+    "replay",
+    "jwks",
+    "token",
+    "tls",
+    "reconcile",
+    "pull",
+];
 /// The beginnings of serde's own messages, which repeat values.
 const REPEATING: [&str; 4] = ["unknown variant", "invalid value", "invalid type", "duplicate field"];
 
@@ -116,6 +129,9 @@ fn named(message: String, path: &KeyPath) -> String {
 fn form(path: &KeyPath) -> Option<&'static str> {
     let last = match path.steps() {
         [Step::Key(routes)] if routes == "routes" => return Some("each route begins with [[routes]]"),
+        [Step::Key(routes), Step::Entry(_), Step::Key(last)] if routes == "routes" && last == "destinations" => {
+            return Some("each destination begins with [[routes.destinations]]");
+        }
         [Step::Key(sources)] if sources == "sources" => {
             return Some("each source begins with its name, as in [sources.gemini]");
         }
@@ -138,6 +154,9 @@ fn header(table: &KeyPath) -> Option<String> {
     let [Step::Key(first), rest @ ..] = table.steps() else { return None };
     match (first.as_str(), rest) {
         ("routes", [Step::Entry(_)]) => Some("[[routes]]".to_owned()),
+        ("routes", [Step::Entry(_), Step::Key(key), Step::Entry(_)]) if key == "destinations" => {
+            Some("[[routes.destinations]]".to_owned())
+        }
         (_, rest) => rest
             .iter()
             .try_fold(first.clone(), |header, step| match step {

@@ -12,6 +12,7 @@ mod balancing;
 mod capacity;
 mod client_limits;
 mod delivery;
+mod destination;
 mod document;
 mod duration;
 mod error;
@@ -25,10 +26,12 @@ mod key_path;
 mod limits;
 mod listen;
 mod listen_address;
+mod metadata;
 mod misread;
 mod presets;
 mod proxies;
 mod public_keys;
+mod pull;
 mod rate;
 mod reconcile;
 mod reload;
@@ -69,6 +72,7 @@ pub use balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 pub use capacity::Capacity;
 pub use client_limits::ClientLimitsSpec;
 pub use delivery::{DeliverySpec, RedeliverySpec};
+pub use destination::{DestinationSpec, Target, UnmatchedSpec};
 pub(crate) use document::Document;
 pub(crate) use error::Problem;
 pub use error::{ConfigError, Warning};
@@ -79,9 +83,11 @@ pub use jwks_proxy::JwksProxySpec;
 pub(crate) use key_path::KeyPath;
 pub use listen::ListenSpec;
 pub use listen_address::ListenAddress;
+pub use metadata::TextPattern;
 pub use presets::PresetSpec;
 pub use proxies::ProxySpec;
 pub use public_keys::PublicKeySpec;
+pub use pull::PullSpec;
 pub use rate::RateSpec;
 pub use reconcile::{ApiUrl, ReconcileSpec};
 pub use replay::ReplaySpec;
@@ -92,7 +98,7 @@ pub use server::Server;
 pub use set_headers::{HeaderValueSpec, SetHeaderSpec};
 pub use share::Share;
 pub use source::SourceConfig;
-pub use store::{SqliteSpec, StoreSpec};
+pub use store::{KeepSpec, SqliteSpec, StoreSpec};
 pub use telemetry::TelemetrySpec;
 pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;
@@ -189,11 +195,13 @@ impl Config {
                 return Err(Problem::at(&at.key("path"), "another route has the same host and path"));
             }
         }
+        self.check_destinations(warnings)?;
+        let asserting = self.targets().find(|target| target.route.assertion);
         if let Some(assertion) = &self.assertion {
-            assertion.check(self.routes.iter().any(|route| route.assertion), warnings)?;
-        } else if let Some(position) = self.routes.iter().position(|route| route.assertion) {
+            assertion.check(asserting.is_some(), warnings)?;
+        } else if let Some(target) = asserting {
             let message = "`assertion = true` needs the table [assertion] with an `issuer`: add it";
-            return Err(Problem::at(&KeyPath::route(position).key("assertion"), message));
+            return Err(Problem::at(&target.at.key("assertion"), message));
         }
         for name in self.sources.keys() {
             if !self.routes.iter().any(|route| route.source == *name) {
@@ -212,7 +220,7 @@ impl Config {
         let admin = self.server.admin.map(|spec| spec.address);
         let listen: Vec<_> = self.server.listen.iter().map(|spec| spec.address.clone()).collect();
         let own: Vec<_> = self.server.ip_listeners().into_iter().map(|(_, own)| own).chain(admin).collect();
-        for (position, route) in self.routes.iter().enumerate() {
+        for Target { at, route, .. } in self.targets() {
             for (entry, upstream) in route.upstream.iter().enumerate() {
                 let own = match &upstream.socket {
                     Some(path) => {
@@ -223,7 +231,7 @@ impl Config {
                 if let Some(own) = own {
                     let message =
                         format!("the upstream is the gateway itself, which listens on {own}: name the backend");
-                    return Err(Problem::at(&KeyPath::route(position).key("upstream").entry(entry), message));
+                    return Err(Problem::at(&at.key("upstream").entry(entry), message));
                 }
             }
         }

@@ -59,6 +59,7 @@ fn changed(one: &Server, other: &Server) -> Vec<Option<&'static str>> {
         ("admin_token", one.admin_token != other.admin_token),
         ("inbox_bodies", one.inbox_bodies != other.inbox_bodies),
         ("inspect", one.inspect != other.inspect),
+        ("pull", one.pull != other.pull),
         ("trusted_proxies", one.trusted_proxies != other.trusted_proxies),
         ("threads", one.threads != other.threads),
         ("max_connections", one.max_connections != other.max_connections),

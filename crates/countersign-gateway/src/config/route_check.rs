@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::addresses::identity;
 use super::balancing::RetrySpec;
 use super::delivery::DeliverySpec;
+use super::destination::Target;
 use super::error::Problem;
 use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
@@ -26,12 +27,9 @@ impl Route {
         warnings: &mut Vec<Problem>,
     ) -> Result<(), Problem> {
         let source = self.check_source(at, sources)?;
-        self.check_timeouts(at, source, warnings)?;
-        if self.upstream.is_empty() {
-            let message = "name one upstream at least, like \"http://127.0.0.1:3000\"";
-            return Err(Problem::at(&at.key("upstream"), message));
+        if self.destinations.is_empty() {
+            self.check_lease(at, source)?;
         }
-        self.check_paths(at)?;
         if self.burst.is_some() && self.rate.is_none() {
             return Err(Problem::at(&at.key("burst"), "`burst` is for a route with `rate`, like \"90/s\": add it"));
         }
@@ -41,16 +39,37 @@ impl Route {
                 format!("`forward_headers` of `{}` lists `{name}`, which is forwarded without that", self.path);
             warnings.push(Problem::at(&at.key("forward_headers").entry(position), message));
         }
+        for Target { at, route, destination } in self.targets(at) {
+            if destination.is_some_and(|it| it.burst.is_some() && it.rate.is_none()) {
+                let message = "`burst` is for a destination with `rate`, like \"90/s\": add it";
+                return Err(Problem::at(&at.key("burst"), message));
+            }
+            route.check_target(&at, warnings)?;
+        }
+        let (tenth, hour) = (Duration::from_millis(100), Duration::from_hours(1));
+        let why = "a body may trickle in for that long, or has no time to arrive at all; the default is 10 s";
+        limits::warn_outside(at, "body_timeout", self.body_timeout, tenth..=hour, why, warnings);
+        limits::warn_of_memory(&at.key("body_limit"), self.body_limit, warnings);
+        limits::warn_of_small_body(&at.key("body_limit"), self.body_limit, warnings);
+        if is_like_a_secret(&self.path.to_string()) {
+            warnings.push(Problem::at(&at.key("path"), PATH_LIKE_A_SECRET));
+        }
+        Ok(())
+    }
+
+    /// Checks where requests are sent, and how: of a route, or of a destination with the rest of its route.
+    fn check_target(&self, at: &KeyPath, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
+        self.check_timeouts(at, warnings)?;
+        if self.upstream.is_empty() {
+            let message = "name one upstream at least, like \"http://127.0.0.1:3000\"";
+            return Err(Problem::at(&at.key("upstream"), message));
+        }
+        self.check_paths(at)?;
         self.check_upstreams(&at.key("upstream"), warnings);
         upstream::check_tls(&self.upstream, self.upstream_tls.as_ref(), at)?;
         self.eject.check(&at.key("eject"))?;
         if let Some(health_check) = &self.health_check {
             health_check.check(&at.key("health_check"), warnings)?;
-        }
-        limits::warn_of_memory(&at.key("body_limit"), self.body_limit, warnings);
-        limits::warn_of_small_body(&at.key("body_limit"), self.body_limit, warnings);
-        if is_like_a_secret(&self.path.to_string()) {
-            warnings.push(Problem::at(&at.key("path"), PATH_LIKE_A_SECRET));
         }
         Ok(())
     }
@@ -81,12 +100,8 @@ impl Route {
                 "a gRPC call needs the response of its backend: use \"direct\", or leave out `grpc`"
             }
             DeliverySpec::Inbox if source.is_some_and(|source| source.duplicates == DuplicatesSpec::Forward) => {
-                let message = format!(
-                    "the source `{}` forwards duplicates, which has no effect here: the inbox stores each message once",
-                    self.source
-                );
-                warnings.push(Problem::at(&at.key("delivery"), message));
-                return Ok(());
+                "the source forwards duplicates, but an inbox stores each message once: use \"direct\", or another source \
+                 without `duplicates = \"forward\"`"
             }
             DeliverySpec::Direct | DeliverySpec::Inbox => return Ok(()),
         };
@@ -122,7 +137,8 @@ impl Route {
         })
     }
 
-    fn check_timeouts(&self, at: &KeyPath, source: &SourceConfig, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
+    /// A claim outlives the request to the backend.
+    fn check_lease(&self, at: &KeyPath, source: &SourceConfig) -> Result<(), Problem> {
         let (lease, upstream_timeout) = (source.replay.lease, self.upstream_timeout);
         if lease < upstream_timeout {
             let message = format!(
@@ -140,7 +156,11 @@ impl Route {
             );
             return Err(Problem::at_first([at.key("upstream_timeout"), at.key("retry")], message));
         }
-        let connect_timeout = self.connect_timeout();
+        Ok(())
+    }
+
+    fn check_timeouts(&self, at: &KeyPath, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
+        let (connect_timeout, upstream_timeout) = (self.connect_timeout(), self.upstream_timeout);
         if connect_timeout > upstream_timeout {
             let message = format!(
                 "a backend may take {connect_timeout:?} to accept a connection, but `upstream_timeout` ends the \
@@ -151,8 +171,6 @@ impl Route {
         let (tenth, hour) = (Duration::from_millis(100), Duration::from_hours(1));
         let hundredth = Duration::from_millis(10);
         let mut warn = |key, duration, usual, why| limits::warn_outside(at, key, duration, usual, why, warnings);
-        let why = "a body may trickle in for that long, or has no time to arrive at all; the default is 10 s";
-        warn("body_timeout", self.body_timeout, tenth..=hour, why);
         let why = "senders give up after 10 s to 30 s, and the backend needs some time; the default is 30 s";
         warn("upstream_timeout", upstream_timeout, tenth..=hour, why);
         let why =

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::balancing::{BalancingSpec, EjectSpec, HealthCheckSpec, RetrySpec};
 use super::delivery::{DeliverySpec, RedeliverySpec};
+use super::destination::{DestinationSpec, UnmatchedSpec};
 use super::events::Events;
 use super::rate::{self, RateSpec};
 use super::reconcile::ReconcileSpec;
@@ -40,9 +41,10 @@ pub struct Route {
     pub host: Option<Host>,
     /// The name of the source that verifies requests.
     pub source: String,
-    /// The backends, at least one. If they have a path, like `http://127.0.0.1:3000/hooks`, it stands before that of each
+    /// The backends: at least one, or else `destinations`. If they have a path, like `http://127.0.0.1:3000/hooks`, it stands before that of each
     /// request, and must be the same for all. Requests go to each in turn. With two or more addresses, those that fail their
     /// health check and those that keep failing are skipped.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub upstream: Vec<UpstreamSpec>,
     /// "inbox": a verified message is stored, the sender gets 202, and the message is delivered afterwards, with retries. It
@@ -53,6 +55,12 @@ pub struct Route {
     pub redelivery: Option<RedeliverySpec>,
     /// How jobs are found whose webhooks were never delivered. Only with `delivery = "inbox"`. Default: they are not.
     pub reconcile: Option<ReconcileSpec>,
+    /// Where messages of the inbox are delivered: to each destination that they match. Only with `delivery = "inbox"`, and in
+    /// place of `upstream`. Default: one destination with the name of the route, which gets all messages.
+    #[serde(default)]
+    pub destinations: Vec<DestinationSpec>,
+    /// What is done with a verified message that matches no destination. Default: "keep".
+    pub unmatched: Option<UnmatchedSpec>,
     /// TLS towards upstreams with `https` or `h2`. Default: their certificates are verified with the public authorities.
     pub upstream_tls: Option<UpstreamTlsSpec>,
     /// How the upstreams are checked. Default: with two or more addresses, whether they accept a connection, every second.
@@ -186,7 +194,7 @@ impl From<UntypedSpec> for Untyped {
     }
 }
 
-fn in_flight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+pub(super) fn in_flight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     count(deserializer, 1..=usize::MAX, "no request would be forwarded: allow one at least").map(Some)
 }
 

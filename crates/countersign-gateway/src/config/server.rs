@@ -37,6 +37,9 @@ pub struct Server {
     /// Whether the admin listener shows the bodies of stored messages. Default: false.
     #[serde(default)]
     pub inbox_bodies: bool,
+    /// Where the backends of pulled destinations fetch their messages: an address, or a table with `tls`, as in `listen`. It
+    /// serves at most 64 connections. Default: none.
+    pub pull: Option<ListenSpec>,
     /// The inspector, a page at `/inspect` of the admin listener that shows the last requests and the inbox. Default: none.
     pub inspect: Option<InspectSpec>,
     /// The proxies in front of the gateway: IP addresses and networks, like "10.0.0.0/8", or "unix:" for the
@@ -156,6 +159,14 @@ impl Server {
         }
         for (position, spec) in self.listen.iter().enumerate() {
             spec.check(&KeyPath::listener(position), &self.listen[..position])?;
+        }
+        if let Some(pull) = &self.pull {
+            pull.check(&at.key("pull"), &self.listen)?;
+            if pull.tls.is_none() && pull.address.ip().is_some_and(|address| !address.ip().is_loopback()) {
+                let message =
+                    "messages and tokens are sent in plain text here: add `tls`, or keep others off this network";
+                warnings.push(Problem::at(&at.key("pull"), message));
+            }
         }
         check_listeners(&self.ip_listeners(), self.admin.map(|spec| spec.address), warnings)?;
         proxies::check(&self.trusted_proxies, &at.key("trusted_proxies"), warnings);

@@ -1,4 +1,4 @@
-//! Attempts of the worker: requests to the backends of a route.
+//! Attempts of the worker: requests to the backends of a destination.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::telemetry::Tracer;
 /// How long the end of a response may take.
 const REST: Duration = Duration::from_secs(5);
 
-/// Forwards stored messages to the backends of a route.
+/// Forwards stored messages to the backends of a destination.
+#[derive(Clone)]
 pub struct DeliverStored {
     forward: Forward,
     tracer: Option<Tracer>,

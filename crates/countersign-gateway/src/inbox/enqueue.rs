@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use countersign::Verified;
 use countersign::clock::Clock;
-use countersign_inbox::service::{code, response};
-use countersign_inbox::{Enqueued, Inbox, InboxError, NewMessage, StoredMessage};
+use countersign_inbox::service;
+use countersign_inbox::{Enqueued, Inbox, InboxError, StoredMessage};
 use countersign_tower::DeliveryBody;
-use http::{HeaderMap, HeaderValue, Request, Response, request};
+use countersign_tower::{reject::problem, report::FailureCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request};
 use http_body_util::{Either, Full};
 use tower_service::Service;
 
-use super::RouteInbox;
+use super::route_inbox::RouteInbox;
 use crate::connection::Connection;
 use crate::forward::Body;
 use crate::metrics::InboxCounts;
@@ -25,6 +27,9 @@ use crate::trust::{BackendHeaders, Opened, SetHeaders};
 
 /// The maximum time until a message is stored.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What became of a message.
+type Stored = Result<Option<Enqueued>, InboxError>;
 
 /// Stores verified messages and responds with 202.
 #[derive(Clone)]
@@ -65,15 +70,19 @@ impl Service<Request<DeliveryBody>> for Enqueue {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             let stored = tokio::time::timeout(TIMEOUT, shared.store(request)).await;
-            let stored = stored.unwrap_or(Err(InboxError::TimedOut));
-            shared.counts.enqueued(code(&stored));
-            Ok(response(&stored).map(|bytes| Either::Right(Full::new(bytes))))
+            let (code, response) = match stored.unwrap_or(Err(InboxError::TimedOut)).transpose() {
+                Some(stored) => (service::code(&stored), service::response(&stored)),
+                None => (NO_DESTINATION, unmatched()),
+            };
+            shared.counts.enqueued(code);
+            Ok(response.map(|bytes| Either::Right(Full::new(bytes))))
         })
     }
 }
 
 impl Shared {
-    async fn store(&self, request: Request<DeliveryBody>) -> Result<Enqueued, InboxError> {
+    /// `None` if the message matches no destination.
+    async fn store(&self, request: Request<DeliveryBody>) -> Stored {
         let now = self.clock.read();
         let (head, body) = request.into_parts();
         #[expect(
@@ -92,8 +101,8 @@ impl Shared {
             body,
             received: now.wall,
         };
-        let new = NewMessage::new(message, &*self.inbox.destination, self.retain);
-        self.inbox.inbox.enqueue(new, now).await
+        let Some(message) = self.inbox.addressed(message, self.retain) else { return Ok(None) };
+        self.inbox.inbox.enqueue(message, now).await.map(Some)
     }
 }
 
@@ -122,4 +131,14 @@ fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> Heade
     });
     headers.extend(traceparent);
     headers
+}
+
+/// The code of a message that matches no destination.
+const NO_DESTINATION: &str = "no_destination";
+
+fn unmatched() -> Response<Bytes> {
+    let detail = "the message matches no destination of the route";
+    let mut response = problem::response(StatusCode::UNPROCESSABLE_ENTITY, NO_DESTINATION, detail);
+    response.extensions_mut().insert(FailureCode(NO_DESTINATION));
+    response
 }

@@ -1,32 +1,52 @@
 //! The inbox of a route: verified messages are stored before the sender gets 202, and delivered afterwards.
 //!
-//! [`Enqueue`] is the service inside the layer, in place of `Forward`. A [`Worker`] leases the deliveries of the route and
-//! forwards them with [`DeliverStored`].
+//! [`Enqueue`] is the service inside the layer, in place of `Forward`. It stores a message for each of the destinations
+//! that [`Selectors`] chooses. The [`Worker`] of a destination leases its deliveries and forwards them with [`DeliverStored`].
 
+mod build;
 mod deliver;
 mod enqueue;
+mod metadata;
+mod overview;
+mod route_inbox;
+mod selector;
+mod unmatched;
 
-use std::sync::Arc;
+use countersign_inbox::worker;
 
-use countersign_inbox::worker::{self, SharedInbox};
-
+pub use build::{Shared, of_route};
 pub use deliver::DeliverStored;
 pub use enqueue::Enqueue;
+pub use overview::{Overview, overview, warning};
+pub use route_inbox::RouteInbox;
+pub use selector::Selectors;
+pub use unmatched::{Unmatched, unmatched_of};
 
-/// Delivers the messages of one route.
-pub type Worker = worker::Worker<DeliverStored>;
+/// Delivers the messages of one destination.
+pub type Worker = worker::Worker<Delivering>;
 
-/// The inbox of one route, which is one destination. Clones share it.
-#[derive(Clone)]
-pub struct RouteInbox {
-    inbox: SharedInbox,
-    /// The name of the destination: that of the route.
-    destination: Arc<str>,
+/// What a worker does with a message.
+pub enum Delivering {
+    /// It is sent to the backends of the destination.
+    Stored(DeliverStored),
+    /// It had no destination when it was stored.
+    Unmatched(Unmatched),
 }
 
-impl RouteInbox {
-    /// The inbox of the route with this name.
-    pub fn new(inbox: SharedInbox, route: &str) -> Self {
-        Self { inbox, destination: route.into() }
+impl worker::Deliver for Delivering {
+    async fn deliver(&self, attempt: worker::Attempt) -> worker::AttemptOutcome {
+        match self {
+            Self::Stored(deliver) => deliver.deliver(attempt).await,
+            Self::Unmatched(deliver) => deliver.deliver(attempt).await,
+        }
     }
+}
+
+/// The destinations of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    /// Deliver messages.
+    pub workers: Vec<Worker>,
+    /// The names of those whose backends fetch their messages.
+    pub pulled: Vec<String>,
 }

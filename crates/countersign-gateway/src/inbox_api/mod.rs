@@ -22,10 +22,11 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::admin_access::{Access, Refusal, Scope};
+use crate::inbox::overview;
 
 /// The maximum time of an operation of the inbox.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How many deliveries are requeued at once. The store's queue has room for more, which the gateway needs too.
+/// How many deliveries are changed at once. The store's queue has room for more, which the gateway needs too.
 const AT_ONCE: usize = 100;
 
 /// Carries out commands for the inbox.
@@ -42,13 +43,14 @@ impl InboxApi {
         Self { access, clock, bodies }
     }
 
-    /// The routes of `/-/inbox/deliveries`, `/-/inbox/redeliver` and `/-/inbox/destinations`.
+    /// The routes of `/-/inbox/deliveries`, `/-/inbox/redeliver`, `/-/inbox/discard` and `/-/inbox/destinations`.
     pub fn into_router(self) -> Router {
         Router::new()
             .route("/-/inbox/deliveries", get(Self::list))
             .route("/-/inbox/deliveries/{number}", get(Self::show).delete(Self::discard))
             .route("/-/inbox/deliveries/{number}/redeliver", post(Self::redeliver))
             .route("/-/inbox/redeliver", post(Self::redeliver_all))
+            .route("/-/inbox/discard", post(Self::discard_all))
             .route("/-/inbox/destinations", get(Self::destinations))
             .route("/-/inbox/destinations/{name}/pause", post(Self::pause))
             .route("/-/inbox/destinations/{name}/resume", post(Self::resume))
@@ -99,22 +101,25 @@ impl InboxApi {
         RawQuery(query): RawQuery,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let scope = api.access.command(&headers)?;
+        let (scope, now) = (api.access.command(&headers)?, api.clock.read());
         let inbox = inbox(&scope)?;
-        let mut filter = filter(query.as_deref().unwrap_or_default())?;
-        filter.state.get_or_insert(contract::State::Dead);
-        let page = page(&inbox, filter).await?;
-        let mut redelivered = 0;
-        for deliveries in page.deliveries.chunks(AT_ONCE) {
-            let now = api.clock.read();
-            // Those that are requested together share a transaction.
-            let requeued: Vec<_> = deliveries.iter().map(|delivery| inbox.requeue(delivery.id, now)).collect();
-            for requeued in requeued {
-                redelivered += usize::from(completed(requeued).await?);
-            }
-        }
+        let filter = query::many(query.as_deref().unwrap_or_default(), contract::State::Dead)?;
+        let (redelivered, next) = each(&inbox, filter, |id| inbox.requeue(id, now)).await?;
         tracing::info!(count = redelivered, "delivers messages again, as asked");
-        Ok(document(&json!({ "redelivered": redelivered, "next": page.next })))
+        Ok(document(&json!({ "redelivered": redelivered, "next": next })))
+    }
+
+    async fn discard_all(
+        State(api): State<Arc<Self>>,
+        RawQuery(query): RawQuery,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let (scope, now) = (api.access.command(&headers)?, api.clock.read());
+        let inbox = inbox(&scope)?;
+        let filter = query::many(query.as_deref().unwrap_or_default(), contract::State::Dead)?;
+        let (discarded, next) = each(&inbox, filter, |id| inbox.discard(id, now)).await?;
+        tracing::warn!(count = discarded, "discarded deliveries, as asked");
+        Ok(document(&json!({ "discarded": discarded, "next": next })))
     }
 
     async fn discard(
@@ -134,9 +139,8 @@ impl InboxApi {
 
     async fn destinations(State(api): State<Arc<Self>>, headers: HeaderMap) -> Result<Response, Refusal> {
         let scope = api.access.query(&headers)?;
-        let paused = completed(inbox(&scope)?.paused()).await?;
-        let state = |name: &String| json!({ "name": name, "paused": paused.contains(name) });
-        let destinations: Vec<_> = scope.destinations.iter().map(state).collect();
+        let found = overview(&inbox(&scope)?, &scope.destinations).await.map_err(|_| unavailable())?;
+        let destinations: Vec<_> = found.iter().map(view::destination).collect();
         Ok(document(&json!({ "destinations": destinations })))
     }
 
@@ -158,11 +162,13 @@ impl InboxApi {
 
     async fn set_paused(&self, name: &str, is_paused: bool, headers: &HeaderMap) -> Result<Response, Refusal> {
         let scope = self.access.command(headers)?;
-        if !scope.destinations.contains(name) {
+        let inbox = inbox(&scope)?;
+        let found = overview(&inbox, &scope.destinations).await.map_err(|_| unavailable())?;
+        if !found.iter().any(|found| found.backlog.destination == name) {
             let why = "there is no destination with this name: percent-encode it as one path segment\n";
             return Err(Refusal::new(StatusCode::NOT_FOUND, why));
         }
-        if completed(inbox(&scope)?.pause(name, is_paused)).await? {
+        if completed(inbox.pause(name, is_paused)).await? {
             let what = if is_paused { "paused" } else { "resumed" };
             tracing::warn!(destination = name, "{what} a destination, as asked");
         }
@@ -183,6 +189,24 @@ async fn page(inbox: &dyn Inbox, filter: Filter) -> Result<Page, Refusal> {
     Ok(Page { deliveries, next })
 }
 
+/// Carries out a command for each delivery of a page. Returns how many were changed, and where the next page begins.
+async fn each(
+    inbox: &dyn Inbox,
+    filter: Filter,
+    command: impl Fn(DeliveryId) -> Pending<bool>,
+) -> Result<(usize, Option<u64>), Refusal> {
+    let page = page(inbox, filter).await?;
+    let mut changed = 0;
+    for deliveries in page.deliveries.chunks(AT_ONCE) {
+        // Those that are requested together share a transaction.
+        let pending: Vec<_> = deliveries.iter().map(|delivery| command(delivery.id)).collect();
+        for pending in pending {
+            changed += usize::from(completed(pending).await?);
+        }
+    }
+    Ok((changed, page.next))
+}
+
 async fn find(inbox: &dyn Inbox, id: DeliveryId) -> Result<Delivery, Refusal> {
     let older_than = Some(DeliveryId::new(id.number().saturating_add(1)));
     let newest = completed(inbox.list(Filter { older_than, limit: 1, ..Filter::default() })).await?;
@@ -193,10 +217,12 @@ async fn find(inbox: &dyn Inbox, id: DeliveryId) -> Result<Delivery, Refusal> {
 async fn completed<T>(pending: Pending<T>) -> Result<T, Refusal> {
     match tokio::time::timeout(TIMEOUT, pending).await {
         Ok(Ok(result)) => Ok(result),
-        Ok(Err(_)) | Err(_) => {
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable: try again\n"))
-        }
+        Ok(Err(_)) | Err(_) => Err(unavailable()),
     }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable: try again\n")
 }
 
 pub(crate) fn inbox(scope: &Scope) -> Result<SharedInbox, Refusal> {

@@ -44,6 +44,13 @@ pub(crate) fn filter(query: &str) -> Result<Filter, Refusal> {
     Ok(filter)
 }
 
+/// The deliveries that a command for many changes: those of the query, in this state unless it names one.
+pub(super) fn many(query: &str, state: State) -> Result<Filter, Refusal> {
+    let mut filter = filter(query)?;
+    filter.state.get_or_insert(state);
+    Ok(filter)
+}
+
 /// The delivery with this number. No store counts beyond `i64::MAX`.
 pub(super) fn number(text: &str) -> Result<DeliveryId, Refusal> {
     let number = text.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());

@@ -5,9 +5,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::UnixTime;
-use countersign_inbox::{Delivery, State, StoredMessage};
+use countersign_inbox::{Backlog, Delivery, State, StoredMessage};
 use http::HeaderMap;
 use serde_json::{Value, json};
+
+use crate::inbox::Overview;
 
 /// The end of the year 9999 in milliseconds, the last time that RFC 3339 can write.
 const LAST: u64 = 253_402_300_799_999;
@@ -49,6 +51,21 @@ pub(super) fn whole(delivery: &Delivery, message: &StoredMessage, with_body: boo
         }
     }
     value
+}
+
+/// A destination as it is listed.
+pub(super) fn destination(found: &Overview) -> Value {
+    let Backlog { destination, waiting, leased, dead, oldest } = &found.backlog;
+    json!({
+        "name": destination,
+        "configured": found.is_configured,
+        "paused": found.is_paused,
+        "failing": found.is_failing,
+        "waiting": waiting,
+        "leased": leased,
+        "dead": dead,
+        "oldest": oldest.map(time),
+    })
 }
 
 /// Pairs of name and value, since names can repeat.

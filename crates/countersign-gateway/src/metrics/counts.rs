@@ -23,7 +23,7 @@ pub struct Counts {
     pub(super) expired_secret: Family<RouteLabels, Counter>,
     pub(super) in_flight: Family<RouteLabels, Gauge<i64, AtomicI64>>,
     pub(super) inbox_messages: Family<InboxLabels, Counter>,
-    pub(super) inbox_attempts: Family<InboxLabels, Counter>,
+    pub(super) inbox_attempts: Family<AttemptLabels, Counter>,
     pub(super) reconcile: ReconcileFamilies,
     pub(super) upstreams: UpstreamCounts,
     pub(super) connections_turned_away: Family<ReasonLabels, Counter>,
@@ -101,6 +101,13 @@ pub(super) struct RouteLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct InboxLabels {
     route: Arc<String>,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct AttemptLabels {
+    route: Arc<String>,
+    destination: String,
     result: &'static str,
 }
 
@@ -209,7 +216,7 @@ pub struct RouteMetrics {
 pub struct InboxCounts {
     route: Arc<String>,
     messages: Family<InboxLabels, Counter>,
-    attempts: Family<InboxLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
 }
 
 impl InboxCounts {
@@ -218,8 +225,9 @@ impl InboxCounts {
         self.messages.get_or_create(&InboxLabels { route: Arc::clone(&self.route), result }).inc();
     }
 
-    /// Counts an attempt. `result` is what follows from it.
-    pub fn attempted(&self, result: &'static str) {
-        self.attempts.get_or_create(&InboxLabels { route: Arc::clone(&self.route), result }).inc();
+    /// Counts an attempt of a destination. `result` is what follows from it.
+    pub fn attempted(&self, destination: &str, result: &'static str) {
+        let (route, destination) = (Arc::clone(&self.route), destination.to_owned());
+        self.attempts.get_or_create(&AttemptLabels { route, destination, result }).inc();
     }
 }

@@ -3,6 +3,7 @@
 mod certificates;
 mod counts;
 mod format;
+mod inbox;
 mod key_sets;
 mod process;
 mod reconcile;
@@ -15,9 +16,11 @@ use std::sync::atomic::AtomicI64;
 
 use certificates::CertificateExpiries;
 use countersign::clock::UnixTime;
+use countersign_inbox::worker::SharedInbox;
 use countersign_tower::BodyBudget;
 pub use counts::{Counts, InboxCounts, RouteMetrics, TurnedAway};
 pub use format::Format;
+use inbox::InboxGauges;
 use key_sets::KeySets;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -27,6 +30,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 pub use reconcile::ReconcileCounts;
 
+use crate::inbox::{Destinations, overview};
 use crate::log::Log;
 use crate::serve::Slots;
 use crate::source_keys::RemoteSet;
@@ -55,6 +59,7 @@ pub struct Metrics {
     connections_open: Gauge<i64, AtomicI64>,
     connections_max: Gauge<i64, AtomicI64>,
     connections: Arc<Slots>,
+    inbox: Option<(SharedInbox, InboxGauges)>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -96,6 +101,7 @@ impl Metrics {
             connections_open: Gauge::default(),
             connections_max: Gauge::default(),
             connections,
+            inbox: None,
         };
         metrics.register(sets.collect());
         metrics
@@ -186,6 +192,20 @@ impl Metrics {
     pub fn show_store(&mut self, engine: &Engine) {
         if engine.figures().is_some() {
             self.registry.register_collector(Box::new(StoreFigures(engine.clone())));
+        }
+    }
+
+    /// Adds the destinations of this inbox.
+    pub fn show_inbox(&mut self, inbox: SharedInbox) {
+        let gauges = InboxGauges::default();
+        self.registry.register_collector(Box::new(gauges.clone()));
+        self.inbox = Some((inbox, gauges));
+    }
+
+    /// Reads the state of the inbox with these destinations. If it cannot be read, it is not shown.
+    pub async fn refresh(&self, configured: &Destinations, now: UnixTime) {
+        if let Some((inbox, gauges)) = &self.inbox {
+            gauges.set(overview(inbox, configured).await.unwrap_or_default(), now);
         }
     }
 

@@ -4,17 +4,19 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Runs a task for each item, and ends the tasks of items that leave the list. It never ends.
-pub(super) async fn follow<T, F>(
-    mut list: watch::Receiver<Vec<T>>,
+pub(super) async fn follow<L, T, F>(
+    mut list: watch::Receiver<L>,
+    items: fn(&L) -> Vec<T>,
     is_same: fn(&T, &T) -> bool,
     task: impl Fn(T) -> F + Send,
 ) where
+    L: Send + Sync,
     T: Clone + Send + Sync,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut running = Vec::<(T, AbortOnDropHandle<()>)>::new();
     loop {
-        let wanted = list.borrow_and_update().clone();
+        let wanted = items(&list.borrow_and_update());
         running.retain(|(old, _)| wanted.iter().any(|item| is_same(item, old)));
         for item in wanted {
             if !running.iter().any(|(old, _)| is_same(&item, old)) {
@@ -47,7 +49,7 @@ mod tests {
                 drop(item);
             }
         };
-        let _following = AbortOnDropHandle::new(tokio::spawn(follow(list, Arc::ptr_eq, task)));
+        let _following = AbortOnDropHandle::new(tokio::spawn(follow(list, Vec::clone, Arc::ptr_eq, task)));
         assert_eq!((starts.recv().await, starts.recv().await), (Some(1), Some(2)));
         let gone = Arc::downgrade(&items.borrow()[0]);
         items.send(vec![Arc::clone(&kept), Arc::new(3)]).unwrap();

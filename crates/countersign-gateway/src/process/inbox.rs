@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_inbox::worker::SharedInbox;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use tokio::sync::watch;
@@ -11,17 +12,31 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::follow::follow;
-use crate::inbox::Worker;
+use crate::inbox::{self, Destinations, Worker, overview};
 use crate::lifecycle::Lifecycle;
+use crate::state::State;
 
 /// How long it may take to give back deliveries whose attempts did not end in time.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// Delivers the messages of all routes with an inbox.
 pub(super) struct Deliver {
-    pub(super) workers: watch::Receiver<Vec<Worker>>,
-    pub(super) lifecycle: Lifecycle,
-    pub(super) running: Deliveries,
+    destinations: watch::Receiver<Destinations>,
+    inbox: Option<SharedInbox>,
+    lifecycle: Lifecycle,
+    running: Deliveries,
+}
+
+impl Deliver {
+    /// Delivers to `destinations` until the process is asked to stop. Attempts in progress are part of `running`.
+    pub(super) fn new(
+        destinations: watch::Receiver<Destinations>,
+        state: &State,
+        lifecycle: &Lifecycle,
+        running: Deliveries,
+    ) -> Self {
+        Self { destinations, inbox: state.inbox.clone(), lifecycle: lifecycle.clone(), running }
+    }
 }
 
 /// The workers that run. They end when the process is asked to stop and their attempts have ended.
@@ -52,7 +67,29 @@ impl BackgroundService for Deliver {
                 std::future::pending::<()>().await;
             }
         };
-        follow(self.workers.clone(), Worker::is_same, task).await;
+        tokio::join!(
+            follow(self.destinations.clone(), |found| found.workers.clone(), Worker::is_same, task),
+            warn_of_removed(self.inbox.clone(), self.destinations.clone())
+        );
+    }
+}
+
+/// Warns of destinations that have deliveries but are not in the configuration, at the start and after each reload.
+async fn warn_of_removed(inbox: Option<SharedInbox>, mut destinations: watch::Receiver<Destinations>) {
+    let Some(inbox) = inbox else { return };
+    loop {
+        let present = destinations.borrow_and_update().clone();
+        match overview(&inbox, &present).await {
+            Ok(found) => {
+                for warning in found.iter().filter_map(inbox::warning) {
+                    tracing::warn!("{warning}");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "it is not known which destinations the inbox has deliveries for"),
+        }
+        if destinations.changed().await.is_err() {
+            return;
+        }
     }
 }
 

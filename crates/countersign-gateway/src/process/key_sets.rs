@@ -14,6 +14,6 @@ pub(super) struct Refresh(pub(super) watch::Receiver<Vec<RemoteSet>>);
 #[async_trait]
 impl BackgroundService for Refresh {
     async fn start(&self, _: ShutdownWatch) {
-        follow(self.0.clone(), RemoteSet::is_same, |set| set.run()).await;
+        follow(self.0.clone(), Vec::clone, RemoteSet::is_same, |set| set.run()).await;
     }
 }

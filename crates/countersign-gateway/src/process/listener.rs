@@ -9,17 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_tower::BodyBudget;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::files::ADMIN_CONNECTIONS;
 use super::sockets::{Accepting, ListeningSocket};
 use crate::connection::Address;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Counts, TurnedAway};
-use crate::serve::{Preamble, Responds, Server, Slots, Socket};
+use crate::serve::{MAX_HEAD, Preamble, Responds, Server, Slots, Socket, Timeouts};
 
 /// How long to wait before accepting again when no more files can be opened.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -137,6 +139,19 @@ impl<S> Clone for Acceptor<S> {
 }
 
 impl<S: Responds> Acceptor<S> {
+    /// Serves few connections, with a budget of their own, so that they get responses while webhooks use up theirs.
+    pub(super) fn small(
+        service: S,
+        timeouts: Timeouts,
+        tasks: &TaskTracker,
+        counts: Counts,
+        spare: Option<Arc<Spare>>,
+    ) -> Self {
+        let budget = BodyBudget::new(ADMIN_CONNECTIONS * 2 * MAX_HEAD);
+        let server = Arc::new(Server::new(service, |_, _| {}, timeouts, &budget, tasks));
+        Self { server, slots: Slots::new(ADMIN_CONNECTIONS), tasks: tasks.clone(), counts, spare }
+    }
+
     async fn accept(self, socket: Accepting, preamble: Preamble) {
         if let Some(spare) = &self.spare {
             spare.fill();

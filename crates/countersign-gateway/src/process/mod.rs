@@ -5,6 +5,7 @@ mod follow;
 mod inbox;
 mod key_sets;
 mod listener;
+mod listeners;
 mod reconcile;
 mod reloader;
 mod service_manager;
@@ -19,8 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::{Clock as _, SystemClock};
-use countersign_tower::BodyBudget;
+use countersign::clock::SystemClock;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
 use pingora_core::services::background::{BackgroundService, background_service};
@@ -31,14 +31,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::client_limit::ClientLimit;
 use crate::config::{Config, ConfigError, ListenAddress, ListenSpec};
-use crate::connection::Address;
-use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::reload::{self, Reload};
-use crate::serve::{ClientSlots, Ending, MAX_HEAD, Preamble, Server, Slots, Tls};
+use crate::serve::{Preamble, Server, Slots};
 use crate::services::{Environment, Services};
 use crate::state::{State, Surroundings};
 use crate::telemetry::Exporter;
@@ -47,10 +44,11 @@ use files::Allowed;
 use inbox::{Deliver, Deliveries};
 use key_sets::Refresh;
 use listener::{Acceptor, Listener};
+use listeners::{as_configured, bind_error, on_ending, open_pull, open_webhooks};
 use reconcile::Reconcile;
 use reloader::Reloader;
 use service_manager::ServiceManager;
-use sockets::{ListeningSocket, Opened, Opener, Passed};
+use sockets::{Opened, Opener, Passed};
 use stop::{AdminEnd, Stop};
 use upgrade::{Predecessor, Upgrader};
 use upstreams::Watch;
@@ -207,7 +205,7 @@ fn build(
         reload,
         is_admin_local: config.admin.is_some_and(|admin| admin.address.ip().is_loopback()),
     };
-    let Services { gateway, admin: admin_service, ledger, exchange, exporter } =
+    let Services { gateway, admin: admin_service, pull: pull_service, ledger, exchange, exporter } =
         Services::build(started, &state, environment);
     let (counts, tls) = (state.metrics.counts().clone(), state.tls.clone());
 
@@ -218,6 +216,7 @@ fn build(
     let admin = config.admin.map(|spec| spec.address);
     let mut open_admin = |address| sockets.admin(address).map_err(bind_error(&ListenAddress::Ip(address)));
     let admin = admin.map(|address| Ok((address, open_admin(address)?))).transpose()?;
+    let pull = open_pull(&mut sockets, config, &state)?;
     let opened = sockets.finish();
     // Before anything listens, because clients may send as soon as the gateway reports that it is ready.
     runtime.block_on(upstream::resolve(state.upstreams()));
@@ -227,89 +226,55 @@ fn build(
     }
 
     let on_ending = on_ending(ledger, state.client_limit.clone());
-    let mut webhooks = Server::new(gateway, on_ending, timeouts, &state.budget, tasks);
-    if config.accelerate {
-        webhooks = webhooks.accelerate(counts.accelerated());
-    }
-    if let Some(max) = config.client_limits.connections {
-        let proxies = config.trusted_proxies();
-        webhooks = webhooks.limit_clients(ClientSlots::new(max, move |address| proxies.contain(address)));
-    }
+    let webhooks = Server::new(gateway, on_ending, timeouts, &state.budget, tasks);
+    let webhooks = Arc::new(as_configured(webhooks, config, &counts));
     let acceptor = Acceptor {
-        server: Arc::new(webhooks),
+        server: webhooks,
         slots: Arc::clone(&slots),
         tasks: tasks.clone(),
         counts: counts.clone(),
         spare: None,
     };
     for (thread, sockets) in by_thread.into_iter().enumerate() {
-        server.add_service(Listener::new(
-            format!("webhooks-{thread}"),
-            sockets,
-            acceptor.clone(),
-            &lifecycle,
-            &handed_over,
-        ));
+        let name = format!("webhooks-{thread}");
+        server.add_service(Listener::new(name, sockets, acceptor.clone(), &lifecycle, &handed_over));
     }
     for ListenSpec { address, .. } in &config.listen {
         tracing::info!(%address, max_connections = allowed.max_connections, "listening for webhooks");
     }
+    if let Some(sockets) = pull {
+        let acceptor = Acceptor::small(pull_service, timeouts, tasks, counts.clone(), None);
+        server.add_service(Listener::new("pull".into(), sockets, acceptor, &lifecycle, &handed_over));
+    }
     if let Some((address, sockets)) = admin {
-        // A separate budget, so that it responds while webhooks use up theirs.
-        let budget = BodyBudget::new(files::ADMIN_CONNECTIONS * 2 * MAX_HEAD);
-        let acceptor = Acceptor {
-            server: Arc::new(Server::new(admin_service, |_, _| {}, timeouts, &budget, &admin_end.tasks)),
-            slots: Slots::new(files::ADMIN_CONNECTIONS),
-            tasks: admin_end.tasks.clone(),
-            counts,
-            spare: Some(Arc::default()),
-        };
+        let acceptor = Acceptor::small(admin_service, timeouts, &admin_end.tasks, counts, Some(Arc::default()));
         let sockets = sockets.into_iter().map(|socket| (socket, Preamble::default())).collect();
         let listener = Listener::new("admin".into(), sockets, acceptor, &lifecycle, &handed_over);
         server.add_service(listener.until(admin_end.token));
         tracing::info!(%address, "listening for health checks and scrapes");
     }
     let upstreams = add_followers(&mut server, "upstreams", state.upstreams(), Watch);
-    let (workers, followed) = watch::channel(exchange.workers());
-    let deliver = Deliver { workers: followed, lifecycle: lifecycle.clone(), running: deliveries };
+    let (destinations, followed) = watch::channel(exchange.destinations(&state));
+    let deliver = Deliver::new(followed, &state, &lifecycle, deliveries);
     add_background(&mut server, "inbox", deliver);
     let reconcilers = add_followers(&mut server, "reconcile", state.reconcilers.clone(), Reconcile);
     let key_sets = add_followers(&mut server, "key sets", state.key_sets.clone(), Refresh);
     server.bootstrap();
     let (started, log) = (started.clone(), log.clone());
-    let reloader =
-        Reloader { started, state, watched, slots, log, exchange, upstreams, workers, reconcilers, key_sets, manager };
+    let reloader = Reloader {
+        started,
+        state,
+        watched,
+        slots,
+        log,
+        exchange,
+        upstreams,
+        destinations,
+        reconcilers,
+        key_sets,
+        manager,
+    };
     Ok(Built { server, reloader, opened, exporter })
-}
-
-/// What happens when a request or a connection does not reach the gateway.
-fn on_ending(ledger: Ledger, client_limit: Option<Arc<ClientLimit>>) -> impl Fn(Ending, Address) {
-    move |ending, peer| {
-        if let Some(limit) = &client_limit {
-            limit.note_ending(peer, ending.status(), SystemClock.instant());
-        }
-        ledger.record_ending(ending, peer);
-    }
-}
-
-/// The sockets for webhooks, divided among the threads.
-fn open_webhooks(
-    sockets: &mut Opener,
-    listen: &[ListenSpec],
-    tls: Vec<Option<Arc<Tls>>>,
-    threads: usize,
-) -> Result<Vec<Vec<(ListeningSocket, Preamble)>>, ServerError> {
-    let mut by_thread: Vec<_> = (0..threads).map(|_| Vec::new()).collect();
-    for (spec, tls) in listen.iter().zip(tls) {
-        let bound = sockets.webhooks(spec, threads).map_err(bind_error(&spec.address))?;
-        let preamble = Preamble { proxy_header: spec.proxy_protocol, tls };
-        for (position, socket) in bound.into_iter().enumerate() {
-            if let Some(thread) = by_thread.get_mut(position % threads) {
-                thread.push((socket, preamble.clone()));
-            }
-        }
-    }
-    Ok(by_thread)
 }
 
 /// Adds a service that runs a task for each item of a list. Returns where the list is replaced.
@@ -329,11 +294,6 @@ fn add_background(server: &mut PingoraServer, name: &str, service: impl Backgrou
     let mut service = background_service(name, service);
     service.threads = Some(1);
     server.add_service(service);
-}
-
-fn bind_error(address: &ListenAddress) -> impl FnOnce(std::io::Error) -> ServerError {
-    let address = address.clone();
-    move |error| ServerError::Bind { address, error }
 }
 
 /// Why the gateway did not run.

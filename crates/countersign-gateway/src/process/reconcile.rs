@@ -16,6 +16,6 @@ pub(super) struct Reconcile(pub(super) watch::Receiver<Vec<Arc<Reconciler>>>);
 #[async_trait]
 impl BackgroundService for Reconcile {
     async fn start(&self, _: ShutdownWatch) {
-        follow(self.0.clone(), Arc::ptr_eq, Reconciler::run).await;
+        follow(self.0.clone(), Vec::clone, Arc::ptr_eq, Reconciler::run).await;
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::service_manager::ServiceManager;
 use super::watched_files::{self, WatchedFiles};
 use crate::config::{Config, ConfigError};
-use crate::inbox::Worker;
+use crate::inbox::Destinations;
 use crate::log::Log;
 use crate::reconcile::Reconciler;
 use crate::reload::{Outcome, Requests};
@@ -39,8 +39,8 @@ pub(super) struct Reloader {
     pub(super) exchange: Exchange,
     /// The upstreams that have background tasks.
     pub(super) upstreams: watch::Sender<Vec<Arc<Upstreams>>>,
-    /// The background tasks of inboxes.
-    pub(super) workers: watch::Sender<Vec<Worker>>,
+    /// The destinations of inboxes, which have background tasks.
+    pub(super) destinations: watch::Sender<Destinations>,
     /// What looks for missing jobs.
     pub(super) reconcilers: watch::Sender<Vec<Arc<Reconciler>>>,
     /// The key sets that have background tasks.
@@ -125,7 +125,7 @@ impl Reloader {
         self.exchange.put(&next);
         next.keep_listeners(&self.state);
         self.upstreams.send_replace(next.upstreams());
-        self.workers.send_replace(self.exchange.workers());
+        self.destinations.send_replace(self.exchange.destinations(&next));
         self.reconcilers.send_replace(next.reconcilers.clone());
         self.key_sets.send_replace(next.key_sets.clone());
         self.state = next;

@@ -16,6 +16,6 @@ pub(super) struct Watch(pub(super) watch::Receiver<Vec<Arc<Upstreams>>>);
 #[async_trait]
 impl BackgroundService for Watch {
     async fn start(&self, _: ShutdownWatch) {
-        follow(self.0.clone(), Arc::ptr_eq, |upstreams| async move { upstreams.run().await }).await;
+        follow(self.0.clone(), Vec::clone, Arc::ptr_eq, |upstreams| async move { upstreams.run().await }).await;
     }
 }

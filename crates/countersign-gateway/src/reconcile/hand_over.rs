@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use countersign::clock::{Clock as _, SystemClock};
 use countersign::replay::ReplayKey;
-use countersign_inbox::worker::SharedInbox;
-use countersign_inbox::{Enqueued, Inbox, InboxError, NewMessage, StoredMessage};
+use countersign_inbox::{Enqueued, Inbox, InboxError, StoredMessage};
 use countersign_reconcile::{ApiError, Missing};
 
+use crate::inbox::RouteInbox;
 use crate::trust::polled_headers;
 
 /// The maximum time until an event is stored.
@@ -16,9 +16,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The inbox of a route.
 #[derive(Clone)]
 pub struct Target {
-    /// The inbox that all routes share.
-    pub inbox: SharedInbox,
-    /// The name of the route, which is that of its destination.
+    /// Its inbox, with its destinations.
+    pub inbox: RouteInbox,
+    /// The name of the route.
     pub route: String,
     /// The path of its requests.
     pub path: String,
@@ -49,6 +49,9 @@ pub enum HandOverError {
     /// The job is running, or no event is known for its end.
     #[error("the job has not ended, or no event is known for such an end")]
     NoEvent,
+    /// The event matches no destination of the route, which rejects such messages.
+    #[error("the event matches no destination of the route")]
+    Unmatched,
     /// The inbox is full or unavailable.
     #[error("the event cannot be stored: {0}")]
     Inbox(InboxError),
@@ -58,7 +61,7 @@ impl Target {
     /// Whether both are the inbox of the same route. A running process has one inbox.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let facts = |one: &Self| (one.route.clone(), one.path.clone(), one.source.clone(), one.retain);
-        facts(self) == facts(other)
+        facts(self) == facts(other) && self.inbox.is_like(&other.inbox)
     }
 
     /// Stores the event, unless it was stored before.
@@ -78,7 +81,8 @@ impl Target {
             body: body.into(),
             received: now.wall,
         };
-        let enqueued = self.inbox.enqueue(NewMessage::new(message, &*self.route, self.retain), now);
+        let message = self.inbox.addressed(message, self.retain).ok_or(HandOverError::Unmatched)?;
+        let enqueued = self.inbox.inbox.enqueue(message, now);
         match tokio::time::timeout(TIMEOUT, enqueued).await.unwrap_or(Err(InboxError::TimedOut)) {
             Ok(Enqueued::Stored) => Ok(HandedOver::Stored),
             Ok(Enqueued::Duplicate | Enqueued::InFlight) => Ok(HandedOver::Before),

@@ -98,7 +98,7 @@ impl Reconciler {
         let ReconcileSpec { since, grace, .. } = self.settings.spec;
         let terms = Terms { since: now.saturating_sub(since), until: now.saturating_sub(grace) };
         let mut seen = self.seen.lock().await;
-        seen.update(&self.target.inbox, &self.target.source, now.saturating_sub(since + SKEW), now).await?;
+        seen.update(&self.target.inbox.inbox, &self.target.source, now.saturating_sub(since + SKEW), now).await?;
         let mut report = reconcile(&self.api, &seen, &[], terms).await?;
         report.missing.retain(|missing| {
             let events = self.settings.events.as_ref();

@@ -21,11 +21,18 @@ pub(super) fn read(
     folder: &Path,
     expiries: &mut Vec<Expiry>,
 ) -> Result<Vec<Option<Arc<Tls>>>, Problem> {
-    let one = |(position, spec): (usize, &ListenSpec)| {
-        let at = KeyPath::listener(position).key("tls");
-        spec.tls.as_ref().map(|spec| tls(spec, &at, folder, expiries).map(Arc::new)).transpose()
-    };
+    let one = |(position, spec)| of_listener(spec, &KeyPath::listener(position), folder, expiries);
     listen.iter().enumerate().map(one).collect()
+}
+
+/// TLS of this listener. `None` without it.
+pub(super) fn of_listener(
+    spec: &ListenSpec,
+    at: &KeyPath,
+    folder: &Path,
+    expiries: &mut Vec<Expiry>,
+) -> Result<Option<Arc<Tls>>, Problem> {
+    spec.tls.as_ref().map(|spec| tls(spec, &at.key("tls"), folder, expiries).map(Arc::new)).transpose()
 }
 
 fn tls(spec: &TlsSpec, at: &KeyPath, folder: &Path, expiries: &mut Vec<Expiry>) -> Result<Tls, Problem> {

@@ -7,17 +7,18 @@ pub mod expiry;
 mod key_sets;
 mod outgoing;
 mod pem_file;
+mod routes;
 mod secrets;
 pub mod source;
 pub mod store;
 pub mod store_figures;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use countersign::clock::{Clock, SystemClock};
+use countersign_inbox::Keep;
 use countersign_inbox::worker::SharedInbox;
 use countersign_tower::BodyBudget;
 use http::{HeaderName, HeaderValue};
@@ -26,12 +27,13 @@ use crate::admin_token::AdminToken;
 use crate::assertion::{Issuer, Published};
 use crate::client_limit::ClientLimit;
 use crate::config::{
-    BalancingSpec, Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, TelemetrySpec, Warning,
+    Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, Target, TelemetrySpec, Warning,
 };
+use crate::inbox::RouteInbox;
 use crate::log::Log;
 use crate::metrics::{Counts, Metrics};
 use crate::proxies::TrustedProxies;
-use crate::reconcile::{Reconciler, Settings, Target};
+use crate::reconcile::{Reconciler, Settings, Target as ReconcileTarget};
 use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
 use crate::telemetry::Telemetry;
@@ -40,6 +42,8 @@ use crate::upstream::{UpstreamTls, Upstreams};
 use expiry::Expiry;
 use key_sets::KeySets;
 use outgoing::Outgoing;
+use routes::Balanced;
+pub use routes::{LiveRoute, LiveTarget};
 use secrets::Secrets;
 use source::Source;
 use store::Engine;
@@ -62,8 +66,12 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// TLS of the listeners for webhooks, in the order of the configuration. `None` for those in plain text.
     pub tls: Vec<Option<Arc<Tls>>>,
+    /// TLS of the listener for pulled destinations, if it has any.
+    pub pull_tls: Option<Arc<Tls>>,
     /// The inbox in the store, if it has one.
     pub inbox: Option<SharedInbox>,
+    /// How long it keeps ended deliveries.
+    pub keep: Keep,
     /// What a client has to know to send commands.
     pub admin_token: Option<AdminToken>,
     /// When the certificates expire that listeners and upstreams get, each file once.
@@ -83,27 +91,6 @@ pub struct State {
     balanced: Vec<Balanced>,
 }
 
-/// A route with its source and its upstreams.
-#[derive(Clone)]
-pub struct LiveRoute {
-    /// Its configuration.
-    pub config: Route,
-    /// The source that verifies its requests.
-    pub source: Arc<Source>,
-    /// Its backends.
-    pub upstreams: Arc<Upstreams>,
-    /// The headers that its backends get.
-    pub set_headers: SetHeaders,
-    /// Signs the assertions that its backends get, if they get any.
-    pub issuer: Option<Arc<Issuer>>,
-}
-
-impl fmt::Debug for LiveRoute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveRoute").field("config", &self.config).field("source", &self.source).finish_non_exhaustive()
-    }
-}
-
 /// The parts of the process that the state uses.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
@@ -112,9 +99,6 @@ pub struct Surroundings<'a> {
     /// The log.
     pub log: &'a Log,
 }
-
-/// Upstreams that are set up. Routes with the same settings share them.
-type Balanced = (BalancingSpec, Arc<Upstreams>);
 
 impl State {
     /// Reads the secrets and certificates that `config` names, and builds everything that runs. Nothing is fetched yet.
@@ -134,6 +118,8 @@ impl State {
             headers,
             api_keys,
             upstream_tls,
+            pull_tokens,
+            pull_tls,
             engine,
             sources,
             sets,
@@ -153,24 +139,10 @@ impl State {
         }
         let Surroundings { slots, log } = surroundings;
         let counts = previous.map(|state| state.metrics.counts().clone()).unwrap_or_default();
-        let (mut routes, mut balanced) = (Vec::new(), Vec::<Balanced>::new());
-        for (((position, route), set_headers), tls) in config.routes.iter().enumerate().zip(headers).zip(upstream_tls) {
-            let source = sources.get(&route.source).ok_or_else(|| {
-                let message = format!("there is no source `{}`", route.source);
-                config.document().error(Problem::at(&KeyPath::route(position).key("source"), message))
-            })?;
-            let mut known = balanced.iter().chain(previous.iter().flat_map(|state| &state.balanced));
-            let spec = route.balancing();
-            let identity = tls.as_ref().map(UpstreamTls::identity);
-            let is_same = |(other, kept): &&Balanced| *other == spec && kept.tls_identity() == identity;
-            let kept = known.find(is_same).map(|(_, kept)| Arc::clone(kept));
-            let upstreams = kept.unwrap_or_else(|| Arc::new(Upstreams::new(&spec, tls.as_ref(), counts.upstreams())));
-            if !balanced.iter().any(|(other, _)| *other == spec) {
-                balanced.push((spec, Arc::clone(&upstreams)));
-            }
-            let (source, issuer) = (Arc::clone(source), issuer.clone().filter(|_| route.assertion));
-            routes.push(LiveRoute { config: route.clone(), source, upstreams, set_headers, issuer });
-        }
+        let known = previous.map(|state| &state.balanced[..]).unwrap_or_default();
+        let read = routes::Read { headers, upstream_tls, pull_tokens };
+        let (routes, balanced) = routes::build(config, &sources, read, issuer.as_ref(), known, counts.upstreams())
+            .map_err(|problem| config.document().error(problem))?;
         let inbox = match previous {
             // The store is the same. Its workers are woken through this.
             Some(previous) => previous.inbox.clone(),
@@ -187,6 +159,9 @@ impl State {
         let mut metrics = Metrics::new(&sources, budget.clone(), Arc::clone(slots), counts);
         metrics.show_log(log);
         metrics.show_store(&engine);
+        if let Some(inbox) = &inbox {
+            metrics.show_inbox(inbox.clone());
+        }
         metrics.show_certificates(expiries.clone());
         metrics.show_upstreams(balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect());
         let key_sets = sets.all();
@@ -210,6 +185,8 @@ impl State {
             trusted_proxies,
             client_limit,
             budget,
+            keep: config.store.keep(),
+            pull_tls,
             inbox,
             metrics: Arc::new(metrics),
             tls,
@@ -233,6 +210,9 @@ impl State {
 
     /// Gives the certificates that this state has read to the listeners of the `previous` one, which go on.
     pub fn keep_listeners(&mut self, previous: &Self) {
+        let pulls = previous.pull_tls.iter().zip(&self.pull_tls);
+        pulls.for_each(|(listening, read)| listening.replace(read));
+        self.pull_tls.clone_from(&previous.pull_tls);
         for (listening, read) in previous.tls.iter().zip(&self.tls) {
             if let (Some(listening), Some(read)) = (listening, read) {
                 listening.replace(read);
@@ -255,13 +235,16 @@ impl State {
 
 /// The parts that are read from files.
 struct Parts {
-    /// The headers that each route sets, in the order of the routes.
+    /// The headers that each target sets, in the order of the targets.
     headers: Vec<SetHeaders>,
     /// The API key of each route that looks for missing jobs, in the order of the routes.
     api_keys: Vec<Option<HeaderValue>>,
     engine: Engine,
-    /// TLS towards the upstreams of each route, in the order of the routes.
+    /// TLS towards the upstreams of each target, in the order of the targets.
     upstream_tls: Vec<Option<UpstreamTls>>,
+    /// The token of each pulled destination, in the order of the configuration.
+    pull_tokens: Vec<Option<AdminToken>>,
+    pull_tls: Option<Arc<Tls>>,
     sources: BTreeMap<String, Arc<Source>>,
     sets: KeySets,
     tls: Vec<Option<Arc<Tls>>>,
@@ -286,8 +269,8 @@ impl Parts {
             let built = Source::build(name, source, kept, &engine, &mut secrets, &mut sets, &mut problems);
             sources.insert(name.clone(), Arc::new(built.map_err(|problem| document.error(problem))?));
         }
-        let headers = config.routes.iter().enumerate().map(|(position, route)| {
-            set_headers(route, &KeyPath::route(position), &secrets).map_err(|problem| document.error(problem))
+        let headers = config.targets().map(|Target { at, route, .. }| {
+            set_headers(&route, &at, &secrets).map_err(|problem| document.error(problem))
         });
         let headers = headers.collect::<Result<_, _>>()?;
         let api_keys = config.routes.iter().enumerate().map(|(position, route)| {
@@ -309,11 +292,26 @@ impl Parts {
         let mut expiries = Vec::new();
         let tls = certificates::read(&config.server.listen, document.folder(), &mut expiries);
         let tls = tls.map_err(|problem| document.error(problem))?;
-        let upstream_tls = config.routes.iter().enumerate().map(|(position, route)| {
-            let tls = certificates::of_upstreams(route, &KeyPath::route(position), document.folder(), &mut expiries);
+        let upstream_tls = config.targets().map(|Target { at, route, .. }| {
+            let tls = certificates::of_upstreams(&route, &at, document.folder(), &mut expiries);
             tls.map_err(|problem| document.error(problem))
         });
         let upstream_tls = upstream_tls.collect::<Result<_, _>>()?;
+        let pull_tls = config.server.pull.as_ref().map(|spec| {
+            let at = KeyPath::server().key("pull");
+            certificates::of_listener(spec, &at, document.folder(), &mut expiries)
+                .map_err(|problem| document.error(problem))
+        });
+        let pull_tls = pull_tls.transpose()?.flatten();
+        let mut pull_tokens = Vec::new();
+        for (position, route) in config.routes.iter().enumerate() {
+            for (entry, destination) in route.destinations.iter().enumerate() {
+                let Some(pull) = &destination.pull else { continue };
+                let at = KeyPath::route(position).key("destinations").entry(entry).key("pull").key("token");
+                let token = pull.token.as_ref().map(|origin| secrets::pull_token(&secrets, origin, &at));
+                pull_tokens.push(token.transpose().map_err(|problem| document.error(problem))?);
+            }
+        }
         let now = SystemClock.now();
         problems.extend(expiries.iter().filter_map(|expiry| expiry.problem(now)));
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
@@ -322,6 +320,8 @@ impl Parts {
             api_keys,
             engine,
             upstream_tls,
+            pull_tokens,
+            pull_tls,
             sources,
             sets,
             tls,
@@ -345,8 +345,8 @@ fn reconciler(
     let LiveRoute { config, source, .. } = route;
     let settings = Settings { spec: config.reconcile.clone()?, key, events: config.events.clone() };
     let path = config.path.text();
-    let target = Target {
-        inbox: inbox.cloned()?,
+    let target = ReconcileTarget {
+        inbox: RouteInbox::of(config, inbox.cloned()?),
         route: config.name(),
         path: if path.is_empty() { "/" } else { path }.to_owned(),
         source: config.source.clone(),

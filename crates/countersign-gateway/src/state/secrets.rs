@@ -191,6 +191,16 @@ pub(super) fn read_token(spec: &AdminTokenSpec, folder: &Path) -> Result<AdminTo
     })
 }
 
+/// The token that a backend sends to fetch messages.
+pub(super) fn pull_token(secrets: &Secrets<'_>, origin: &SecretOrigin, at: &KeyPath) -> Result<AdminToken, Problem> {
+    let value = secrets.read_value(at, origin)?;
+    let token = value.to_str().ok().and_then(AdminToken::new);
+    token.ok_or_else(|| {
+        let why = "it does not hold a token: write 16 to 4096 visible ASCII characters, for example from `openssl rand -hex 32`";
+        Problem::at(at, why)
+    })
+}
+
 fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let file = std::fs::File::open(path).map_err(unreadable)?;

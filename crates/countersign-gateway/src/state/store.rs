@@ -41,7 +41,8 @@ impl Engine {
             StoreSpec::Memory => Ok(Self::Memory),
             StoreSpec::Sqlite(file) => {
                 file.check(folder)?;
-                let options = Options::default().max_size(file.max_size);
+                let options = Options::default().max_size(file.max_size).max_messages(file.max_messages);
+                let options = options.max_ids(file.max_ids);
                 let store = SqliteStore::open(file.path(folder), options);
                 store.map(Self::Sqlite).map_err(|error| file.problem(folder, &with_causes(&error)))
             }

@@ -15,7 +15,7 @@ async fn gateway(backend: &Backend, more: &str) -> Gateway {
 }
 
 async fn attempts(gateway: &Gateway, result: &str) -> Option<f64> {
-    let labels = format!("{{route=\"/hook\",result=\"{result}\"}}");
+    let labels = format!("{{route=\"/hook\",destination=\"/hook\",result=\"{result}\"}}");
     gateway.metric(&format!("countersign_inbox_attempts_total{labels}")).await
 }
 

@@ -129,6 +129,10 @@ async fn dead_letters_are_delivered_again_one_or_many() {
     assert_eq!(result["redelivered"], 1);
     assert_eq!(backend.has_seen(before + 4).await.id(), "msg_3");
     assert_eq!(local(&gateway, Method::POST, &format!("{LIST}/999/redeliver")).await.status, StatusCode::NOT_FOUND);
+    let (_, result) = ask(&gateway, Method::POST, "/-/inbox/discard?destination=%2Fhook").await;
+    assert_eq!(result["discarded"], 0, "without a state, only dead letters");
+    let (_, result) = ask(&gateway, Method::POST, "/-/inbox/discard?state=done&id=msg_2").await;
+    assert_eq!(result, json!({ "discarded": 1, "next": null }));
     assert!(gateway.output().contains("delivers a message again"), "{}", gateway.output());
 }
 
@@ -191,7 +195,13 @@ async fn a_paused_destination_gets_nothing_until_it_is_resumed_also_after_a_rest
     gateway.kill();
     gateway.restart().await;
     let (_, shown) = ask(&gateway, Method::GET, "/-/inbox/destinations").await;
-    let expected = json!([{ "name": "/hook", "paused": true }, { "name": "/other", "paused": false }]);
+    let one = &shown["destinations"][0];
+    let oldest = one["oldest"].as_str().expect("a time");
+    let entry = |name: &str, paused: bool, waiting: u64, oldest: Option<&str>| {
+        json!({ "name": name, "configured": true, "paused": paused, "failing": false, "waiting": waiting, "leased": 0,
+                "dead": 0, "oldest": oldest })
+    };
+    let expected = json!([entry("/hook", true, 1, Some(oldest)), entry("/other", false, 0, None)]);
     assert_eq!(shown["destinations"], expected);
     assert_eq!((list(&gateway, "state=waiting").await[0]["attempts"].clone(), backend.seen().len()), (json!(0), 0));
     assert_eq!(change(&gateway, "%2Fhook/resume").await, paused(false));
@@ -217,6 +227,7 @@ async fn only_those_that_may_send_commands_see_deliveries() {
         (Method::DELETE, format!("{LIST}/1")),
         (Method::POST, format!("{LIST}/1/redeliver")),
         (Method::POST, "/-/inbox/redeliver".to_owned()),
+        (Method::POST, "/-/inbox/discard".to_owned()),
         (Method::GET, "/-/inbox/destinations".to_owned()),
         (Method::POST, "/-/inbox/destinations/%2Fhook/pause".to_owned()),
         (Method::POST, "/-/inbox/destinations/%2Fhook/resume".to_owned()),

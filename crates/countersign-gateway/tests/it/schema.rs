@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::common::{SECRET, finished, run};
 use crate::config::{self, GOOD};
 
-const PACKAGES: Packages = Packages(env!("CARGO_TARGET_TMPDIR"));
+pub(crate) const PACKAGES: Packages = Packages(env!("CARGO_TARGET_TMPDIR"));
 /// A validator that shares nothing with what generates the schema.
-const VALIDATOR: &str = "fastjsonschema==2.22.3 \
+pub(crate) const VALIDATOR: &str = "fastjsonschema==2.22.3 \
     --hash=sha256:f670b443830b75aca3f00b75949efa20f4b2a80302ec7a21505c28dd54cffd43\n";
 /// Prints for each instance why the schema refuses it, or null.
 const SCRIPT: &str = r"

@@ -56,8 +56,8 @@ fn what_did_not_change_goes_on() {
         assert!(Arc::ptr_eq(&old.sources[name].fullness, &new.sources[name].fullness), "{name}");
     }
     assert_eq!(new.sources["a"].lease.as_secs(), 50);
-    assert!(Arc::ptr_eq(&old.routes[1].upstreams, &new.routes[1].upstreams));
-    assert!(!Arc::ptr_eq(&old.routes[0].upstreams, &new.routes[0].upstreams));
+    assert!(Arc::ptr_eq(&old.routes[1].targets[0].upstreams, &new.routes[1].targets[0].upstreams));
+    assert!(!Arc::ptr_eq(&old.routes[0].targets[0].upstreams, &new.routes[0].targets[0].upstreams));
     assert!(Arc::ptr_eq(&new.routes[0].source, &new.sources["a"]));
     assert_eq!(new.key_sets.len(), 1);
     new.metrics.counts().count(&route, "confirmed", "");
@@ -82,12 +82,12 @@ fn another_store_begins_empty() {
 fn routes_with_the_same_backends_share_them() {
     let routes = ROUTES.replace("3001", "3000");
     let state = built(&config(&[SOURCES, &routes].concat()), None);
-    assert!(Arc::ptr_eq(&state.routes[0].upstreams, &state.routes[1].upstreams));
+    assert!(Arc::ptr_eq(&state.routes[0].targets[0].upstreams, &state.routes[1].targets[0].upstreams));
     assert_eq!(state.upstreams().len(), 1);
     // Other settings, another health.
     for more in ["eject = { after = 5 }", "health_check = { path = \"/healthz\" }"] {
         let state = built(&config(&[SOURCES, &routes, more].concat()), None);
-        assert!(!Arc::ptr_eq(&state.routes[0].upstreams, &state.routes[1].upstreams), "{more}");
+        assert!(!Arc::ptr_eq(&state.routes[0].targets[0].upstreams, &state.routes[1].targets[0].upstreams), "{more}");
     }
 }
 

@@ -52,6 +52,15 @@ pub(crate) fn accepted() -> Vec<String> {
             "[assertion]\nissuer = \"https://gateway.example\"\naudience = \"backend\"\nlifetime = \"5m\"\n\
              key = { file = \"tls.key.pem\" }\n\n[[routes]]\nassertion = true",
         ),
+        change("upstream = [\"http://127.0.0.1:3000\"]\n", "delivery = \"inbox\"\nunmatched = \"reject\"\n").replace(
+            "[sources.gemini]\n",
+            "[store]\nengine = \"sqlite\"\npath = \"store.db\"\nmax_messages = 1\nmax_ids = 1\n\
+             keep = { done = \"1h\", dead = \"90d\" }\n\n[sources.gemini]\n",
+        ) + "[[routes.destinations]]\nname = \"all\"\nupstream = [\"http://127.0.0.1:3000\"]\n\
+             [[routes.destinations]]\nname = \"nightly.eu\"\nevents = [\"*\"]\nmetadata = { job = \"nightly-*\" }\n\
+             upstream = [\"https://127.0.0.1:3000\"]\nrate = \"90/s\"\nburst = 5\nmax_in_flight = 2\n\
+             upstream_timeout = \"5m\"\nretry = \"idempotent\"\nset_headers = { x-a = \"b\" }\n\
+             redelivery = { first = \"1m\" }\n",
         // Sizes in bytes.
         change("\"1MiB\"", "1048576"),
         change("\"1MiB\"", "\"1 MiB\""),

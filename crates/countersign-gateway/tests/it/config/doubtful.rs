@@ -32,13 +32,6 @@ fn cases() -> Vec<(String, usize, &'static str)> {
             11,
             "1,000 ids for 25 h, which is enough for 40 deliveries an hour",
         ),
-        (
-            change("tolerance = \"5m\"", "duplicates = \"forward\"")
-                .replace("events =", "delivery = \"inbox\"\nevents =")
-                .replace("[sources.gemini]", "[store]\nengine = \"sqlite\"\npath = \"store.db\"\n[sources.gemini]"),
-            21,
-            "`gemini` forwards duplicates, which has no effect here",
-        ),
         // secrets
         (
             secrets("{ env = \"TEST_SECRET\" },\n{ env = \"TEST_SECRET\" }"),

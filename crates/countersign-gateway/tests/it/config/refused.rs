@@ -305,6 +305,60 @@ fn what_is_asked_for_missing_jobs_fits_together_and_names_no_key() {
 }
 
 #[test]
+fn an_inbox_does_not_forward_duplicates() {
+    let text = change("tolerance = \"5m\"", "duplicates = \"forward\"")
+        .replace("events =", "delivery = \"inbox\"\nevents =")
+        .replace("[sources.gemini]", "[store]\nengine = \"sqlite\"\npath = \"store.db\"\n[sources.gemini]");
+    assert_refused(&folder(), &text, Some(21), &["an inbox stores each message once", "use \"direct\""]);
+}
+
+#[test]
+fn destinations_that_cannot_work_are_refused_with_their_line() {
+    let folder = folder();
+    let good = "[[routes.destinations]]\nname = \"a\"\nupstream = [\"http://127.0.0.1:3000\"]\n";
+    let route = "delivery = \"inbox\"\n";
+    for (keys, destinations, line, words) in [
+        ("", good, 24, &["destinations need `delivery = \"inbox\"`"][..]),
+        (
+            "delivery = \"inbox\"\nunmatched = \"keep\"\nupstream = [\"http://127.0.0.1:3000\"]\n",
+            "",
+            21,
+            &["`unmatched` is for a route with"],
+        ),
+        ("delivery = \"inbox\"\nunmatched = \"drop\"\n", good, 21, &["write \"keep\" or \"reject\""]),
+        ("delivery = \"inbox\"\nupstream = [\"http://127.0.0.1:3000\"]\n", good, 21, &["leave this out"]),
+        (route, "", 16, &["name one upstream at least"]),
+        (route, &good.repeat(2), 29, &["another destination is named `a`"]),
+        (route, "[[routes.destinations]]\nname = \"a\"\n", 25, &["name one upstream at least"]),
+        (route, &good.replace("name = \"a\"\n", ""), 25, &["missing key \"name\" in [[routes.destinations]]"]),
+        (route, &good.replace("name", "nam"), 26, &["unknown key \"nam\" in [[routes.destinations]]"]),
+        (route, &good.replace("\"a\"", "\"a/b\""), 26, &["`name`", "1 to 64 letters"]),
+        (route, &good.replace("[\"http://127.0.0.1:3000\"]", "[]"), 27, &["name one upstream at least"]),
+        (route, &good.replace("127.0.0.1:3000", "127.0.0.1:18080"), 27, &["the upstream is the gateway itself"]),
+        (route, &format!("{good}events = [\"b*\"]"), 28, &["invalid event pattern"]),
+        (route, &format!("{good}metadata = {{ job = \"\" }}"), 28, &["an empty text"]),
+        (route, &format!("{good}metadata = [\"job\"]"), 28, &["`metadata` is an array; it must be a table"]),
+        (route, &format!("{good}burst = 3"), 28, &["`burst` is for a destination with `rate`"]),
+        (route, &format!("{good}redelivery = {{ first = \"2h\" }}"), 28, &["use a shorter `first`"]),
+        (route, &format!("{good}assertion = true"), 28, &["needs the table [assertion]"]),
+        (route, &format!("{good}strip_prefix = \"/other\""), 28, &["not every path of the route"]),
+        (route, "[[routes.destinations]]\nname = \"a\"\npull = {}\n", 27, &["set `pull` in [server]"]),
+        (route, &format!("{good}pull = {{}}"), 28, &["leave one out"]),
+        (route, "[[routes.destinations]]\nname = \"a\"\npull = true\n", 27, &["`pull`"]),
+        (route, "destinations = { name = \"a\" }", 25, &["each destination begins with [[routes.destinations]]"]),
+    ] {
+        let store = "[store]\nengine = \"sqlite\"\npath = \"a.db\"\n";
+        let text = change("upstream = [\"http://127.0.0.1:3000\"]\n", keys) + destinations;
+        assert_refused(
+            &folder,
+            &text.replace("[sources.gemini]", &format!("{store}[sources.gemini]")),
+            Some(line),
+            words,
+        );
+    }
+}
+
+#[test]
 fn a_store_that_cannot_work_is_refused_with_its_line() {
     let folder = folder();
     for (store, line, words) in [
@@ -316,6 +370,9 @@ fn a_store_that_cannot_work_is_refused_with_its_line() {
         ("engine = \"postgres\"\nurl = { file = \"url\" }\nca = \"no.pem\"", 8, &["no.pem", "cannot be read"]),
         ("engine = \"sqlite\"", 5, &["needs a `path`"]),
         ("path = \"a.db\"", 5, &["for `engine = \"sqlite\"`"]),
+        ("keep = { done = \"1h\" }", 5, &["`keep` is for an inbox"]),
+        ("engine = \"sqlite\"\npath = \"a.db\"\nmax_messages = 0", 8, &["`max_messages`", "allow one at least"]),
+        ("engine = \"sqlite\"\npath = \"a.db\"\nkeep = [\"1h\"]", 8, &["`keep` is an array; it must be a table"]),
         ("engine = \"sqlite\"\npath = \"no/a.db\"", 7, &["no/a.db", "its directory does not exist: create it"]),
     ] {
         let text = change("[sources.gemini]", &format!("[store]\n{store}\n[sources.gemini]"));
