@@ -2,16 +2,18 @@
 
 use clap::Subcommand;
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::admin::{Admin, AdminArgs};
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::inbox::{FilterArgs, Page, Shown, table};
+use crate::inbox::{Destinations, FilterArgs, Page, Shown, table};
 use crate::output::{Output, complain, shown};
 
 const LIST: &str = "/-/inbox/deliveries";
+const DESTINATIONS: &str = "/-/inbox/destinations";
 
 const EXAMPLE: &str = "\
 Example: which deliveries failed, why, and send them again
@@ -19,6 +21,7 @@ Example: which deliveries failed, why, and send them again
   countersign inbox show 17 --admin http://127.0.0.1:9901
   countersign inbox redeliver --all --destination /gemini --admin http://127.0.0.1:9901
   countersign inbox discard 17 --admin http://127.0.0.1:9901
+  countersign inbox pause /gemini --admin http://127.0.0.1:9901
 
 Exit code: 0 if it is done, 1 if the gateway did not do it, 2 for invalid arguments.";
 
@@ -73,17 +76,45 @@ enum InboxVerb {
         #[command(flatten)]
         admin: AdminArgs,
     },
-    /// Removes deliveries, so that they are not attempted again. Their ids are still remembered
+    /// Removes deliveries: those with these numbers, or --all that match. Their ids are still remembered
     Discard {
         /// The numbers of the deliveries
-        #[arg(required = true)]
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
         numbers: Vec<u64>,
+        /// All deliveries that match the options: dead letters, unless --state is given
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        filter: FilterArgs,
         /// Print a JSON object instead of text
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         admin: AdminArgs,
     },
+    /// Lists the destinations, with the deliveries of each that are not done
+    Destinations {
+        /// Print a JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        admin: AdminArgs,
+    },
+    /// Stops new attempts to a destination, until it is resumed. Messages are still stored
+    Pause(SwitchArgs),
+    /// Starts attempts to a paused destination again
+    Resume(SwitchArgs),
+}
+
+#[derive(clap::Args, Debug)]
+struct SwitchArgs {
+    /// The name of the destination
+    destination: String,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
@@ -114,17 +145,46 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
             Ok(Outcome::Done)
         }
         InboxVerb::Redeliver { all: true, filter, json, admin, .. } => {
-            redeliver_all(&admin.open()?, filter, *json, out)
+            all(&admin.open()?, filter, "redeliver", ("redelivered", *json), out)
+        }
+        InboxVerb::Discard { all: true, filter, json, admin, .. } => {
+            all(&admin.open()?, filter, "discard", ("discarded", *json), out)
         }
         InboxVerb::Redeliver { numbers, json, admin, .. } => {
             let path = |number| format!("{LIST}/{number}/redeliver");
             each(&admin.open()?, &Method::POST, numbers, path, ("redelivered", *json), out)
         }
-        InboxVerb::Discard { numbers, json, admin } => {
+        InboxVerb::Discard { numbers, json, admin, .. } => {
             let path = |number| format!("{LIST}/{number}");
             each(&admin.open()?, &Method::DELETE, numbers, path, ("discarded", *json), out)
         }
+        InboxVerb::Destinations { json, admin } => {
+            let found = match get(&admin.open()?, DESTINATIONS)? {
+                Ok(found) => found,
+                Err(why) => return Ok(refused(&why)),
+            };
+            if *json {
+                out.print_json(&found)?;
+            } else {
+                out.print(&read::<Destinations>(found)?.to_string())?;
+            }
+            Ok(Outcome::Done)
+        }
+        InboxVerb::Pause(args) => switch(args, "pause", out),
+        InboxVerb::Resume(args) => switch(args, "resume", out),
     }
+}
+
+/// Pauses or resumes a destination.
+fn switch(args: &SwitchArgs, verb: &str, out: &mut Output) -> Result<Outcome, Error> {
+    let SwitchArgs { destination, json, admin } = args;
+    let name = utf8_percent_encode(destination, NON_ALPHANUMERIC);
+    match admin.open()?.send(Method::POST, &format!("{DESTINATIONS}/{name}/{verb}"))? {
+        Ok(body) if *json => out.print_json(&parse(&body)?)?,
+        Ok(_) => out.print(&format!("{verb}d: {}\n", shown(destination)))?,
+        Err(why) => return Ok(refused(&why)),
+    }
+    Ok(Outcome::Done)
 }
 
 /// Sends a command for each delivery, and goes on after one that the gateway did not carry out.
@@ -148,15 +208,21 @@ fn each(
 }
 
 /// Repeats the command for each page.
-fn redeliver_all(admin: &Admin, filter: &FilterArgs, json: bool, out: &mut Output) -> Result<Outcome, Error> {
+fn all(
+    admin: &Admin,
+    filter: &FilterArgs,
+    verb: &str,
+    (done, json): (&str, bool),
+    out: &mut Output,
+) -> Result<Outcome, Error> {
     let (mut count, mut next, mut outcome) = (0, None, Outcome::Done);
     loop {
-        let path = format!("/-/inbox/redeliver?{}", filter.query(1000, next));
+        let path = format!("/-/inbox/{verb}?{}", filter.query(1000, next));
         match admin.send(Method::POST, &path)? {
             Ok(body) => {
                 let page = parse(&body)?;
                 let number = |name| page.get(name).and_then(Value::as_u64);
-                count += number("redelivered").unwrap_or_default();
+                count += number(done).unwrap_or_default();
                 // Numbers decrease from page to page.
                 let older = number("next").filter(|older| next.is_none_or(|next| *older < next));
                 if older.is_none() {
@@ -170,7 +236,7 @@ fn redeliver_all(admin: &Admin, filter: &FilterArgs, json: bool, out: &mut Outpu
             }
         }
     }
-    report("redelivered", count, json, out)?;
+    report(done, count, json, out)?;
     Ok(outcome)
 }
 

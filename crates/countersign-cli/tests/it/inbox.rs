@@ -1,6 +1,6 @@
 //! `inbox`, against the commands of the gateway's admin listener and an SQLite file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use countersign::clock::{Clock as _, SystemClock};
 use countersign::replay::ReplayKey;
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::admin_token::AdminToken;
+use countersign_gateway::inbox::Destinations;
 use countersign_gateway::inbox_api::InboxApi;
 use countersign_inbox::worker::SharedInbox;
 use countersign_inbox::{Inbox, NewMessage, StoredMessage};
@@ -42,7 +43,7 @@ impl AdminListener {
         let scope = Scope {
             stores: BTreeMap::new(),
             inbox: Some(SharedInbox::new(Arc::new(store))),
-            destinations: BTreeSet::new(),
+            destinations: Destinations::default(),
             reconcilers: BTreeMap::new(),
             token,
         };
@@ -163,12 +164,45 @@ fn deliveries_are_discarded() {
 }
 
 #[test]
+fn all_deliveries_that_match_are_discarded_dead_letters_unless_a_state_is_given() {
+    let admin = AdminListener::start(None);
+    assert_eq!(admin.json(&["discard", "--all", "--destination", "/other"])["discarded"], 0);
+    assert_eq!(admin.json(&["discard", "--all", "--destination", "/gemini"])["discarded"], 2);
+    assert_eq!((admin.ids("dead").len(), admin.ids("waiting").len()), (0, 1));
+    assert_eq!(admin.run(&["discard", "--all", "--state", "waiting"]).stdout, "discarded: 1\n");
+}
+
+#[test]
+fn destinations_are_listed_paused_and_resumed() {
+    let admin = AdminListener::start(None);
+    let listed = admin.json(&["destinations"]);
+    let one = &listed["destinations"][0];
+    assert_eq!((&one["name"], &one["waiting"], &one["dead"]), (&"/gemini".into(), &1.into(), &2.into()), "{listed}");
+    assert_eq!(admin.run(&["pause", "/gemini"]).stdout, "paused: /gemini\n");
+    let ran = admin.run(&["destinations"]);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("DESTINATION  WAITING"), "{ran:?}");
+    assert!(lines[1].starts_with("/gemini") && lines[1].ends_with("paused, not configured"), "{ran:?}");
+    assert_eq!(admin.json(&["resume", "/gemini"])["paused"], false);
+    assert_eq!(admin.json(&["pause", "/gemini"])["paused"], true);
+    let ran = admin.run(&["pause", "unknown"]);
+    assert_eq!((ran.code, ran.stderr.contains("no destination with this name")), (1, true), "{ran:?}");
+}
+
+#[test]
 fn the_token_is_sent_and_unusable_arguments_are_named() {
     let admin = AdminListener::start(Some(TOKEN));
     let without = admin.run(&["list"]);
     assert_eq!((without.code, without.stderr.contains("--token-env")), (1, true), "{without:?}");
     assert_eq!(admin.run(&["list", "--token-env", "ADMIN_TOKEN"]).code, 0);
-    for args in [&["redeliver"][..], &["redeliver", "1", "--all"], &["discard"], &["list", "--state", "lost"]] {
+    for args in [
+        &["redeliver"][..],
+        &["redeliver", "1", "--all"],
+        &["discard"],
+        &["discard", "1", "--all"],
+        &["pause"],
+        &["list", "--state", "lost"],
+    ] {
         assert_eq!(inbox(free_address(), args).code, 2, "{args:?}");
     }
     let ran = inbox(free_address(), &["list", "--token-env", "NO_SUCH_TOKEN"]);
