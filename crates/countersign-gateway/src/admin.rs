@@ -80,6 +80,10 @@ impl Admin {
     }
 
     async fn readiness(&self) -> Response {
+        // A request that came just before an upgrade is about the service, which goes on.
+        if self.lifecycle.has_successor() {
+            return "ready\n".into_response();
+        }
         if self.lifecycle.is_stopping() {
             return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
         }

@@ -1,6 +1,7 @@
 //! Whether the gateway accepts connections yet, and whether it is about to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -12,6 +13,7 @@ pub struct Lifecycle(Arc<Shared>);
 struct Shared {
     to_start: watch::Sender<usize>,
     is_stopping: watch::Sender<bool>,
+    has_successor: AtomicBool,
 }
 
 impl Lifecycle {
@@ -29,6 +31,11 @@ impl Lifecycle {
     /// Whether the process was asked to stop.
     pub fn is_stopping(&self) -> bool {
         *self.0.is_stopping.borrow()
+    }
+
+    /// Whether another process accepts connections in place of this one.
+    pub fn has_successor(&self) -> bool {
+        self.0.has_successor.load(Ordering::Acquire)
     }
 
     /// Waits until the process is asked to stop.
@@ -50,5 +57,11 @@ impl Lifecycle {
     /// The process was asked to stop.
     pub(crate) fn stop(&self) {
         self.0.is_stopping.send_replace(true);
+    }
+
+    /// Another process accepts connections now, so that this one stops.
+    pub(crate) fn hand_over(&self) {
+        self.0.has_successor.store(true, Ordering::Release);
+        self.stop();
     }
 }

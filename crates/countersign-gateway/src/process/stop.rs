@@ -125,7 +125,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Lets each connection send one more request, which a client may have sent already.
     async fn drain(&self) {
-        self.lifecycle.stop();
+        self.lifecycle.hand_over();
         self.slots.drain();
         self.tasks.close();
         tokio::select! {

@@ -279,7 +279,14 @@ async fn a_request_in_progress_is_finished_by_the_process_that_accepted_it_and_r
     let mut raw = Raw::open(address).await;
     raw.write(delivery("msg_1", "{}").bytes()).await;
     backend.has_seen(1).await;
+    let mut check = Raw::open(admin).await;
+    let probe = format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\n\r\n");
+    check.write(probe.as_bytes()).await;
+    assert_eq!(check.answer().await.map(|reply| reply.status), Some(StatusCode::OK));
     gateway.upgrade().await;
+    // A check that still reaches the process that ends must not take the service out of its load balancer.
+    check.write(probe.as_bytes()).await;
+    assert!(check.answer().await.is_none_or(|reply| reply.status == StatusCode::OK));
     tell.send(200).expect("the backend still works on it");
     let reply = raw.answer().await.expect("a response");
     assert_eq!((reply.status, reply.header("connection")), (StatusCode::OK, Some("close")));
