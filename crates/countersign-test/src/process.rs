@@ -1,12 +1,12 @@
 //! Child processes that end with the test.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
@@ -123,7 +123,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Runs the command to its end, with its output in pipes. What it prints has to fit into a pipe.
+/// Runs the command to its end, with its output in pipes.
 pub async fn run(command: &mut Command) -> Output {
     let mut process = Running::start(command);
     while !process.has_ended() {
@@ -142,7 +142,11 @@ pub fn finished(command: &mut Command) -> Output {
 }
 
 struct Running {
-    child: Option<Child>,
+    process: Process,
+    /// What it prints is read all the time: a pipe holds little, and the program waits until it is empty.
+    stdout: JoinHandle<Vec<u8>>,
+    stderr: JoinHandle<Vec<u8>>,
+    ended: Option<ExitStatus>,
     give_up: std::time::Instant,
 }
 
@@ -151,30 +155,33 @@ impl Running {
 
     fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = Some(command.spawn().expect("the program starts"));
-        Self { child, give_up: SystemClock.instant() + PATIENCE }
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = read_in_a_thread(child.stdout.take().expect("a pipe"));
+        let stderr = read_in_a_thread(child.stderr.take().expect("a pipe"));
+        Self { process: Process(child), stdout, stderr, ended: None, give_up: SystemClock.instant() + PATIENCE }
     }
 
     fn has_ended(&mut self) -> bool {
-        let child = self.child.as_mut().expect("it is here until its output is read");
-        let ended = child.try_wait().expect("a child process").is_some();
-        if !ended && SystemClock.instant() > self.give_up {
-            let _ = child.kill();
-            panic!("the program does not end: {:?}", self.child.take().map(Child::wait_with_output));
-        }
-        ended
+        self.ended = self.process.ended();
+        assert!(
+            self.ended.is_some() || SystemClock.instant() <= self.give_up,
+            "the program does not end: {:?}",
+            self.process
+        );
+        self.ended.is_some()
     }
 
-    fn output(mut self) -> Output {
-        self.child.take().expect("it is here until its output is read").wait_with_output().expect("its output")
+    fn output(self) -> Output {
+        let status = self.ended.expect("it has ended");
+        let read = |pipe: JoinHandle<Vec<u8>>| pipe.join().expect("a pipe can be read");
+        Output { status, stdout: read(self.stdout), stderr: read(self.stderr) }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
+fn read_in_a_thread(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        pipe.read_to_end(&mut all).expect("a pipe can be read");
+        all
+    })
 }

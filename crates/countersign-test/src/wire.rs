@@ -113,7 +113,7 @@ pub async fn raw_answers(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<u1
     let mut patience = SOON;
     while let Ok(Some(reply)) = tokio::time::timeout(patience, raw.answer()).await {
         statuses.push(reply.status.as_u16());
-        patience = Duration::from_millis(300);
+        patience = Duration::from_secs(1);
     }
     statuses
 }
