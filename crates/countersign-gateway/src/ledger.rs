@@ -40,6 +40,8 @@ pub struct Entry<'a> {
     pub verified: Option<&'a Verified>,
     /// The time that it took to verify the body, if it was verified.
     pub verification_time: Option<Duration>,
+    /// What an operator should change.
+    pub hint: Option<&'static str>,
     /// Whether an expired secret of the source matches the signature.
     pub fits_expired_secret: bool,
     /// The trace of the request, if it is traced.
@@ -77,6 +79,7 @@ impl<'a> Entry<'a> {
             latency,
             verified: None,
             verification_time: None,
+            hint: None,
             fits_expired_secret: false,
             trace: None,
         }
@@ -107,6 +110,7 @@ impl<'a> Entry<'a> {
             latency: report.latency(),
             verified: report.verified(),
             verification_time: report.verification_time(),
+            hint: None,
             fits_expired_secret,
             trace: None,
         }
@@ -171,17 +175,15 @@ impl Ledger {
     /// Counts a request that was rejected, or a connection that was closed, before there was a request to respond to,
     /// with the address of the client.
     pub fn record_ending(&self, ending: Ending, peer: Address) {
-        if ending == Ending::PlainOnTls {
-            // Its sender has the wrong URL, which an operator can correct.
+        if ending == Ending::ClientConnections {
+            self.counts.turned_away(TurnedAway::ClientConnections);
+        } else if ending.is_rejection() {
             let peer = Peer::new(peer);
-            let entry = Entry::rejected(ending.code(), StatusCode::BAD_REQUEST, Some(&peer), Duration::ZERO);
+            let rejected = Entry::rejected(ending.code(), StatusCode::BAD_REQUEST, Some(&peer), Duration::ZERO);
+            let entry = Entry { status: ending.status(), hint: ending.hint(), ..rejected };
             self.count(&self.no_route, &entry);
             self.keep(&self.no_route, &entry, || None);
             self.log(&self.no_route, &entry, || None);
-        } else if ending == Ending::ClientConnections {
-            self.counts.turned_away(TurnedAway::ClientConnections);
-        } else if ending.is_rejection() {
-            self.counts.count(&self.no_route, "refused", ending.code());
         } else {
             self.counts.connection_closed(ending.code());
         }
@@ -198,7 +200,7 @@ impl Ledger {
                 route: Arc::clone(route),
                 outcome: entry.outcome,
                 reason: entry.reason,
-                explanation: entry.rejection.map(ToString::to_string),
+                explanation: entry.rejection.map(ToString::to_string).or(entry.hint.map(str::to_owned)),
                 status: entry.status,
                 latency: entry.latency,
                 verification_time: entry.verification_time,
@@ -227,7 +229,7 @@ impl Ledger {
             method = unrouted.map(|unrouted| unrouted.method.as_str()),
             host = unrouted.and_then(|unrouted| unrouted.host.as_deref()),
             path = unrouted.map(|unrouted| unrouted.path.as_str()),
-            hint = unrouted.and_then(|unrouted| unrouted.hint.as_deref()),
+            hint = unrouted.and_then(|unrouted| unrouted.hint.as_deref()).or(entry.hint),
             peer = entry.peer.map(tracing::field::display),
             message_id = verified.map(|verified| verified.message_id().as_str()),
             key = verified.map(Verified::key_label),

@@ -60,7 +60,7 @@ pub fn warning(found: &Overview) -> Option<String> {
     let count = waiting + leased + dead;
     (!found.is_configured && count > 0).then(|| {
         format!(
-            "the inbox has {count} deliveries for `{destination}`, which is not in the configuration: they are kept, and \
+            "the inbox has deliveries ({count}) for `{destination}`, which is not in the configuration: they are kept, and \
              not attempted; add the destination again, or discard them"
         )
     })

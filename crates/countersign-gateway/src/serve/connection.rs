@@ -116,6 +116,14 @@ impl<S: Responds> Server<S> {
             passed
         };
         let Some(received) = self.first_bytes(&mut stream, peer, accepted, &mut phase).await else { return };
+        let stream = match (stream, Ending::of_first_bytes(&received)) {
+            (Stream::Plain(socket), Some(ending)) => {
+                (self.on_ending)(ending, peer);
+                // Boxed, so that a connection that goes on uses less memory.
+                return Box::pin(socket.end_with(&ending.to_http1())).await;
+            }
+            (stream, _) => stream,
+        };
         let connection = Connection::from_client(peer, stream.scheme(), stream.client());
         // Boxed, so that a connection without a request uses less memory.
         let next = match stream {

@@ -5,6 +5,8 @@ use countersign_tower::reject::problem;
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::proxy_header::ProxyHeader;
+
 /// Why the server closed a connection, or rejected a request before the service was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -24,6 +26,10 @@ pub enum Ending {
     MalformedProxyHeader,
     /// A request in plain text arrived on a listener with TLS.
     PlainOnTls,
+    /// A TLS handshake arrived on a listener without TLS.
+    TlsOnPlain,
+    /// A header of the PROXY protocol arrived on a listener that does not expect one.
+    UnexpectedProxyHeader,
     /// The client has as many connections as it may.
     ClientConnections,
     /// The TLS handshake failed, or the client ended it.
@@ -44,6 +50,8 @@ impl Ending {
             Self::WriteTimeout => "write_timeout",
             Self::MalformedProxyHeader => "malformed_proxy_header",
             Self::PlainOnTls => "plain_on_tls",
+            Self::TlsOnPlain => "tls_on_plain",
+            Self::UnexpectedProxyHeader => "unexpected_proxy_header",
             Self::ClientConnections => "client_connections",
             Self::TlsHandshake => "tls_handshake",
             Self::TlsHandshakeTimeout => "tls_handshake_timeout",
@@ -65,7 +73,9 @@ impl Ending {
     /// The status of the response that the client has got, or was to get. `None` if the connection is closed without one.
     pub const fn status(self) -> Option<StatusCode> {
         match self {
-            Self::Malformed | Self::PlainOnTls => Some(StatusCode::BAD_REQUEST),
+            Self::Malformed | Self::PlainOnTls | Self::TlsOnPlain | Self::UnexpectedProxyHeader => {
+                Some(StatusCode::BAD_REQUEST)
+            }
             Self::HeadTimeout => Some(StatusCode::REQUEST_TIMEOUT),
             Self::HeadTooLarge => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::OverBudget => Some(StatusCode::SERVICE_UNAVAILABLE),
@@ -78,6 +88,31 @@ impl Ending {
         }
     }
 
+    /// What an operator should change, if it is probably not the client's fault.
+    pub const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::PlainOnTls => Some("the client speaks plain HTTP: its URL should begin with https"),
+            Self::TlsOnPlain => Some("the client speaks TLS: add `tls` to this listener, or use a URL with http"),
+            Self::UnexpectedProxyHeader => {
+                Some("the client speaks the PROXY protocol: add `proxy_protocol = true` to this listener")
+            }
+            Self::MalformedProxyHeader => {
+                Some("the client does not speak the PROXY protocol: turn it on there, or off for this listener")
+            }
+            _ => None,
+        }
+    }
+
+    /// Why HTTP cannot follow these first bytes of a connection, if they show that.
+    pub(super) fn of_first_bytes(bytes: &[u8]) -> Option<Self> {
+        const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03];
+        match bytes {
+            _ if bytes.starts_with(TLS_HANDSHAKE) => Some(Self::TlsOnPlain),
+            _ if ProxyHeader::starts(bytes) => Some(Self::UnexpectedProxyHeader),
+            _ => None,
+        }
+    }
+
     /// The response, for endings that have one.
     pub(super) fn response(self) -> Response<Bytes> {
         let detail = match self {
@@ -85,6 +120,8 @@ impl Ending {
             Self::OverBudget => "too much data is being received; try again later",
             Self::HeadTimeout => "the request line and headers did not arrive in time",
             Self::PlainOnTls => "the request is in plain text, and this port is for TLS: use https",
+            Self::TlsOnPlain => "this port is not for TLS: use http",
+            Self::UnexpectedProxyHeader => "this port does not expect the PROXY protocol",
             // All but the first are closed without a response.
             Self::Malformed
             | Self::IdleTimeout

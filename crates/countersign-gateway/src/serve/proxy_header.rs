@@ -25,6 +25,11 @@ pub(super) struct ProxyHeader {
 pub(super) struct MalformedProxyHeader;
 
 impl ProxyHeader {
+    /// Whether these bytes begin with a header, or its first part.
+    pub(super) fn starts(bytes: &[u8]) -> bool {
+        bytes.starts_with(LINE_START) || bytes.starts_with(SIGNATURE)
+    }
+
     /// Reads the header that these bytes begin with. `None` if it is incomplete: then all bytes belong to it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<Self>, MalformedProxyHeader> {
         if is_start(bytes, LINE_START) {

@@ -154,7 +154,7 @@ async fn the_deliveries_of_a_removed_destination_stay_and_are_warned_of() {
     stays.has_seen(1).await;
     gateway.edit(&[(&destination("leaves", &leaves, ""), "")]);
     assert_eq!(gateway.reload().await.status, StatusCode::OK);
-    let warning = "1 deliveries for `leaves`, which is not in the configuration";
+    let warning = "deliveries (1) for `leaves`, which is not in the configuration";
     until("it is warned of", async || gateway.output().contains(warning)).await;
     gateway.kill();
     gateway.restart().await;

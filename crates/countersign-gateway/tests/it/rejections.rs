@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::common::{
     BODY, Backend, Delivery, Gateway, InProcess, Issuer, OTHER_SECRET, Publish, Publisher, Raw, Running, SECRET,
-    SOURCE, Wire, delivery, read, route, until,
+    SOURCE, Wire, delivery, raw_answers, read, route, until,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -313,4 +313,33 @@ async fn a_forged_request_does_not_choose_how_it_is_rejected() {
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "signature_mismatch"), "{content_type}");
     }
     assert_eq!(backend.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_counted_and_logged_with_what_it_probably_is() {
+    let gateway = Gateway::before(&Backend::start().await).await;
+    let binary =
+        [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".as_slice(), &[127, 0, 0, 1, 127, 0, 0, 1, 1, 1, 2, 2]].concat();
+    for (reason, hint, bytes) in [
+        ("tls_on_plain", "hint=\"the client speaks TLS", &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 3][..]),
+        (
+            "unexpected_proxy_header",
+            "hint=\"the client speaks the PROXY protocol",
+            b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n",
+        ),
+        ("unexpected_proxy_header", "hint=\"the client speaks the PROXY protocol", &binary),
+        ("malformed_request", "peer=127.0.0.1", b"NO HTTP\r\n\r\n"),
+        ("malformed_request", "peer=127.0.0.1", &[0x16, 9, 9, 9, b'\r', b'\n']),
+    ] {
+        let name = format!("countersign_requests_total{{route=\"none\",outcome=\"refused\",reason=\"{reason}\"}}");
+        let before = gateway.metric(&name).await.unwrap_or(0.0);
+        let lines = || {
+            let is_one = |line: &&str| line.contains(&format!("reason=\"{reason}\"")) && line.contains(hint);
+            gateway.output().lines().filter(is_one).count()
+        };
+        let logged = lines();
+        assert_eq!(raw_answers(gateway.address, bytes).await, [400], "{reason}");
+        until("it is counted", async || gateway.metric(&name).await == Some(before + 1.0)).await;
+        until("it is logged", async || lines() == logged + 1).await;
+    }
 }
