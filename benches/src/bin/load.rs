@@ -105,8 +105,10 @@ impl<'r> Load<'r> {
         let end = start + Duration::from_millis(self.plan.millis.into());
         let interval = self.plan.traffic.rate.map(|rate| Duration::from_secs(1) / rate);
         let mut schedule = Schedule { end, fixed: interval.map(|interval| (start, interval)) };
+        // Dropping a waker may take its last event away, so this one lasts as long as the poll.
+        let waker = Arc::new(Waker::new(self.poll.registry(), DUE)?);
         if let Some(interval) = interval {
-            wake_each(interval, start, end, Arc::new(Waker::new(self.poll.registry(), DUE)?));
+            wake_each(interval, start, end, Arc::clone(&waker));
         }
         let mut events = Events::with_capacity(512);
         let mut responded = start;
@@ -129,6 +131,7 @@ impl<'r> Load<'r> {
             }
             self.send_bodies()?;
         }
+        drop(waker);
         Ok(Measurement::new(self.statuses, self.latencies, responded - start))
     }
 
