@@ -9,10 +9,10 @@ TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench fuzz release clean need storm
+.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench bench-quick fuzz release clean need storm
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the system packages that the tests and the demo need, with apt-get as root or through sudo
 	@scripts/need $(TOOLS)
@@ -79,8 +79,11 @@ deb: ## Build the Debian package of the gateway with cargo-deb, if it is install
 		echo 'cargo-deb is not installed, so there is no package: cargo install --locked cargo-deb'; \
 	fi
 
-bench: ## Measure verification, stores, the layer, the gateway against its peers, and the emulator
+bench: ## Measure verification, stores, the layer, the gateway against its peers, and the emulator; writes target/bench/report.html
 	@benches/run
+
+bench-quick: ## The same in about five minutes after the build, less exactly and without the stores
+	@benches/run --short
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (60), then verify 10,000,000 mutated deliveries; fuzz/README.md explains it
 	@scripts/fuzz

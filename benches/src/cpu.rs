@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// The CPU time that a process has used so far, in all its threads.
 ///
 /// `schedstat` counts nanoseconds but does not separate user and system time. `stat` separates them but counts in
@@ -16,7 +18,7 @@ pub struct CpuTime {
 }
 
 /// The CPU time that a process used between two readings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CpuUse {
     /// In the program itself.
     pub user: Duration,

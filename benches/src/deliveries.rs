@@ -6,7 +6,9 @@ use bytes::Bytes;
 use countersign::clock::{Clock, SystemClock};
 use countersign::sign::Signer;
 use countersign::{MessageId, Secret, UnixTime, Verifier};
+use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sha2::Sha256;
 
 use crate::traffic::{Connections, Traffic};
 
@@ -84,7 +86,11 @@ impl Requests {
         let bodies = bodies.iter().zip(&sent).cycle();
         let request = |(number, (signed, sent)): (u64, (&Vec<u8>, &Bytes))| {
             let id = message_id(run, number);
-            Request { head: head(&signer.sign(&id, now, signed), traffic), body: sent.clone() }
+            let mut headers = signer.sign(&id, now, signed);
+            if traffic.body_signature {
+                headers.insert("x-hub-signature-256", body_signature(signed));
+            }
+            Request { head: head(&headers, traffic), body: sent.clone() }
         };
         Self((0..u64::from(count)).zip(bodies).map(request).collect())
     }
@@ -120,6 +126,14 @@ fn head(signature: &HeaderMap, traffic: &Traffic) -> Box<[u8]> {
     }
     text.extend(format!("content-length: {}\r\n\r\n", traffic.body_len).into_bytes());
     text.into()
+}
+
+/// What GitHub sends: an HMAC of the body, whose key is the text of the secret.
+fn body_signature(body: &[u8]) -> HeaderValue {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(body);
+    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::from_str(&format!("sha256={digits}")).expect("digits may stand in a header")
 }
 
 /// The body with one letter of its padding changed, so that it is still an event.

@@ -37,6 +37,12 @@ impl Measurement {
         }
     }
 
+    /// The work took longer than until the last response.
+    pub(crate) fn add_time(&mut self, time: Duration) {
+        let responses = f64::from(u32::try_from(self.responses()).unwrap_or(u32::MAX));
+        self.requests_per_second = responses / (responses / self.requests_per_second + time.as_secs_f64());
+    }
+
     /// The number of all responses.
     pub fn responses(&self) -> u64 {
         self.statuses.values().sum()

@@ -104,3 +104,9 @@ pub fn pinned(cores: &str, program: &Path, arguments: &[&str]) -> Command {
 pub fn free_port() -> Result<u16, Box<dyn Error>> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
+
+/// A program that the system has.
+pub fn installed(program: &str) -> Option<PathBuf> {
+    let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+    folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
+}

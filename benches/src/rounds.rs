@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::cpu::{CpuTime, CpuUse};
 use crate::measurement::Measurement;
 use crate::process::{LOAD_CORE, pinned};
@@ -17,36 +19,59 @@ use crate::traffic::{Plan, Traffic};
 const WARM_UP_MILLIS: u32 = 300;
 
 /// How much is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effort {
+    amount: Amount,
+    /// A part of the titles of the scenarios that are played; all if there is none.
+    only: Option<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
+enum Amount {
     /// As much as the scenarios say.
     Full,
-    /// One short turn for each server. It shows that everything runs; its figures mean nothing.
+    /// Two rounds of 0.4 s. The figures tell the order of magnitude.
+    Short,
+    /// One turn of 0.1 s for each server. It shows that everything runs; its figures mean nothing.
     Quick,
 }
 
 impl Effort {
-    /// [`Quick`](Self::Quick) if the only argument of this program is `--quick`, [`Full`](Self::Full) if there is none.
+    /// What the arguments of this program say: `--short` or `--quick`, and `--only PART_OF_A_TITLE`.
     pub fn from_arguments() -> Result<Self, Box<dyn Error>> {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => Ok(Self::Full),
-            ["--quick"] => Ok(Self::Quick),
-            _ => Err(format!("unknown arguments {arguments:?}; the only option is --quick").into()),
+        let mut effort = Self { amount: Amount::Full, only: None };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--short" => effort.amount = Amount::Short,
+                "--quick" => effort.amount = Amount::Quick,
+                "--only" => effort.only = Some(arguments.next().ok_or("--only needs a part of a title")?),
+                _ => {
+                    let options = "--short, --quick, and --only PART_OF_A_TITLE";
+                    return Err(format!("unknown argument {argument:?}; the options are {options}").into());
+                }
+            }
         }
+        Ok(effort)
     }
 
     /// The number of rounds, and the length of a warm-up turn and of a measured one.
-    fn amount<K: Kind>(self, scenario: &Scenario<K>) -> (usize, u32, u32) {
-        match self {
-            Self::Full => (scenario.rounds, WARM_UP_MILLIS, scenario.turn_millis),
-            Self::Quick => (1, 30, 100),
+    fn amount<K: Kind>(&self, scenario: &Scenario<K>) -> (usize, u32, u32) {
+        match self.amount {
+            Amount::Full => (scenario.rounds, WARM_UP_MILLIS, scenario.turn_millis),
+            Amount::Short => (2, WARM_UP_MILLIS, 400),
+            Amount::Quick => (1, 30, 100),
         }
+    }
+
+    fn includes<K: Kind>(&self, scenario: &Scenario<K>) -> bool {
+        let title = scenario.title.to_lowercase();
+        self.only.as_ref().is_none_or(|part| title.contains(&part.to_lowercase()))
     }
 }
 
 /// One server's part of a round.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Turn {
     pub(crate) measurement: Measurement,
     /// The CPU time of the server, if the bench started it.
@@ -78,11 +103,11 @@ pub fn measure<K: Kind>(
     load: &Load,
     servers: &[Server<K>],
     scenarios: &'static [Scenario<K>],
-    effort: Effort,
+    effort: &Effort,
 ) -> Result<Vec<Results<K>>, Box<dyn Error>> {
     servers.iter().try_for_each(Server::check)?;
-    let cases =
-        scenarios.iter().flat_map(|scenario| scenario.concurrencies.iter().map(move |&number| (scenario, number)));
+    let chosen = scenarios.iter().filter(|scenario| effort.includes(scenario));
+    let cases = chosen.flat_map(|scenario| scenario.concurrencies.iter().map(move |&number| (scenario, number)));
     cases.map(|(scenario, concurrency)| Results::measure(load, servers, scenario, concurrency, effort)).collect()
 }
 
@@ -92,7 +117,7 @@ impl<K: Kind> Results<K> {
         servers: &[Server<K>],
         scenario: &'static Scenario<K>,
         concurrency: u32,
-        effort: Effort,
+        effort: &Effort,
     ) -> Result<Self, Box<dyn Error>> {
         let (count, warm_up, millis) = effort.amount(scenario);
         play(load, servers, scenario, concurrency, warm_up)?;
@@ -106,6 +131,13 @@ impl<K: Kind> Results<K> {
     /// The servers that took part.
     pub(crate) fn servers(&self) -> impl Iterator<Item = K> {
         self.rounds.first().into_iter().flat_map(|round| round.keys().copied())
+    }
+
+    /// The measurements of all rounds, by the name of the server.
+    pub(crate) fn raw(&self) -> serde_json::Value {
+        let round = |round: &Round<K>| round.iter().map(|(kind, turn)| (kind.name(), turn.clone())).collect();
+        let rounds: Vec<BTreeMap<_, _>> = self.rounds.iter().map(round).collect();
+        serde_json::json!({ "concurrency": self.concurrency, "rounds": rounds })
     }
 
     /// The spread over the rounds of a figure of one server's turn. `None` if a turn lacks it.
@@ -148,7 +180,10 @@ fn play<K: Kind>(
         });
         let beside = beside.transpose()?;
         let before = server.process_id().map(CpuTime::of).transpose()?;
-        let measurement = run(&scenario.traffic)?;
+        let mut measurement = run(&scenario.traffic)?;
+        if server.queues() {
+            measurement.add_time(server.delivered()?);
+        }
         let after = server.process_id().map(CpuTime::of).transpose()?;
         drop(beside);
         let cpu = before.zip(after).map(|(before, after)| after.since(before));

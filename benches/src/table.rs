@@ -1,6 +1,6 @@
 //! The results of scenarios as tables.
 
-use crate::report::Report;
+use crate::report::{Bar, Chart, Report};
 use crate::rounds::{Results, Turn};
 use crate::scenario::Scenario;
 use crate::servers::Kind;
@@ -12,6 +12,10 @@ pub fn publish<K: Kind>(mut report: Report, results: &[Results<K>]) {
         report.section(scenario.title, scenario.conditions);
         measurements(&mut report, scenario, part);
         goals(&mut report, scenario, part);
+        for result in part {
+            charts(&mut report, result);
+            report.raw(result.raw());
+        }
     }
     report.publish();
 }
@@ -64,5 +68,30 @@ fn goals<K: Kind>(report: &mut Report, scenario: &Scenario<K>, results: &[Result
                 measured.map(|ratio| goal.target.verdict(ratio)).unwrap_or_default().to_owned(),
             ]);
         }
+    }
+}
+
+/// Requests per second, or latencies at a fixed rate, and CPU time for each request.
+fn charts<K: Kind>(report: &mut Report, result: &Results<K>) {
+    let at = |what: &str| format!("{what} at concurrency {}", result.concurrency);
+    let bars = |figure: &dyn Fn(&Turn) -> Option<f64>| -> Vec<Bar> {
+        let bar = |kind: K| Some(Bar::of(kind.name(), result.spread(kind, figure)?));
+        result.servers().filter_map(bar).collect()
+    };
+    let (title, unit, bars) = match result.scenario.traffic.rate {
+        None => ("Requests per second", "1/s", bars(&|turn| Some(turn.measurement.requests_per_second))),
+        Some(_) => ("99th percentile of the latency", "µs", bars(&|turn| Some(turn.measurement.p99_micros))),
+    };
+    report.chart(Chart { title: at(title), unit: unit.into(), parts: vec![title.into()], bars });
+
+    let cpu = |kind: K| -> Option<Bar> {
+        let median = |part| Some(result.spread(kind, |turn| turn.cpu_micros(part))?.median);
+        let lengths = vec![median(|used| used.user)?, median(|used| used.system)?];
+        Some(Bar { label: kind.name().into(), lengths, range: None })
+    };
+    let bars: Vec<Bar> = result.servers().filter_map(cpu).collect();
+    if !bars.is_empty() {
+        let parts = ["user", "system"].map(str::to_owned).to_vec();
+        report.chart(Chart { title: at("CPU time for each request"), unit: "µs".into(), parts, bars });
     }
 }

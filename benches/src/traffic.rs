@@ -20,6 +20,8 @@ pub struct Traffic {
     pub protocol: Protocol,
     /// Whether the signatures do not match, so that each delivery must be rejected.
     pub forged: bool,
+    /// Whether the head also has a signature of the body alone, in the form of GitHub.
+    pub body_signature: bool,
     /// The number of deliveries that are signed in advance for each second. A faster server ends its turn early.
     pub prepared_per_second: u32,
 }
@@ -76,6 +78,7 @@ impl Traffic {
         rate: None,
         protocol: Protocol::Http1,
         forged: false,
+        body_signature: false,
         prepared_per_second: 200_000,
     };
 

@@ -1,4 +1,4 @@
-//! The configurations in the README and in the gateway's reference are valid.
+//! The configurations in the README and in the gateway's reference are valid, and its figures are those of the report.
 
 use std::fs;
 use std::path::Path;
@@ -26,5 +26,19 @@ fn documented_configurations_are_valid_and_raise_no_warning() {
             assert_eq!(config.warnings, [], "{page}");
             assert_eq!((config.routes.len(), config.sources.len()), (1, 1), "{page}");
         }
+    }
+}
+
+#[test]
+fn the_figures_in_the_readme_are_those_of_the_last_full_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |page: &str| fs::read_to_string(root.join(page)).expect("a page");
+    let (readme, report) = (read("README.md"), read("docs/src/benchmarks.md"));
+    let (_, costs) = readme.split_once("\n## What it costs\n").expect("a chapter");
+    let (costs, _) = costs.split_once("\n## ").expect("its end");
+    let rows: Vec<_> = costs.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        assert!(report.lines().any(|line| line == row), "docs/src/benchmarks.md does not have this row: {row}");
     }
 }

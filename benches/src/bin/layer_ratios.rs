@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let services = [Service::Nobody, Service::Layer, Service::Handler, Service::Sockets].map(start);
     let services = services.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let results = rounds::measure(&Load::of(programs).awake(), &services, &SCENARIOS, effort)?;
+    let results = rounds::measure(&Load::of(programs).awake(), &services, &SCENARIOS, &effort)?;
     let report = Report::new(
         "layer",
         "Layer: an axum service, one core for the service",
@@ -73,7 +73,7 @@ impl Service {
         match self {
             Self::Nobody => ("service", Some("nobody")),
             Self::Layer => ("service", Some("layer")),
-            Self::Handler => ("service", Some("handler")),
+            Self::Handler => ("service", Some("standardwebhooks")),
             Self::Sockets => ("backend", None),
         }
     }

@@ -1,5 +1,5 @@
 //! `service WHO PORT`: an axum service that takes deliveries, on one thread. `WHO` verifies them: `nobody`,
-//! `layer` (countersign-tower, as it comes), or `handler` (the crate `standardwebhooks`).
+//! `layer` (countersign-tower, as it comes), or `standardwebhooks` (the crate, in the handler).
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use countersign::replay::MemoryStore;
 use countersign_benches::deliveries::{SECRET, verifier};
 use countersign_tower::VerifyLayer;
-use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 
 /// More than a run sends: a full store refuses.
@@ -21,7 +19,7 @@ const IDS: usize = 10_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [who, port] = &arguments[..] else { return Err("usage: service nobody|layer|handler PORT".into()) };
+    let [who, port] = &arguments[..] else { return Err("usage: service nobody|layer|standardwebhooks PORT".into()) };
     let routes = Router::new().route("/webhook", post(receive));
     let app = match who.as_str() {
         "nobody" => routes,
@@ -29,8 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let store = Arc::new(MemoryStore::builder().capacity(IDS).build());
             routes.layer(VerifyLayer::new(verifier()).store(store))
         }
-        "handler" => {
-            Router::new().route("/webhook", post(verify_and_receive)).with_state(Arc::new(Webhook::new(SECRET)?))
+        "standardwebhooks" => {
+            let webhook = Arc::new(standardwebhooks::Webhook::new(SECRET)?);
+            verifying(move |headers, body| webhook.verify(body, headers).is_ok())
         }
         _ => return Err(format!("nobody knows how {who} verifies").into()),
     };
@@ -45,9 +44,10 @@ async fn receive(_: Bytes) -> StatusCode {
     StatusCode::OK
 }
 
-async fn verify_and_receive(State(webhook): State<Arc<Webhook>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    match webhook.verify(&body, &headers) {
-        Ok(()) => receive(body).await,
-        Err(_) => StatusCode::UNAUTHORIZED,
-    }
+/// A service whose handler verifies.
+fn verifying(is_authentic: impl Fn(&HeaderMap, &[u8]) -> bool + Clone + Send + Sync + 'static) -> Router {
+    let handler = async move |headers: HeaderMap, body: Bytes| {
+        if is_authentic(&headers, &body) { receive(body).await } else { StatusCode::UNAUTHORIZED }
+    };
+    Router::new().route("/webhook", post(handler))
 }

@@ -29,9 +29,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let log = folder.join("backend.log");
     let _backend =
         Process::start(LOAD_CORE, &programs.join("backend"), &[&backend.to_string()], log)?.ready(backend)?;
-    let servers = servers::start_all(programs, &folder, backend)?;
+    let in_memory = tempfile::tempdir_in("/dev/shm")?;
+    let servers = servers::start_all(programs, &folder, in_memory.path(), backend)?;
     let at_start = memory(&servers)?;
-    let results = rounds::measure(&Load::of(programs), &servers, &SCENARIOS, effort)?;
+    let results = rounds::measure(&Load::of(programs), &servers, &SCENARIOS, &effort)?;
     let at_end = memory(&servers)?;
     let mut report = Report::new(
         "gateway",

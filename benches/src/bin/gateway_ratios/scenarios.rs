@@ -7,14 +7,14 @@ use countersign_benches::traffic::{Connections, Protocol, Traffic, Writes};
 
 use crate::servers::Kind;
 
-pub(crate) static SCENARIOS: [Scenario<Kind>; 12] = [
+pub(crate) static SCENARIOS: [Scenario<Kind>; 14] = [
     Scenario {
         title: "Plain deliveries",
         conditions: "252-byte bodies, one write each, on connections that are kept alive. Six rounds of 1 s.",
         concurrencies: &[32, 128],
         rounds: 6,
         turn_millis: 1000,
-        includes: |kind| kind != Kind::TwoThreads,
+        includes: |kind| !kind.is_variant(),
         goals: &[at_least(1.6, Kind::BareProxy), at_least(1.2, Kind::NginxLua), at_least(0.95, Kind::Nginx)],
         ..ADDED
     },
@@ -47,7 +47,7 @@ pub(crate) static SCENARIOS: [Scenario<Kind>; 12] = [
                      requests per second with the plain deliveries that the same server forwards just before. Three \
                      rounds of 0.7 s.",
         traffic: Traffic { forged: true, ..Traffic::PLAIN },
-        includes: |kind| kind.verifies() && kind != Kind::TwoThreads,
+        includes: |kind| kind.verifies() && !kind.is_variant(),
         reference: Reference::OwnPlainTraffic,
         goals: &[Goal {
             server: Kind::Countersign,
@@ -66,7 +66,7 @@ pub(crate) static SCENARIOS: [Scenario<Kind>; 12] = [
         beside: Some((Traffic { forged: true, prepared_per_second: 60_000, ..Traffic::PLAIN }, 32)),
         concurrencies: &[16],
         turn_millis: 1000,
-        includes: |kind| kind.verifies() && kind != Kind::TwoThreads,
+        includes: |kind| kind.verifies() && !kind.is_variant(),
         reference: Reference::OwnTailAlone,
         goals: &[Goal { server: Kind::Countersign, reference: Reference::OwnTailAlone, target: Target::AtMost(3.0) }],
         ..ADDED
@@ -130,6 +130,34 @@ pub(crate) static SCENARIOS: [Scenario<Kind>; 12] = [
         reference: Reference::Server(Kind::Countersign),
         ..ADDED
     },
+    Scenario {
+        title: "Durable inbox",
+        conditions: "As plain deliveries, to a route that stores each delivery in an SQLite file in memory, responds with \
+                     202 and delivers it afterwards. Its time lasts until everything is delivered. The latency ends with \
+                     the response. Six rounds of 1 s.",
+        concurrencies: &[32, 128],
+        rounds: 6,
+        turn_millis: 1000,
+        includes: |kind| [Kind::Countersign, Kind::Inbox].contains(&kind),
+        reference: Reference::Server(Kind::Countersign),
+        goals: &[Goal {
+            server: Kind::Inbox,
+            reference: Reference::Server(Kind::Countersign),
+            target: Target::AtLeast(0.6),
+        }],
+        ..ADDED
+    },
+    Scenario {
+        title: "Durable inbox, 2,000 requests per second",
+        conditions: "As the durable inbox, but at a fixed rate, with the file on the disk of the target folder, so that each \
+                     response waits for a sync. Three rounds of 2 s.",
+        traffic: Traffic { rate: Some(2000), prepared_per_second: 2001, ..Traffic::PLAIN },
+        concurrencies: &[128],
+        turn_millis: 2000,
+        includes: |kind| [Kind::Countersign, Kind::InboxOnDisk].contains(&kind),
+        reference: Reference::Server(Kind::Countersign),
+        ..ADDED
+    },
 ];
 
 /// The common part of the scenarios besides plain deliveries.
@@ -141,7 +169,7 @@ const ADDED: Scenario<Kind> = Scenario {
     concurrencies: &[32],
     rounds: 3,
     turn_millis: 700,
-    includes: |kind| ![Kind::TunedProxy, Kind::TwoThreads].contains(&kind),
+    includes: |kind| kind != Kind::TunedProxy && !kind.is_variant(),
     reference: Reference::Server(Kind::BareProxy),
     goals: &[],
 };
