@@ -4,11 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 
 use countersign::key::{KeySetError, PublicKeyError};
-use countersign::secret::SecretError;
 use countersign::sign::{PrivateKeyError, TokenSignerError};
 use countersign::verifier::VerifierError;
 use countersign_client::{CaError, ProxyError};
 use countersign_emulator::{ConfigError, StartError};
+use countersign_explain::SecretTextError;
 use countersign_jwks::FetchError;
 
 /// Why a run could not do its work. The message never contains a secret.
@@ -33,8 +33,8 @@ pub(crate) enum Error {
     #[error("the environment variable `{0}` is not set, or is not UTF-8: export it")]
     Env(String),
     /// A secret is invalid.
-    #[error("the secret `{label}` cannot be used: {error}")]
-    Secret { label: String, error: SecretError },
+    #[error(transparent)]
+    Secret(SecretTextError),
     /// An expiry names an unknown secret.
     #[error("--secret-expires names `{label}`, but the secrets are called: {}", labels.join(", "))]
     NoSuchSecret { label: String, labels: Vec<String> },

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use countersign::KeySet;
 use countersign::key::KeySetError;
+use countersign_explain::other_document;
 use countersign_jwks::{Fetch as _, HttpFetch, JwksUrl};
 
 use crate::error::Error;
 use crate::input;
 use crate::network::{self, NetworkArgs};
-use crate::other_document;
 
 /// Loads the usable keys of a document.
 pub(crate) fn load(source: &Path, network: &NetworkArgs) -> Result<KeySet, Error> {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use countersign::{Secret, UnixTime};
+use countersign_explain::SecretText;
 use zeroize::Zeroizing;
 
-use crate::capture::encoding;
 use crate::error::Error;
 use crate::input;
 use crate::output;
@@ -15,9 +15,6 @@ use crate::time;
 
 /// The longest label, in bytes. A longer one is replaced by a number.
 const MAX_LABEL_LEN: usize = 64;
-
-/// What editors on Windows put in front of text.
-pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The options for secrets. At least one secret or key is required.
 #[derive(Args, Debug)]
@@ -56,31 +53,16 @@ pub(crate) struct OtherSecretArgs {
     try_secret_file: Vec<PathBuf>,
 }
 
-/// The text of a secret, as given: it may be invalid.
-#[derive(Clone)]
-pub(crate) struct SecretText {
-    pub(crate) label: String,
-    pub(crate) text: Zeroizing<String>,
-    pub(crate) expires_at: Option<UnixTime>,
-}
-
 impl SecretArgs {
     /// The secrets, if all of them are valid.
     pub(crate) fn secrets(&self) -> Result<Vec<Secret>, Error> {
-        let secrets = self.texts()?.iter().map(SecretText::read).collect::<Result<Vec<_>, _>>()?;
-        for secret in secrets.iter().filter(|secret| secret.is_short()) {
-            let label = secret.label().unwrap_or_default();
-            output::complain(&format_args!("warning: the secret `{label}` has fewer than 24 bytes: use a longer one"));
-        }
-        Ok(secrets)
+        usable(&self.texts()?)
     }
 
     /// The secrets as given.
     pub(crate) fn texts(&self) -> Result<Vec<SecretText>, Error> {
-        let mut texts = load("secret", &self.secret, &self.secret_env, &self.secret_file)?;
-        for given in &mut texts {
-            given.text = self.preset.canonical(&given.text);
-        }
+        let texts = load("secret", &self.secret, &self.secret_env, &self.secret_file)?;
+        let mut texts: Vec<_> = texts.into_iter().map(|text| text.in_form(self.preset.secret_form())).collect();
         for (label, at) in &self.secret_expires {
             let named: Vec<_> = texts.iter_mut().filter(|text| text.label == *label).collect();
             if named.is_empty() {
@@ -113,52 +95,39 @@ impl OtherSecretArgs {
     }
 }
 
-impl SecretText {
-    pub(crate) fn read(&self) -> Result<Secret, Error> {
-        if self.text.starts_with(BYTE_ORDER_MARK) {
-            let problem = "the file begins with a byte order mark, or is UTF-16: save it as UTF-8 without BOM".into();
-            return Err(Error::Unusable { what: format!("the secret `{}`", self.label), problem });
-        }
-        let fail = |error| Error::Secret { label: self.label.clone(), error };
-        let secret = Secret::parse(&self.text).map_err(fail)?.labelled(&self.label);
-        Ok(match self.expires_at {
-            Some(at) => secret.expiring_at(at),
-            None => secret,
-        })
+/// The secrets, if all of them are valid.
+pub(crate) fn usable(texts: &[SecretText]) -> Result<Vec<Secret>, Error> {
+    let secrets = texts.iter().map(SecretText::read).collect::<Result<Vec<_>, _>>().map_err(Error::Secret)?;
+    for secret in secrets.iter().filter(|secret| secret.is_short()) {
+        let label = secret.label().unwrap_or_default();
+        output::complain(&format_args!("warning: the secret `{label}` has fewer than 24 bytes: use a longer one"));
     }
+    Ok(secrets)
 }
 
 /// Loads secret texts: from arguments, environment variables and files.
 pub(crate) fn load(kind: &str, texts: &[String], vars: &[String], files: &[PathBuf]) -> Result<Vec<SecretText>, Error> {
     let mut loaded = Vec::new();
-    let mut add = |label: Option<&str>, text| {
+    let mut add = |label: Option<&str>, given: SecretText| {
         let label = label.filter(|label| is_label(label)).map(str::to_owned);
         let label = label.unwrap_or_else(|| format!("{kind}-{}", loaded.len() + 1));
-        loaded.push(SecretText { label, text, expires_at: None });
+        loaded.push(SecretText { label, ..given });
     };
     for text in texts {
-        add(None, Zeroizing::new(text.clone()));
+        add(None, SecretText::new("", text.as_str()));
     }
     for var in vars {
         let text = std::env::var(var).map_err(|_| Error::Env(var.clone()))?;
-        add(Some(var), Zeroizing::new(text));
+        add(Some(var), SecretText::new("", text));
     }
     for file in files {
         let bytes = Zeroizing::new(input::read(file, input::TEXT_LIMIT)?);
         let problem =
             || Error::Unusable { what: input::name(file), problem: "this is not text, so it is not a secret".into() };
-        let text = Zeroizing::new(decode(&bytes).ok_or_else(problem)?);
-        let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        add(file.file_name().and_then(|name| name.to_str()), Zeroizing::new(line.into()));
+        let given = SecretText::of_file("", &bytes).ok_or_else(problem)?;
+        add(file.file_name().and_then(|name| name.to_str()), given);
     }
     Ok(loaded)
-}
-
-/// The text of a file. What is not plain UTF-8 keeps a byte order mark, so that it is named.
-fn decode(bytes: &[u8]) -> Option<String> {
-    let text = encoding::decode(bytes).ok()?;
-    let is_plain = str::from_utf8(bytes).is_ok_and(|plain| plain == text);
-    Some(if is_plain { text.into_owned() } else { format!("{BYTE_ORDER_MARK}{text}") })
 }
 
 fn is_label(text: &str) -> bool {

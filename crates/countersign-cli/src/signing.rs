@@ -7,6 +7,7 @@ use countersign::header::{HeaderSet, WEBHOOK_HEADERS};
 use countersign::sign::{PrivateKey, Signer, TokenIssuer, TokenSigner};
 use countersign::verifier::MAX_SECRETS;
 use countersign::{MessageId, UnixTime};
+use countersign_explain::SecretText;
 use countersign_senders::renamed;
 use http::HeaderMap;
 use rustls::pki_types::PrivatePkcs1KeyDer;
@@ -83,7 +84,7 @@ impl SigningArgs {
         }
         let secrets = self.secrets.secrets()?;
         let texts = secrets::load("private-key", &[], &self.private_key_env, &self.private_key_file)?;
-        let read = |given: &secrets::SecretText| {
+        let read = |given: &SecretText| {
             PrivateKey::parse(&given.text).map_err(|error| Error::PrivateKey { label: given.label.clone(), error })
         };
         let private_keys = texts.iter().map(read).collect::<Result<Vec<_>, _>>()?;

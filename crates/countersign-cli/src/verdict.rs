@@ -1,9 +1,9 @@
 //! The verdict about a captured request, as text and as JSON.
 
 use countersign::{Rejection, UnixTime, Verified, Verifier};
+use countersign_explain::Capture;
 use serde_json::{Value, json};
 
-use crate::capture::Capture;
 use crate::output::shown;
 use crate::time;
 

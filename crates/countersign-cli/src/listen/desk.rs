@@ -10,8 +10,8 @@ use super::received::{Keys, Problem, Received};
 use super::save::Folder;
 use super::show::{self, Form};
 use crate::error::Error;
-use crate::explain::Report;
 use crate::output::{self, Output};
+use crate::report::Report;
 use crate::verdict;
 
 const HELP: &str = "type the number of a request and Enter to save it, or `list` to list them\n";
@@ -67,16 +67,18 @@ impl Desk {
         let Some(received) = history.get(number) else { return Ok(()) };
         let duplicate_of = history.duplicate_of(number);
         let saved = self.is_saved(received).then(|| self.save(number, received)).flatten();
-        let case = self.keys.case(received);
         let report = match &received.result {
-            Err(Problem::Rejected(rejection)) => Some(Report::of(&case, Err(*rejection))),
+            Err(Problem::Rejected(rejection)) => {
+                let case = self.keys.case(received).map_err(Error::Verifier)?;
+                Some(Report::of(&case, Err(*rejection), received.arrived_at))
+            }
             Ok(_) | Err(Problem::NotAWebhook { .. }) => None,
         };
         match self.form {
             Form::Json => {
                 let verification = match (&received.result, &report) {
                     (Ok(verified), _) => verdict::as_json(&Ok(verified.clone())),
-                    (Err(_), Some(report)) => report.to_json(&case),
+                    (Err(_), Some(report)) => report.to_json(),
                     (Err(problem), None) => show::problem(problem),
                 };
                 let object = show::object(number, received, duplicate_of, &verification, saved.as_deref());

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use countersign_client::Client;
+use countersign_explain::Capture;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
-
-use crate::capture::Capture;
 
 /// Headers that concern one connection only, and those that the client sets itself.
 const HOP_BY_HOP: [HeaderName; 12] = [

@@ -57,18 +57,18 @@ impl History {
 #[cfg(test)]
 mod tests {
     use countersign::UnixTime;
+    use countersign_explain::Capture;
     use http::{HeaderMap, Method, StatusCode};
 
     use super::super::received::Problem;
     use super::*;
-    use crate::capture::Capture;
 
     fn received(len: usize) -> Received {
         Received {
             method: Method::POST,
             path: "/".into(),
             arrived_at: UnixTime::from_secs(0),
-            capture: Capture { headers: HeaderMap::new(), body: vec![0; len].into() },
+            capture: Capture::new(HeaderMap::new(), vec![0; len]),
             result: Err(Problem::NotAWebhook { code: "x", detail: String::new() }),
             forwarded: None,
             status: StatusCode::OK,

@@ -1,29 +1,16 @@
 //! A request as it was received, and the keys that it was verified with.
 
-use std::time::Duration;
-
-use countersign::header::HeaderNames;
+use countersign::verifier::VerifierError;
 use countersign::{Rejection, UnixTime, Verified, Verifier};
+use countersign_explain::{Capture, Case, SecretText, Setup};
 use http::{Method, StatusCode};
-
-use crate::capture::Capture;
-use crate::explain::Case;
-use crate::keys::Trust;
-use crate::preset::as_standard;
-use crate::secrets::SecretText;
 
 /// What requests are verified with, and what else is tried to explain a rejection.
 #[derive(Clone)]
 pub(crate) struct Keys {
     pub(crate) verifier: Verifier,
-    /// The same, under the header names of Standard Webhooks.
-    pub(crate) standard: Verifier,
-    /// The header names of the sender.
-    pub(crate) names: HeaderNames,
-    pub(crate) secrets: Vec<SecretText>,
+    pub(crate) setup: Setup,
     pub(crate) other_secrets: Vec<SecretText>,
-    pub(crate) trust: Trust,
-    pub(crate) tolerance: Duration,
 }
 
 /// A received request.
@@ -67,21 +54,8 @@ impl Problem {
 
 impl Keys {
     /// The evidence of a request that was rejected.
-    pub(super) fn case(&self, received: &Received) -> Case {
-        Case {
-            capture: Capture {
-                headers: as_standard(received.capture.headers.clone(), self.names),
-                body: received.capture.body.clone(),
-            },
-            now: received.arrived_at,
-            now_is_given: true,
-            tolerance: self.tolerance,
-            secrets: self.secrets.clone(),
-            trust: self.trust.clone(),
-            verifier: self.standard.clone(),
-            other_secrets: self.other_secrets.clone(),
-            other_ids: Vec::new(),
-            other_timestamps: Vec::new(),
-        }
+    pub(super) fn case(&self, received: &Received) -> Result<Case, VerifierError> {
+        let case = Case::new(received.capture.clone(), &self.setup, received.arrived_at)?;
+        Ok(case.other_secrets(self.other_secrets.clone()))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::clock::{Clock as _, SystemClock};
 use countersign::{Rejection, Verified};
+use countersign_explain::Capture;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -17,7 +18,6 @@ use serde_json::json;
 use super::desk::Task;
 use super::forward::Forward;
 use super::received::{Keys, Problem, Received};
-use crate::capture::Capture;
 use crate::verdict;
 
 /// How long the body of a request may take to arrive.
@@ -65,7 +65,7 @@ impl Receiver {
         unread: Option<(StatusCode, &'static str, String)>,
     ) -> (Received, Response<Bytes>) {
         let arrived_at = SystemClock.now();
-        let capture = Capture { headers: head.headers, body };
+        let capture = Capture::new(head.headers, body);
         let (result, forwarded, response) = if head.method != Method::POST {
             let detail = format!("webhooks are sent with POST, and this is {}", head.method);
             let problem = Problem::NotAWebhook { code: "method_not_allowed", detail };

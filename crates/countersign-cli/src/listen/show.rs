@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::received::{Problem, Received};
-use crate::explain::Report;
 use crate::output::shown;
+use crate::report::Report;
 use crate::{time, verdict};
 
 /// When the output has colours.

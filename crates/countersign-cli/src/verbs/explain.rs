@@ -1,17 +1,16 @@
 //! `countersign explain`
 
 use countersign::UnixTime;
-use countersign::header::HeaderNames;
+use countersign_explain::{Case, Setup};
 
 use super::verify::ArrivalArgs;
 use crate::capture::CaptureArgs;
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::explain::{Case, Report};
 use crate::keys::KeyArgs;
 use crate::network::NetworkArgs;
 use crate::output::Output;
-use crate::preset::as_standard;
+use crate::report::Report;
 use crate::secrets::{OtherSecretArgs, SecretArgs};
 use crate::verdict::verdict;
 use crate::{input, time};
@@ -58,34 +57,31 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
     let keys = args.secrets.files().chain(args.keys.files()).chain(args.others.files()).chain(args.network.files());
     input::stdin_once(args.capture.files().chain(keys))?;
-    let (secrets, trust) = (args.secrets.texts()?, args.keys.trust(&args.network)?);
-    let usable: Vec<_> = secrets.iter().filter_map(|text| text.read().ok()).collect();
-    let (names, tolerance, now) = (args.secrets.preset().names(), args.arrival.tolerance(), args.arrival.now());
-    let mut capture = args.capture.read()?;
-    let verdict = verdict(&trust.verifier(usable.clone(), tolerance, names)?, &capture, now);
-    capture.headers = as_standard(capture.headers, names);
-    let case = Case {
-        verifier: trust.verifier(usable, tolerance, HeaderNames::Webhook)?,
-        secrets,
-        trust,
-        other_secrets: args.others.texts()?,
-        capture,
-        now,
-        now_is_given: args.arrival.is_given(),
-        tolerance,
-        other_ids: args.try_id,
-        other_timestamps: args.try_timestamp,
-    };
-    let candidates = [case.other_secrets.len(), case.other_ids.len(), case.other_timestamps.len()];
-    if candidates.iter().any(|count| *count > MAX_CANDIDATES) {
-        let problem = format!("more than {MAX_CANDIDATES} of a kind: try the likely ones");
-        return Err(Error::Argument { name: "--try-…", problem });
+    for (name, count) in [("--try-id", args.try_id.len()), ("--try-timestamp", args.try_timestamp.len())] {
+        at_most_candidates(name, count)?;
     }
-    let report = Report::of(&case, verdict);
+    let setup = Setup {
+        secrets: args.secrets.texts()?,
+        trust: args.keys.trust(&args.network)?,
+        names: args.secrets.preset().names(),
+        tolerance: args.arrival.tolerance(),
+    };
+    let (capture, others, now) = (args.capture.read()?, args.others.texts()?, args.arrival.now());
+    at_most_candidates("--try-secret", others.len())?;
+    let verdict = verdict(&setup.verifier().map_err(Error::Verifier)?, &capture, now);
+    let case = Case::new(capture, &setup, now).map_err(Error::Verifier)?;
+    let case = case.other_secrets(others).other_ids(args.try_id).other_timestamps(args.try_timestamp);
+    let case = if args.arrival.is_given() { case } else { case.looked_at_later() };
+    let report = Report::of(&case, verdict, now);
     if args.json {
-        out.print_json(&report.to_json(&case))?;
+        out.print_json(&report.to_json())?;
     } else {
-        out.print(&report.to_text(&case))?;
+        out.print(&report.to_text())?;
     }
     Ok(if report.is_verified() { Outcome::Done } else { Outcome::Rejected })
+}
+
+fn at_most_candidates(name: &'static str, count: usize) -> Result<(), Error> {
+    let problem = || format!("more than {MAX_CANDIDATES} values: try the likely ones");
+    if count > MAX_CANDIDATES { Err(Error::Argument { name, problem: problem() }) } else { Ok(()) }
 }

@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use countersign::header::HeaderNames;
 use countersign::verifier::DEFAULT_TOLERANCE;
+use countersign_explain::Setup;
 use http::Uri;
 use tokio::net::TcpListener;
 
@@ -20,7 +20,7 @@ use crate::listen::{Desk, Folder, Form, Forward, Keys, Receiver, Saving, Task, W
 use crate::network::{self, NetworkArgs};
 use crate::output::Output;
 use crate::secrets::{OtherSecretArgs, SecretArgs};
-use crate::{input, post, signals, time};
+use crate::{input, post, secrets, signals, time};
 
 /// How many requests wait to be shown. More than these are received, but not shown.
 const MAX_WAITING: usize = 8;
@@ -86,18 +86,17 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
         let problem = format!("{} is not a folder: create it", args.save_dir.display());
         return Err(Error::Argument { name: "--save-dir", problem });
     }
-    let trust = args.keys.trust(&args.network)?;
-    let tolerance = args.tolerance.into();
-    let (names, secrets) = (args.secrets.preset().names(), args.secrets.secrets()?);
-    let keys = Keys {
-        verifier: trust.verifier(secrets.clone(), tolerance, names)?,
-        standard: trust.verifier(secrets, tolerance, HeaderNames::Webhook)?,
-        names,
-        secrets: args.secrets.texts()?,
-        other_secrets: args.others.texts()?,
-        trust,
-        tolerance,
+    let secrets = args.secrets.texts()?;
+    // `listen` verifies, so all of them must be valid.
+    secrets::usable(&secrets)?;
+    let setup = Setup {
+        secrets,
+        trust: args.keys.trust(&args.network)?,
+        names: args.secrets.preset().names(),
+        tolerance: args.tolerance.into(),
     };
+    let keys =
+        Keys { verifier: setup.verifier().map_err(Error::Verifier)?, setup, other_secrets: args.others.texts()? };
     let desk = Desk {
         keys: keys.clone(),
         form: if args.json { Form::Json } else { Form::text(args.color) },

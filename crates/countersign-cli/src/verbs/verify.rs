@@ -74,8 +74,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
         args.capture.files().chain(args.secrets.files()).chain(args.keys.files()).chain(args.network.files()),
     )?;
     let secrets = args.secrets.secrets()?;
-    let trusting =
-        args.keys.trust(&args.network)?.verifier(secrets, args.arrival.tolerance(), args.secrets.preset().names())?;
+    let trust = args.keys.trust(&args.network)?;
+    let trusting = trust.verifier(secrets, args.arrival.tolerance(), args.secrets.preset().names());
+    let trusting = trusting.map_err(Error::Verifier)?;
     let now = args.arrival.now();
     let verdict = verdict(&trusting, &args.capture.read()?, now);
     match &verdict {

@@ -45,6 +45,7 @@ impl AdminListener {
         let token = token.map(|text| AdminToken::new(text).expect("a token"));
         let scope = Arc::new(ArcSwap::from_pointee(Scope {
             stores,
+            sources: BTreeMap::new(),
             inbox: None,
             destinations: Destinations::default(),
             reconcilers: BTreeMap::new(),

@@ -42,6 +42,7 @@ impl AdminListener {
         let token = token.map(|text| AdminToken::new(text).expect("a token"));
         let scope = Scope {
             stores: BTreeMap::new(),
+            sources: BTreeMap::new(),
             inbox: Some(SharedInbox::new(Arc::new(store))),
             destinations: Destinations::default(),
             reconcilers: BTreeMap::new(),

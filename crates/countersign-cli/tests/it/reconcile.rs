@@ -69,6 +69,7 @@ impl Outage {
         let reconciler = Arc::new(Reconciler::new(settings, target, Counts::default().of_reconcile("/gemini")));
         let scope = Scope {
             stores: BTreeMap::new(),
+            sources: BTreeMap::new(),
             inbox: Some(SharedInbox::new(Arc::new(store.clone()))),
             destinations: Destinations::default(),
             reconcilers: BTreeMap::from([("/gemini".to_owned(), reconciler)]),
