@@ -6,8 +6,10 @@ pub(crate) mod recorder;
 #[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
 pub(crate) mod trace;
 
+use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use countersign::{Verified, Verifier};
 use http::StatusCode;
 use http::uri::PathAndQuery;
@@ -27,6 +29,7 @@ pub struct Report {
     pub(crate) verifier: Option<Verifier>,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
+    pub(crate) unverified_body: Option<UnverifiedBody>,
     pub(crate) failure: Option<FailureCode>,
     pub(crate) is_untyped: bool,
     pub(crate) was_deferred: bool,
@@ -74,6 +77,12 @@ impl Report {
         self.verified.as_ref()
     }
 
+    /// The body of a request that was rejected after its body was read, because nothing matches its signature. Anyone can
+    /// have sent it: use it only to find out why it was rejected.
+    pub fn unverified_body(&self) -> Option<&Bytes> {
+        self.unverified_body.as_ref().map(|body| &body.0)
+    }
+
     /// The time that it took to verify the body, if it was read and verified.
     pub fn verification_time(&self) -> Option<Duration> {
         self.verification_time
@@ -93,6 +102,16 @@ impl Report {
     /// Whether the end of the response body decided the outcome, after the head had been sent.
     pub fn was_deferred(&self) -> bool {
         self.was_deferred
+    }
+}
+
+/// The body of a rejected request. `Debug` shows its length only.
+#[derive(Clone)]
+pub(crate) struct UnverifiedBody(pub(crate) Bytes);
+
+impl fmt::Debug for UnverifiedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnverifiedBody({} bytes)", self.0.len())
     }
 }
 

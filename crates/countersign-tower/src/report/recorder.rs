@@ -9,7 +9,7 @@ use http::{Response, StatusCode, request};
 use crate::policy::Policy;
 use crate::report::hook::OpenReport;
 use crate::report::trace::RequestSpan;
-use crate::report::{FailureCode, Outcome, Report};
+use crate::report::{FailureCode, Outcome, Report, UnverifiedBody};
 use crate::sources::Sources;
 
 /// Collects the report of a request, and reports once: at its end, or when it is dropped before.
@@ -28,6 +28,7 @@ pub(crate) struct Facts {
     pub(crate) verifier: Option<Verifier>,
     pub(crate) verified: Option<Verified>,
     pub(crate) verification_time: Option<Duration>,
+    pub(crate) unverified_body: Option<UnverifiedBody>,
     pub(crate) is_untyped: bool,
     /// The outcome that enforcement would have had, if the request reaches the service anyway.
     pub(crate) stopped: Option<Outcome>,
@@ -53,6 +54,7 @@ impl<K: Sources, St: ReplayStore> Reporting<K, St> {
             verifier: verifier.cloned(),
             verified: None,
             verification_time: None,
+            unverified_body: None,
             is_untyped: false,
             stopped: None,
             status: None,
@@ -103,7 +105,7 @@ impl<K: Sources, St: ReplayStore> Drop for Reporting<K, St> {
 impl Facts {
     fn give(self, outcome: Outcome, now: Instant) {
         let Self { hook, span, arrived, path, verifier, verified, verification_time, .. } = self;
-        let Self { is_untyped, status, failure, was_deferred, .. } = self;
+        let Self { unverified_body, is_untyped, status, failure, was_deferred, .. } = self;
         let latency = now.saturating_duration_since(arrived);
         let report = Report {
             outcome,
@@ -113,6 +115,7 @@ impl Facts {
             verifier,
             verified,
             verification_time,
+            unverified_body,
             failure,
             is_untyped,
             was_deferred,

@@ -23,9 +23,9 @@ use crate::read::budget::Reservation;
 use crate::read::buffer::{Buffer, Buffered};
 use crate::reject::rejection::Rejection;
 use crate::reject::response;
-use crate::report::Outcome;
 use crate::report::recorder::Reporting;
 use crate::report::trace::RequestSpan;
+use crate::report::{Outcome, UnverifiedBody};
 use crate::settle::body::{Settlement, SettlingBody};
 use crate::settle::claim::{ClaimGuard, StoreCall};
 use crate::settle::conclusion::{Conclusion, Ending, conclude, recorded, unconfirmed};
@@ -148,9 +148,15 @@ where
         self.reporting.note(|facts| facts.verification_time = Some(finished.saturating_duration_since(started)));
         let verified = match verdict {
             Ok(verified) => self.verified.insert(verified),
-            Err(rejection) => return self.rejected(Rejected::Body { rejection: rejection.into(), body }),
+            Err(rejection) => {
+                self.reporting.note(|facts| facts.unverified_body = Some(UnverifiedBody(body.clone())));
+                return self.rejected(Rejected::Body { rejection: rejection.into(), body });
+            }
         };
-        self.reporting.note(|facts| facts.verified = Some(verified.clone()));
+        self.reporting.note(|facts| {
+            facts.verified = Some(verified.clone());
+            facts.unverified_body = None;
+        });
         if let (Some(events), Some((_, head))) = (&settings.events, &self.request) {
             match choose(events, verified, &head.headers) {
                 Choice::Wanted => {}
