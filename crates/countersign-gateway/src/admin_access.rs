@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::admin_token::AdminToken;
 use crate::inbox::Destinations;
 use crate::reconcile::Reconciler;
+use crate::state::source::Source;
 use crate::state::store::SourceStore;
 
 const NAME_THIS_MACHINE: &str = "name this machine as an IP address or `localhost`, or set `admin_token` in [server]\n";
@@ -23,6 +24,8 @@ const NAME_THIS_MACHINE: &str = "name this machine as an IP address or `localhos
 pub struct Scope {
     /// The replay store of each source.
     pub stores: BTreeMap<String, SourceStore>,
+    /// The sources, by name.
+    pub sources: BTreeMap<String, Arc<Source>>,
     /// The inbox of all routes, if the store has one.
     pub inbox: Option<SharedInbox>,
     /// The destinations of the inbox.

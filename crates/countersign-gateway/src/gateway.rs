@@ -284,13 +284,14 @@ impl Route {
                 let limited = client_limit.clone().zip(head.extensions.get::<LimitedClient>().copied());
                 let trace = head.extensions.get::<Trace>().cloned();
                 let time = limited.is_some().then(|| Arc::clone(&time));
+                let headers = entries.keeps_requests().then(|| head.headers.clone());
                 move |report: &Report| {
                     if let (Some((limit, client)), Some(time), Some(status)) = (&limited, &time, rejected(report)) {
                         limit.note(*client, status, time.instant());
                     }
                     noted.fullness.note(report.outcome());
                     let entry = Entry::reported(report, connection.as_ref().map(Connection::peer));
-                    entries.record(&entry.traced(trace.as_ref()));
+                    entries.record(&entry.with_headers(headers.as_ref(), report).traced(trace.as_ref()));
                 }
             })
             .clock(Arc::clone(clock))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign::Verified;
 use countersign::clock::Clock;
 use countersign_tower::{Outcome, Rejection, Report};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use crate::config::Share;
 use crate::connection::{Address, Peer};
@@ -17,6 +17,7 @@ use crate::recent::{Recent, Seen};
 use crate::serve::Ending;
 use crate::telemetry::{Trace, Value};
 use crate::unrouted::Unrouted;
+use crate::unverified::Unverified;
 
 /// The reason of a delivery whose event type could not be read, whether it was forwarded or rejected.
 const NO_TYPE: &str = "no_type";
@@ -44,6 +45,8 @@ pub struct Entry<'a> {
     pub hint: Option<&'static str>,
     /// Whether an expired secret of the source matches the signature.
     pub fits_expired_secret: bool,
+    /// The request, if its signature was rejected and it may be kept.
+    pub unverified: Option<Unverified<'a>>,
     /// The trace of the request, if it is traced.
     pub trace: Option<&'a Trace>,
 }
@@ -81,6 +84,7 @@ impl<'a> Entry<'a> {
             verification_time: None,
             hint: None,
             fits_expired_secret: false,
+            unverified: None,
             trace: None,
         }
     }
@@ -112,8 +116,21 @@ impl<'a> Entry<'a> {
             verification_time: report.verification_time(),
             hint: None,
             fits_expired_secret,
+            unverified: None,
             trace: None,
         }
+    }
+
+    /// The same, of a request with these headers, which may be kept to explain a rejected signature.
+    #[must_use]
+    pub fn with_headers(self, headers: Option<&'a HeaderMap>, report: &'a Report) -> Self {
+        let is_unverified = matches!(report.rejection(), Some(Rejection::Unverified(_)));
+        let unverified = headers.filter(|_| is_unverified).zip(report.source()).map(|(headers, source)| Unverified {
+            source,
+            headers,
+            body: report.unverified_body(),
+        });
+        Self { unverified, ..self }
     }
 
     /// The same, of a request with this trace.
@@ -208,6 +225,7 @@ impl Ledger {
                 peer: entry.peer.cloned(),
                 unrouted: unrouted(),
                 message: entry.verified.map(|verified| recent.message(verified)),
+                unverified: entry.unverified.map(|unverified| recent.unverified(&unverified)),
             });
         }
     }
@@ -260,6 +278,11 @@ impl RouteLedger {
         if !entry.is_success() || self.sampler.chooses() {
             self.ledger.log(&self.name, entry, || None);
         }
+    }
+
+    /// Whether requests are kept, so that rejected ones can be explained.
+    pub fn keeps_requests(&self) -> bool {
+        self.ledger.recent.is_some()
     }
 
     /// The metrics of the route.

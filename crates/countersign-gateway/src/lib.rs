@@ -103,6 +103,7 @@ pub mod telemetry;
 pub mod trust;
 #[doc(hidden)]
 pub mod unrouted;
+pub mod unverified;
 #[doc(hidden)]
 pub mod upstream;
 

@@ -10,8 +10,9 @@ use http::StatusCode;
 
 use crate::connection::Peer;
 use crate::unrouted::Unrouted;
+use crate::unverified::{KeptUnverified, Unverified};
 
-/// How many bytes of bodies are kept.
+/// How many bytes of bodies and headers are kept of each kind.
 const MAX_BODIES: usize = 16 << 20;
 
 /// The last requests. Clones share them.
@@ -30,9 +31,16 @@ struct Shared {
 #[derive(Default)]
 struct Kept {
     last: u64,
-    body_bytes: usize,
-    verified: VecDeque<Numbered>,
-    others: VecDeque<Numbered>,
+    verified: Queue,
+    others: Queue,
+}
+
+/// Requests of one kind, oldest first.
+#[derive(Default)]
+struct Queue {
+    requests: VecDeque<Numbered>,
+    /// How many bytes of bodies and headers they have.
+    bytes: usize,
 }
 
 /// A request with its number. A later request has a larger one.
@@ -71,6 +79,8 @@ pub struct Seen {
     pub unrouted: Option<Unrouted>,
     /// What it delivered, if it was verified.
     pub message: Option<Message>,
+    /// What can be explained, if its signature was rejected.
+    pub unverified: Option<KeptUnverified>,
 }
 
 /// What a verified request delivered.
@@ -115,6 +125,11 @@ impl Recent {
         }
     }
 
+    /// What can be explained of a request whose signature was rejected.
+    pub fn unverified(&self, unverified: &Unverified<'_>) -> KeptUnverified {
+        unverified.keep(self.0.with_bodies)
+    }
+
     /// Keeps this request.
     pub fn keep(&self, seen: Seen) {
         self.kept().push(Arc::new(seen), self.0.most);
@@ -123,9 +138,9 @@ impl Recent {
     /// The oldest requests with numbers above `after`, at most `limit`, in the order in which they ended.
     pub fn after(&self, after: u64, limit: usize) -> Vec<Numbered> {
         let kept = self.kept();
-        let newer = |all: &VecDeque<Numbered>| {
-            let from = all.partition_point(|one| one.number <= after);
-            all.range(from..).take(limit).cloned().collect::<Vec<_>>()
+        let newer = |queue: &Queue| {
+            let from = queue.requests.partition_point(|one| one.number <= after);
+            queue.requests.range(from..).take(limit).cloned().collect::<Vec<_>>()
         };
         let mut found = [newer(&kept.verified), newer(&kept.others)].concat();
         drop(kept);
@@ -147,20 +162,26 @@ impl Recent {
 impl Kept {
     fn push(&mut self, seen: Arc<Seen>, most: usize) {
         self.last += 1;
-        self.body_bytes += seen.body_bytes();
-        let is_verified = seen.message.is_some();
-        let all = if is_verified { &mut self.verified } else { &mut self.others };
-        all.push_back(Numbered { number: self.last, seen });
-        while all.len() > most || (is_verified && self.body_bytes > MAX_BODIES) {
-            let Some(oldest) = all.pop_front() else { break };
-            self.body_bytes -= oldest.seen.body_bytes();
+        let queue = if seen.message.is_some() { &mut self.verified } else { &mut self.others };
+        queue.push(Numbered { number: self.last, seen }, most);
+    }
+}
+
+impl Queue {
+    fn push(&mut self, one: Numbered, most: usize) {
+        self.bytes += one.seen.bytes();
+        self.requests.push_back(one);
+        while self.requests.len() > most || self.bytes > MAX_BODIES {
+            let Some(oldest) = self.requests.pop_front() else { break };
+            self.bytes -= oldest.seen.bytes();
         }
     }
 }
 
 impl Seen {
-    fn body_bytes(&self) -> usize {
-        self.message.as_ref().and_then(|message| message.body.as_ref()).map_or(0, Bytes::len)
+    fn bytes(&self) -> usize {
+        let body = self.message.as_ref().and_then(|message| message.body.as_ref()).map_or(0, Bytes::len);
+        body + self.unverified.as_ref().map_or(0, KeptUnverified::size)
     }
 }
 
@@ -192,6 +213,7 @@ mod tests {
             peer: None,
             unrouted: None,
             message: body.map(message),
+            unverified: None,
         }
     }
 

@@ -91,7 +91,7 @@ impl Services {
         let mut commands = Commands::new(reload, access.clone()).into_router().merge(inbox.into_router());
         commands = commands.merge(reconcile_api::router(access.clone()));
         if let Some(recent) = recent {
-            commands = commands.merge(Inspector::new(access, recent).into_router());
+            commands = commands.merge(Inspector::new(access, recent, Arc::clone(&clock)).into_router());
         }
         let admin = Admin::new(shown, lifecycle.clone(), clock).into_service(commands);
         Self { gateway, admin, pull, ledger, exchange, exporter }
@@ -134,6 +134,7 @@ fn scope(state: &State, destinations: Destinations) -> Scope {
     let stores = state.sources.iter().map(|(name, source)| (name.clone(), source.store.clone()));
     Scope {
         stores: stores.collect(),
+        sources: state.sources.clone(),
         inbox: state.inbox.clone(),
         destinations,
         reconcilers: state.reconcilers.iter().map(|one| (one.route().to_owned(), Arc::clone(one))).collect(),

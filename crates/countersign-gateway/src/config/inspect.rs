@@ -14,7 +14,8 @@ pub struct InspectSpec {
     #[serde(default = "default_requests", deserialize_with = "requests")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests: usize,
-    /// Whether the bodies of verified requests are kept and shown, up to 16 MiB. Default: false.
+    /// Whether bodies are kept, up to 16 MiB of verified requests and as many of others. Those of verified requests are
+    /// shown. With those of others, the page can explain why a signature was rejected. Default: false.
     #[serde(default)]
     pub bodies: bool,
 }

@@ -15,7 +15,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The path, the type and the content of each file.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/inspect", HTML, include_str!("page/index.html")),
     ("/inspect/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/inspect/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -24,6 +24,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/inspect/elements.js", SCRIPT, include_str!("page/elements.js")),
     ("/inspect/charts.js", SCRIPT, include_str!("page/charts.js")),
     ("/inspect/requests.js", SCRIPT, include_str!("page/requests.js")),
+    ("/inspect/explain.js", SCRIPT, include_str!("page/explain.js")),
     ("/inspect/inbox.js", SCRIPT, include_str!("page/inbox.js")),
 ];
 

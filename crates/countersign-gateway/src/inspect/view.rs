@@ -29,6 +29,7 @@ pub(super) fn request(one: &Numbered) -> Value {
         "path": unrouted.map(|unrouted| &*unrouted.path),
         "hint": unrouted.and_then(|unrouted| unrouted.hint.as_deref()),
         "message": seen.message.as_ref().map(message),
+        "explainable": seen.unverified.is_some(),
     })
 }
 

@@ -34,6 +34,11 @@ impl<'f> Secrets<'f> {
         Self { folder, known: Vec::new() }
     }
 
+    /// Where relative paths start.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder
+    }
+
     /// Reads the secret that this entry of a source names.
     pub(super) fn read(
         &mut self,

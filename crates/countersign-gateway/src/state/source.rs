@@ -1,13 +1,16 @@
 //! A source, with its keys and its replay store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::key_source::KeySource as _;
 use countersign::{KeySet, UnixTime, Verifier};
+use countersign_explain::{SecretText, Setup, Trust};
 use countersign_jwks::RemoteKeys;
 
 use super::key_sets::KeySets;
-use super::secrets::Secrets;
+use super::secrets::{Secrets, read_text};
 use super::store::{Engine, SourceStore};
 use crate::config::{DuplicatesSpec, KeyPath, Problem, PublicKeySpec, ReplaySpec, SourceConfig};
 use crate::fullness::Fullness;
@@ -31,6 +34,8 @@ pub struct Source {
     /// What is done with a message that was handled before.
     pub duplicates: DuplicatesSpec,
     replay: ReplaySpec,
+    config: SourceConfig,
+    folder: PathBuf,
 }
 
 impl Source {
@@ -42,6 +47,28 @@ impl Source {
     /// How long the ids of its messages are remembered.
     pub fn retain(&self) -> Duration {
         self.replay.retain
+    }
+
+    /// The secrets, keys and settings, to explain a rejection with. Secrets are read again, because they are not kept as
+    /// text. The error says which secret cannot be read, and does not contain it.
+    pub fn setup(&self) -> Result<Setup, String> {
+        let SourceConfig { secrets, public_keys, token, tolerance, headers, .. } = &self.config;
+        let texts = secrets.iter().zip(&self.secrets).map(|(entry, (label, expires_at))| {
+            let (_, text) = read_text(&entry.origin, &self.folder).map_err(|(why, _)| why)?;
+            let read = SecretText::new(label, text.as_str()).in_form(entry.encoding.unwrap_or_default().form());
+            Ok(SecretText { expires_at: *expires_at, ..read })
+        });
+        let public_keys = public_keys.iter().filter_map(|key| key.parse().ok()).collect();
+        let mut trust = Trust::default().public_keys(public_keys);
+        if self.keys.remote_set().is_some() {
+            trust = trust.key_set(Arc::clone(self.keys.verifier().key_set()), true);
+        }
+        if let Some(token) = token {
+            trust = trust.tokens(token.audience.clone(), token.issuer.clone()).token_types(token.typ.clone());
+            trust = trust.danger_accept_unbound_body(token.danger_unbound_bodies);
+        }
+        let secrets = texts.collect::<Result<_, String>>()?;
+        Ok(Setup { secrets, trust, names: headers.names(), tolerance: *tolerance })
     }
 
     /// Builds the source with this name. `kept` is the previous source of that name. Its store continues if its
@@ -69,7 +96,8 @@ impl Source {
             .map_or_else(|| Arc::new(Fullness::new(name.to_owned(), store.clone())), |kept| Arc::clone(&kept.fullness));
         let depends_on_remote = config.secrets.is_empty() && config.public_keys.is_empty();
         let (lease, duplicates) = (replay.lease, config.duplicates);
-        Ok(Self { keys, depends_on_remote, store, fullness, lease, secrets, duplicates, replay })
+        let (config, folder) = (config.clone(), known.folder().to_owned());
+        Ok(Self { keys, depends_on_remote, store, fullness, lease, secrets, duplicates, replay, config, folder })
     }
 }
 

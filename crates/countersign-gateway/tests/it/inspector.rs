@@ -9,8 +9,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::common::{
-    Answer, Backend, Gateway, Raw, Reply, Running, SECRET, SOURCE, Wire, command, delivery, finished, get, route,
-    route_to, until,
+    Answer, Backend, Gateway, OTHER_SECRET, Raw, Reply, Running, SECRET, SOURCE, Wire, command, delivery, finished,
+    get, route, route_to, until,
 };
 
 const PACKAGES: Packages = Packages(env!("CARGO_TARGET_TMPDIR"));
@@ -74,6 +74,78 @@ async fn requests_are_listed_with_what_was_verified_or_why_not() {
     for (path, status) in [("/-/requests/99", 404), ("/-/requests/x", 404), ("/-/requests?before=1", 400)] {
         assert_eq!(command(gateway.admin, Method::GET, path, None).await.status, status, "{path}");
     }
+}
+
+/// The explanation of a request.
+async fn explanation(gateway: &Gateway, number: &Value) -> Value {
+    let reply = command(gateway.admin, Method::GET, &format!("/-/requests/{number}/explanation"), None).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", String::from_utf8_lossy(&reply.body));
+    assert!(!String::from_utf8_lossy(&reply.body).contains(&SECRET[6..]), "it shows the secret");
+    serde_json::from_slice(&reply.body).expect("JSON")
+}
+
+fn codes(explanation: &Value) -> Vec<(&str, &str)> {
+    let findings = explanation["findings"].as_array().expect("a list").iter();
+    findings.map(|one| (one["code"].as_str().expect("a code"), one["certainty"].as_str().expect("a word"))).collect()
+}
+
+#[tokio::test]
+async fn a_rejected_request_is_explained_with_its_body() {
+    let backend = Backend::start().await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("a.secret");
+    std::fs::write(&file, OTHER_SECRET).expect("a file");
+    let other = format!(
+        "[sources.other]\nsecrets = [{{ file = \"{}\" }}]\n{}",
+        file.display(),
+        route(&backend, "").replace("\"/hook\"", "\"/other\"").replace("\"test\"", "\"other\"")
+    );
+    let sources = [SOURCE, &other, &route(&backend, "")].concat();
+    let gateway = Gateway::start_with("inspect = { bodies = true }", &sources, &[]).await;
+    gateway.send(&delivery("msg_1", BODY).with_body(format!("{BODY}\n")), WIRE).await;
+    gateway.send(&delivery("msg_2", BODY).with_body("{\"type\": \"batch.succeeded\"}"), WIRE).await;
+    gateway.send(&delivery("msg_3", BODY).with_body("{}"), WIRE).await;
+    gateway.send(&delivery("msg_4", BODY).to("/other"), WIRE).await;
+    gateway.send(&delivery("msg_5", BODY), WIRE).await;
+    let all = listed(&gateway, 5).await;
+    let explainable: Vec<_> = all.iter().map(|one| one["explainable"].as_bool()).collect();
+    assert_eq!(explainable, [Some(true), Some(true), Some(true), Some(true), Some(false)]);
+    for (number, code) in [(0, "body_trailing_newline_added"), (1, "body_reserialised")] {
+        let found = explanation(&gateway, &all[number]["number"]).await;
+        assert_eq!(codes(&found), [(code, "certain")], "{found}");
+        assert_eq!(
+            (&found["body"], &found["advice"], &found["gave_up"]),
+            (&json!("kept"), &Value::Null, &json!(false))
+        );
+        assert!(found["trials"].as_u64() > Some(0) && found["looked_at"].as_array().is_some_and(|all| all.len() > 3));
+    }
+    let found = explanation(&gateway, &all[2]["number"]).await;
+    assert!(codes(&found).iter().all(|(_, certainty)| *certainty != "certain"), "{found}");
+    assert!(codes(&found).contains(&("wrong_secret", "possible")), "{found}");
+    // The file has the sender's secret by now, and the gateway has not read it.
+    std::fs::write(&file, SECRET).expect("a file");
+    assert_eq!(codes(&explanation(&gateway, &all[3]["number"]).await), [("keys_replaced", "certain")]);
+    std::fs::remove_file(&file).expect("it is there");
+    let path = format!("/-/requests/{}/explanation", all[3]["number"]);
+    let reply = command(gateway.admin, Method::GET, &path, None).await;
+    assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(String::from_utf8_lossy(&reply.body).contains("a.secret"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn without_bodies_only_the_headers_are_explained() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::start_with("inspect = {}", &[SOURCE, &route(&backend, "")].concat(), &[]).await;
+    gateway.send(&delivery("msg_1", BODY).with_body(format!("{BODY}\n")), WIRE).await;
+    gateway.send(&delivery("msg_2", BODY).set("webhook-timestamp", "1700000000000"), WIRE).await;
+    let all = listed(&gateway, 2).await;
+    let found = explanation(&gateway, &all[0]["number"]).await;
+    assert_eq!((&found["body"], &found["trials"]), (&json!("not_kept"), &Value::Null), "{found}");
+    assert!(found["advice"].as_str().is_some_and(|advice| advice.contains("inspect = { bodies = true }")), "{found}");
+    assert!(codes(&found).is_empty(), "{found}");
+    let found = explanation(&gateway, &all[1]["number"]).await;
+    assert_eq!(found["body"], "not_read", "{found}");
+    assert_eq!(codes(&found), [("timestamp_in_another_unit", "likely")], "{found}");
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn responses_have_the_statuses_and_the_json_that_it_says() {
     let store = "[store]\nengine = \"sqlite\"\npath = \"store.db\"\n";
     let inbox = "delivery = \"inbox\"\nredelivery = { first = \"1ms\", for = \"1ms\" }";
     let other = route(&dead, inbox).replace("\"/hook\"", "\"/dead\"");
-    let server = "inbox_bodies = true\ninspect = {}";
+    let server = "inbox_bodies = true\ninspect = { bodies = true }";
     let gateway = Gateway::start_with(server, &[store, SOURCE, &route(&backend, inbox), &other].concat(), &[]).await;
     let body = r#"{"type":"batch.failed"}"#;
     assert_eq!(gateway.send(&delivery("msg_held", body), WIRE).await.status, StatusCode::ACCEPTED);
@@ -177,10 +177,15 @@ async fn responses_have_the_statuses_and_the_json_that_it_says() {
         let unknown = format!("{destinations}/none/{verb}");
         seen.call(&gateway, Method::POST, &template, &unknown, StatusCode::NOT_FOUND).await;
     }
+    gateway.send(&delivery("msg_forged", body).with_body("{}"), WIRE).await;
     let requests = seen.call(&gateway, Method::GET, "/-/requests", "/-/requests", ok).await;
     let newest = format!("/-/requests/{}", requests["last"]);
     seen.call(&gateway, Method::GET, "/-/requests/{number}", &newest, ok).await;
     seen.call(&gateway, Method::GET, "/-/requests/{number}", "/-/requests/999", StatusCode::NOT_FOUND).await;
+    let explanation = "/-/requests/{number}/explanation";
+    seen.call(&gateway, Method::GET, explanation, &format!("{newest}/explanation"), ok).await;
+    seen.call(&gateway, Method::GET, explanation, "/-/requests/1/explanation", StatusCode::CONFLICT).await;
+    seen.call(&gateway, Method::GET, explanation, "/-/requests/999/explanation", StatusCode::NOT_FOUND).await;
     let events = "/-/inbox/events";
     seen.call(&gateway, Method::GET, events, events, ok).await;
     seen.call(&gateway, Method::GET, events, &format!("{events}?limit=0"), StatusCode::BAD_REQUEST).await;

@@ -51,6 +51,7 @@ export function show(title, facts, body, actions) {
   $("detail-facts").replaceChildren(
     ...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]),
   );
+  $("detail-findings").replaceChildren();
   $("detail-body").hidden = body === undefined || body === null;
   $("detail-body").textContent = body ?? "";
   $("detail-actions").replaceChildren(

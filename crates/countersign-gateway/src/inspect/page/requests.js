@@ -1,6 +1,7 @@
 // The list of requests.
 
 import { ask, segment } from "./api.js";
+import { explain } from "./explain.js";
 import { $, clock, element, offer, row, show, took } from "./elements.js";
 
 const MOST = 5000;
@@ -80,5 +81,8 @@ async function detail(number) {
     ["Signed", message && new Date(message.signed_ms).toISOString()],
     ["Body length", message && `${message.body_length} bytes`],
     ["Body", one.body_base64 ? "not text: shown in base64" : null],
-  ], one.body ?? one.body_base64, message ? [["Forget this id", forget]] : []);
+  ], one.body ?? one.body_base64, [
+    ...(message ? [["Forget this id", forget]] : []),
+    ...(one.explainable ? [["Explain", () => explain(number)]] : []),
+  ]);
 }

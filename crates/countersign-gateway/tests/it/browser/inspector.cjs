@@ -92,6 +92,11 @@ async function requests(page) {
 
   await all.filter({ hasText: "signature_mismatch" }).first().getByRole("button").click();
   await dialog.getByText("Explanation", { exact: true }).waitFor();
+  await dialog.getByRole("button", { name: "Explain" }).click();
+  await dialog.getByText("possible: the secret is not the sender's").waitFor();
+  await dialog.getByText("wrong_secret").waitFor();
+  await dialog.getByText(/^Tried \d+ signatures\.$/).waitFor();
+  await page.screenshot({ path: path.join(pictures, "inspector-explanation.png") });
   await dialog.getByRole("button", { name: "Close" }).click();
 
   // What a sender writes stays text, in the list and in the detail.
