@@ -132,7 +132,7 @@ fn head(signature: &HeaderMap, traffic: &Traffic) -> Box<[u8]> {
 fn body_signature(body: &[u8]) -> HeaderValue {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(body);
-    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     HeaderValue::from_str(&format!("sha256={digits}")).expect("digits may stand in a header")
 }
 

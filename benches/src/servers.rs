@@ -15,7 +15,7 @@ use crate::traffic::{Protocol, Traffic};
 use crate::wire;
 
 /// A server that has not delivered what it accepted after this time never will.
-const MOST_LEFT: Duration = Duration::from_secs(60);
+const MOST_LEFT: Duration = Duration::from_mins(1);
 
 /// What tells the servers of one comparison apart.
 pub trait Kind: Copy + Ord + Debug + 'static {

@@ -8,9 +8,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// A page with all tables and charts, under a heading and these lines about the machine and the run.
 pub fn page(title: &str, lines: &[String], reports: &[Report]) -> String {
-    let lines: String = lines.iter().map(|line| format!("<li>{}</li>\n", text(line))).collect();
-    let contents: String = reports.iter().map(|report| entry(report)).collect();
-    let body: String = reports.iter().map(|report| whole(report)).collect();
+    let lines: String = lines.iter().map(|line| format!("<li>{}</li>\n", text(line))).collect::<Vec<_>>().concat();
+    let contents: String = reports.iter().map(entry).collect();
+    let body: String = reports.iter().map(whole).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -33,7 +33,12 @@ fn whole(report: &Report) -> String {
 fn section(number: usize, section: &Section) -> String {
     let level = if number == 0 { "h2" } else { "h3" };
     let (charts, tables): (String, String) = (
-        section.charts.iter().map(|chart| format!("<figure>\n{}</figure>\n", chart.to_svg())).collect(),
+        section
+            .charts
+            .iter()
+            .map(|chart| format!("<figure>\n{}</figure>\n", chart.to_svg()))
+            .collect::<Vec<_>>()
+            .concat(),
         section.tables.iter().map(table).collect(),
     );
     let (title, conditions) = (text(&section.title), text(&section.conditions));
@@ -42,7 +47,8 @@ fn section(number: usize, section: &Section) -> String {
 
 fn table(table: &Table) -> String {
     let row = |cells: &[String], tag: &str| -> String {
-        let cells: String = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", text(cell))).collect();
+        let cells: String =
+            cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", text(cell))).collect::<Vec<_>>().concat();
         format!("<tr>{cells}</tr>\n")
     };
     let rows: String = table.rows.iter().map(|cells| row(cells, "td")).collect();

@@ -1,5 +1,7 @@
 //! Reports as Markdown.
 
+use std::fmt::Write as _;
+
 use super::{Report, Table};
 
 /// The tables of a report, with their headings.
@@ -27,14 +29,14 @@ fn sections(report: &Report, mut picture: impl FnMut(String) -> Option<String>) 
     let mut text = String::new();
     for (number, section) in report.sections.iter().enumerate() {
         let level = if number == 0 { "##" } else { "\n###" };
-        text.push_str(&format!("{level} {}\n\n{}\n", section.title, section.conditions));
+        let _ = write!(text, "{level} {}\n\n{}\n", section.title, section.conditions);
         for table in &section.tables {
             text.push('\n');
             text.push_str(&rows(table));
         }
         for chart in &section.charts {
             if let Some(link) = picture(chart.to_svg()) {
-                text.push_str(&format!("\n![{}]({link})\n", chart.title));
+                let _ = write!(text, "\n![{}]({link})\n", chart.title);
             }
         }
     }

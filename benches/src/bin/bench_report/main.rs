@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Writes a page, and its pictures into a folder beside it.
 fn write_markdown(page: &Path, pictures: &str, lines: &[String], reports: &[Report]) -> Result<(), Box<dyn Error>> {
-    let lines: String = lines.iter().map(|line| format!("- {line}\n")).collect();
+    let lines = lines.iter().map(|line| format!("- {line}\n")).collect::<Vec<_>>().concat();
     let (text, files) = report::pages(&format!("# {TITLE}\n\n{lines}"), reports, pictures);
     let folder = page.with_file_name(pictures);
     if folder.is_dir() {
