@@ -1,8 +1,10 @@
 //! The command line: its verbs, and the exit code.
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use countersign::verdict::Scheme;
 
 use crate::error::Error;
 use crate::exit::{self, Outcome};
@@ -12,9 +14,24 @@ use crate::verbs::{
     verify,
 };
 
+/// The version, for example `0.1.0 (469b416a1b2c)`.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit: Option<&str> = countersign_commit::commit!();
+    let version = env!("CARGO_PKG_VERSION");
+    commit.map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"))
+});
+/// The version, and below it the schemes and stores that the program supports.
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
+    let schemes = [Scheme::V1, Scheme::V1a, Scheme::Rs256].map(Scheme::as_str).join(", ");
+    format!("{}\nschemes: {schemes}\nstores: sqlite", *VERSION)
+});
+
 /// Signs, sends, emulates, verifies and explains webhooks (Standard Webhooks, Gemini API webhooks).
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, after_help = exit::HELP, max_term_width = 100)]
+#[command(
+    name = "countersign", version = VERSION.as_str(), long_version = DESCRIPTION.as_str(), after_help = exit::HELP,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -106,6 +106,8 @@ pub mod unrouted;
 pub mod unverified;
 #[doc(hidden)]
 pub mod upstream;
+#[doc(hidden)]
+pub mod version;
 
 pub use config::Config;
 pub use process::{ServerError, run};

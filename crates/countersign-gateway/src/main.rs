@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -12,10 +12,15 @@ use clap::{Parser, ValueEnum};
 use countersign_gateway::check::Checked;
 use countersign_gateway::log::{self, Log};
 use countersign_gateway::process::survive_file_size_limit;
-use countersign_gateway::{Config, health, migrate, run};
+use countersign_gateway::{Config, health, migrate, run, version};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Named here and not in the library, which would be built again after each commit.
+const COMMIT: Option<&str> = countersign_commit::commit!();
+static VERSION: LazyLock<String> = LazyLock::new(|| version::named(COMMIT));
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| version::described(COMMIT));
 
 /// How long the process waits at its end for its last output to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -23,7 +28,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Forwards only verified webhooks to unmodified backends.
 #[derive(Parser)]
 #[command(
-    version,
+    version = VERSION.as_str(),
+    long_version = DESCRIPTION.as_str(),
     after_help = "Exit codes: 0 stopped by a signal, the configuration is OK, or the gateway is healthy; 1 error; 2 invalid arguments."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -58,6 +64,7 @@ enum LogFormat {
 }
 
 fn main() -> ExitCode {
+    version::built_from(COMMIT);
     let Cli { config, check, migrate, migrate_sql, health, log, .. } = Cli::parse();
     let done = match (config, health) {
         (Some(file), _) if check => print_check(&file),

@@ -55,3 +55,16 @@ fn every_help_text_begins_with_a_sentence_and_fits_the_terminal() {
         assert!(longest <= Some(110), "{verb}: {longest:?}");
     }
 }
+
+#[test]
+fn the_version_names_the_commit_and_what_the_program_supports() {
+    let all = run(["--version"]);
+    let git = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    // A package from a registry is in no checkout.
+    let head = git.ok().filter(|git| git.status.success()).map(|git| String::from_utf8(git.stdout).expect("a hash"));
+    let commit = head.map(|hash| format!(" ({}", &hash[..12])).unwrap_or_default();
+    let version = format!("countersign {}{commit}", env!("CARGO_PKG_VERSION"));
+    assert!(all.stdout.starts_with(&version), "{all:?}");
+    assert!(all.stdout.ends_with("\nschemes: v1, v1a, rs256\nstores: sqlite\n"), "{all:?}");
+    assert_eq!(run(["-V"]).stdout.trim_end(), all.stdout.lines().next().expect("a line"));
+}

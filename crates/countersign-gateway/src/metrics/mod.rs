@@ -38,6 +38,7 @@ use crate::state::expiry::Expiry;
 use crate::state::source::Source;
 use crate::state::store::{Engine, SourceStore};
 use crate::upstream::Upstreams;
+use crate::version;
 use store::StoreFigures;
 use upstreams::UpstreamGauges;
 
@@ -111,8 +112,8 @@ impl Metrics {
         // Their names are those of all programs, without a prefix.
         self.process.register_collector(Box::new(self.counts.process));
         let registry = &mut self.registry;
-        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "The version of the gateway", Info::new(version));
+        let help = "The version of the gateway, and the commit that it is built from";
+        registry.register("build", help, Info::new(version::labels()));
         registry.register("requests", "Requests, by what became of them and why", self.counts.requests.clone());
         registry.register_with_unit(
             "verification",

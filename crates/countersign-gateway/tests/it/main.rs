@@ -63,3 +63,4 @@ mod upstream_limits;
 mod upstream_protocols;
 mod upstream_responses;
 mod upstreams;
+mod version;
