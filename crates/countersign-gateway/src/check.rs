@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::{Config, ConfigError, Warning};
 use crate::log;
-use crate::state::State;
+use crate::state::Rehearsal;
 
 /// A configuration whose secrets and certificates can be read.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Checked {
     ///
     /// A secret, certificate or key cannot be used.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        let mut warnings = State::check(&config)?;
+        let mut warnings = Rehearsal::of(&config)?.warnings;
         warnings.extend_from_slice(&config.warnings);
         warnings.sort_by_key(Warning::line);
         Ok(Self { config, warnings })

@@ -47,6 +47,8 @@ pub mod commands;
 pub mod connection;
 mod detached;
 #[doc(hidden)]
+pub mod doctor;
+#[doc(hidden)]
 pub mod forward;
 #[doc(hidden)]
 pub mod fullness;

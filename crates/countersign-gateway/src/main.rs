@@ -12,7 +12,8 @@ use clap::{Parser, ValueEnum};
 use countersign_gateway::check::Checked;
 use countersign_gateway::log::{self, Log};
 use countersign_gateway::process::survive_file_size_limit;
-use countersign_gateway::{Config, health, migrate, run, version};
+use countersign_gateway::{Config, doctor, health, migrate, run, version};
+use countersign_jwks::JwksUrl;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[command(
     version = VERSION.as_str(),
     long_version = DESCRIPTION.as_str(),
-    after_help = "Exit codes: 0 stopped by a signal, the configuration is OK, or the gateway is healthy; 1 error; 2 invalid arguments."
+    after_help = "Exit codes: 0 stopped by a signal, the configuration is OK, no check failed, or the gateway is healthy; 1 error; 2 invalid arguments."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Cli {
@@ -40,17 +41,26 @@ struct Cli {
     /// Check the configuration and the secrets that it names, print warnings, and exit
     #[arg(long)]
     check: bool,
-    /// Create the tables of the store, or bring them up to date, and exit: for `engine = "postgres"`
+    /// Check this machine for the configuration: clock, open files, listeners, permissions, store, key sets and upstreams
     #[arg(long, conflicts_with = "check")]
+    doctor: bool,
+    /// Print the checks of `--doctor` as JSON
+    #[arg(long, requires = "doctor")]
+    json: bool,
+    /// Compare the clock with that of the server at this URL. Default: the first key set, or the Gemini API
+    #[arg(long, value_name = "URL", requires = "doctor")]
+    clock: Option<JwksUrl>,
+    /// Create the tables of the store, or bring them up to date, and exit: for `engine = "postgres"`
+    #[arg(long, conflicts_with_all = ["check", "doctor"])]
     migrate: bool,
     /// Print the SQL that creates these tables, for a user who may create tables, and exit
-    #[arg(long, conflicts_with_all = ["config", "check", "migrate"])]
+    #[arg(long, conflicts_with_all = ["config", "check", "doctor", "migrate"])]
     migrate_sql: bool,
     /// Print the JSON Schema of the configuration, for editors and other tools, and exit
-    #[arg(long, conflicts_with_all = ["config", "check"])]
+    #[arg(long, conflicts_with_all = ["config", "check", "doctor"])]
     schema: bool,
     /// Ask a running gateway for this path of its admin listener, and fail unless the status is 2xx
-    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "check", "schema", "migrate", "migrate_sql"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "check", "doctor", "schema", "migrate", "migrate_sql"])]
     health: Option<String>,
     /// The format of log lines on standard output; `RUST_LOG` sets the level
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -65,9 +75,10 @@ enum LogFormat {
 
 fn main() -> ExitCode {
     version::built_from(COMMIT);
-    let Cli { config, check, migrate, migrate_sql, health, log, .. } = Cli::parse();
+    let Cli { config, check, doctor, json, clock, migrate, migrate_sql, health, log, .. } = Cli::parse();
     let done = match (config, health) {
         (Some(file), _) if check => print_check(&file),
+        (Some(file), _) if doctor => examine(&file, clock, json),
         (Some(file), _) if migrate => migrate_store(&file),
         (Some(file), _) => serve(&file, log),
         (None, Some(url)) => health::check(&url).map_err(|error| error.to_string()),
@@ -84,6 +95,18 @@ fn print_check(file: &Path) -> Result<(), String> {
     // Whether it is read does not change the outcome.
     let _ = checked.print(file, std::env::var_os("RUST_LOG").as_deref(), &mut io::stdout().lock());
     Ok(())
+}
+
+fn examine(file: &Path, clock: Option<JwksUrl>, json: bool) -> Result<(), String> {
+    let report = doctor::examine(file, clock).map_err(|error| format!("the runtime cannot be started: {error}"))?;
+    let text = if json { format!("{:#}\n", report.json()) } else { report.text() };
+    // Whether it is read does not change the outcome.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    match report.failures() {
+        0 => Ok(()),
+        1 => Err("1 check failed".to_owned()),
+        failures => Err(format!("{failures} checks failed")),
+    }
 }
 
 fn migrate_store(file: &Path) -> Result<(), String> {

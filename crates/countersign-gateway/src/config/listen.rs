@@ -63,6 +63,11 @@ fn mode_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 impl ListenSpec {
+    /// A listener in plain text.
+    pub(crate) fn at(address: ListenAddress) -> Self {
+        Self { address, proxy_protocol: false, tls: None, mode: None }
+    }
+
     /// The mode of the file of a Unix socket.
     pub fn mode(&self) -> u32 {
         self.mode.unwrap_or(DEFAULT_MODE)

@@ -6,6 +6,7 @@ mod inbox;
 mod key_sets;
 mod listener;
 mod listeners;
+pub(crate) mod probe;
 mod reconcile;
 mod reloader;
 mod service_manager;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign::clock::SystemClock;
-use countersign_jwks::{self as jwks, HttpFetch, Jwks};
+use countersign_client::{CaBundle, Proxy};
+use countersign_jwks::{self as jwks, HttpFetch, Jwks, JwksUrl};
 
 use super::outgoing::Outgoing;
 use crate::config::{JwksSpec, KeyPath, Problem};
@@ -22,6 +23,32 @@ struct Known {
     spec: JwksSpec,
     outgoing: Outgoing,
     set: RemoteSet,
+}
+
+/// Where a key set is published, and how the gateway gets there.
+#[derive(Clone)]
+pub struct Publisher {
+    /// The URL of the key set.
+    pub url: JwksUrl,
+    /// The authorities that are trusted, unless it is the public ones.
+    pub ca: Option<CaBundle>,
+    /// The proxy, if there is one.
+    pub proxy: Option<Proxy>,
+}
+
+impl Publisher {
+    fn new(spec: &JwksSpec, outgoing: &Outgoing) -> Self {
+        Self { url: spec.url.clone(), ca: outgoing.ca.clone(), proxy: outgoing.proxy.clone() }
+    }
+
+    /// Fetches its document.
+    pub fn fetch(&self) -> HttpFetch {
+        let fetch = HttpFetch::new(self.url.clone()).proxy(self.proxy.clone());
+        match &self.ca {
+            Some(ca) => fetch.ca(ca.clone()),
+            None => fetch,
+        }
+    }
 }
 
 impl KeySets {
@@ -50,14 +77,16 @@ impl KeySets {
         let set = if let Some(known) = kept.find(is_same) {
             known.set.clone()
         } else {
-            let mut fetch = HttpFetch::new(spec.url.clone()).proxy(outgoing.proxy.clone());
-            if let Some(ca) = &outgoing.ca {
-                fetch = fetch.ca(ca.clone());
-            }
+            let fetch = Publisher::new(spec, &outgoing).fetch();
             Jwks::new(fetch, jwks::Config::default().max_stale(spec.max_stale), SystemClock)
         };
         self.known.push(Known { spec: spec.clone(), outgoing, set: set.clone() });
         Ok(set)
+    }
+
+    /// Returns the publishers of all key sets, each once.
+    pub(super) fn publishers(&self) -> Vec<Publisher> {
+        self.known.iter().map(|known| Publisher::new(&known.spec, &known.outgoing)).collect()
     }
 
     /// Returns all key sets, each once.

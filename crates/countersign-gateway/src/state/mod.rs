@@ -7,6 +7,7 @@ pub mod expiry;
 mod key_sets;
 mod outgoing;
 mod pem_file;
+mod rehearsal;
 mod routes;
 mod secrets;
 pub mod source;
@@ -41,7 +42,9 @@ use crate::trust::SetHeaders;
 use crate::upstream::{UpstreamTls, Upstreams};
 use expiry::Expiry;
 use key_sets::KeySets;
+pub use key_sets::Publisher;
 use outgoing::Outgoing;
+pub use rehearsal::Rehearsal;
 use routes::Balanced;
 pub use routes::{LiveRoute, LiveTarget};
 use secrets::Secrets;
@@ -219,17 +222,6 @@ impl State {
             }
         }
         self.tls.clone_from(&previous.tls);
-    }
-
-    /// Reads the secrets and certificates that `config` names, like [`build`](Self::build), and returns the warnings.
-    ///
-    /// # Errors
-    ///
-    /// A secret, certificate or key cannot be used.
-    pub fn check(config: &Config) -> Result<Vec<Warning>, ConfigError> {
-        let document = config.document();
-        Engine::check(&config.store, document.folder()).map_err(|problem| document.error(problem))?;
-        Parts::build(config, None, Engine::default()).map(|parts| parts.warnings)
     }
 }
 

@@ -18,4 +18,5 @@ pub use result::UpstreamResult;
 pub use single::{ConnectionKey, Upstream};
 pub use stream::Stream;
 pub use tls::UpstreamTls;
+pub(crate) use upstreams::Reached;
 pub use upstreams::{Upstreams, resolve};

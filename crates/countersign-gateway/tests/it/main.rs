@@ -12,6 +12,7 @@ mod config;
 mod connections;
 mod copies;
 mod deploy;
+mod doctor;
 mod dynamic;
 mod early;
 mod emulator;

@@ -36,6 +36,11 @@ json.dump([refusal(instance) for instance in given['instances']], sys.stdout)
 fn refusals(configs: &[String]) -> Vec<Option<String>> {
     let schema: Value = serde_json::from_str(&Config::schema()).expect("JSON");
     let instances: Vec<_> = configs.iter().map(|config| json(toml::from_str(config).expect("TOML"))).collect();
+    refusals_of(&schema, &instances)
+}
+
+/// Why this schema refuses each of these instances, if it does.
+pub(crate) fn refusals_of(schema: &Value, instances: &[Value]) -> Vec<Option<String>> {
     let mut python = Command::new("python3")
         .args(["-B", "-c", SCRIPT])
         .env("PYTHONPATH", PACKAGES.python("json-schema", VALIDATOR))

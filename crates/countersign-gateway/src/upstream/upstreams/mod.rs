@@ -29,6 +29,10 @@ const FIRST_RESOLVE: Duration = Duration::from_secs(5);
 const DEFAULT_CHECK: HealthCheckSpec =
     HealthCheckSpec { path: None, every: Duration::from_secs(1), timeout: Duration::from_secs(1) };
 
+/// The check of an upstream before the gateway starts, unless another one is configured.
+const FIRST_CHECK: HealthCheckSpec =
+    HealthCheckSpec { path: None, every: Duration::from_secs(5), timeout: Duration::from_secs(5) };
+
 /// The upstreams of one route, or of several routes with the same list.
 #[derive(Debug)]
 pub struct Upstreams {
@@ -42,6 +46,17 @@ pub struct Upstreams {
     last_failed: LastFailed,
     eject: EjectSpec,
     health_check: Option<HealthCheckSpec>,
+}
+
+/// An attempt to reach an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// The configured name.
+    pub(crate) name: String,
+    /// The address, if the name has one.
+    pub(crate) address: Option<String>,
+    /// Why it cannot be used.
+    pub(crate) result: Result<(), String>,
 }
 
 /// The addresses of a configured name, and how many of them are not used.
@@ -158,6 +173,25 @@ impl Upstreams {
             of_name.unhealthy += usize::from(!upstream.is_healthy());
         }
         census
+    }
+
+    /// Resolves the names and checks each address once: whether it accepts a connection, or the configured health check.
+    pub(crate) async fn reach(&self) -> Vec<Reached> {
+        let resolved = tokio::time::timeout(FIRST_RESOLVE, self.resolve()).await;
+        let spec = self.health_check.as_ref().unwrap_or(&FIRST_CHECK);
+        let mut all = Vec::new();
+        for upstream in self.addresses.load().iter() {
+            let result = check(upstream, spec.path.as_ref(), spec.timeout).await;
+            let (name, address) = (upstream.name().to_owned(), Some(upstream.address.to_string()));
+            all.push(Reached { name, address, result });
+        }
+        let why = if resolved.is_ok() { "its name has no address" } else { "its name was not resolved in time" };
+        for name in self.names.iter() {
+            if !all.iter().any(|reached| reached.name == name) {
+                all.push(Reached { name: name.to_owned(), address: None, result: Err(why.to_owned()) });
+            }
+        }
+        all
     }
 
     /// Keeps the addresses and the health up to date. It never ends.

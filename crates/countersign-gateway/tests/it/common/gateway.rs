@@ -127,6 +127,11 @@ impl Gateway {
         (!clash).then_some(gateway)
     }
 
+    /// The folder of its configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Kills it, as a loss of power does.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
