@@ -5,11 +5,11 @@ TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 LIBRARIES = -p countersign -p countersign-client -p countersign-explain -p countersign-inbox -p countersign-jwks -p countersign-postgres -p countersign-reconcile -p countersign-redis -p countersign-senders -p countersign-sqlite -p countersign-tower -p countersign-emulator
 
 # What the tests and the demo run: programs, most of them from system packages.
-TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres pgbouncer chromium
+TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres pgbouncer chromium ruby
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench bench-quick fuzz release clean need storm
+.PHONY: help setup demo test check fmt clippy doc docs features minimal msrv semver deny deb bench bench-quick fuzz release clean need storm chaos examples
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -226,27 +226,49 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/assertion")
 }
 
+const REQUIREMENTS: &str = include_str!("../../../../examples/assertion/requirements.txt");
+const DJANGO: &str = include_str!("../../../../examples/assertion/requirements-django.txt");
+
 #[tokio::test]
-async fn the_example_in_python_verifies_assertions() {
-    let packages = PACKAGES.python("assertion-python", include_str!("../../../../examples/assertion/requirements.txt"));
-    for kind in [ED25519, P256] {
-        let mut command = Command::new("python3");
-        command.arg("-B").arg(examples().join("backend.py")).env("PYTHONPATH", &packages);
-        check_example(&KeyFile::new(kind), command).await;
+async fn the_examples_in_python_verify_assertions() {
+    for (script, name, requirements) in [
+        ("backend.py", "assertion-python", REQUIREMENTS.to_owned()),
+        ("django_backend.py", "assertion-django", [REQUIREMENTS, DJANGO].concat()),
+    ] {
+        let packages = PACKAGES.python(name, &requirements);
+        for kind in [ED25519, P256] {
+            let mut command = Command::new("python3");
+            command.arg("-B").arg(examples().join(script)).env("PYTHONPATH", &packages);
+            check_example(&KeyFile::new(kind), command).await;
+        }
     }
 }
 
 #[tokio::test]
-async fn the_example_in_node_verifies_assertions() {
+async fn the_examples_in_node_verify_assertions() {
     let package = include_str!("../../../../examples/assertion/package.json");
     let lock = include_str!("../../../../examples/assertion/package-lock.json");
     let packages = PACKAGES.javascript("assertion-javascript", package, lock);
     // Node.js looks for packages beside the module.
-    let module = packages.with_file_name("backend.mjs");
-    std::fs::copy(examples().join("backend.mjs"), &module).expect("a copy");
-    for kind in [ED25519, P256] {
-        let mut command = Command::new("node");
-        command.arg(&module);
-        check_example(&KeyFile::new(kind), command).await;
+    for module in ["assertion.mjs", "backend.mjs", "express_backend.mjs"] {
+        std::fs::copy(examples().join(module), packages.with_file_name(module)).expect("a copy");
     }
+    for module in ["backend.mjs", "express_backend.mjs"] {
+        for kind in [ED25519, P256] {
+            let mut command = Command::new("node");
+            command.arg(packages.with_file_name(module));
+            check_example(&KeyFile::new(kind), command).await;
+        }
+    }
+}
+
+/// The gem of Debian verifies ES256 only.
+#[tokio::test]
+async fn the_example_in_ruby_verifies_assertions() {
+    let gems = Command::new("ruby").args(["-e", "require 'action_controller'; require 'jwt'; require 'puma'"]).output();
+    let has_gems = gems.is_ok_and(|output| output.status.success());
+    assert!(has_gems, "{}", countersign_tests::install::missing("ruby", "ruby ruby-railties ruby-jwt puma"));
+    let mut command = Command::new("ruby");
+    command.arg(examples().join("rails_backend.rb"));
+    check_example(&KeyFile::new(P256), command).await;
 }
