@@ -32,7 +32,10 @@ test: need fmt clippy doc ## Check and test everything; runs setup first if a to
 storm: need ## Kill processes and cut the power at random, a hundred times each; takes about half an hour
 	COUNTERSIGN_STORM=full COUNTERSIGN_CUTS=50 $(CARGO) test -p countersign-gateway -p countersign-sqlite --locked --all-features --test it -- --nocapture --test-threads 1 storm:: power::
 
-check: fmt clippy doc features minimal msrv semver deny ## Look without running: all from fmt to deny, below; installs cargo-hack
+chaos: need ## Let everything go wrong at once for CHAOS_SECONDS (600), with a random plan or that of CHAOS_SEED
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-600} $(CARGO) test --workspace --locked --all-features --test it -- --nocapture --exact chaos::whatever_happens_nothing_is_lost_and_nothing_forged_arrives
+
+check: fmt clippy doc features minimal msrv semver deny examples ## Look without running: all from fmt to deny, below; installs cargo-hack
 
 fmt: ## Fail if a file is not formatted
 	$(CARGO) fmt --all --check
@@ -78,6 +81,13 @@ deb: ## Build the Debian package of the gateway with cargo-deb, if it is install
 	else \
 		echo 'cargo-deb is not installed, so there is no package: cargo install --locked cargo-deb'; \
 	fi
+
+# A workspace of its own, with a lock file: its dependencies would slow every other build.
+EXAMPLES = --manifest-path examples/frameworks/Cargo.toml --locked --target-dir $${CARGO_TARGET_DIR:-target}/frameworks
+examples: ## Check and test the receivers on Lambda, and with poem and actix
+	$(CARGO) fmt --manifest-path examples/frameworks/Cargo.toml --all --check
+	$(CARGO) clippy $(EXAMPLES) --all-targets -- -D warnings
+	$(CARGO) test $(EXAMPLES)
 
 bench: ## Measure verification, stores, the layer, the gateway against its peers, and the emulator; writes target/bench/report.html
 	@benches/run
