@@ -2,7 +2,7 @@ CARGO ?= cargo
 # Both nextest and cargo test run the same targets; the builds before it have the same features.
 TARGETS = --workspace --locked --all-features --lib --bins --tests --examples
 # What others build on. Only the core and the layer have features.
-LIBRARIES = -p countersign -p countersign-client -p countersign-explain -p countersign-inbox -p countersign-jwks -p countersign-postgres -p countersign-reconcile -p countersign-redis -p countersign-senders -p countersign-sqlite -p countersign-tower -p countersign-emulator
+LIBRARIES = -p countersign -p countersign-client -p countersign-explain -p countersign-inbox -p countersign-jwks -p countersign-page -p countersign-postgres -p countersign-reconcile -p countersign-redis -p countersign-senders -p countersign-sqlite -p countersign-tower -p countersign-emulator
 
 # What the tests and the demo run: programs, most of them from system packages.
 TOOLS = rust cc cmake python3 venv node npm curl nginx haproxy caddy redis postgres pgbouncer chromium ruby

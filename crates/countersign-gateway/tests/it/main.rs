@@ -6,6 +6,7 @@ mod accelerator;
 mod admin;
 mod assertion;
 mod bodies;
+mod chaos;
 mod commands;
 mod common;
 mod config;

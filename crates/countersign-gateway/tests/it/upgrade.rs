@@ -1,126 +1,27 @@
 //! The program is replaced while it serves: another process takes over its listeners.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use countersign_test::process::Process;
 use http::StatusCode;
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
 use crate::common::{
-    Backend, Gateway, Raw, SECRET, SOURCE, Wire, delivery, free_address, get, route, send, soon, until,
+    Backend, Gateway, Generations, Raw, SOURCE, Wire, delivery, free_address, get, route, send, soon, until,
 };
 
-/// The program, which its successors replace. All of them are killed when this is dropped.
-struct Generations {
-    folder: TempDir,
-    first: Process,
-    successors: Vec<Pid>,
-    notifications: UnixDatagram,
-}
-
-fn pid(id: u32) -> Pid {
-    Pid::from_raw(i32::try_from(id).expect("an id")).expect("an id")
-}
-
-/// Whether this is one of our processes, and still runs.
-fn runs(id: Pid, folder: &Path) -> bool {
-    let file = |name: &str| std::fs::read(format!("/proc/{id}/{name}")).unwrap_or_default();
-    let (command, folder) = (file("cmdline"), folder.as_os_str().as_encoded_bytes());
-    command.windows(folder.len()).any(|part| part == folder)
-}
-
-impl Generations {
-    async fn start(server: &str, sources_and_routes: &str, admin: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        let server = server.replace("FOLDER", &folder.path().display().to_string());
-        std::fs::write(path("gateway.toml"), format!("{server}\n{sources_and_routes}")).expect("a file");
-        symlink(env!("CARGO_BIN_EXE_countersign-gateway"), path("gateway")).expect("a link");
-        let notifications = UnixDatagram::bind(path("notify")).expect("a socket");
-        notifications.set_nonblocking(true).expect("a socket");
-        let log = std::fs::File::create(path("log")).expect("a file");
-        let mut command = Command::new(path("gateway"));
-        command.arg("--config").arg(path("gateway.toml")).env("NOTIFY_SOCKET", path("notify"));
-        command.env("TEST_SECRET", SECRET).env_remove("RUST_LOG").stdout(log);
-        let first = Process::spawn(&mut command);
-        until("it is ready", async || get(admin, "/readyz").await.is_some_and(|reply| reply.status == 200)).await;
-        Self { folder, first, successors: Vec::new(), notifications }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn current(&self) -> Pid {
-        self.successors.last().copied().unwrap_or_else(|| pid(self.first.id()))
-    }
-
-    /// Changes its configuration file, which has this text.
-    fn edit(&self, old: &str, new: &str) {
-        let text = std::fs::read_to_string(self.path("gateway.toml")).expect("a file");
-        assert!(text.contains(old), "{old} is not in {text}");
-        std::fs::write(self.path("gateway.toml"), text.replace(old, new)).expect("a file");
-    }
-
-    /// The names of the threads that serve webhooks, sorted.
-    fn threads(&self) -> Vec<String> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.current())).expect("a process");
-        let name =
-            |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
-        let mut names: Vec<_> = tasks.filter_map(name).map(|name| name.trim().to_owned()).collect();
-        names.retain(|name| name.starts_with("webhooks-"));
-        names.sort();
-        names
-    }
-
-    /// Installs the program again, and waits until the new one has taken over.
-    async fn upgrade(&mut self) {
-        symlink(env!("CARGO_BIN_EXE_countersign-gateway"), self.path("next")).expect("a link");
-        std::fs::rename(self.path("next"), self.path("gateway")).expect("a link");
-        kill_process(self.current(), Signal::USR2).expect("it runs");
-        let mut successor = None;
-        until("the next one has taken over", async || {
-            let mut bytes = [0; 256];
-            while let Ok(length) = self.notifications.recv(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
-                successor = successor.or(text.strip_prefix("MAINPID=").map(|id| id.trim().parse().expect("an id")));
-            }
-            successor.is_some()
-        })
-        .await;
-        self.successors.push(pid(successor.expect("an id")));
-    }
-
-    /// Stops the last one, and waits until all have ended.
-    async fn stop(mut self) {
-        kill_process(self.current(), Signal::TERM).expect("it runs");
-        until("all have ended", async || {
-            let _ = self.first.ended();
-            !self.successors.iter().any(|id| runs(*id, self.folder.path()))
-        })
-        .await;
-        until("the first has ended", async || self.first.ended().is_some_and(|status| status.success())).await;
-        let log = std::fs::read_to_string(self.path("log")).expect("a file");
-        assert!(!log.contains("panicked") && !log.contains(" ERROR "), "{log}");
-    }
-}
-
-impl Drop for Generations {
-    fn drop(&mut self) {
-        for id in self.successors.iter().filter(|id| runs(**id, self.folder.path())) {
-            let _ = kill_process(*id, Signal::KILL);
-        }
-    }
+/// The names of the threads of the current process that serve webhooks, sorted.
+fn webhook_threads(gateway: &Generations) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.current())).expect("a process");
+    let name = |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
+    let mut names: Vec<_> = tasks.filter_map(name).map(|name| name.trim().to_owned()).collect();
+    names.retain(|name| name.starts_with("webhooks-"));
+    names.sort();
+    names
 }
 
 /// Sends deliveries, and counts those that were accepted.
@@ -211,7 +112,7 @@ async fn no_delivery_is_refused_while_the_program_is_replaced_ten_times() {
         })
         .await;
         gateway.upgrade().await;
-        assert_eq!(gateway.successors.len(), n);
+        assert_eq!(gateway.successors(), n);
         assert_eq!(get(admin, "/readyz").await.map(|reply| reply.status), Some(StatusCode::OK));
     }
     load.stop.store(true, Ordering::Relaxed);
@@ -234,7 +135,7 @@ async fn the_next_process_has_the_threads_and_listeners_that_its_configuration_s
         "[server]\nlisten = [\"{kept}\", \"{dropped}\", \"unix:FOLDER/old.sock\"]\nadmin = \"{admin}\"\nthreads = 2"
     );
     let mut gateway = Generations::start(&server, &[SOURCE, &route(&backend, "")].concat(), admin).await;
-    assert_eq!(gateway.threads(), [0, 1].map(|n| format!("webhooks-{n}")));
+    assert_eq!(webhook_threads(&gateway), [0, 1].map(|n| format!("webhooks-{n}")));
     let load = Load::default();
     let mut senders = JoinSet::new();
     senders.spawn(load.clone().keep_alive(kept, "kept".into()));
@@ -253,7 +154,7 @@ async fn the_next_process_has_the_threads_and_listeners_that_its_configuration_s
         })
         .await;
         gateway.upgrade().await;
-        assert_eq!(gateway.threads(), (0..threads).map(|n| format!("webhooks-{n}")).collect::<Vec<_>>());
+        assert_eq!(webhook_threads(&gateway), (0..threads).map(|n| format!("webhooks-{n}")).collect::<Vec<_>>());
         let sent = delivery(&format!("added_{threads}"), "{}");
         assert_eq!(send(added, &sent, Wire::Http1Length).await.status, StatusCode::OK);
         load.connect_once(&new, &format!("unix_{threads}")).await;
@@ -292,7 +193,7 @@ async fn a_request_in_progress_is_finished_by_the_process_that_accepted_it_and_r
     assert_eq!((reply.status, reply.header("connection")), (StatusCode::OK, Some("close")));
     let again = send(address, &delivery("msg_1", "{}"), Wire::Http1Length).await;
     assert_eq!((again.status, again.outcome()), (StatusCode::OK, Some("duplicate")));
-    until("it ends", async || gateway.first.ended().is_some_and(|status| status.success())).await;
+    until("it ends", async || gateway.first_ended().is_some_and(|status| status.success())).await;
     gateway.stop().await;
 }
 

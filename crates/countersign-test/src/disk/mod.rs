@@ -1,4 +1,4 @@
-//! Disks that are slow or lose power, for child processes that use files of one folder.
+//! Disks that are slow, full or lose power, for child processes that use files of one folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,12 @@ impl Disk {
         self.preload(command, folder).env("DISK_SYNC_MS", sync.as_millis().to_string());
     }
 
+    /// The environment of a process for which files in this folder cannot grow while the file `full` exists.
+    pub fn filling(&self, folder: &Path, full: &Path) -> [(&'static str, PathBuf); 3] {
+        let [preload, from] = self.environment(folder);
+        [preload, from, ("DISK_FULL", full.to_owned())]
+    }
+
     /// Copies what the process of this command syncs in this folder to another one. After a kill, it has what a power
     /// cut leaves.
     pub fn losing(&self, command: &mut Command, folder: &Path, durable: &Path) {
@@ -43,7 +49,11 @@ impl Disk {
     }
 
     fn preload<'a>(&self, command: &'a mut Command, folder: &Path) -> &'a mut Command {
+        command.envs(self.environment(folder))
+    }
+
+    fn environment(&self, folder: &Path) -> [(&'static str, PathBuf); 2] {
         let folder = fs::canonicalize(folder).unwrap_or_else(|_| PathBuf::from(folder));
-        command.env("LD_PRELOAD", self.folder.path().join("shim.so")).env("DISK_FROM", folder)
+        [("LD_PRELOAD", self.folder.path().join("shim.so")), ("DISK_FROM", folder)]
     }
 }

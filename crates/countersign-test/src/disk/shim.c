@@ -1,7 +1,8 @@
-/* A disk that can lose power, for LD_PRELOAD.
+/* A disk that can lose power or be full, for LD_PRELOAD.
  *
  * DISK_FROM is a folder. DISK_TO is a second one, which gets what is durable: when a file of the first folder is synced,
  * what was written to it since then is copied. So after a kill, the second folder has what a power cut leaves.
+ * DISK_FULL is a file: while it exists, no file of the first folder can grow.
  * DISK_SYNC_MS is how long each sync takes. Unlinks are durable at once. The shared memory of SQLite is not on the disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -118,9 +119,21 @@ static int synced(int fd)
     return 1;
 }
 
+/* Whether the disk has no room for a file that ends there. */
+static int is_full(int fd, off_t end)
+{
+    const char *flag = getenv("DISK_FULL");
+    char path[PATH_MAX];
+    struct stat now;
+    if (!flag || access(flag, F_OK) || !tracked_fd(fd, path) || fstat(fd, &now) || end <= now.st_size) return 0;
+    errno = ENOSPC;
+    return 1;
+}
+
 ssize_t write(int fd, const void *data, size_t len)
 {
     REAL(ssize_t, "write", int, const void *, size_t);
+    if (getenv("DISK_FULL") && is_full(fd, lseek(fd, 0, SEEK_CUR) + (off_t)len)) return -1;
     off_t at = getenv("DISK_TO") ? lseek(fd, 0, SEEK_CUR) : -1;
     ssize_t got = real(fd, data, len);
     if (at >= 0) written(fd, at, got);
@@ -130,6 +143,7 @@ ssize_t write(int fd, const void *data, size_t len)
 ssize_t pwrite64(int fd, const void *data, size_t len, off_t at)
 {
     REAL(ssize_t, "pwrite64", int, const void *, size_t, off_t);
+    if (is_full(fd, at + (off_t)len)) return -1;
     ssize_t got = real(fd, data, len, at);
     if (getenv("DISK_TO")) written(fd, at, got);
     return got;
