@@ -24,7 +24,7 @@ use crate::keys::PublishedKeys;
 use crate::listener;
 use crate::outbox::{self, Totals};
 use crate::report::Observer;
-use crate::shared::{JWKS_PATH, Shared};
+use crate::shared::{INSPECTOR_PATH, JWKS_PATH, Shared};
 use crate::world::{Rules, World};
 
 /// The maximum number of jobs, running and ended.
@@ -114,6 +114,11 @@ impl Emulator {
     /// The URL at which the public keys of dynamic webhooks are published.
     pub fn jwks_url(&self) -> String {
         format!("{}{JWKS_PATH}", self.base_url)
+    }
+
+    /// The URL of the inspector, a page that shows deliveries and their attempts.
+    pub fn inspector_url(&self) -> String {
+        format!("{}{INSPECTOR_PATH}", self.base_url)
     }
 
     /// The seed: another run with it creates the same ids and secrets.

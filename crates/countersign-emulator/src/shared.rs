@@ -12,6 +12,8 @@ use crate::world::World;
 
 /// The path at which the public keys of dynamic webhooks are published.
 pub(crate) const JWKS_PATH: &str = "/.well-known/jwks.json";
+/// Where the inspector is.
+pub(crate) const INSPECTOR_PATH: &str = "/_emulator/inspect";
 
 /// The world behind its lock, and the facts about the running emulator.
 pub(crate) struct Shared {

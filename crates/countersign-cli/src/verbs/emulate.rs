@@ -184,7 +184,8 @@ fn introduction(emulator: &Emulator, sender: &Sender, scale: f64) -> String {
         "  emit      curl {base}/_emulator/events:emit -d '{{\"type\":\"{}\"}}'",
         sender.example.event_type
     );
-    let _ = writeln!(text, "  look      curl {base}/_emulator/deliveries");
+    let _ =
+        writeln!(text, "  look      {} in a browser, or curl {base}/_emulator/deliveries", emulator.inspector_url());
     text
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::routing::{any, get, post};
+use countersign::gemini::EventKind;
 use http::Uri;
 use serde_json::{Map, Value, json};
 
@@ -58,8 +59,9 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 
 fn nothing_here() -> ApiError {
     ApiError::not_found(
-        "there are GET /_emulator, deliveries, jobs, clock, faults; POST faults, events:emit, clock:advance, \
-         keys:rotate, deliveries/{id}:redeliver, jobs/{project}/{name}:VERB, where VERB is complete, fail, cancel, expire, \
+        "there are GET /_emulator, inspect, deliveries, webhooks, jobs, clock, faults; POST faults, events:emit, \
+         clock:advance, keys:rotate, deliveries/{id}:redeliver, webhooks/{project}/{id}:rotate_secret, \
+         jobs/{project}/{name}:VERB, where VERB is complete, fail, cancel, expire, \
          require_action, leave_incomplete or exceed_budget",
     )
 }
@@ -77,6 +79,8 @@ fn overview(shared: &Shared) -> Value {
         "seed": shared.seed,
         "clock": clock(shared),
         "faults": world.faults,
+        "known_faults": Fault::ALL.map(Fault::as_str),
+        "known_events": EventKind::KNOWN.iter().filter_map(|kind| kind.name()).collect::<Vec<_>>(),
         "quirks": world.rules.quirks.iter().map(|quirk| quirk.as_str()).collect::<Vec<_>>(),
         "keys_generation": world.keys.generation(),
         "deliveries": totals.deliveries,
@@ -236,7 +240,7 @@ fn audiences(
         let project = projects.first().copied().or_else(|| call.world.projects.of_key("_emulator"));
         return Ok(project.map(|project| Audience::Uris(project, uris.to_vec())).into_iter().collect());
     }
-    let is_known = countersign::gemini::EventKind::from_name(event_type).name().is_some();
+    let is_known = EventKind::from_name(event_type).name().is_some();
     let of_project = |project: ProjectId| {
         if is_known {
             return vec![Audience::Subscribers(project)];

@@ -42,15 +42,17 @@ fn is_of_interactions(path: &str) -> bool {
 /// own origin nor under a host name that it has made resolve to this machine (DNS rebinding).
 fn reject_foreign_pages(headers: &HeaderMap, shared: &Shared) -> Result<(), ApiError> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    if headers.get(ORIGIN).is_some_and(|origin| text(origin) != shared.base_url) {
+    let host = headers.get(HOST).map(text).unwrap_or_default();
+    let known = host.parse().is_ok_and(|host: Authority| is_address_or_localhost(host.host()));
+    // The inspector may have been opened under another name of this machine, such as localhost.
+    let is_own = |origin: &str| origin == shared.base_url || known && origin.strip_prefix("http://") == Some(&host);
+    if headers.get(ORIGIN).is_some_and(|origin| !is_own(&text(origin))) {
         return Err(ApiError::forbidden("the emulator accepts no requests from pages of other origins"));
     }
     // Browsers send GET requests of pages without an `Origin`, but with this header.
     if headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")) {
         return Err(ApiError::forbidden("the emulator accepts no requests from pages of other sites"));
     }
-    let host = headers.get(HOST).map(text).unwrap_or_default();
-    let known = host.parse().is_ok_and(|host: Authority| is_address_or_localhost(host.host()));
     if known || shared.any_host {
         Ok(())
     } else {

@@ -8,6 +8,7 @@ mod fields;
 mod files;
 mod guard;
 mod handler;
+mod inspector;
 mod interactions;
 mod page;
 mod query;
@@ -37,6 +38,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(JWKS_PATH, get(key_set))
         .merge(control::routes())
+        .merge(inspector::routes())
         .route(
             "/download/v1/files/{*path}",
             get(project(|call, project, path: String| files::download(call, project, &path))),

@@ -57,6 +57,34 @@ async fn one_can_be_delivered_again_by_hand() {
 }
 
 #[tokio::test]
+async fn the_inspector_lists_webhooks_and_rotates_their_secrets() {
+    let (api, receiver) = (Api::start(config()).await, Receiver::start().await);
+    api.register(&receiver.uri, &["batch.failed"]).await;
+    let listed = api.ok("GET", "/_emulator/webhooks", Value::Null).await;
+    let [webhook] = &listed["webhooks"].as_array().expect("a list")[..] else { panic!("one webhook: {listed}") };
+    assert_eq!(webhook["resource"]["uri"], receiver.uri.clone());
+    let (project, id) = (&webhook["project"], text(&webhook["resource"]["id"]));
+    let path = format!("/_emulator/webhooks/{project}/{id}:rotate_secret");
+    let rotated = api.ok("POST", &path, json!({})).await;
+    assert!(text(&rotated["secret"]).starts_with("whsec_"), "{rotated}");
+    let listed = api.ok("GET", "/_emulator/webhooks", Value::Null).await;
+    assert_eq!(listed["webhooks"][0]["resource"]["signing_secrets"].as_array().map(Vec::len), Some(2));
+    for (path, status) in [
+        (format!("/_emulator/webhooks/99/{id}:rotate_secret"), 404),
+        (format!("/_emulator/webhooks/{project}/none:rotate_secret"), 404),
+        (format!("/_emulator/webhooks/{project}/{id}:ping"), 404),
+        (format!("/_emulator/webhooks/x/{id}:rotate_secret"), 400),
+    ] {
+        assert_eq!(api.call("POST", &path, &json!({})).await.0, status, "{path}");
+    }
+    let mut raw = Raw::open(api.address).await;
+    raw.write(format!("GET /_emulator/inspect HTTP/1.1\r\nhost: {}\r\n\r\n", api.address)).await;
+    let page = raw.answer().await.expect("a response");
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(page.status == 200 && policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
+}
+
+#[tokio::test]
 async fn the_same_seed_makes_the_same_names_secrets_and_keys() {
     let made = async || {
         let api = Api::start(config()).await;
@@ -182,6 +210,12 @@ async fn pages_of_other_origins_and_names_that_point_here_are_refused() {
     let api = Api::start(config()).await;
     let own = format!("http://{}", api.address);
     let port = api.address.port();
+    let local = format!("localhost:{port}");
+    let (status, _) =
+        api.call_with("GET", "/_emulator", "", &[("host", &local), ("origin", &format!("http://{local}"))]).await;
+    assert_eq!(status, 200, "the inspector under another name of this machine");
+    let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];
+    assert_eq!(api.call_with("GET", "/_emulator", "", &rebound).await.0, 403);
     for (header, value, status) in [
         ("origin", own.as_str(), 200),
         ("origin", "http://evil.example", 403),

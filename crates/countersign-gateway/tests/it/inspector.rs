@@ -1,7 +1,7 @@
 //! The inspector: what it lists, and its page in a real browser.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use countersign_tests::install::Packages;
 use http::header::CONTENT_SECURITY_POLICY;
@@ -187,6 +187,22 @@ async fn other_pages_can_neither_read_nor_command() {
     assert!(policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"), "{policy}");
 }
 
+/// Runs a script of `browser/`, which opens the page at this URL.
+pub(crate) async fn browse(script: &'static str, url: &str, more: &str) -> Output {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/browser");
+    let packages = PACKAGES.javascript(
+        "inspector",
+        include_str!("browser/package.json"),
+        include_str!("browser/package-lock.json"),
+    );
+    // Screenshots stay there.
+    let arguments = [url, env!("CARGO_TARGET_TMPDIR"), more].map(str::to_owned);
+    let output = tokio::task::spawn_blocking(move || {
+        finished(Command::new("node").arg(format!("{here}/{script}")).arg(packages).arg(chromium()).args(arguments))
+    });
+    output.await.expect("no panic")
+}
+
 /// The browser, or a message that says how to get it.
 fn chromium() -> &'static str {
     let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -225,21 +241,7 @@ async fn every_control_of_the_page_works_in_a_browser() {
         let sent = delivery(id, format!("{{\"type\":\"batch.failed\",\"id\":\"{id}\"}}")).to("/queue");
         assert_eq!(gateway.send(&sent, WIRE).await.status, StatusCode::ACCEPTED);
     }
-    let pictures = env!("CARGO_TARGET_TMPDIR");
-    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/browser");
-    let packages = PACKAGES.javascript(
-        "inspector",
-        include_str!("browser/package.json"),
-        include_str!("browser/package-lock.json"),
-    );
-    let url = format!("http://{}", gateway.admin);
-    let arguments = [url, SECRET.to_owned(), pictures.to_owned()];
-    let output = tokio::task::spawn_blocking(move || {
-        finished(
-            Command::new("node").arg(format!("{here}/inspector.cjs")).arg(packages).arg(chromium()).args(arguments),
-        )
-    });
-    let output = output.await.expect("no panic");
+    let output = browse("inspector.cjs", &format!("http://{}", gateway.admin), SECRET).await;
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), gateway.output());
     // The id was forgotten, so that its next delivery is new.
     let before = backend.seen().len();

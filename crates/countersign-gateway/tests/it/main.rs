@@ -17,6 +17,7 @@ mod doctor;
 mod dynamic;
 mod early;
 mod emulator;
+mod emulator_page;
 mod expired;
 mod fan_out;
 mod forwarding;

@@ -1,39 +1,7 @@
-// Uses every control of the inspector in a real browser. Run by ../inspector.rs:
-// node inspector.cjs FOLDER-OF-PACKAGES CHROMIUM URL TOKEN FOLDER-OF-SCREENSHOTS
+// Uses every control of the gateway's inspector in a real browser. Run by ../inspector.rs, with the token at the end.
 "use strict";
 
-const assert = require("node:assert/strict");
-const { execFileSync } = require("node:child_process");
-const path = require("node:path");
-
-const [packages, browserName, url, token, pictures] = process.argv.slice(2);
-const executablePath = execFileSync("which", [browserName], { encoding: "utf8" }).trim();
-const { chromium } = require(path.join(packages, "playwright-core"));
-
-const errors = [];
-const elsewhere = [];
-
-async function main() {
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-  try {
-    const context = await browser.newContext({ colorScheme: "light", viewport: { width: 1280, height: 1000 } });
-    context.setDefaultTimeout(20_000);
-    const page = await context.newPage();
-    page.on("console", (message) => {
-      // The browser itself reports the 401 that asks for the token.
-      if (message.type() === "error" && !message.text().includes("401")) errors.push(message.text());
-    });
-    page.on("pageerror", (error) => errors.push(String(error)));
-    page.on("request", (request) => {
-      if (new URL(request.url()).origin !== new URL(url).origin) elsewhere.push(request.url());
-    });
-    await use(page);
-    assert.deepEqual(errors, [], "no error on the console");
-    assert.deepEqual(elsewhere, [], "no request to elsewhere");
-  } finally {
-    await browser.close();
-  }
-}
+const { appearance, assert, labels, more: [token], path, pictures, rows, run, url } = require("./page.cjs");
 
 async function use(page) {
   await page.goto(`${url}/inspect`);
@@ -41,8 +9,9 @@ async function use(page) {
   await requests(page);
   await keyboard(page);
   await inbox(page);
-  await appearance(page);
+  await appearance(page, "inspector-dark.png");
   await labels(page);
+  await charts(page);
 }
 
 async function logIn(page) {
@@ -55,8 +24,6 @@ async function logIn(page) {
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.locator("#status", { hasText: "Live" }).waitFor();
 }
-
-const rows = (page, table) => page.locator(`#${table} tbody tr`);
 
 async function requests(page) {
   const all = rows(page, "requests");
@@ -163,35 +130,8 @@ async function inbox(page) {
   await deliveries.filter({ hasText: "msg_all" }).waitFor();
 }
 
-async function appearance(page) {
-  const theme = page.locator("#theme");
-  const back = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  const light = await back();
-  await theme.click();
-  assert.notEqual(await back(), light);
-  await page.screenshot({ path: path.join(pictures, "inspector-dark.png"), fullPage: true });
-  await theme.click();
-  assert.equal(await back(), light);
-  const live = page.getByRole("button", { name: "Live", exact: true });
-  await live.click();
-  assert.equal(await live.getAttribute("aria-pressed"), "false");
-  await page.locator("#status", { hasText: "Paused" }).waitFor();
-  await live.click();
-  await page.locator("#status", { hasText: "Live" }).waitFor();
-}
-
-// Each control has a name that a screen reader can say.
-async function labels(page) {
-  const nameless = await page.evaluate(() =>
-    Array.from(document.querySelectorAll("button, input, select"))
-      .filter((control) => !control.textContent.trim() && !control.getAttribute("aria-label") && !control.labels?.length)
-      .map((control) => control.outerHTML));
-  assert.deepEqual(nameless, []);
+async function charts(page) {
   for (const chart of await page.locator("#charts svg").all()) assert.ok(await chart.getAttribute("aria-label"));
 }
 
-main().catch((error) => {
-  console.error(error.stack ?? error);
-  if (errors.length) console.error("on the console:", errors);
-  process.exitCode = 1;
-});
+run(use);

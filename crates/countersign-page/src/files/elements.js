@@ -51,7 +51,8 @@ export function show(title, facts, body, actions) {
   $("detail-facts").replaceChildren(
     ...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]),
   );
-  $("detail-findings").replaceChildren();
+  // Only the gateway explains rejections.
+  $("detail-findings")?.replaceChildren();
   $("detail-body").hidden = body === undefined || body === null;
   $("detail-body").textContent = body ?? "";
   $("detail-actions").replaceChildren(
