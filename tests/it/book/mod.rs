@@ -64,6 +64,8 @@ fn slug(char: char) -> Option<char> {
 #[test]
 fn every_page_is_listed_once_and_exists() {
     let mut found = files(&source());
+    // The charts of the benchmarks are pictures of one page.
+    found.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
     assert!(found.remove(&source().join("SUMMARY.md")));
     assert_eq!(found, listed());
 }

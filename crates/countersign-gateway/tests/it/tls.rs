@@ -236,7 +236,8 @@ async fn what_is_no_handshake_is_counted_and_harms_no_other_connection() {
     stream.shutdown().await.expect("it is connected");
     rest(&mut stream).await;
     secured.has_rejected("plain_on_tls", 2.0).await;
-    let line = "outcome=\"refused\" reason=\"plain_on_tls\" status=400 peer=127.0.0.1";
+    let line = "reason=\"plain_on_tls\" status=400 \
+                hint=\"the client speaks plain HTTP: its URL should begin with https\" peer=127.0.0.1";
     assert_eq!(secured.gateway.output().matches(line).count(), 2, "{}", secured.gateway.output());
     secured.has_closed("tls_handshake", 4.0).await;
     good.write_all(&delivery("msg_good", noise(9)).set("connection", "close").bytes()).await.expect("it reads");

@@ -22,7 +22,7 @@ fn arguments(json: &str) -> Vec<String> {
 #[test]
 fn the_image_runs_the_gateway_without_a_shell_and_without_root() {
     let all = instructions(&text("docker/Dockerfile"));
-    let known = ["FROM", "RUN", "WORKDIR", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"];
+    let known = ["FROM", "ARG", "RUN", "WORKDIR", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"];
     assert!(all.iter().all(|(name, _)| known.contains(&name.as_str())), "{all:?}");
     let last = all.iter().rposition(|(name, _)| name == "FROM").expect("a stage");
     let (build, image) = all.split_at(last);
