@@ -1,50 +1,41 @@
-//! New messages: the id, the message and its deliveries in one statement.
+//! New messages: the id, the message and its deliveries in one transaction.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use countersign_inbox::{Enqueued, NewMessage, headers_to_bytes};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error};
 
 use crate::lane::Operation;
 use crate::values::{millis, name, text};
+use crate::{known, schema};
 
-/// `known` and the count of messages are as they were before the statement. A key that is admitted and not marked is
-/// that of a claim or a message that another transaction has stored meanwhile.
-const ENQUEUE: &str = "\
-WITH asked AS (
-  SELECT key, number, retain FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS a(key, number, retain)
-), known AS (
-  SELECT key, done, number FROM countersign_claim WHERE key = ANY($1::text[]) AND until > now()
-), admitted AS (
-  SELECT key FROM asked WHERE NOT EXISTS (SELECT FROM known WHERE known.key = asked.key) ORDER BY key
-  LIMIT greatest(0, $12::bigint - (SELECT COALESCE(sum(messages), 0)::bigint FROM countersign_count))
-), marked AS (
-  INSERT INTO countersign_claim AS c (key, done, number, until)
-  SELECT key, true, number, now() + retain * interval '1 millisecond' FROM asked JOIN admitted USING (key) ORDER BY key
-  ON CONFLICT (key) DO UPDATE SET done = true, number = excluded.number, until = excluded.until WHERE c.until <= now()
-  RETURNING key
-), stored AS (
+/// Ids that are not remembered, while there is room. Room that a duplicate in the same statement does not need is not
+/// given to another message.
+const MARK: &str = "\
+INSERT INTO countersign_claim AS c (key, done, number, until)
+SELECT key, true, number, now() + retain * interval '1 millisecond'
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS a(key, number, retain) ORDER BY key COLLATE \"C\"
+LIMIT greatest(0, $4::bigint - (SELECT COALESCE(sum(messages), 0)::bigint FROM countersign_count))
+ON CONFLICT (key) DO UPDATE SET done = true, number = excluded.number, until = excluded.until WHERE c.until <= now()
+RETURNING key";
+
+/// The count is last, so that a transaction that waits for it holds nothing that the other one needs.
+const STORE: &str = "\
+WITH stored AS (
   INSERT INTO countersign_message (source, id, type, path, received, headers, body, remain)
   SELECT source, id, type, path, received, headers, body, remain
-  FROM unnest($1::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bytea[], $10::bytea[], $11::bigint[])
-    AS m(key, source, id, type, path, received, headers, body, remain)
-  JOIN marked USING (key)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bigint[])
+    AS m(source, id, type, path, received, headers, body, remain)
   RETURNING seq, source, id
 ), delivered AS (
   INSERT INTO countersign_delivery (message, destination, state, attempts, since, due, number)
   SELECT stored.seq, d.destination, 0, 0, now(), now(), 0
-  FROM unnest($13::text[], $14::text[]) AS d(key, destination)
+  FROM unnest($9::text[], $10::text[]) AS d(key, destination)
   JOIN stored ON stored.source || ' ' || stored.id = d.key ORDER BY stored.seq
-), counted AS (
-  UPDATE countersign_count SET messages = messages + (SELECT count(*) FROM stored)
-  WHERE shard = pg_backend_pid() % 16 AND EXISTS (SELECT FROM stored)
 )
-SELECT asked.key, marked.key IS NOT NULL, admitted.key IS NOT NULL, known.done, known.number = asked.number
-FROM asked LEFT JOIN marked USING (key) LEFT JOIN admitted USING (key) LEFT JOIN known USING (key)";
-
-const AGAIN: &str = "SELECT key FROM countersign_claim WHERE key = ANY($1::text[]) AND done AND until > now()";
+UPDATE countersign_count SET messages = messages + (SELECT count(*) FROM stored) WHERE shard = pg_backend_pid() % 16";
 
 pub(crate) struct EnqueueOperation {
     key: String,
@@ -83,33 +74,74 @@ impl Operation for EnqueueOperation {
         }))
     }
 
+    /// First the ids, then what is new, so that the bodies of duplicates are not sent.
     async fn carry_out(client: &mut Client, operations: &[&Self]) -> Result<Vec<Outcome>, Error> {
-        let mut found = HashMap::with_capacity(operations.len());
-        let mut again: Vec<String> = Vec::new();
-        for row in enqueue(client, operations).await? {
-            let key: String = row.try_get(0)?;
-            match outcome(&row)? {
-                Some(outcome) => drop(found.insert(key, outcome)),
-                None => again.push(key),
-            }
+        let outcome = transact(client, operations).await;
+        if outcome.is_err() {
+            // Without a connection it fails, too, and then the server has ended the transaction.
+            let _ = client.batch_execute("ROLLBACK").await;
         }
-        if !again.is_empty() {
-            for row in client.query_typed(AGAIN, &[(&again, Type::TEXT_ARRAY)]).await? {
-                found.insert(row.try_get(0)?, Some(Enqueued::Duplicate));
-            }
-        }
-        let in_flight = Some(Enqueued::InFlight);
-        Ok(operations.iter().map(|one| found.get(&one.key).copied().unwrap_or(in_flight)).collect())
+        outcome
     }
 }
 
-async fn enqueue(client: &Client, operations: &[&EnqueueOperation]) -> Result<Vec<Row>, Error> {
-    fn each<'a, T>(operations: &[&'a EnqueueOperation], value: impl Fn(&'a EnqueueOperation) -> T) -> Vec<T> {
-        operations.iter().map(|operation| value(operation)).collect()
+async fn transact(client: &Client, operations: &[&EnqueueOperation]) -> Result<Vec<Outcome>, Error> {
+    // Statements that are sent together wait for the network once.
+    let (begun, marked) = tokio::join!(biased; client.batch_execute("BEGIN"), mark(client, operations));
+    begun?;
+    let marked = marked?;
+    let (new, others): (Vec<_>, Vec<_>) = operations.iter().copied().partition(|one| marked.contains(&one.key));
+    let keys: Vec<&str> = others.iter().map(|one| &*one.key).collect();
+    let known = known::find(client, &keys).await?;
+    let is_full = keys.iter().any(|key| !known.contains_key(*key)) && is_full(client, operations, new.len()).await?;
+    if new.is_empty() {
+        client.batch_execute("COMMIT").await?;
+    } else {
+        let (stored, committed) = tokio::join!(biased; store(client, &new), client.batch_execute("COMMIT"));
+        stored?;
+        committed?;
     }
+    let outcome = |one: &&EnqueueOperation| match known.get(&one.key) {
+        _ if marked.contains(&one.key) => Some(Enqueued::Stored),
+        Some(known) if known.is_done && known.number == one.number => Some(Enqueued::Stored),
+        Some(known) if known.is_done => Some(Enqueued::Duplicate),
+        None if is_full => None,
+        // Also a claim that has ended since the first statement: the sender tries again.
+        _ => Some(Enqueued::InFlight),
+    };
+    Ok(operations.iter().map(outcome).collect())
+}
+
+/// Whether there is no room for one more message than these.
+async fn is_full(client: &Client, operations: &[&EnqueueOperation], new: usize) -> Result<bool, Error> {
+    let messages = schema::messages(client).await?.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));
+    Ok(messages >= max_messages(operations).cast_unsigned())
+}
+
+fn max_messages(operations: &[&EnqueueOperation]) -> i64 {
+    operations.first().map_or(0, |one| one.max_messages)
+}
+
+fn each<'a, T>(operations: &[&'a EnqueueOperation], value: impl Fn(&'a EnqueueOperation) -> T) -> Vec<T> {
+    operations.iter().map(|operation| value(operation)).collect()
+}
+
+/// The keys that are new, and are remembered from now on.
+async fn mark(client: &Client, operations: &[&EnqueueOperation]) -> Result<HashSet<String>, Error> {
     let keys = each(operations, |one| &*one.key);
     let numbers = each(operations, |one| one.number);
     let retains = each(operations, |one| millis(one.new.retain));
+    let max_messages = max_messages(operations);
+    let arguments: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&keys, Type::TEXT_ARRAY),
+        (&numbers, Type::INT8_ARRAY),
+        (&retains, Type::INT8_ARRAY),
+        (&max_messages, Type::INT8),
+    ];
+    client.query_typed(MARK, &arguments).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
+async fn store(client: &Client, operations: &[&EnqueueOperation]) -> Result<(), Error> {
     let sources = each(operations, |one| one.new.message.key.source());
     let ids = each(operations, |one| one.new.message.key.message_id().as_str());
     let types = each(operations, |one| one.new.message.event_type.as_deref().map(text));
@@ -118,7 +150,6 @@ async fn enqueue(client: &Client, operations: &[&EnqueueOperation]) -> Result<Ve
     let headers = each(operations, |one| &one.headers[..]);
     let bodies = each(operations, |one| &one.new.message.body[..]);
     let counts = each(operations, |one| i64::try_from(one.new.destinations().len()).unwrap_or(i64::MAX));
-    let max_messages = operations.first().map_or(0, |one| one.max_messages);
     let (mut to_keys, mut destinations): (Vec<&str>, Vec<Cow<'_, str>>) = (Vec::new(), Vec::new());
     for one in operations {
         for destination in one.new.destinations() {
@@ -126,10 +157,7 @@ async fn enqueue(client: &Client, operations: &[&EnqueueOperation]) -> Result<Ve
             destinations.push(text(destination));
         }
     }
-    let arguments: [(&(dyn ToSql + Sync), Type); 14] = [
-        (&keys, Type::TEXT_ARRAY),
-        (&numbers, Type::INT8_ARRAY),
-        (&retains, Type::INT8_ARRAY),
+    let arguments: [(&(dyn ToSql + Sync), Type); 10] = [
         (&sources, Type::TEXT_ARRAY),
         (&ids, Type::TEXT_ARRAY),
         (&types, Type::TEXT_ARRAY),
@@ -138,23 +166,8 @@ async fn enqueue(client: &Client, operations: &[&EnqueueOperation]) -> Result<Ve
         (&headers, Type::BYTEA_ARRAY),
         (&bodies, Type::BYTEA_ARRAY),
         (&counts, Type::INT8_ARRAY),
-        (&max_messages, Type::INT8),
         (&to_keys, Type::TEXT_ARRAY),
         (&destinations, Type::TEXT_ARRAY),
     ];
-    client.query_typed(ENQUEUE, &arguments).await
-}
-
-/// `None` if another transaction has the key.
-fn outcome(row: &Row) -> Result<Option<Outcome>, Error> {
-    let (is_marked, is_admitted): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
-    let (done, is_repeated): (Option<bool>, Option<bool>) = (row.try_get(3)?, row.try_get(4)?);
-    Ok(match (is_marked, done) {
-        (true, _) => Some(Some(Enqueued::Stored)),
-        (false, Some(true)) if is_repeated == Some(true) => Some(Some(Enqueued::Stored)),
-        (false, Some(true)) => Some(Some(Enqueued::Duplicate)),
-        (false, Some(false)) => Some(Some(Enqueued::InFlight)),
-        (false, None) if is_admitted => None,
-        (false, None) => Some(None),
-    })
+    client.execute_typed(STORE, &arguments).await.map(drop)
 }

@@ -1,12 +1,12 @@
 //! Operations of one kind, which wait together and are carried out together.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use countersign::replay::StoreError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tokio_postgres::{Client, Error};
@@ -17,9 +17,11 @@ use crate::session::{Connector, Session};
 const BATCH: usize = 256;
 /// The size of the operations in a statement, beyond which it has no other.
 const BATCH_BYTES: usize = 4 << 20;
-/// How many connections a lane has. While one waits for the disk, the other collects the next operations.
+/// How many connections a lane has. While one waits for the disk, the other carries out the next operations.
 const SESSIONS: usize = 2;
 
+/// How long a connection collects operations. The other one can have lost its server.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// The pause before operations are repeated.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,9 +63,9 @@ impl<O: Operation> Lane<O> {
     /// Starts the tasks of the lane. They end when it is dropped.
     pub(crate) fn start(connector: &Connector) -> Self {
         let (waiting, receiver) = mpsc::unbounded_channel();
-        let (receiver, trouble) = (Rc::new(Mutex::new(receiver)), Trouble::default());
+        let (trouble, shared) = (Trouble::default(), Rc::new(Shared::new(receiver)));
         for _ in 0..SESSIONS {
-            spawn_local(serve(Session::new(connector.clone()), Rc::clone(&receiver), Rc::clone(&trouble)));
+            spawn_local(serve(Session::new(connector.clone()), Rc::clone(&shared), Rc::clone(&trouble)));
         }
         Self { waiting, trouble }
     }
@@ -80,21 +82,58 @@ impl<O: Operation> Lane<O> {
     }
 }
 
-async fn serve<O: Operation>(
-    mut session: Session,
-    waiting: Rc<Mutex<UnboundedReceiver<Waiting<O>>>>,
-    trouble: Trouble,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
+/// What the connections of a lane share.
+struct Shared<O: Operation> {
+    waiting: Mutex<UnboundedReceiver<Waiting<O>>>,
+    /// How many operations are being carried out.
+    running: Cell<usize>,
+    /// That there are fewer.
+    ended: Notify,
+}
+
+impl<O: Operation> Shared<O> {
+    fn new(waiting: UnboundedReceiver<Waiting<O>>) -> Self {
+        Self { waiting: Mutex::new(waiting), running: Cell::new(0), ended: Notify::new() }
+    }
+
+    /// Collects as many operations as another connection carries out, or until that has ended. A statement for a few of
+    /// them would take about as long, and the next operations would wait for it. Returns none when the lane has ended.
+    async fn collect(&self) -> Vec<Waiting<O>> {
+        let mut batch = Vec::new();
+        let mut waiting = self.waiting.lock().await;
+        let mut received = waiting.recv_many(&mut batch, BATCH).await;
+        let patience = sleep(PATIENCE);
+        tokio::pin!(patience);
+        while received > 0 && batch.len() < self.running.get().min(BATCH) {
+            let left = BATCH.saturating_sub(batch.len());
+            tokio::select! {
+                more = waiting.recv_many(&mut batch, left) => received = more,
+                () = self.ended.notified() => {}
+                () = &mut patience => break,
+            }
+        }
+        self.running.set(self.running.get().saturating_add(batch.len()));
+        batch
+    }
+
+    fn end(&self, operations: usize) {
+        self.running.set(self.running.get().saturating_sub(operations));
+        self.ended.notify_waiters();
+    }
+}
+
+async fn serve<O: Operation>(mut session: Session, shared: Rc<Shared<O>>, trouble: Trouble) {
     loop {
-        let received = waiting.lock().await.recv_many(&mut batch, BATCH).await;
-        if received == 0 {
+        let mut batch = shared.collect().await;
+        let operations = batch.len();
+        if operations == 0 {
             return;
         }
         let mut is_alone = false;
         while !batch.is_empty() {
             batch = step(&mut session, batch, &mut is_alone, &trouble).await;
         }
+        shared.end(operations);
     }
 }
 

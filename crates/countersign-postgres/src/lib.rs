@@ -58,6 +58,7 @@ mod endings;
 mod enqueue;
 mod inbox;
 mod inbox_worker;
+mod known;
 mod lane;
 mod pending;
 mod removal;
