@@ -12,7 +12,11 @@ use crate::error::{OpenError, is_harmless};
 use crate::options::Options;
 use crate::schema;
 
-/// How long a process waits for the other one that uses the file.
+/// How often a process tries to write while another one uses the file, and the pause in between: 5 s in all. The pauses
+/// of SQLite itself grow to 100 ms, in which the other process gets the file again and again.
+const TRIES: i32 = 5_000;
+const TRY: Duration = Duration::from_millis(1);
+/// How long a connection that only reads waits.
 const BUSY: Duration = Duration::from_secs(5);
 /// The pause between attempts to set WAL mode, which does not wait by itself.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -23,7 +27,7 @@ pub(crate) fn writer(path: &Path, options: Options) -> Result<Connection, OpenEr
     create(path).map_err(OpenError::File)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(BUSY)?;
+    db.busy_handler(Some(wait))?;
     set_wal(&db)?;
     db.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
@@ -47,6 +51,12 @@ pub(crate) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     Ok(db)
+}
+
+/// Whether to try again.
+fn wait(tries: i32) -> bool {
+    thread::sleep(TRY);
+    tries < TRIES
 }
 
 /// Creates the file for this user only, because bodies and headers may be secret.

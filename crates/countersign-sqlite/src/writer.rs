@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     db: Option<Connection>,
     ids: Ids,
     sweep: Sweep,
+    /// Whether another process has written before this batch.
+    followed: bool,
     meter: Arc<Meter>,
 }
 
@@ -43,7 +45,7 @@ impl Writer {
         meter.ids.store(ids.len(), Ordering::Relaxed);
         meter.messages.store(Counters::read(&db)?.messages, Ordering::Relaxed);
         meter.size.store(used_size(&db)?, Ordering::Relaxed);
-        Ok(Self { path, options, db: Some(db), ids, sweep: Sweep::default(), meter })
+        Ok(Self { path, options, db: Some(db), ids, sweep: Sweep::default(), followed: false, meter })
     }
 
     /// Runs until the queue is closed.
@@ -68,6 +70,10 @@ impl Writer {
         for job in jobs {
             let failed = if full && job.grows() { Some(Failure::Full) } else { failure.clone() };
             job.end(failed);
+        }
+        if std::mem::take(&mut self.followed) {
+            // SQLite does not queue: without a pause, this process would get the lock again and again.
+            thread::sleep(YIELD);
         }
     }
 
@@ -100,6 +106,7 @@ impl Writer {
         let size = used_size(db)?;
         self.sweep.searched = false;
         self.sweep.shared |= followed;
+        self.followed |= followed;
         let is_large = size >= self.options.max_size;
         let (ids, sweep) = (&mut self.ids, &mut self.sweep);
         let mut batch = Batch { db, ids, sweep, options: self.options, counters, is_large };
@@ -115,10 +122,6 @@ impl Writer {
         self.meter.ids.store(self.ids.len(), Ordering::Relaxed);
         self.meter.messages.store(found.messages, Ordering::Relaxed);
         self.meter.size.store(size, Ordering::Relaxed);
-        if followed {
-            // SQLite does not queue: without a pause, this process would get the lock again and again.
-            thread::sleep(YIELD);
-        }
         Ok(())
     }
 
