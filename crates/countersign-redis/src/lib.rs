@@ -41,14 +41,17 @@
 
 mod builder;
 mod connection;
+mod fill;
 mod pending;
 mod script;
 mod servers;
+mod stats;
 mod store;
 mod weakness;
 mod worker;
 
 pub use builder::{BuildError, RedisStoreBuilder};
 pub use pending::Pending;
+pub use stats::Stats;
 pub use store::RedisStore;
 pub use weakness::Weakness;

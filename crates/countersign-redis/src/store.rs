@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::pending::Pending;
 use crate::servers::Connector;
+use crate::stats::{Meter, Stats};
 use crate::weakness::Weakness;
 use crate::worker::{self, Request, Settings};
 
@@ -25,14 +26,15 @@ const MAX_CLAIMS: usize = 4_096;
 pub struct RedisStore {
     requests: UnboundedSender<Request>,
     claims: Arc<Semaphore>,
+    meter: Arc<Meter>,
     retain: Duration,
 }
 
 impl RedisStore {
     pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<Self> {
-        let retain = settings.retain;
-        let requests = worker::start(connector, settings)?;
-        Ok(Self { requests, claims: Arc::new(Semaphore::new(MAX_CLAIMS)), retain })
+        let (retain, meter) = (settings.retain, Arc::<Meter>::default());
+        let requests = worker::start(connector, settings, Arc::clone(&meter))?;
+        Ok(Self { requests, claims: Arc::new(Semaphore::new(MAX_CLAIMS)), meter, retain })
     }
 
     /// Asks the server for settings with which it can forget ids early. Call it at the start of the program and log
@@ -57,6 +59,11 @@ impl RedisStore {
         let (reply, pending) = Pending::new();
         self.send(Request::Forget { key, reply });
         pending
+    }
+
+    /// What the store has counted so far.
+    pub fn stats(&self) -> Stats {
+        self.meter.read(MAX_CLAIMS.saturating_sub(self.claims.available_permits()))
     }
 
     /// Without the worker, the reply is dropped, and the caller gets an error.

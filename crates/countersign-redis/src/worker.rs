@@ -2,10 +2,12 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError};
+use countersign::clock::{Clock, SystemClock};
+use countersign::replay::{Claim, ClaimToken, ReplayKey, Settled, StoreError, StoreErrorKind};
 use redis::{RedisError, RedisResult, RetryMethod};
 use tokio::runtime;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -14,8 +16,10 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 use crate::connection::Connection;
+use crate::fill;
 use crate::script::{Found, Scripts};
 use crate::servers::{Connector, Link};
+use crate::stats::Meter;
 use crate::weakness::{self, Weakness};
 
 /// How long the store tries to carry out a confirmation that its caller no longer waits for. Without it, the message may
@@ -49,11 +53,15 @@ pub(crate) enum Request {
 }
 
 /// Starts the thread. It ends when all senders are dropped and all calls are carried out.
-pub(crate) fn start(connector: Connector, settings: Settings) -> io::Result<UnboundedSender<Request>> {
+pub(crate) fn start(
+    connector: Connector,
+    settings: Settings,
+    meter: Arc<Meter>,
+) -> io::Result<UnboundedSender<Request>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (sender, requests) = mpsc::unbounded_channel();
     let connection = Connection::new(connector, settings.timeout);
-    let worker = Worker { connection, scripts: Scripts::new(), settings };
+    let worker = Worker { connection, scripts: Scripts::new(), settings, meter };
     thread::Builder::new()
         .name("countersign-redis".to_owned())
         .spawn(move || LocalSet::new().block_on(&runtime, run(worker, requests)))?;
@@ -109,6 +117,7 @@ struct Worker {
     connection: Connection,
     scripts: Scripts,
     settings: Settings,
+    meter: Arc<Meter>,
 }
 
 impl Worker {
@@ -117,7 +126,13 @@ impl Worker {
         let number = getrandom::u64().map_err(|error| StoreError::unavailable(error.to_string()))?;
         let (name, lease) = (self.name(&key), millis(lease));
         let call = async |mut link: Link| self.scripts.claim(&mut link, &name, number, lease).await;
-        Ok(match self.call(self.settings.timeout, call).await? {
+        let found = self.call(self.settings.timeout, call).await;
+        match &found {
+            Err(error) if error.kind() == StoreErrorKind::Full => self.meter.set_full(true),
+            Ok(Found::Fresh) => self.meter.set_full(false),
+            _ => {}
+        }
+        Ok(match found? {
             Found::Fresh => Claim::Fresh(ClaimToken::new(key, number)),
             Found::InFlight => Claim::InFlight,
             Found::Done => Claim::Done,
@@ -144,7 +159,10 @@ impl Worker {
     }
 
     async fn check(&self) -> Result<Vec<Weakness>, StoreError> {
-        self.call(self.settings.timeout, async |mut link: Link| weakness::ask(&mut link).await).await
+        let ask = async |mut link: Link| Ok((weakness::ask(&mut link).await?, fill::ask(&mut link).await?));
+        let (weaknesses, fill) = self.call(self.settings.timeout, ask).await?;
+        self.meter.set_fill(fill);
+        Ok(weaknesses)
     }
 
     /// Source names have no spaces, so that no two keys have the same name.
@@ -171,6 +189,15 @@ impl Worker {
     }
 
     async fn attempt<T>(&self, call: &impl AsyncFn(Link) -> RedisResult<T>) -> RedisResult<T> {
+        let start = SystemClock.instant();
+        let outcome = self.attempt_once(call).await;
+        let busy = SystemClock.instant().saturating_duration_since(start);
+        let is_failing = outcome.as_ref().is_err_and(|error| !is_out_of_memory(error));
+        self.meter.count(outcome.is_ok(), is_failing, busy);
+        outcome
+    }
+
+    async fn attempt_once<T>(&self, call: &impl AsyncFn(Link) -> RedisResult<T>) -> RedisResult<T> {
         let (link, generation) = self.connection.get().await?;
         let outcome = timeout(self.settings.timeout, call(link)).await;
         let is_lost = match &outcome {
@@ -191,8 +218,12 @@ fn can_be_repeated(error: &RedisError) -> bool {
     !matches!(error.retry_method(), RetryMethod::NoRetry)
 }
 
+fn is_out_of_memory(error: &RedisError) -> bool {
+    error.code() == Some("OOM")
+}
+
 fn store_error(error: RedisError) -> StoreError {
-    if error.code() == Some("OOM") {
+    if is_out_of_memory(&error) {
         StoreError::full()
     } else if error.is_timeout() {
         StoreError::timed_out()

@@ -12,6 +12,7 @@ pub mod disk;
 pub mod keys;
 pub mod postgres_server;
 pub mod process;
+pub mod redis_fleet;
 pub mod redis_server;
 pub mod statuses;
 pub mod tls;

@@ -78,8 +78,27 @@ async fn a_full_server_rejects_new_ids_and_still_settles_claims() {
     assert_eq!(claim(&store, "msg_1").await, Ok(Claim::Done));
     assert_eq!(store.confirm(token, now()).await, Ok(Settled::Recorded));
     assert_eq!(claim(&store, "msg_2").await, Ok(Claim::Done));
+    let stats = store.stats();
+    assert_eq!((stats.full, stats.failing, stats.errors, stats.calls), (true, false, 1, 6));
     server.run(&["CONFIG", "SET", "maxmemory", "0"]);
     handle(&store, "msg_3").await;
+    assert!(!store.stats().full);
+}
+
+#[tokio::test]
+async fn the_store_counts_calls_and_knows_how_full_the_server_was() {
+    let (mut server, _folder) = server(&[]).await;
+    let store = RedisStore::builder(server.url()).timeout(Duration::from_millis(200)).build().unwrap();
+    assert_eq!((store.stats().ids, store.stats().memory), (None, None));
+    handle(&store, "msg_1").await;
+    drop(fresh(&store, "msg_2").await);
+    store.check().await.unwrap();
+    let stats = store.stats();
+    assert_eq!((stats.ids, stats.calls, stats.errors, stats.queued, stats.failing), (Some(2), 4, 0, 0, false));
+    assert!(stats.memory > Some(100_000) && stats.busy > Duration::ZERO, "{stats:?}");
+    server.kill();
+    assert!(claim(&store, "msg_3").await.is_err());
+    assert!(store.stats().failing && store.stats().errors > 0);
 }
 
 /// `SCRIPT FLUSH` is what a failover looks like to the scripts: the new server does not have them.
