@@ -54,10 +54,11 @@ docs: ## Build the book in docs/ with mdBook, if it is installed, into target/bo
 		echo 'mdbook is not installed, so there is no book: cargo install --locked mdbook'; \
 	fi
 
-features: ## Fail on any lint of a library with none or one of its features alone
+features: ## Fail on any lint of a crate with none or one of its features alone
 	@scripts/need cargo-hack
-	$(CARGO) hack clippy $(LIBRARIES) --locked --each-feature -- -D warnings
+	$(CARGO) hack clippy $(LIBRARIES) -p countersign-gateway --locked --each-feature -- -D warnings
 	$(CARGO) hack clippy -p countersign-tower --locked --each-feature --tests -- -D warnings
+	$(CARGO) test -p countersign-gateway --locked --no-default-features --test it lean::
 
 minimal: ## Build with the oldest versions of dependencies that the workspace admits, in a copy
 	@scripts/minimal-versions

@@ -82,8 +82,8 @@ fn main() -> ExitCode {
         (Some(file), _) if migrate => migrate_store(&file),
         (Some(file), _) => serve(&file, log),
         (None, Some(url)) => health::check(&url).map_err(|error| error.to_string()),
+        (None, None) if migrate_sql => print_tables(),
         // Whether it is read does not change the outcome.
-        (None, None) if migrate_sql => Ok(_ = io::stdout().lock().write_all(migrate::sql().as_bytes())),
         (None, None) => Ok(_ = io::stdout().lock().write_all(Config::schema().as_bytes())),
     };
     done.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
@@ -114,6 +114,12 @@ fn migrate_store(file: &Path) -> Result<(), String> {
     migrate::run(&config).map_err(|error| error.to_string())?;
     // Whether it is read does not change the outcome.
     let _ = writeln!(io::stdout().lock(), "the tables of the store are up to date");
+    Ok(())
+}
+
+fn print_tables() -> Result<(), String> {
+    // Whether it is read does not change the outcome.
+    let _ = io::stdout().lock().write_all(migrate::sql()?.as_bytes());
     Ok(())
 }
 

@@ -1,11 +1,17 @@
 //! `--migrate`: the tables of a store in PostgreSQL.
 
 use crate::config::{Config, ConfigError, KeyPath, Problem};
-use crate::state::store::{Engine, with_causes};
+use crate::state::store::Engine;
 
 /// The SQL that creates the tables.
-pub fn sql() -> String {
-    countersign_postgres::schema()
+///
+/// # Errors
+///
+/// The gateway was built without PostgreSQL.
+pub fn sql() -> Result<String, String> {
+    let absent =
+        "this gateway was built without PostgreSQL: build it with the Cargo feature `postgres`, which is on by default";
+    Engine::schema().ok_or_else(|| absent.to_owned())
 }
 
 /// Creates the tables of the store, or brings them up to date.
@@ -15,15 +21,7 @@ pub fn sql() -> String {
 /// The store has no tables, or its server cannot be reached or does not permit it.
 pub fn run(config: &Config) -> Result<(), ConfigError> {
     let document = config.document();
-    let migrated = Engine::open(&config.store, document.folder()).and_then(|engine| {
-        match engine {
-            Engine::Postgres(store) => {
-                let migrated = store.migrate().wait();
-                migrated.map_err(|error| format!("the tables cannot be brought up to date: {}", with_causes(&error)))
-            }
-            _ => Err("only `engine = \"postgres\"` has tables: leave out `--migrate`".to_owned()),
-        }
-        .map_err(|message| Problem::at(&KeyPath::store(), message))
-    });
+    let migrated = Engine::open(&config.store, document.folder())
+        .and_then(|engine| engine.migrate().map_err(|message| Problem::at(&KeyPath::store(), message)));
     migrated.map_err(|problem| document.error(problem))
 }

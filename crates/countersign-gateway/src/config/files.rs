@@ -35,9 +35,11 @@ impl Config {
         let folder = self.document.folder();
         // It needs a restart, so a reload does not read it.
         let store = match &self.store {
-            StoreSpec::Redis(server) | StoreSpec::Postgres(server) => of_origin(&server.url),
-            StoreSpec::Memory | StoreSpec::Sqlite(_) => None,
+            StoreSpec::Redis(redis) => redis.servers.urls(),
+            StoreSpec::Postgres(server) => std::slice::from_ref(&server.url),
+            StoreSpec::Memory | StoreSpec::Sqlite(_) => &[],
         };
+        let store = store.iter().filter_map(of_origin);
         let secrets = self.named().chain(store).filter(|named| named.is_secret);
         let mut paths: Vec<_> = secrets.map(|named| folder.join(named.path)).collect();
         paths.sort();

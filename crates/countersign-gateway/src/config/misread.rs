@@ -14,11 +14,12 @@ use super::{jwks, public_keys, reconcile, secrets, token, unknown};
 const FORMS: [(&str, &str); 4] =
     [("secrets", secrets::FORM), ("public_keys", public_keys::FORM), ("jwks", jwks::FORM), ("token", token::FORM)];
 /// Keys whose value is one table. No other key has these names.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "server",
     "sources",
     "store",
     "keep",
+    "sentinel",
     "telemetry",
     "client_limits",
     "metadata",

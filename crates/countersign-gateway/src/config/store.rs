@@ -1,7 +1,6 @@
 //! The store for the message ids of all sources.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use countersign_inbox::Keep;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -9,10 +8,11 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::Problem;
 use super::key_path::KeyPath;
-use super::secrets::SecretOrigin;
+use super::store_keep::KeepSpec;
+use super::store_server::{CaFile, PostgresSpec, RedisServers, RedisSpec, SentinelTable};
 use super::stored_value::StoredTable;
 use super::values::{NonEmpty, count, text};
-use super::{duration, hide, size};
+use super::{hide, size};
 
 /// Where message ids are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -24,19 +24,9 @@ pub enum StoreSpec {
     /// In an SQLite file.
     Sqlite(SqliteSpec),
     /// In Redis or Valkey.
-    Redis(ServerSpec),
+    Redis(RedisSpec),
     /// In PostgreSQL.
-    Postgres(ServerSpec),
-}
-
-/// The server of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerSpec {
-    /// How long ended deliveries are kept.
-    pub keep: KeepSpec,
-    /// Where its address is stored.
-    pub url: SecretOrigin,
-    ca: Option<String>,
+    Postgres(PostgresSpec),
 }
 
 /// An SQLite file.
@@ -51,41 +41,6 @@ pub struct SqliteSpec {
     pub max_ids: usize,
     /// How long ended deliveries are kept.
     pub keep: KeepSpec,
-}
-
-/// How long deliveries are kept after their end, for lists and to deliver them again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Keep")]
-pub struct KeepSpec {
-    /// Deliveries that are done. Default: 7 days.
-    #[serde(default = "default_done", with = "duration")]
-    #[schemars(schema_with = "duration::schema")]
-    pub done: Duration,
-    /// Dead letters. Default: 30 days.
-    #[serde(default = "default_dead", with = "duration")]
-    #[schemars(schema_with = "duration::schema")]
-    pub dead: Duration,
-}
-
-impl Default for KeepSpec {
-    fn default() -> Self {
-        Self { done: default_done(), dead: default_dead() }
-    }
-}
-
-impl From<KeepSpec> for Keep {
-    fn from(KeepSpec { done, dead }: KeepSpec) -> Self {
-        Self { done, dead }
-    }
-}
-
-fn default_done() -> Duration {
-    Keep::default().done
-}
-
-fn default_dead() -> Duration {
-    Keep::default().dead
 }
 
 /// Where message ids are stored, for all sources.
@@ -103,8 +58,8 @@ struct StoreTable {
     #[serde(default, deserialize_with = "size::optional::deserialize")]
     #[schemars(schema_with = "size::schema")]
     max_size: Option<usize>,
-    /// How many messages the inbox in the file of the engine "sqlite" has, waiting or kept. Further ones get 503. Default: 1
-    /// million.
+    /// How many messages the inbox of the engine "sqlite" or "postgres" has, waiting or kept. Further ones get 503. Default:
+    /// 1 million.
     #[serde(default, deserialize_with = "number")]
     #[schemars(range(min = 1))]
     max_messages: Option<usize>,
@@ -118,8 +73,13 @@ struct StoreTable {
     /// The address of the engine "redis" (`rediss://:password@host/0`) or "postgres"
     /// (`postgres://user:password@host/database?sslmode=require`).
     url: Option<StoredTable>,
-    /// A PEM file with the certificate authorities to trust for `url`. Default: those of the system. A relative path starts
-    /// at the directory of this configuration.
+    /// The sentinels that know where the server of the engine "redis" is, in place of `url`.
+    sentinel: Option<SentinelTable>,
+    /// The addresses of nodes of a cluster, for the engine "redis" in place of `url`. The gateway asks them for the others.
+    #[schemars(length(min = 1))]
+    cluster: Option<Vec<StoredTable>>,
+    /// A PEM file with the certificate authorities to trust for the servers. Default: those of the system. A relative path
+    /// starts at the directory of this configuration.
     ca: Option<NonEmpty>,
 }
 
@@ -155,52 +115,47 @@ impl TryFrom<StoreTable> for StoreSpec {
     type Error = &'static str;
 
     fn try_from(table: StoreTable) -> Result<Self, Self::Error> {
-        const ADDRESS: &str = "`engine = \"redis\"` and `engine = \"postgres\"` need a `url` that is named: { env = \"NAME\" } \
-                               or { file = \"PATH\" }";
-        let StoreTable { engine, path, max_size, max_messages, max_ids, keep, url, ca } = table;
-        let is_limited = max_size.is_some() || max_messages.is_some() || max_ids.is_some();
-        if engine != Engine::Sqlite && (path.is_some() || is_limited) {
-            return Err("`path`, `max_size`, `max_messages` and `max_ids` are for `engine = \"sqlite\"`");
+        let StoreTable { engine, path, max_size, max_messages, max_ids, keep, url, sentinel, cluster, ca } = table;
+        if engine != Engine::Sqlite && (path.is_some() || max_size.is_some() || max_ids.is_some()) {
+            return Err("`path`, `max_size` and `max_ids` are for `engine = \"sqlite\"`");
         }
-        if matches!(engine, Engine::Memory | Engine::Redis) && keep.is_some() {
-            return Err("`keep` is for an inbox: it needs `engine = \"sqlite\"` or `engine = \"postgres\"`");
+        if matches!(engine, Engine::Memory | Engine::Redis) && (keep.is_some() || max_messages.is_some()) {
+            return Err("`keep` and `max_messages` are for an inbox: it needs `engine = \"sqlite\"` or \
+                        `engine = \"postgres\"`");
         }
+        let max_messages = max_messages.and_then(|max| u64::try_from(max).ok()).unwrap_or(1_000_000);
         if matches!(engine, Engine::Memory | Engine::Sqlite) && (url.is_some() || ca.is_some()) {
             return Err("`url` and `ca` are for `engine = \"redis\"` and `engine = \"postgres\"`");
         }
-        let server = || {
-            let url = url.and_then(StoredTable::origin).ok_or(ADDRESS)?;
-            Ok(ServerSpec { keep: keep.unwrap_or_default(), url, ca: ca.map(|NonEmpty(ca)| ca) })
-        };
+        if engine != Engine::Redis && (sentinel.is_some() || cluster.is_some()) {
+            return Err("`sentinel` and `cluster` are for `engine = \"redis\"`");
+        }
+        let ca = ca.map(|NonEmpty(path)| CaFile(path));
         match engine {
             Engine::Memory => Ok(Self::Memory),
             Engine::Sqlite => {
                 let NonEmpty(path) = path.ok_or("`engine = \"sqlite\"` needs a `path`")?;
                 let max_size = max_size.and_then(|size| u64::try_from(size).ok());
-                let max_messages = max_messages.and_then(|max| u64::try_from(max).ok());
                 Ok(Self::Sqlite(SqliteSpec {
                     path,
                     max_size: max_size.unwrap_or(16 << 30),
-                    max_messages: max_messages.unwrap_or(1_000_000),
+                    max_messages,
                     max_ids: max_ids.unwrap_or(10_000_000),
                     keep: keep.unwrap_or_default(),
                 }))
             }
-            Engine::Redis => server().map(Self::Redis),
-            Engine::Postgres => server().map(Self::Postgres),
+            Engine::Redis => {
+                let servers = RedisServers::from_keys(url, sentinel, cluster)?;
+                Ok(Self::Redis(RedisSpec { servers, ca }))
+            }
+            Engine::Postgres => {
+                let url = url.and_then(StoredTable::origin);
+                let url = url.ok_or(
+                    "`engine = \"postgres\"` needs a `url` that is named: { env = \"NAME\" } or { file = \"PATH\" }",
+                )?;
+                Ok(Self::Postgres(PostgresSpec { url, max_messages, keep: keep.unwrap_or_default(), ca }))
+            }
         }
-    }
-}
-
-impl ServerSpec {
-    /// The certificate authorities in the file that `ca` names, for a configuration in this directory.
-    pub(crate) fn ca(&self, folder: &Path) -> Result<Option<Vec<u8>>, Problem> {
-        let Some(ca) = &self.ca else { return Ok(None) };
-        std::fs::read(folder.join(ca)).map(Some).map_err(|error| {
-            let shown = folder.join(hide::path(ca, folder)).display().to_string();
-            let message = format!("the file {shown} cannot be read: {error}");
-            Problem::at(&KeyPath::store().key("ca"), message).showing(shown)
-        })
     }
 }
 

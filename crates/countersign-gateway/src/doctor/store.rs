@@ -1,6 +1,5 @@
 //! Whether the store can be used.
 
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -26,18 +25,16 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         }
         StoreSpec::Sqlite(spec) => sqlite(spec, &spec.path(document.folder())),
         StoreSpec::Redis(_) | StoreSpec::Postgres(_) => match Engine::open(&config.store, document.folder()) {
-            Ok(Engine::Redis(store)) => server(store.check().wait()),
-            Ok(Engine::Postgres(store)) => server(store.check().wait()),
-            Ok(_) => Vec::new(),
+            Ok(engine) => engine.weaknesses().map(server).unwrap_or_default(),
             Err(problem) => vec![Finding::failed(Check::Store, document.error(problem).to_string())],
         },
     }
 }
 
-fn server<W: fmt::Display>(checked: Result<Vec<W>, StoreError>) -> Vec<Finding> {
+fn server(checked: Result<Vec<String>, StoreError>) -> Vec<Finding> {
     match checked {
         Ok(weaknesses) if weaknesses.is_empty() => vec![Finding::ok(Check::Store, "the server of the store responds")],
-        Ok(weaknesses) => weaknesses.iter().map(|one| Finding::warning(Check::Store, one.to_string())).collect(),
+        Ok(weaknesses) => weaknesses.into_iter().map(|one| Finding::warning(Check::Store, one)).collect(),
         Err(error) => {
             let why = with_causes(&error);
             vec![Finding::failed(Check::Store, format!("{why}: start the server of the store, or correct `url`"))]

@@ -9,8 +9,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-use crate::state::store::Engine;
-use crate::state::store_figures::Figures;
+use crate::state::store::{Engine, Figures};
 
 /// A store that has [`Figures`].
 #[derive(Debug)]

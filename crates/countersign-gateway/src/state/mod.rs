@@ -12,7 +12,6 @@ mod routes;
 mod secrets;
 pub mod source;
 pub mod store;
-pub mod store_figures;
 
 use std::collections::BTreeMap;
 use std::path::Path;

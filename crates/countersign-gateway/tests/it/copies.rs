@@ -49,7 +49,7 @@ async fn copies_are_handled_once_with_one_sqlite_file() {
 async fn copies_are_handled_once_with_one_postgres() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = PostgresServer::start(folder.path(), &[]).await;
-    server.run(&countersign_gateway::migrate::sql());
+    server.run(&countersign_gateway::migrate::sql().expect("PostgreSQL"));
     let file = folder.path().join("url");
     std::fs::write(&file, server.url()).expect("a file");
     let store = format!("[store]\nengine = \"postgres\"\nurl = {{ file = \"{}\" }}\n", file.display());

@@ -28,6 +28,8 @@ mod inbox;
 mod inbox_api;
 mod inspector;
 mod jwks_proxy;
+#[cfg(not(any(feature = "postgres", feature = "redis")))]
+mod lean;
 mod listeners;
 mod log_file;
 mod logging;

@@ -145,7 +145,7 @@ async fn kills_lose_no_message_of_an_inbox_in_sqlite() {
 async fn kills_lose_no_message_of_an_inbox_in_postgres() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = PostgresServer::start(folder.path(), &[]).await;
-    server.run(&countersign_gateway::migrate::sql());
+    server.run(&countersign_gateway::migrate::sql().expect("PostgreSQL"));
     let config = format!("[store]\nengine = \"postgres\"\n{}", url(folder.path(), &server.url()));
     storm("postgres", &config, 2, false).await;
 }
