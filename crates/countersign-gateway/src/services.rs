@@ -137,7 +137,7 @@ fn scope(state: &State, destinations: Destinations) -> Scope {
         sources: state.sources.clone(),
         inbox: state.inbox.clone(),
         destinations,
-        reconcilers: state.reconcilers.iter().map(|one| (one.route().to_owned(), Arc::clone(one))).collect(),
+        reconcilers: state.reconcilers().into_iter().map(|one| (one.route().to_owned(), one)).collect(),
         token: state.admin_token.clone(),
     }
 }

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use countersign::clock::SystemClock;
+use countersign::clock::{Clock, SystemClock};
 use countersign_gateway::config::Config;
 use countersign_gateway::connection::Address;
 use countersign_gateway::lifecycle::Lifecycle;
@@ -79,7 +79,8 @@ impl Gateway {
         std::fs::write(&file, text).expect("a file");
         let config = Config::load(&file).expect("a valid configuration");
         let slots = Slots::new(10);
-        let surroundings = Surroundings { slots: &slots, log: &Log::default() };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let surroundings = Surroundings { slots: &slots, log: &Log::default(), clock: &clock };
         let state = State::build(&config, None, surroundings);
         let state = state.expect("usable secrets");
         let environment = Environment {

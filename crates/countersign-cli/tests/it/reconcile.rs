@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use countersign::clock::SystemClock;
+use countersign_client::Client;
 use countersign_emulator::{Config, Emulator, Schedule};
 use countersign_gateway::admin_access::{Access, Scope};
 use countersign_gateway::config::{ApiUrl, ReconcileSpec, SecretOrigin};
@@ -64,9 +66,13 @@ impl Outage {
             grace: Duration::from_millis(1),
             hand_over: false,
             base_url: ApiUrl(base.parse().expect("a URL")),
+            ca: None,
+            proxy: None,
         };
         let settings = Settings { spec, key: HeaderValue::from_static(Config::API_KEY), events: None };
-        let reconciler = Arc::new(Reconciler::new(settings, target, Counts::default().of_reconcile("/gemini")));
+        let counts = Counts::default().of_reconcile("/gemini");
+        let reconciler = Reconciler::new(settings, Client::builder(), target, counts, Arc::new(SystemClock));
+        let reconciler = Arc::new(reconciler);
         let scope = Scope {
             stores: BTreeMap::new(),
             sources: BTreeMap::new(),
@@ -108,7 +114,7 @@ impl Outage {
             let url = format!("{}/v1beta/models/m:batchGenerateContent", self.base);
             let request = http::Request::post(url).header("x-goog-api-key", Config::API_KEY);
             let request = request.body(batch.to_string().into()).expect("a request");
-            let response = countersign_client::Client::builder().build().send(request).await.expect("a response");
+            let response = Client::builder().build().send(request).await.expect("a response");
             let body = response.into_body().bytes().await.expect("a body");
             serde_json::from_slice::<Value>(&body).expect("JSON")["name"].as_str().expect("a name").to_owned()
         });

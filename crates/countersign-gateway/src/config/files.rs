@@ -97,8 +97,11 @@ fn of_route(route: &Route) -> Vec<Named> {
         let ca = tls.ca.as_ref().and_then(AuthoritiesSpec::file);
         tls.certificate.iter().flat_map(of_certificate).chain(ca.map(public))
     });
-    let api_key = route.reconcile.iter().filter_map(|reconcile| of_origin(&reconcile.api_key));
-    headers.chain(tls).chain(api_key).collect()
+    let reconcile = route.reconcile.iter().flat_map(|reconcile| {
+        let outgoing = of_outgoing(reconcile.ca.as_ref(), reconcile.proxy.as_ref());
+        of_origin(&reconcile.api_key).into_iter().chain(outgoing)
+    });
+    headers.chain(tls).chain(reconcile).collect()
 }
 
 fn of_header(header: &SetHeaderSpec) -> Option<Named> {

@@ -8,8 +8,10 @@ use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use super::authorities::AuthoritiesSpec;
 use super::delivery::DeliverySpec;
 use super::error::Problem;
+use super::jwks_proxy::JwksProxySpec;
 use super::key_path::{KeyPath, Step};
 use super::secrets::SecretOrigin;
 use super::stored_value::StoredTable;
@@ -18,7 +20,7 @@ use super::{duration, limits};
 
 /// How the table is written.
 const FORM: &str = "jobs are asked for with { api_key = { env = \"GEMINI_API_KEY\" } }, with `every`, `since`, `grace`, \
-                               `hand_over` and `base_url` if needed";
+                               `hand_over`, `base_url`, `ca` and `proxy` if needed";
 /// How its API key is written.
 const KEY_FORM: &str = "an API key is not written here but named: { env = \"NAME\" } or { file = \"PATH\" }";
 const MIN_EVERY: Duration = Duration::from_secs(1);
@@ -57,6 +59,16 @@ pub struct ReconcileSpec {
     #[serde(default, deserialize_with = "base_url")]
     #[schemars(with = "String", regex(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
     pub base_url: ApiUrl,
+    /// The certificate authorities to trust: a PEM file, or "system" for those that this machine trusts. A relative path
+    /// starts at the directory of this configuration. Default: the public ones, which are compiled in.
+    #[serde(default)]
+    pub ca: Option<AuthoritiesSpec>,
+    /// The proxy (CONNECT) through which an https `base_url` is asked: `http://host:port`, or "environment" for the one in
+    /// `HTTPS_PROXY` or `https_proxy`, except for the hosts in `NO_PROXY` or `no_proxy`. A URL with credentials
+    /// (`http://user:password@host:port`) is named: { env = "NAME" } or { file = "PATH" }. Default: none, whatever the
+    /// environment says.
+    #[serde(default)]
+    pub proxy: Option<JwksProxySpec>,
 }
 
 /// Where the API is.

@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::SystemClock;
+use countersign::clock::{Clock, SystemClock};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
 use pingora_core::services::background::{BackgroundService, background_service};
@@ -72,7 +72,8 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         Some((predecessor, sockets)) => (Some(predecessor), Passed::from_process(sockets)),
         None => (None, Passed::from_env()),
     };
-    let surroundings = Surroundings { slots: &slots, log };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let surroundings = Surroundings { slots: &slots, log, clock: &clock };
     let state = State::build(config, None, surroundings).map_err(ServerError::Config)?;
     if let Some(warning) = &allowed.warning {
         tracing::warn!("{warning}");
@@ -98,6 +99,7 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         handed_over: stop.handed_over.clone(),
         manager: manager.clone(),
         passed,
+        clock,
         takes_over: predecessor.is_some(),
     };
     let drained = Arc::clone(&parts.slots);
@@ -153,6 +155,7 @@ struct Parts {
     handed_over: CancellationToken,
     manager: ServiceManager,
     passed: Passed,
+    clock: Arc<dyn Clock>,
     /// Whether another process accepts connections until this one is ready.
     takes_over: bool,
 }
@@ -184,6 +187,7 @@ fn build(
         handed_over,
         manager,
         passed,
+        clock,
         takes_over,
     } = parts;
     let started = config;
@@ -200,7 +204,7 @@ fn build(
     );
     let environment = Environment {
         log,
-        clock: Arc::new(SystemClock),
+        clock: Arc::clone(&clock),
         lifecycle: &lifecycle,
         upstream_connections: allowed.upstream_connections,
         reload,
@@ -258,7 +262,7 @@ fn build(
     let (destinations, followed) = watch::channel(exchange.destinations(&state));
     let deliver = Deliver::new(followed, &state, &lifecycle, deliveries);
     add_background(&mut server, "inbox", deliver);
-    let reconcilers = add_followers(&mut server, "reconcile", state.reconcilers.clone(), Reconcile);
+    let reconcilers = add_followers(&mut server, "reconcile", state.reconcilers(), Reconcile);
     let key_sets = add_followers(&mut server, "key sets", state.key_sets.clone(), Refresh);
     server.bootstrap();
     let (started, log) = (started.clone(), log.clone());
@@ -268,6 +272,7 @@ fn build(
         watched,
         slots,
         log,
+        clock,
         exchange,
         upstreams,
         destinations,

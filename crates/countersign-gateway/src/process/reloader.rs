@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::{Clock as _, SystemClock};
+use countersign::clock::{Clock, SystemClock};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -36,6 +36,7 @@ pub(super) struct Reloader {
     pub(super) watched: Option<WatchedFiles>,
     pub(super) slots: Arc<Slots>,
     pub(super) log: Log,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) exchange: Exchange,
     /// The upstreams that have background tasks.
     pub(super) upstreams: watch::Sender<Vec<Arc<Upstreams>>>,
@@ -113,7 +114,7 @@ impl Reloader {
         if let Some(watched) = &mut self.watched {
             watched.watch(config.files());
         }
-        let surroundings = Surroundings { slots: &self.slots, log: &self.log };
+        let surroundings = Surroundings { slots: &self.slots, log: &self.log, clock: &self.clock };
         let mut next = State::build(&config, Some(&self.state), surroundings)?;
         // Before the first request needs them.
         tokio::join!(
@@ -126,7 +127,7 @@ impl Reloader {
         next.keep_listeners(&self.state);
         self.upstreams.send_replace(next.upstreams());
         self.destinations.send_replace(self.exchange.destinations(&next));
-        self.reconcilers.send_replace(next.reconcilers.clone());
+        self.reconcilers.send_replace(next.reconcilers());
         self.key_sets.send_replace(next.key_sets.clone());
         self.state = next;
         Ok(warnings)

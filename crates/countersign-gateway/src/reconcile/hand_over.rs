@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::clock::{Clock as _, SystemClock};
+use countersign::clock::ClockReading;
 use countersign::replay::ReplayKey;
 use countersign_inbox::{Enqueued, Inbox, InboxError, StoredMessage};
 use countersign_reconcile::{ApiError, Missing};
@@ -65,8 +65,7 @@ impl Target {
     }
 
     /// Stores the event, unless it was stored before.
-    pub(super) async fn store(&self, missing: &Missing) -> Result<HandedOver, HandOverError> {
-        let now = SystemClock.read();
+    pub(super) async fn store(&self, missing: &Missing, now: ClockReading) -> Result<HandedOver, HandOverError> {
         let (Some(event_type), Some(id), Some(body)) =
             (missing.event_type(), missing.message_id(), missing.body(now.wall))
         else {

@@ -11,8 +11,8 @@ mod hand_over;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::{Clock as _, SystemClock};
-use countersign_client::Client;
+use countersign::clock::Clock;
+use countersign_client::ClientBuilder;
 use countersign_reconcile::{Api, ApiError, JobName, Missing, Report, Seen, SeenError, Terms, WebhookState, reconcile};
 use http::HeaderValue;
 use tokio::sync::Mutex;
@@ -32,6 +32,7 @@ pub struct Reconciler {
     target: Target,
     api: Api,
     counts: ReconcileCounts,
+    clock: Arc<dyn Clock>,
     /// What the inbox has received. It is read once as a whole, and then what is new.
     seen: Mutex<Seen>,
 }
@@ -59,10 +60,16 @@ pub enum RunError {
 }
 
 impl Reconciler {
-    /// Looks for the missing jobs of `target`. Nothing is requested yet.
-    pub fn new(settings: Settings, target: Target, counts: ReconcileCounts) -> Self {
-        let api = Api::new(Client::builder(), settings.spec.base_url.0.clone(), settings.key.clone());
-        Self { settings, target, api, counts, seen: Mutex::default() }
+    /// Looks for the missing jobs of `target`, with requests that `client` sends. Nothing is requested yet.
+    pub fn new(
+        settings: Settings,
+        client: ClientBuilder,
+        target: Target,
+        counts: ReconcileCounts,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let api = Api::new(client, settings.spec.base_url.0.clone(), settings.key.clone());
+        Self { settings, target, api, counts, clock, seen: Mutex::default() }
     }
 
     /// Whether another one with these settings would do the same.
@@ -94,7 +101,7 @@ impl Reconciler {
 
     /// Asks the API, and compares. Nothing is handed over.
     pub async fn run_once(&self) -> Result<Report, RunError> {
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let ReconcileSpec { since, grace, .. } = self.settings.spec;
         let terms = Terms { since: now.saturating_sub(since), until: now.saturating_sub(grace) };
         let mut seen = self.seen.lock().await;
@@ -159,7 +166,7 @@ impl Reconciler {
     }
 
     async fn store(&self, missing: &Missing) -> Result<HandedOver, HandOverError> {
-        let stored = self.target.store(missing).await?;
+        let stored = self.target.store(missing, self.clock.read()).await?;
         if stored == HandedOver::Stored {
             self.counts.handed_over();
         }

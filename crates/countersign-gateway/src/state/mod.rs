@@ -7,6 +7,7 @@ pub mod expiry;
 mod key_sets;
 mod outgoing;
 mod pem_file;
+mod reconcilers;
 mod rehearsal;
 mod routes;
 mod secrets;
@@ -29,11 +30,10 @@ use crate::client_limit::ClientLimit;
 use crate::config::{
     Config, ConfigError, HeaderValueSpec, KeyPath, Problem, Route, SetHeaderSpec, Target, TelemetrySpec, Warning,
 };
-use crate::inbox::RouteInbox;
 use crate::log::Log;
-use crate::metrics::{Counts, Metrics};
+use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
-use crate::reconcile::{Reconciler, Settings, Target as ReconcileTarget};
+use crate::reconcile::Reconciler;
 use crate::serve::{Slots, Tls};
 use crate::source_keys::RemoteSet;
 use crate::telemetry::Telemetry;
@@ -82,8 +82,6 @@ pub struct State {
     pub warnings: Vec<Warning>,
     /// The store that all sources share.
     pub engine: Engine,
-    /// What looks for missing jobs, in the order of the routes.
-    pub reconcilers: Vec<Arc<Reconciler>>,
     /// Where traces are sent, if anywhere. A running process keeps the one that it started with.
     pub telemetry: Option<Telemetry>,
     /// The public keys that verify assertions.
@@ -91,6 +89,7 @@ pub struct State {
     issuer: Option<Arc<Issuer>>,
     sets: KeySets,
     balanced: Vec<Balanced>,
+    reconcilers: Vec<reconcilers::Known>,
 }
 
 /// The parts of the process that the state uses.
@@ -100,6 +99,8 @@ pub struct Surroundings<'a> {
     pub slots: &'a Arc<Slots>,
     /// The log.
     pub log: &'a Log,
+    /// The clock of what looks for missing jobs.
+    pub clock: &'a Arc<dyn Clock>,
 }
 
 impl State {
@@ -118,7 +119,7 @@ impl State {
     ) -> Result<Self, ConfigError> {
         let Parts {
             headers,
-            api_keys,
+            accesses,
             upstream_tls,
             pull_tokens,
             pull_tls,
@@ -139,7 +140,7 @@ impl State {
         if previous.is_none() {
             engine.examine();
         }
-        let Surroundings { slots, log } = surroundings;
+        let Surroundings { slots, log, clock } = surroundings;
         let counts = previous.map(|state| state.metrics.counts().clone()).unwrap_or_default();
         let known = previous.map(|state| &state.balanced[..]).unwrap_or_default();
         let read = routes::Read { headers, upstream_tls, pull_tokens };
@@ -150,10 +151,11 @@ impl State {
             Some(previous) => previous.inbox.clone(),
             None => engine.inbox().map(SharedInbox::new),
         };
-        let reconcilers = routes.iter().zip(api_keys).filter_map(|(route, key)| {
-            let known = previous.map(|state| &*state.reconcilers).unwrap_or_default();
-            reconciler(route, key?, inbox.as_ref(), known, &counts)
-        });
+        let known = previous.map(|state| &*state.reconcilers).unwrap_or_default();
+        let reconcilers = routes
+            .iter()
+            .zip(accesses)
+            .filter_map(|(route, access)| reconcilers::build(route, access?, inbox.as_ref(), known, &counts, clock));
         let reconcilers = reconcilers.collect();
         let limit = config.body_budget();
         let budget = previous.map(|state| state.budget.clone()).filter(|budget| budget.capacity() == limit);
@@ -210,6 +212,11 @@ impl State {
         self.balanced.iter().map(|(_, upstreams)| Arc::clone(upstreams)).collect()
     }
 
+    /// What looks for missing jobs, in the order of the routes.
+    pub fn reconcilers(&self) -> Vec<Arc<Reconciler>> {
+        self.reconcilers.iter().map(|known| Arc::clone(&known.reconciler)).collect()
+    }
+
     /// Gives the certificates that this state has read to the listeners of the `previous` one, which go on.
     pub fn keep_listeners(&mut self, previous: &Self) {
         let pulls = previous.pull_tls.iter().zip(&self.pull_tls);
@@ -228,8 +235,8 @@ impl State {
 struct Parts {
     /// The headers that each target sets, in the order of the targets.
     headers: Vec<SetHeaders>,
-    /// The API key of each route that looks for missing jobs, in the order of the routes.
-    api_keys: Vec<Option<HeaderValue>>,
+    /// How each route that looks for missing jobs asks for them, in the order of the routes.
+    accesses: Vec<Option<reconcilers::Access>>,
     engine: Engine,
     /// TLS towards the upstreams of each target, in the order of the targets.
     upstream_tls: Vec<Option<UpstreamTls>>,
@@ -264,12 +271,11 @@ impl Parts {
             set_headers(&route, &at, &secrets).map_err(|problem| document.error(problem))
         });
         let headers = headers.collect::<Result<_, _>>()?;
-        let api_keys = config.routes.iter().enumerate().map(|(position, route)| {
-            let at = KeyPath::route(position).key("reconcile").key("api_key");
-            let read = route.reconcile.as_ref().map(|reconcile| secrets.read_value(&at, &reconcile.api_key));
-            read.transpose().map_err(|problem| document.error(problem))
+        let accesses = config.routes.iter().enumerate().map(|(position, route)| {
+            let at = KeyPath::route(position).key("reconcile");
+            reconcilers::read(route, &at, &secrets, document.folder()).map_err(|problem| document.error(problem))
         });
-        let api_keys = api_keys.collect::<Result<_, _>>()?;
+        let accesses = accesses.collect::<Result<_, _>>()?;
         let token = config.server.admin_token.as_ref().map(|spec| secrets::read_token(spec, document.folder()));
         let admin_token = token.transpose().map_err(|problem| document.error(problem))?;
         let telemetry = config.telemetry.as_ref().map(|spec| telemetry(spec, &secrets, document.folder()));
@@ -308,7 +314,7 @@ impl Parts {
         let warnings = problems.into_iter().map(|problem| document.warning(problem)).collect();
         Ok(Self {
             headers,
-            api_keys,
+            accesses,
             engine,
             upstream_tls,
             pull_tokens,
@@ -323,28 +329,6 @@ impl Parts {
             warnings,
         })
     }
-}
-
-/// What looks for the missing jobs of this route: one of the `known` ones, if nothing has changed.
-fn reconciler(
-    route: &LiveRoute,
-    key: HeaderValue,
-    inbox: Option<&SharedInbox>,
-    known: &[Arc<Reconciler>],
-    counts: &Counts,
-) -> Option<Arc<Reconciler>> {
-    let LiveRoute { config, source, .. } = route;
-    let settings = Settings { spec: config.reconcile.clone()?, key, events: config.events.clone() };
-    let path = config.path.text();
-    let target = ReconcileTarget {
-        inbox: RouteInbox::of(config, inbox.cloned()?),
-        route: config.name(),
-        path: if path.is_empty() { "/" } else { path }.to_owned(),
-        source: config.source.clone(),
-        retain: source.retain(),
-    };
-    let kept = known.iter().find(|known| known.is_like(&settings, &target)).cloned();
-    Some(kept.unwrap_or_else(|| Arc::new(Reconciler::new(settings, target, counts.of_reconcile(&config.name())))))
 }
 
 /// The headers that this route sets, with the values that are stored elsewhere.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign_client::{CaBundle, Proxy};
+use countersign_client::{CaBundle, Client, ClientBuilder, Proxy};
 use zeroize::Zeroizing;
 
 use super::pem_file::PemFile;
@@ -65,6 +65,15 @@ impl Outgoing {
             }
         };
         Ok(())
+    }
+
+    /// A client for such requests.
+    pub(super) fn client(&self) -> ClientBuilder {
+        let client = Client::builder().proxy(self.proxy.clone());
+        match &self.ca {
+            Some(ca) => client.ca(ca.clone()),
+            None => client,
+        }
     }
 
     /// Whether the same was read for both.

@@ -1,12 +1,20 @@
 //! `[routes.reconcile]`: jobs whose webhooks were lost reach the backend as polled events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::clock::{Clock, ManualClock, SystemClock};
 use countersign_emulator::{Config, Emulator, Schedule};
+use countersign_gateway::log::Log;
+use countersign_gateway::serve::Slots;
+use countersign_gateway::state::{State, Surroundings};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::common::{Backend, Delivery, Gateway, Reply, Running, Wire, call, command, free_address, route, until};
+use crate::common::{
+    Authority, Backend, ConnectProxy, Delivery, Gateway, Reply, Running, Wire, call, command, free_address,
+    in_front_of, route, until,
+};
 
 /// The emulator, whose jobs end at once and whose senders give up at once, and the file of the webhook's secret.
 struct Project {
@@ -139,4 +147,45 @@ async fn a_missing_job_is_counted_and_handed_over_on_request_alone() {
     let forged = Delivery::signed([&*project.secret], 0, "msg_1", "{}").set("countersign-verdict", "polled");
     assert_eq!(gateway.send(&forged, Wire::Http1Length).await.status, StatusCode::ACCEPTED);
     assert_eq!(backend.has_seen(2).await.header("countersign-verdict"), Some("verified"));
+}
+
+/// The API has a certificate of a private authority, and the gateway reaches it through a proxy.
+#[tokio::test]
+async fn the_api_is_asked_through_a_proxy_and_with_a_private_authority() {
+    let (backend, project) = (Backend::start().await, Project::start(&format!("http://{}/", free_address())).await);
+    project.lost_batch().await;
+    let (authority, proxy) = (Authority::new(), ConnectProxy::start().await);
+    let address = project.emulator.base_url().trim_start_matches("http://").parse().expect("an address");
+    let (front, _front) = in_front_of(address, authority.server("localhost", false)).await;
+    std::fs::write(project.folder.path().join("ca.pem"), authority.pem()).expect("a file");
+    let ca = project.folder.path().join("ca.pem");
+    let more = format!("ca = \"{}\"\nproxy = \"http://{}\"", ca.display(), proxy.address);
+    let config = project.config(&backend, &more);
+    let config = config.replace(project.emulator.base_url(), &format!("https://localhost:{}", front.port()));
+    let gateway = Gateway::start(&config).await;
+    let missing = async || gateway.metric("countersign_reconcile_missing{route=\"/hook\"}").await;
+    until("the job is missing", async || missing().await == Some(1.0)).await;
+    let (heads, target) = (proxy.heads(), format!("connect localhost:{} http/1.1\r\n", front.port()));
+    assert!(!heads.is_empty() && heads.iter().all(|head| head.starts_with(&target)), "{heads:?}");
+}
+
+/// How far back a job may have ended is measured by the clock of the gateway.
+#[tokio::test]
+async fn jobs_are_looked_for_by_the_clock_of_the_gateway() {
+    let (backend, project) = (Backend::start().await, Project::start(&format!("http://{}/", free_address())).await);
+    project.lost_batch().await;
+    let file = project.folder.path().join("gateway.toml");
+    let text = format!("[server]\nlisten = [\"127.0.0.1:1\"]\n{}", project.config(&backend, ""));
+    std::fs::write(&file, text).expect("a file");
+    let config = countersign_gateway::Config::load(&file).expect("a valid configuration");
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+    let surroundings = Surroundings { slots: &Slots::new(1), log: &Log::default(), clock: &shared };
+    let state = State::build(&config, None, surroundings).expect("usable secrets");
+    let reconcilers = state.reconcilers();
+    let missing = async || reconcilers[0].run_once().await.expect("the API responds").missing.len();
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(missing().await, 1);
+    clock.advance(Duration::from_hours(3 * 24));
+    assert_eq!(missing().await, 0, "it ended before `since`");
 }

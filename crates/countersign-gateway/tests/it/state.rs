@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign::clock::{Clock, SystemClock};
 use countersign_gateway::Config;
 use countersign_gateway::config::ConfigError;
 use countersign_gateway::log::Log;
@@ -25,7 +26,8 @@ fn config(sources_and_routes: &str) -> Config {
 }
 
 fn build(config: &Config, previous: Option<&State>) -> Result<State, ConfigError> {
-    State::build(config, previous, Surroundings { slots: &Slots::new(1), log: &Log::default() })
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    State::build(config, previous, Surroundings { slots: &Slots::new(1), log: &Log::default(), clock: &clock })
 }
 
 fn built(config: &Config, previous: Option<&State>) -> State {

@@ -78,12 +78,13 @@ impl InProcess {
         let log = Lines::default();
         let logging = log.subscribe();
         let config = Config::load(&file).expect("a valid configuration");
-        let surroundings = Surroundings { slots: &Slots::new(1000), log: &Log::default() };
-        let state = State::build(&config, None, surroundings).expect("usable secrets");
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+        let surroundings = Surroundings { slots: &Slots::new(1000), log: &Log::default(), clock: &shared };
+        let state = State::build(&config, None, surroundings).expect("usable secrets");
         let environment = Environment {
             log: &Log::default(),
-            clock: Arc::<ManualClock>::clone(&clock),
+            clock: shared,
             lifecycle: &Lifecycle::default(),
             upstream_connections: 1000,
             reload: countersign_gateway::reload::channel().0,
