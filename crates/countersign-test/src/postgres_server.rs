@@ -71,9 +71,23 @@ impl PostgresServer {
         self.query(sql).unwrap_or_else(|| panic!("psql failed: {sql}"))
     }
 
+    /// Starts SQL with `psql`, each statement on its own, and does not wait for it. It ends when the result is dropped.
+    pub fn begin(&self, sql: &str) -> Process {
+        let mut command = self.psql();
+        // From a file, each statement is sent when the one before has ended.
+        let file = self.data.with_extension("sql");
+        fs::write(&file, sql).expect("a file");
+        Process::spawn(command.arg("-f").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
+    }
+
+    fn psql(&self) -> Command {
+        let mut command = Command::new(program("psql"));
+        command.args(["-XAtq", "-d", &self.url()]);
+        command
+    }
+
     fn query(&self, sql: &str) -> Option<String> {
-        let output =
-            Command::new(program("psql")).args(["-XAtq", "-d", &self.url(), "-c", sql]).output().expect("psql");
+        let output = self.psql().args(["-c", sql]).output().expect("psql");
         let text = String::from_utf8(output.stdout).expect("a response in UTF-8");
         output.status.success().then(|| text.trim().to_owned())
     }

@@ -13,7 +13,7 @@ use countersign_test::redis_server::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::common::{Answer, Backend, Connection, Gateway, SOURCE, Seen, Wire, delivery, route_to};
+use crate::common::{Answer, Backend, Gateway, SOURCE, Seen, route_to, send_until_acknowledged};
 
 /// How long after its handling a kill explains that a message was handled again. It is shorter than the time between two
 /// kills, so that messages that are handled again without one are noticed.
@@ -40,21 +40,6 @@ async fn backend(address: SocketAddr, handled: &Handled) -> Backend {
         Answer::Status(200)
     })
     .await
-}
-
-/// Sends a message until one of the gateways acknowledges it. Returns how often it was sent.
-async fn send_until_acknowledged(gateways: Vec<SocketAddr>, number: usize) -> usize {
-    let id = format!("msg_{number}");
-    for attempt in 0.. {
-        let address = gateways[(number + attempt) % gateways.len()];
-        let sent = delivery(&id, "{}");
-        let answer = async { Connection::open(address, Wire::Http1Length).await?.send(&sent, Wire::Http1Length).await };
-        match timeout(Duration::from_secs(5), answer).await {
-            Ok(Some(reply)) if reply.status.is_success() => return attempt + 1,
-            _ => sleep(Duration::from_millis(50)).await,
-        }
-    }
-    unreachable!("the loop has no end")
 }
 
 /// Kills the gateways and the backend in turn, at random times, and starts each again.
