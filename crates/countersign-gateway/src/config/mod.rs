@@ -102,7 +102,7 @@ pub use share::Share;
 pub use source::SourceConfig;
 pub use store::{SqliteSpec, StoreSpec};
 pub use store_keep::KeepSpec;
-pub use store_server::{PostgresSpec, RedisServers, RedisSpec};
+pub use store_server::{CaFile, PostgresSpec, RedisServers, RedisSpec};
 pub use telemetry::TelemetrySpec;
 pub use tls::{CertificateSpec, TlsSpec};
 pub use token::TokenSpec;

@@ -1,13 +1,8 @@
 //! Servers that several gateways can use as a store.
 
-use std::path::Path;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::error::Problem;
-use super::hide;
-use super::key_path::KeyPath;
 use super::secrets::SecretOrigin;
 use super::store_keep::KeepSpec;
 use super::stored_value::StoredTable;
@@ -103,15 +98,4 @@ fn origins(urls: Vec<StoredTable>) -> Result<Vec<SecretOrigin>, &'static str> {
 
 /// A PEM file with certificate authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaFile(pub(super) String);
-
-impl CaFile {
-    /// The contents of the file, for a configuration in this directory.
-    pub(crate) fn read(&self, folder: &Path) -> Result<Vec<u8>, Problem> {
-        std::fs::read(folder.join(&self.0)).map_err(|error| {
-            let shown = folder.join(hide::path(&self.0, folder)).display().to_string();
-            let message = format!("the file {shown} cannot be read: {error}");
-            Problem::at(&KeyPath::store().key("ca"), message).showing(shown)
-        })
-    }
-}
+pub struct CaFile(pub(crate) String);

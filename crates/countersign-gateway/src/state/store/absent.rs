@@ -1,10 +1,7 @@
 //! An engine that the gateway was built without: there is no such store.
 
-use std::convert::Infallible;
-use std::marker::PhantomData;
+use std::future::Ready;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use countersign::clock::ClockReading;
@@ -14,12 +11,11 @@ use super::figures::Figures;
 use crate::config::{KeyPath, Problem};
 
 /// Has no values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Store {}
 
 /// A call of it.
-#[derive(Debug)]
-pub struct Call<T>(Infallible, PhantomData<fn() -> T>);
+pub(super) type Call<T> = std::future::Pending<Result<T, StoreError>>;
 
 pub(super) fn open<Spec>(_: &Spec, _: &Path) -> Result<Store, Problem> {
     let message = "this gateway was built without the engine: build it with the Cargo feature of the same name, which is \
@@ -35,7 +31,7 @@ pub(super) fn figures(store: &Store) -> Figures {
     match *store {}
 }
 
-pub(super) async fn works(store: &Store) -> bool {
+pub(super) fn works(store: &Store) -> Ready<bool> {
     match *store {}
 }
 
@@ -68,7 +64,7 @@ impl Store {
         match *self {}
     }
 
-    pub(super) async fn forget(&self, _: ReplayKey) -> Result<bool, StoreError> {
+    pub(super) fn forget(&self, _: ReplayKey) -> Call<bool> {
         match *self {}
     }
 }
@@ -87,13 +83,5 @@ impl ReplayStore for Store {
 
     fn release(&self, _: ClaimToken) {
         match *self {}
-    }
-}
-
-impl<T> Future for Call<T> {
-    type Output = Result<T, StoreError>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.0 {}
     }
 }

@@ -2,11 +2,13 @@
 
 #[cfg(any(not(feature = "postgres"), not(feature = "redis")))]
 mod absent;
+mod causes;
 mod figures;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod server;
 mod source_store;
 mod sqlite;
@@ -24,8 +26,8 @@ use self::absent as postgres;
 #[cfg(not(feature = "redis"))]
 use self::absent as redis;
 use crate::config::{Problem, ReplaySpec, StoreSpec};
+pub(crate) use causes::with_causes;
 pub use figures::Figures;
-pub(crate) use server::with_causes;
 pub use source_store::SourceStore;
 
 /// The store that all sources share.
@@ -99,6 +101,10 @@ impl Engine {
     }
 
     /// The store of a source with these settings.
+    #[cfg_attr(
+        any(not(feature = "postgres"), not(feature = "redis")),
+        expect(unreachable_code, reason = "a store that was not built has no values")
+    )]
     pub(super) fn store(&self, replay: &ReplaySpec) -> SourceStore {
         match self {
             Self::Memory => {

@@ -10,11 +10,11 @@ use countersign_postgres::PostgresStore;
 pub(super) use countersign_postgres::PostgresStore as Store;
 
 use super::figures::Figures;
-use super::server::{address, invalid};
+use super::server::{address, authorities, invalid};
 use crate::config::{PostgresSpec, Problem};
 
 pub(super) fn open(server: &PostgresSpec, folder: &Path) -> Result<Store, Problem> {
-    let ca = server.ca.as_ref().map(|ca| ca.read(folder)).transpose()?;
+    let ca = authorities(server.ca.as_ref(), folder)?;
     let builder = PostgresStore::builder(address("url", &server.url, folder)?).max_messages(server.max_messages);
     let builder = if let Some(ca) = ca { builder.ca(ca) } else { builder };
     builder.build().map_err(|error| invalid("url", &error))

@@ -8,11 +8,11 @@ use countersign_redis::RedisStore;
 pub(super) use countersign_redis::RedisStore as Store;
 
 use super::figures::Figures;
-use super::server::{address, invalid};
+use super::server::{address, authorities, invalid};
 use crate::config::{Problem, RedisServers, RedisSpec, SecretOrigin};
 
 pub(super) fn open(spec: &RedisSpec, folder: &Path) -> Result<Store, Problem> {
-    let ca = spec.ca.as_ref().map(|ca| ca.read(folder)).transpose()?;
+    let ca = authorities(spec.ca.as_ref(), folder)?;
     let addresses = |key: &str, origins: &[SecretOrigin]| {
         origins.iter().map(|origin| address(key, origin, folder)).collect::<Result<Vec<_>, _>>()
     };

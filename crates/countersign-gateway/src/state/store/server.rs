@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use super::super::secrets::Secrets;
-use crate::config::{KeyPath, Problem, SecretOrigin};
+use crate::config::{CaFile, KeyPath, Problem, SecretOrigin, hide};
 
 /// The address of a server, which this key of the store names.
 pub(super) fn address(key: &str, origin: &SecretOrigin, folder: &Path) -> Result<String, Problem> {
@@ -18,11 +18,12 @@ pub(super) fn invalid(key: &str, error: &dyn Error) -> Problem {
     Problem::at(&KeyPath::store().key(key), error.to_string())
 }
 
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
+/// The certificate authorities in this file, for a configuration in this directory.
+pub(super) fn authorities(file: Option<&CaFile>, folder: &Path) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(CaFile(path)) = file else { return Ok(None) };
+    std::fs::read(folder.join(path)).map(Some).map_err(|error| {
+        let shown = folder.join(hide::path(path, folder)).display().to_string();
+        let message = format!("the file {shown} cannot be read: {error}");
+        Problem::at(&KeyPath::store().key("ca"), message).showing(shown)
+    })
 }
