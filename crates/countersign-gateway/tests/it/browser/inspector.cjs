@@ -62,7 +62,8 @@ async function requests(page) {
   await dialog.getByRole("button", { name: "Explain" }).click();
   await dialog.getByText("possible: the secret is not the sender's").waitFor();
   await dialog.getByText("wrong_secret").waitFor();
-  await dialog.getByText(/^Tried \d+ signatures\.$/).waitFor();
+  // On a busy machine the search may end at its limit of time.
+  await dialog.getByText(/^Tried \d+ signatures(\.|, and stopped early)/).waitFor();
   await page.screenshot({ path: path.join(pictures, "inspector-explanation.png") });
   await dialog.getByRole("button", { name: "Close" }).click();
 
