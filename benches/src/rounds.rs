@@ -22,7 +22,7 @@ const WARM_UP_MILLIS: u32 = 300;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effort {
     amount: Amount,
-    /// A part of the titles of the scenarios that are played; all if there is none.
+    /// Part of the titles of the scenarios that are played. Default: all scenarios.
     only: Option<String>,
 }
 

@@ -1,25 +1,22 @@
 //! The destinations of a route with an inbox.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::balancing::{EjectSpec, HealthCheckSpec, RetrySpec};
-use super::delivery::{DeliverySpec, RedeliverySpec};
-use super::error::Problem;
+use super::delivery::RedeliverySpec;
 use super::events::Events;
 use super::hide::is_like_a_secret;
-use super::key_path::KeyPath;
 use super::metadata::TextPattern;
 use super::pull::PullSpec;
 use super::rate::{self, RateSpec};
-use super::routes::{Route, in_flight};
 use super::set_headers::{self, SetHeaderSpec};
 use super::upstream::{UpstreamSpec, UpstreamTlsSpec};
 use super::values::text;
-use super::{Config, duration, targets};
+use super::{duration, targets};
 
 /// Where messages of a route are delivered. A message is delivered to each destination that it matches. The keys about
 /// upstreams, requests and retries mean the same as on a route; those that are left out are the ones of the route.
@@ -69,7 +66,7 @@ pub struct DestinationSpec {
     /// When a delivery that failed is attempted again.
     pub redelivery: Option<RedeliverySpec>,
     /// How many deliveries are attempted at once. Default: 16.
-    #[serde(default, deserialize_with = "in_flight")]
+    #[serde(default, deserialize_with = "rate::in_flight")]
     #[schemars(range(min = 1))]
     pub max_in_flight: Option<usize>,
     /// How many attempts are started, like "90/s". Default: no limit.
@@ -131,128 +128,4 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 
 fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<SetHeaderSpec>>, D::Error> {
     set_headers::deserialize(deserializer).map(Some)
-}
-
-/// A route, or a destination of one: what requests are sent to.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Where it is in the configuration.
-    pub(crate) at: KeyPath,
-    /// The route, with the keys of the destination in the place of its own.
-    pub route: Route,
-    /// The destination, if the route has some.
-    pub destination: Option<DestinationSpec>,
-}
-
-impl Route {
-    /// What requests of this route are sent to: the route itself, or its destinations that are not pulled.
-    pub(crate) fn targets(&self, at: &KeyPath) -> Vec<Target> {
-        if self.destinations.is_empty() {
-            return vec![Target { at: at.clone(), route: self.clone(), destination: None }];
-        }
-        let target = |(position, destination): (usize, &DestinationSpec)| Target {
-            at: at.key("destinations").entry(position),
-            route: destination.in_place_of(self),
-            destination: Some(destination.clone()),
-        };
-        let sent = self.destinations.iter().enumerate().filter(|(_, destination)| destination.pull.is_none());
-        sent.map(target).collect()
-    }
-}
-
-impl DestinationSpec {
-    /// The route, with the keys of this destination in the place of its own.
-    fn in_place_of(&self, route: &Route) -> Route {
-        let has_tls = self.upstream.iter().any(|upstream| upstream.scheme.is_tls());
-        let default = route.clone();
-        Route {
-            destinations: Vec::new(),
-            upstream: self.upstream.clone(),
-            upstream_tls: self.upstream_tls.clone().or(default.upstream_tls.filter(|_| has_tls)),
-            health_check: self.health_check.clone().or(default.health_check),
-            eject: self.eject.unwrap_or(default.eject),
-            retry: self.retry.unwrap_or(default.retry),
-            strip_prefix: self.strip_prefix.clone().or(default.strip_prefix),
-            set_headers: self.set_headers.clone().unwrap_or(default.set_headers),
-            assertion: self.assertion.unwrap_or(default.assertion),
-            title_case_headers: self.title_case_headers.unwrap_or(default.title_case_headers),
-            redelivery: self.redelivery.or(default.redelivery),
-            max_in_flight: self.max_in_flight.or(default.max_in_flight),
-            rate: self.rate,
-            burst: self.burst,
-            upstream_timeout: self.upstream_timeout.unwrap_or(default.upstream_timeout),
-            upstream_idle_timeout: self.upstream_idle_timeout.unwrap_or(default.upstream_idle_timeout),
-            connect_timeout: self.connect_timeout.or(default.connect_timeout),
-            ..default
-        }
-    }
-}
-
-impl Config {
-    /// What requests of all routes are sent to.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = Target> + '_ {
-        self.routes.iter().enumerate().flat_map(|(position, route)| route.targets(&KeyPath::route(position)))
-    }
-
-    /// Rejects destinations that cannot work.
-    pub(super) fn check_destinations(&self, warnings: &mut Vec<Problem>) -> Result<(), Problem> {
-        let mut names = BTreeSet::new();
-        for (position, route) in self.routes.iter().enumerate() {
-            let at = KeyPath::route(position);
-            if route.destinations.is_empty() && route.unmatched.is_some() {
-                let message = "`unmatched` is for a route with [[routes.destinations]]: add one, or leave this out";
-                return Err(Problem::at(&at.key("unmatched"), message));
-            }
-            if !route.destinations.is_empty() && route.delivery == DeliverySpec::Direct {
-                let message =
-                    "destinations need `delivery = \"inbox\"`: a sender waits for the response of one backend";
-                return Err(Problem::at(&at.key("destinations"), message));
-            }
-            if !route.destinations.is_empty() && !route.upstream.is_empty() {
-                let message = "messages go to the upstreams of the destinations: leave this out";
-                return Err(Problem::at(&at.key("upstream"), message));
-            }
-            for (position, destination) in route.destinations.iter().enumerate() {
-                let at = at.key("destinations").entry(position);
-                if !names.insert(&destination.name) {
-                    let message = format!("another destination is named `{}`: use another name", destination.name);
-                    return Err(Problem::at(&at.key("name"), message));
-                }
-                if let Some(events) = &destination.events {
-                    events.check(&at.key("events"), warnings)?;
-                }
-                if let Some(redelivery) = destination.redelivery {
-                    redelivery.check(&at.key("redelivery"))?;
-                }
-                if let Some(pull) = &destination.pull {
-                    self.check_pull(destination, pull, &at)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A pulled destination has a listener, and a token unless only this machine can connect to it.
-    fn check_pull(&self, destination: &DestinationSpec, pull: &PullSpec, at: &KeyPath) -> Result<(), Problem> {
-        if !destination.upstream.is_empty() {
-            let message = "a destination is pulled, or has an `upstream`: leave one out";
-            return Err(Problem::at(&at.key("pull"), message));
-        }
-        if destination.rate.is_some() || destination.max_in_flight.is_some() {
-            let message =
-                "the backend of a pulled destination decides how fast it fetches: leave out `rate` and `max_in_flight`";
-            return Err(Problem::at_first([at.key("rate"), at.key("max_in_flight")], message));
-        }
-        let Some(listener) = &self.server.pull else {
-            let message = "a pulled destination needs a listener: set `pull` in [server], like \"127.0.0.1:9902\"";
-            return Err(Problem::at(&at.key("pull"), message));
-        };
-        let is_local = listener.address.ip().is_none_or(|address| address.ip().is_loopback());
-        if pull.token.is_none() && !is_local {
-            let message =
-                "anyone who can connect could fetch the messages: add a `token`, or listen on a loopback address";
-            return Err(Problem::at(&at.key("pull"), message));
-        }
-        Ok(())
-    }
 }

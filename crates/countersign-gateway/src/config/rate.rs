@@ -63,6 +63,10 @@ fn parse(text: &str) -> Result<RateSpec, &'static str> {
     }
 }
 
+pub(super) fn in_flight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    count(deserializer, 1..=usize::MAX, "no request would be forwarded: allow one at least").map(Some)
+}
+
 pub(super) fn burst<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     count(deserializer, 1..=MOST as usize, "a burst is between 1 and 1000000").map(Some)
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::addresses::identity;
 use super::balancing::RetrySpec;
 use super::delivery::DeliverySpec;
-use super::destination::Target;
 use super::error::Problem;
 use super::hide::is_like_a_secret;
 use super::key_path::KeyPath;
@@ -15,6 +14,7 @@ use super::routes::{Route, UntypedSpec};
 use super::sender::DuplicatesSpec;
 use super::source::SourceConfig;
 use super::store::StoreSpec;
+use super::target::Target;
 use super::targets::PATH_LIKE_A_SECRET;
 use super::upstream::{self, UpstreamScheme};
 

@@ -15,7 +15,7 @@ use super::reconcile::ReconcileSpec;
 use super::set_headers::{self, SetHeaderSpec};
 use super::share::Share;
 use super::upstream::{UpstreamSpec, UpstreamTlsSpec};
-use super::values::{count, text};
+use super::values::text;
 use super::{duration, size, targets};
 use crate::path::PathPattern;
 use crate::rate::Rate;
@@ -123,7 +123,7 @@ pub struct Route {
     pub title_case_headers: bool,
     /// How many requests may be at the backends of the route at once, until the end of their responses. Further ones get 503
     /// (`over_capacity`) with `Retry-After`, and are not forwarded. Default: no limit.
-    #[serde(default, deserialize_with = "in_flight")]
+    #[serde(default, deserialize_with = "rate::in_flight")]
     #[schemars(range(min = 1))]
     pub max_in_flight: Option<usize>,
     /// How many requests of the route are accepted, like "90/s". Further ones get 429 (`over_rate`) with `Retry-After` before
@@ -192,10 +192,6 @@ impl From<UntypedSpec> for Untyped {
             UntypedSpec::Reject => Self::Reject,
         }
     }
-}
-
-pub(super) fn in_flight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    count(deserializer, 1..=usize::MAX, "no request would be forwarded: allow one at least").map(Some)
 }
 
 fn default_body_limit() -> usize {

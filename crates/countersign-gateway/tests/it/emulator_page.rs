@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::common::{Answer, Backend, Raw};
 use crate::inspector::browse;
 
-/// A response whose body is an attack on whoever shows it.
+/// A response whose body attacks the page that shows it.
 fn attack() -> Answer {
     let body = "</td><script>attacked=1</script>";
     Answer::Raw(format!("HTTP/1.1 500 No\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{body}", body.len()))

@@ -36,7 +36,7 @@ pub(super) fn migrate(store: &Store) -> Result<(), StoreError> {
     store.migrate().wait()
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "without PostgreSQL there is none")]
+#[expect(clippy::unnecessary_wraps, reason = "a gateway without PostgreSQL has no schema")]
 pub(super) fn schema() -> Option<String> {
     Some(countersign_postgres::schema())
 }
