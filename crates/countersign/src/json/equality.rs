@@ -39,9 +39,9 @@ impl<'a> Object<'a> {
     /// be [`sorted`](Self::sorted), and none of its strings may be longer than `longest` bytes.
     ///
     /// Parsing stops at the first difference, and at a string that is longer than any spelling of `longest` bytes. A long
-    /// text therefore costs little.
+    /// text therefore costs little more than to see that it is UTF-8.
     pub(crate) fn equals(&self, text: &[u8], longest: usize) -> bool {
-        let mut reader = Reader::new(text);
+        let Some(mut reader) = Reader::new(text) else { return false };
         // The longest spelling of a byte is an escape such as `\u0061`.
         reader.longest_string = longest.saturating_mul(6);
         let is_equal = matches!(reader.token(), Some(Token::Object)) && reader.agrees_with(self).is_some();

@@ -41,7 +41,7 @@ pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 /// Parses one JSON text.
 pub(crate) struct Reader<'a> {
-    text: &'a [u8],
+    text: &'a str,
     at: usize,
     depth: usize,
     /// The maximum length of a string between its quotes, in bytes. A longer one ends the parsing.
@@ -80,7 +80,7 @@ pub(crate) fn read_object<'a>(
     text: &'a [u8],
     mut member: impl FnMut(&str, &mut Reader<'a>) -> Option<()>,
 ) -> Option<()> {
-    let mut reader = Reader::new(text);
+    let mut reader = Reader::new(text)?;
     let Token::Object = reader.token()? else { return None };
     let mut first = true;
     while let Next::Member(name) = reader.name(&mut first)? {
@@ -97,7 +97,7 @@ fn are_unique<T>(all: &mut [T], name: impl Fn(&T) -> &str) -> bool {
 impl<'a> Value<'a> {
     /// Parses one value. Returns `None` if the text is not JSON.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader::new(text);
+        let mut reader = Reader::new(text)?;
         let value = reader.value()?;
         reader.end().map(|()| value)
     }
@@ -135,8 +135,15 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, depth: 0, longest_string: usize::MAX }
+    /// Returns `None` if the text is not UTF-8. To check it as a whole costs less than to check each string.
+    fn new(text: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        Some(Self { text, at: 0, depth: 0, longest_string: usize::MAX })
+    }
+
+    /// The bytes that are not parsed yet.
+    fn rest(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.at..]
     }
 
     /// Parses a value.
@@ -195,7 +202,7 @@ impl<'a> Reader<'a> {
 
     /// Skips white space. Returns the next byte, if there is one.
     fn peek(&mut self) -> Option<u8> {
-        let rest = &self.text[self.at..];
+        let rest = self.rest();
         let blank = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))?;
         self.at += blank;
         Some(rest[blank])
@@ -208,7 +215,7 @@ impl<'a> Reader<'a> {
             b'"' => self.string().map(Token::String),
             b'-' | b'0'..=b'9' => self.number().map(Token::Number),
             _ => {
-                let rest = &self.text[self.at..];
+                let rest = self.rest();
                 let name = ["null", "true", "false"].into_iter().find(|name| rest.starts_with(name.as_bytes()))?;
                 self.at += name.len();
                 Some(Token::Literal(name))
@@ -266,18 +273,18 @@ impl<'a> Reader<'a> {
             self.eat(b"+-");
             self.digits()?;
         }
-        std::str::from_utf8(&self.text[start..self.at]).ok()
+        self.text.get(start..self.at)
     }
 
     /// Skips the next byte if it is one of these. Returns whether it was.
     fn eat(&mut self, any: &[u8]) -> bool {
-        let is_there = self.text.get(self.at).is_some_and(|byte| any.contains(byte));
+        let is_there = self.rest().first().is_some_and(|byte| any.contains(byte));
         self.at += usize::from(is_there);
         is_there
     }
 
     fn digits(&mut self) -> Option<()> {
-        let count = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += count;
         (count > 0).then_some(())
     }
@@ -289,19 +296,19 @@ impl<'a> Reader<'a> {
         let mut has_escapes = false;
         self.at = start;
         loop {
-            let rest = self.text.get(self.at..end)?;
+            let rest = self.text.as_bytes().get(self.at..end)?;
             let plain = first_special(rest)?;
             self.at += plain;
             match rest[plain] {
                 b'"' => break,
                 b'\\' => {
                     has_escapes = true;
-                    self.at += unescape(&self.text[self.at..])?.1;
+                    self.at += unescape(self.rest())?.1;
                 }
                 _ => return None,
             }
         }
-        let raw = std::str::from_utf8(&self.text[start..self.at]).ok()?;
+        let raw = self.text.get(start..self.at)?;
         self.at += 1;
         Some(Text { raw, has_escapes })
     }
