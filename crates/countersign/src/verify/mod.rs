@@ -285,28 +285,36 @@ impl Attempt {
 }
 
 /// The `v1` signatures of a list, decoded once for all secrets.
-struct HmacSignatures {
-    first: Signature,
-    all: [Signature; list::MAX_ENTRIES],
-    count: usize,
+#[expect(clippy::large_enum_variant, reason = "it stays where it is, and a box would be an allocation")]
+enum HmacSignatures {
+    One(Signature),
+    Several { all: [Signature; list::MAX_ENTRIES], count: usize },
 }
 
 impl HmacSignatures {
+    /// `header` is empty if there is only one.
     fn of(listed: &Listed, header: &[u8]) -> Option<Self> {
-        let mut signatures = Self { first: listed.first_hmac?, all: Default::default(), count: 0 };
+        let first = listed.first_hmac?;
+        if header.is_empty() {
+            return Some(Self::One(first));
+        }
+        let (mut all, mut count) = ([Signature::default(); list::MAX_ENTRIES], 0);
         for entry in list::entries(header) {
             if let Entry::Hmac(signature) = entry {
-                signatures.all[signatures.count] = signature;
-                signatures.count += 1;
+                all[count] = signature;
+                count += 1;
             }
         }
-        Some(signatures)
+        Some(Self::Several { all, count })
     }
 
     /// Whether this secret made one of the signatures. It computes one tag, however many signatures are listed.
     fn were_made_with(&self, secret: &Secret, signed: &[&[u8]]) -> bool {
         let tag = secret.key().tag(signed);
-        tag.matches(&self.first) || self.all[..self.count].iter().any(|signature| tag.matches(signature))
+        match self {
+            Self::One(signature) => tag.matches(signature),
+            Self::Several { all, count } => all[..*count].iter().any(|signature| tag.matches(signature)),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The values of the three headers, under the names that the source uses.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use crate::header::{HeaderNames, HeaderSet, SVIX_HEADERS, WEBHOOK_HEADERS};
 use crate::rejection::{Reason, Rejection};
@@ -16,14 +16,20 @@ pub(super) struct Values<'h> {
 impl<'h> Values<'h> {
     pub(super) fn of(headers: &'h HeaderMap, names: HeaderNames) -> Result<Self, Rejection> {
         let names = choose(headers, names)?;
-        let found = |name| Found::of(headers, name).ok_or_else(|| missing(headers, names, name));
-        let (id, timestamp, signature) = (found(&names.id)?, found(&names.timestamp)?, found(&names.signature)?);
-        Ok(Self {
-            names,
-            id: id.once(&names.id)?,
-            timestamp: timestamp.once(&names.timestamp)?,
-            signature: signature.once(&names.signature)?,
-        })
+        let (mut found, mut repeated) = ([None; 3], [false; 3]);
+        // One pass over a few headers costs less than three lookups.
+        for (name, value) in headers {
+            if let Some(at) = names.names().into_iter().position(|known| known == name) {
+                repeated[at] |= found[at].replace(value).is_some();
+            }
+        }
+        let [Some(id), Some(timestamp), Some(signature)] = found else {
+            return Err(missing(headers, names));
+        };
+        match repeated.into_iter().position(|is_repeated| is_repeated) {
+            Some(at) => Err(Rejection::header(Reason::DuplicateHeader, names.names()[at])),
+            None => Ok(Self { names, id, timestamp, signature }),
+        }
     }
 }
 
@@ -41,27 +47,11 @@ fn choose(headers: &HeaderMap, names: HeaderNames) -> Result<&'static HeaderSet,
 }
 
 /// A header is missing. If the sender uses the names of the other set, the rejection says so.
-fn missing(headers: &HeaderMap, names: &HeaderSet, name: &HeaderName) -> Rejection {
+fn missing(headers: &HeaderMap, names: &HeaderSet) -> Rejection {
     let other = if *names == WEBHOOK_HEADERS { &SVIX_HEADERS } else { &WEBHOOK_HEADERS };
+    let name = names.names().into_iter().find(|name| !headers.contains_key(*name)).unwrap_or(&names.id);
     match other.first_in(headers) {
         Some(found) if names.first_in(headers).is_none() => Rejection::other_name(name, found),
         _ => Rejection::header(Reason::MissingHeader, name),
-    }
-}
-
-/// A header that is present, found in one lookup.
-struct Found<'h> {
-    value: &'h HeaderValue,
-    repeated: bool,
-}
-
-impl<'h> Found<'h> {
-    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Option<Self> {
-        let mut values = headers.get_all(name).iter();
-        Some(Self { value: values.next()?, repeated: values.next().is_some() })
-    }
-
-    fn once(self, name: &HeaderName) -> Result<&'h HeaderValue, Rejection> {
-        if self.repeated { Err(Rejection::header(Reason::DuplicateHeader, name)) } else { Ok(self.value) }
     }
 }
