@@ -12,7 +12,7 @@ use bytes::Bytes;
 use countersign::clock::Clock;
 use countersign_tower::body::BodyError;
 use countersign_tower::reject::problem;
-use countersign_tower::{Report, ResponseBody, Verify, VerifyLayer, verify};
+use countersign_tower::{ResponseBody, Verify, VerifyLayer, verify};
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::{Either, Full};
@@ -30,13 +30,14 @@ use crate::inbox::{self, Destinations, Enqueue, Worker};
 use crate::ledger::{Entry, Ledger, RouteLedger};
 use crate::proxies::TrustedProxies;
 use crate::rate::Limiter;
+use crate::recording::Recording;
 use crate::route::{Table, host_of};
 use crate::serve::TwoFramings;
 use crate::serve::head::{self, Malformed};
 use crate::source_keys::Keys;
 use crate::state::store::SourceStore;
 use crate::state::{LiveRoute, LiveTarget, State};
-use crate::telemetry::{Trace, Tracer};
+use crate::telemetry::Tracer;
 use crate::unrouted::Unrouted;
 
 const CLIENT_LIMIT: &str = "too many requests from your address were rejected: retry later";
@@ -275,25 +276,14 @@ impl Route {
             let (_, forward) = forwards.next().expect("a target");
             (Handler::Direct(forward), source.store.clone(), Vec::new())
         };
-        let (entries, noted) = (ledger.clone(), Arc::clone(source));
-        let (client_limit, time) = (state.client_limit.clone(), Arc::clone(clock));
+        let recording = Arc::new(Recording {
+            ledger: ledger.clone(),
+            source: Arc::clone(source),
+            client_limit: state.client_limit.clone(),
+            clock: Arc::clone(clock),
+        });
         let mut layer = VerifyLayer::new(source.keys.clone())
-            .on_request(move |head| {
-                let (entries, noted, connection) =
-                    (entries.clone(), Arc::clone(&noted), head.extensions.get::<Connection>().cloned());
-                let limited = client_limit.clone().zip(head.extensions.get::<LimitedClient>().copied());
-                let trace = head.extensions.get::<Trace>().cloned();
-                let time = limited.is_some().then(|| Arc::clone(&time));
-                let headers = entries.keeps_requests().then(|| head.headers.clone());
-                move |report: &Report| {
-                    if let (Some((limit, client)), Some(time), Some(status)) = (&limited, &time, rejected(report)) {
-                        limit.note(*client, status, time.instant());
-                    }
-                    noted.fullness.note(report.outcome());
-                    let entry = Entry::reported(report, connection.as_ref().map(Connection::peer));
-                    entries.record(&entry.with_headers(headers.as_ref(), report).traced(trace.as_ref()));
-                }
-            })
+            .on_request(move |head| recording.of(head))
             .clock(Arc::clone(clock))
             .store(store)
             .lease(source.lease)
@@ -329,11 +319,6 @@ fn forward(target: &LiveTarget, ledger: &RouteLedger, places: &Places, clock: &A
     let in_flight = InFlight::new(route.max_in_flight, ledger.metrics().in_flight.clone());
     let latency = ledger.metrics().upstream.clone();
     Forward::new(Arc::clone(upstreams), route.retry, timeouts, changes, places.clone(), in_flight, latency)
-}
-
-/// The status with which the layer rejected a request.
-fn rejected(report: &Report) -> Option<StatusCode> {
-    report.status().filter(|_| report.rejection().is_some())
 }
 
 fn too_many(code: &str, detail: &str, wait: Duration) -> Response<Body> {

@@ -86,6 +86,7 @@ pub mod recent;
 pub mod reconcile;
 #[doc(hidden)]
 pub mod reconcile_api;
+mod recording;
 #[doc(hidden)]
 pub mod reload;
 #[doc(hidden)]
