@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use countersign::clock::{Clock, SystemClock};
+use foldhash::fast::FixedState;
 use tokio::runtime::Handle;
 
 use super::connection::Connection;
@@ -26,18 +27,18 @@ thread_local! {
 
 /// Takes the most recently used connection to this address that has been idle for less than `max_idle`. The upstream
 /// may have closed it.
-pub(super) fn take(key: &ConnectionKey, max_idle: Duration) -> Option<Connection> {
+pub(super) fn take(key: &ConnectionKey, max_idle: Duration) -> Option<Box<Connection>> {
     let now = SystemClock.instant();
     POOL.try_with(|pool| pool.lock().take(key, max_idle, now)).ok()?
 }
 
 /// Keeps an idle connection for another request, for at most `max_idle`.
-pub(super) fn put(key: &ConnectionKey, connection: Connection, max_idle: Duration) {
+pub(super) fn put(key: &ConnectionKey, connection: Box<Connection>, max_idle: Duration) {
     let since = SystemClock.instant();
     // Fails only if the thread is ending, and then the connection is not needed.
     let _ = POOL.try_with(|pool| {
         let mut idle = pool.lock();
-        idle.put(key.clone(), Idle { connection, since, until: since + max_idle });
+        idle.put(key, Idle { connection, since, until: since + max_idle });
         if !idle.is_swept
             && let Ok(runtime) = Handle::try_current()
         {
@@ -56,25 +57,25 @@ impl Pool {
     }
 }
 
-struct Idle<C = Connection> {
+struct Idle<C = Box<Connection>> {
     connection: C,
     since: Instant,
     until: Instant,
 }
 
-struct IdleConnections<C = Connection, K = ConnectionKey> {
-    by_key: HashMap<K, VecDeque<Idle<C>>>,
+struct IdleConnections<C = Box<Connection>, K = ConnectionKey> {
+    by_key: HashMap<K, VecDeque<Idle<C>>, FixedState>,
     /// Whether a task closes the connections that have been idle for too long.
     is_swept: bool,
 }
 
 impl<C, K> Default for IdleConnections<C, K> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), is_swept: false }
+        Self { by_key: HashMap::default(), is_swept: false }
     }
 }
 
-impl<C, K: Eq + Hash> IdleConnections<C, K> {
+impl<C, K: Clone + Eq + Hash> IdleConnections<C, K> {
     fn take(&mut self, key: &K, max_idle: Duration, now: Instant) -> Option<C> {
         let connections = self.by_key.get_mut(key)?;
         let fits = |idle: &Idle<C>| now < idle.until && now.saturating_duration_since(idle.since) < max_idle;
@@ -86,8 +87,11 @@ impl<C, K: Eq + Hash> IdleConnections<C, K> {
         None
     }
 
-    fn put(&mut self, key: K, idle: Idle<C>) {
-        let connections = self.by_key.entry(key).or_default();
+    fn put(&mut self, key: &K, idle: Idle<C>) {
+        let connections = match self.by_key.get_mut(key) {
+            Some(connections) => connections,
+            None => self.by_key.entry(key.clone()).or_default(),
+        };
         if connections.len() >= MAX_IDLE {
             connections.pop_front();
         }
@@ -144,7 +148,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn put(pool: &mut IdleConnections<usize, u16>, port: u16, connection: usize, since: Instant, max_idle: Duration) {
-        pool.put(port, Idle { connection, since, until: since + max_idle });
+        pool.put(&port, Idle { connection, since, until: since + max_idle });
     }
 
     #[test]

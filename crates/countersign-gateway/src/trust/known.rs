@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
 use http::HeaderName;
 
 use super::folded::{Folded, Reading};
@@ -86,8 +87,9 @@ pub(super) enum Kind {
     Other,
 }
 
-/// The kinds of the names in use, which are nearly all headers of nearly all requests.
-static KINDS: LazyLock<HashMap<HeaderName, Kind>> = LazyLock::new(|| {
+/// The kinds of the names in use, which are nearly all headers of nearly all requests. Clients do not add names, so the
+/// hash need not be random.
+static KINDS: LazyLock<HashMap<HeaderName, Kind, FixedState>> = LazyLock::new(|| {
     let one_connection = HOP_BY_HOP.iter().chain(&FRAMING).map(|name| (name.clone(), Kind::OneConnection));
     let signed = SIGNED.iter().map(|name| (name.clone(), Kind::Signed));
     let other = CONTENT.iter().cloned().chain(HARMLESS.iter().chain(&COMMON).map(|name| HeaderName::from_static(name)));
