@@ -20,7 +20,7 @@ use crate::upstream::{Upstream, UpstreamResult};
 
 /// The head of a response, and what its body arrives on.
 pub(super) enum Received {
-    Http1(Head, Connection),
+    Http1(Head, Box<Connection>),
     Http2(Response<Incoming>),
 }
 
@@ -35,7 +35,7 @@ impl Received {
 
 /// A request to one upstream, with its limits.
 pub(super) struct Attempt<'a> {
-    pub(super) outgoing: &'a Outgoing<'a>,
+    pub(super) outgoing: &'a Outgoing,
     pub(super) upstream: &'a Upstream,
     pub(super) places: &'a Places,
     pub(super) timeouts: Timeouts,
@@ -45,15 +45,17 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Sends the request on a connection that is open already, or on a new one if there is none or it turns out to be
     /// closed. With `is_repeat`, a backend may have seen the request, and only a new connection is used.
+    ///
+    /// What most requests do not need has a box, so that the state of the others is small.
     pub(super) async fn run(&self, is_repeat: &mut bool) -> Result<Received, TryError> {
         if self.upstream.is_http2() {
-            let running = timeout_at(self.deadline, self.http2(is_repeat)).await;
+            let running = timeout_at(self.deadline, Box::pin(self.http2(is_repeat))).await;
             return running.unwrap_or(Err(TryError::TooSlow(self.timeouts.response)));
         }
         self.http1(is_repeat).await.map(|(head, connection)| Received::Http1(head, connection))
     }
 
-    async fn http1(&self, is_repeat: &mut bool) -> Result<(Head, Connection), TryError> {
+    async fn http1(&self, is_repeat: &mut bool) -> Result<(Head, Box<Connection>), TryError> {
         let Self { outgoing, upstream, places, timeouts, deadline } = *self;
         let failed = |error: ExchangeError| {
             if error.is_too_slow() { TryError::TooSlow(timeouts.response) } else { TryError::Exchange(error) }
@@ -71,7 +73,7 @@ impl Attempt<'_> {
                 outcome => return outcome.map_err(failed),
             }
         }
-        let opened = Connection::open(upstream, places, timeouts.connect, deadline);
+        let opened = Box::pin(Connection::open(upstream, places, timeouts.connect, deadline));
         let opened = timeout_at(deadline, opened).await.map_err(|_| TryError::TooSlow(timeouts.response))?;
         opened.map_err(TryError::Connect)?.exchange(outgoing, upstream, deadline).await.map_err(failed)
     }

@@ -34,7 +34,7 @@ pub struct UpstreamBody {
 
 /// The parts that a body needs until its end.
 struct Open {
-    connection: Connection,
+    connection: Box<Connection>,
     decoder: Decoder,
     /// Whether another request may follow on the connection.
     persists: bool,
@@ -60,7 +60,7 @@ impl UpstreamBody {
     pub(super) fn new(
         mut decoder: Decoder,
         persists: bool,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         upstream: Arc<Upstream>,
         limits: Limits,
         slot: Slot,

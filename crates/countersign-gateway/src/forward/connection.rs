@@ -33,6 +33,8 @@ const MAX_JOINED: usize = 4 * 1024;
 const MAX_KEPT: usize = 8 * 1024;
 
 /// A connection without a task of its own. It makes progress while the task of its current request polls it.
+///
+/// It moves from the pool to a request, to the body of its response, and back. Therefore it has a box of its own.
 pub(super) struct Connection {
     stream: Stream,
     /// The part of the request that was not written yet. Its buffer is used again for the next one.
@@ -64,29 +66,29 @@ impl Connection {
         places: &Places,
         timeout: Duration,
         deadline: Instant,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Box<Self>> {
         let place = places.take(timeout).await?;
         let stream = tokio::time::timeout(timeout, upstream.connect()).await.map_err(|_| {
             io::Error::new(ErrorKind::TimedOut, format!("no connection within {timeout:?} (`connect_timeout`)"))
         })??;
-        Ok(Self {
+        Ok(Box::new(Self {
             stream,
             out: Outbox::default(),
             arrived: BytesMut::new(),
             alarm: Alarm::at(deadline),
             traffic: Traffic::default(),
             _place: place,
-        })
+        }))
     }
 
     /// Sends a request and waits for the head of its response, until `deadline`. The response's body makes progress
     /// only while it is [polled](Self::poll_part).
     pub(super) async fn exchange(
-        mut self,
-        request: &Outgoing<'_>,
+        mut self: Box<Self>,
+        request: &Outgoing,
         upstream: &Upstream,
         deadline: Instant,
-    ) -> Result<(Head, Self), ExchangeError> {
+    ) -> Result<(Head, Box<Self>), ExchangeError> {
         self.traffic = Traffic::default();
         self.alarm.set(deadline);
         self.out.put(request, upstream);
@@ -234,7 +236,7 @@ struct Outbox {
 }
 
 impl Outbox {
-    fn put(&mut self, request: &Outgoing<'_>, upstream: &Upstream) {
+    fn put(&mut self, request: &Outgoing, upstream: &Upstream) {
         self.head.clear();
         self.written = 0;
         request.write_head(upstream, &mut self.head);

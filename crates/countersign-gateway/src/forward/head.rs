@@ -20,7 +20,7 @@ pub(super) const LIMIT: usize = 64 * 1024;
 /// The maximum number of headers in a response.
 const MAX_HEADERS: usize = 512;
 /// The number of headers for which there is room on the stack. Nearly all responses have fewer.
-const FEW_HEADERS: usize = 64;
+const FEW_HEADERS: usize = 32;
 
 /// The head of a response, as its sender gets it.
 #[derive(Debug)]

@@ -85,7 +85,7 @@ impl Session {
     /// Sends a request and waits for the head of its response.
     pub(super) async fn exchange(
         mut self,
-        outgoing: &Outgoing<'_>,
+        outgoing: &Outgoing,
         upstream: &Upstream,
     ) -> Result<Response<Incoming>, Http2Error> {
         let mut request = Request::new(Full::new(outgoing.body.clone()));

@@ -35,6 +35,7 @@ mod span;
 mod target;
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -124,7 +125,7 @@ struct Target {
     upstreams: Arc<Upstreams>,
     retry: RetrySpec,
     timeouts: Timeouts,
-    changes: Changes,
+    changes: Arc<Changes>,
     places: Places,
     in_flight: InFlight,
     latency: Histogram,
@@ -143,6 +144,7 @@ impl Forward {
         in_flight: InFlight,
         latency: Histogram,
     ) -> Self {
+        let changes = Arc::new(changes);
         Self { route: Arc::new(Target { upstreams, retry, timeouts, changes, places, in_flight, latency }) }
     }
 
@@ -152,7 +154,8 @@ impl Forward {
         let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt, trace } = stored;
         let path = path.parse().map_err(|_| Failure::PathTooLong)?;
         let source = Source::Stored { message_id: key.message_id().clone(), headers, attempt, trace };
-        self.route.exchange(source, path, body, slot).await
+        let outgoing = self.route.outgoing(source, path, body)?;
+        self.route.exchange(&outgoing, slot).await
     }
 }
 
@@ -166,18 +169,27 @@ impl Service<Request<DeliveryBody>> for Forward {
     }
 
     fn call(&mut self, request: Request<DeliveryBody>) -> Self::Future {
-        let route = Arc::clone(&self.route);
-        Box::pin(async move {
-            Ok(match route.forward(request).await {
-                Ok(response) => response.map(Either::Left),
-                Err(failure) => failure.to_response().map(|bytes| Either::Right(Full::new(bytes))),
-            })
-        })
+        match self.route.prepare(request) {
+            Ok((outgoing, slot)) => {
+                let route = Arc::clone(&self.route);
+                Box::pin(async move { Ok(respond(route.exchange(&outgoing, slot).await)) })
+            }
+            Err(failure) => Box::pin(ready(Ok(respond(Err(failure))))),
+        }
+    }
+}
+
+/// The response that the sender gets.
+fn respond(outcome: Result<Response<BackendBody>, Failure>) -> Response<Body> {
+    match outcome {
+        Ok(response) => response.map(Either::Left),
+        Err(failure) => failure.to_response().map(|bytes| Either::Right(Full::new(bytes))),
     }
 }
 
 impl Target {
-    async fn forward(&self, request: Request<DeliveryBody>) -> Result<Response<BackendBody>, Failure> {
+    /// What is sent for a request that the layer has verified, and its place among the requests in flight.
+    fn prepare(&self, request: Request<DeliveryBody>) -> Result<(Outgoing, Slot), Failure> {
         let slot = self.in_flight.enter().ok_or(Failure::OverCapacity)?;
         let (mut head, body) = request.into_parts();
         #[expect(
@@ -189,27 +201,25 @@ impl Target {
             body.into_bytes().expect("the body of a verified delivery"),
         );
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        self.exchange(Source::Verified { head, verified }, path, body, slot).await
+        self.outgoing(Source::Verified { head, verified }, path, body).map(|outgoing| (outgoing, slot))
     }
 
-    /// Sends a request with this path of the client, and returns the response of a backend.
-    async fn exchange(
-        &self,
-        source: Source,
-        path: PathAndQuery,
-        body: Bytes,
-        slot: Slot,
-    ) -> Result<Response<BackendBody>, Failure> {
+    /// What is sent for a request with this path of the client.
+    fn outgoing(&self, source: Source, path: PathAndQuery, body: Bytes) -> Result<Outgoing, Failure> {
         let path = self.changes.path.apply(path).ok_or(Failure::PathTooLong)?;
         let hop = source.trace().map(Trace::hop);
         let assertions = self.changes.assertions.as_ref();
         let assertion = assertions.and_then(|assertions| assertions.sign(&source.facts(&body)?));
-        let outgoing = Outgoing { changes: &self.changes, source, path, body, hop, assertion };
+        Ok(Outgoing { changes: Arc::clone(&self.changes), source, path, body, hop, assertion })
+    }
+
+    /// Sends a request, and returns the response of a backend.
+    async fn exchange(&self, outgoing: &Outgoing, slot: Slot) -> Result<Response<BackendBody>, Failure> {
         let started = SystemClock.instant();
-        let outcome = self.send(&outgoing).await;
+        let outcome = self.send(outgoing).await;
         let latency = SystemClock.instant().saturating_duration_since(started);
         self.latency.observe(latency.as_secs_f64());
-        if let Some(hop) = outgoing.hop {
+        if let Some(hop) = &outgoing.hop {
             let response = outcome.as_ref().map(|(received, upstream)| (received.status(), &**upstream));
             span::end(hop, outgoing.source.attempt(), latency, response.map_err(|failure| *failure));
         }
@@ -233,7 +243,7 @@ impl Target {
     }
 
     /// Sends the request, and once more to another upstream if the route allows that.
-    async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Exchanged, Failure> {
+    async fn send(&self, outgoing: &Outgoing) -> Result<Exchanged, Failure> {
         let mut tries = Tries::default();
         match self.send_once(outgoing, &mut tries).await {
             Err(failure) if self.may_repeat(failure, &tries) => {
@@ -252,7 +262,7 @@ impl Target {
     }
 
     /// Tries one upstream after another, until one may have seen the request.
-    async fn send_once(&self, outgoing: &Outgoing<'_>, tries: &mut Tries) -> Result<Exchanged, Failure> {
+    async fn send_once(&self, outgoing: &Outgoing, tries: &mut Tries) -> Result<Exchanged, Failure> {
         let (message, deadline) = (outgoing.message(), after(self.timeouts.response));
         loop {
             let upstream = self.upstreams.next(message, &tries.failed).ok_or(Failure::Unreachable)?;

@@ -1,6 +1,7 @@
 //! The request that a backend gets.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign::{MessageId, Verified};
@@ -20,8 +21,8 @@ use crate::trust::{
 use crate::upstream::Upstream;
 
 /// A verified request that is sent to one backend or another.
-pub(super) struct Outgoing<'a> {
-    pub(super) changes: &'a Changes,
+pub(super) struct Outgoing {
+    pub(super) changes: Arc<Changes>,
     pub(super) source: Source,
     /// The path for the backend.
     pub(super) path: PathAndQuery,
@@ -94,7 +95,7 @@ impl Source {
     }
 }
 
-impl Outgoing<'_> {
+impl Outgoing {
     /// The id of the message.
     pub(super) fn message(&self) -> &[u8] {
         match &self.source {
@@ -151,7 +152,7 @@ impl Outgoing<'_> {
         if let Some(assertion) = &self.assertion {
             put(&ASSERTION, assertion.as_bytes());
         }
-        let Changes { opened, set, .. } = self.changes;
+        let Changes { opened, set, .. } = &*self.changes;
         match &self.source {
             Source::Verified { head, verified } => BackendHeaders {
                 client: &head.headers,

@@ -11,7 +11,7 @@ use crate::upstream::Upstream;
 /// Ends the span of an exchange that took this long, from the first attempt to the head of the response. `attempt` is the
 /// number of the attempt to deliver a stored message.
 pub(super) fn end(
-    hop: Hop,
+    hop: &Hop,
     attempt: Option<u32>,
     latency: Duration,
     response: Result<(StatusCode, &Upstream), Failure>,

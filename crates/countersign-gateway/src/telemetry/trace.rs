@@ -118,7 +118,7 @@ impl Hop {
     }
 
     /// Ends the span of the exchange, which took this long.
-    pub fn finish(self, latency: Duration, is_error: bool, attributes: Vec<(&'static str, Value)>) {
+    pub fn finish(&self, latency: Duration, is_error: bool, attributes: Vec<(&'static str, Value)>) {
         let Request { queue, id, span, .. } = &*self.trace.0;
         queue.put(Span {
             trace: *id,
