@@ -2,7 +2,9 @@
 
 mod near;
 
+use std::cell::LazyCell;
 use std::net::Ipv6Addr;
+use std::ops::Deref;
 
 use http::header::HOST;
 use http::request;
@@ -105,8 +107,10 @@ impl<T> Table<T> {
     /// after an exact path. Therefore, `/x/hook.json` and `/x/hook.php/a` match neither `/x/hook` nor `/x/*`,
     /// unless there is a route such as `/x/hook/*`.
     pub fn find(&self, head: &request::Parts) -> Option<&T> {
-        let (path, host) = (head.uri.path(), host_of(head));
-        let at = self.entries.iter().position(|entry| entry.is_for(host) && entry.path.matches(path))?;
+        let path = head.uri.path();
+        // Most configurations name no host, so it is only looked up for one that does.
+        let host = LazyCell::new(|| host_of(head));
+        let at = self.entries.iter().position(|entry| entry.path.matches(path) && entry.is_for(&host))?;
         let entry = &self.entries[at];
         if let PathPattern::Below(_) = entry.path {
             // Some parsers read the text after two leading slashes as a host.
@@ -114,7 +118,7 @@ impl<T> Table<T> {
             let mut others = self.entries[..at].iter().filter(|other| other.reading != entry.reading);
             let is_read =
                 |other: &Entry<T>| [&readings.whole, &readings.cut].iter().any(|path| other.reads(path, entry));
-            if others.any(|other| other.is_for(host) && is_read(other)) {
+            if others.any(|other| other.is_for(&host) && is_read(other)) {
                 return None;
             }
         }
@@ -123,14 +127,14 @@ impl<T> Table<T> {
 
     /// The route that a request without a route just misses: only a slash or the letter case of its path differs.
     pub fn near(&self, head: &request::Parts) -> Option<(&PathPattern, Difference)> {
-        let (path, host) = (head.uri.path(), host_of(head));
-        let of_host = self.entries.iter().filter(|entry| entry.is_for(host));
+        let (path, host) = (head.uri.path(), LazyCell::new(|| host_of(head)));
+        let of_host = self.entries.iter().filter(|entry| entry.is_for(&host));
         of_host.into_iter().find_map(|entry| Some((&entry.path, near::difference(&entry.path, path)?)))
     }
 }
 
 impl<T> Entry<T> {
-    fn is_for(&self, host: Option<&str>) -> bool {
+    fn is_for<'h>(&self, host: &impl Deref<Target = Option<&'h str>>) -> bool {
         self.host.as_ref().is_none_or(|wanted| host.is_some_and(|host| wanted.matches(host)))
     }
 

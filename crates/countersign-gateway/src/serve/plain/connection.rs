@@ -251,7 +251,8 @@ impl<S: Responds> Plain<S> {
         loop {
             tokio::select! {
                 biased;
-                ready = read.readable() => {
+                // Buffers nothing for a client that sends nothing, as long as it is not ready.
+                ready = poll_fn(|cx| read.as_ref().poll_read_ready(cx)) => {
                     ready.ok()?;
                     match poll_fn(|cx| Poll::Ready(self.buffers.poll_read(read, cx))).await {
                         Poll::Ready(received) => return received.ok().filter(|received| !received.is_empty()),
