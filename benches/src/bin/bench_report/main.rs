@@ -1,9 +1,11 @@
 //! `bench_report LOAD_BEFORE [BOOK]`: makes pages of what the benches have measured, in `bench` in the target directory:
-//! `report.html`, `report.md` with its pictures, and `report.json`. With a folder of the book, its page too.
+//! `report.html`, `report.md` with its pictures, and `report.json`. With a folder of the book, its page too, and the
+//! figures in the README, which stands in the working directory.
 //!
 //! `LOAD_BEFORE` is the load average of the machine before the run.
 
 mod machine;
+mod quote;
 mod summary;
 
 use std::error::Error;
@@ -16,6 +18,7 @@ use serde_json::json;
 /// The reports, in their order. Parts of a run may be missing.
 const PARTS: [&str; 8] = ["verification", "times", "memory", "stores", "layer", "receivers", "gateway", "emulator"];
 const TITLE: &str = "What countersign costs";
+const README: &str = "README.md";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -46,7 +49,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(book) = book {
         let page = book.join("benchmarks.md");
         write_markdown(&page, "benchmarks", &lines, &all)?;
-        println!("written to {}", page.display());
+        let readme = fs::read_to_string(README)?;
+        let quoted =
+            quote::quote(&readme, &fs::read_to_string(&page)?).ok_or("the README has no table of what it costs")?;
+        fs::write(README, quoted)?;
+        println!("written to {} and {README}", page.display());
     }
     Ok(())
 }
