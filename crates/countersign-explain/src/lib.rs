@@ -33,6 +33,7 @@ mod capture;
 mod case;
 mod clock;
 mod diagnosis;
+mod encoded;
 mod finding;
 mod head;
 mod hints;

@@ -7,8 +7,9 @@ use std::ops::{ControlFlow, Range};
 use bytes::Bytes;
 
 use super::budget::Budget;
+use super::respell;
 use super::step::{Step, Transform, Variant};
-use super::{encodings, respell, rewrap, undo};
+use super::tables::{DECODE, GUESS, RECOMPRESS, RESPELL, REWRAP, UNWRAP, VALUES};
 
 /// How many unwrapped bodies are kept, to transform further.
 const MAX_BASES: usize = 400;
@@ -19,17 +20,22 @@ const MAX_BYTES: usize = 48 << 20;
 
 /// How many spellings of each kind are tried before anything slow.
 const LIKELY: usize = 16;
+/// How many guesses of each kind are.
+const FIRST_GUESSES: usize = 8;
 /// How many changes of values are combined with each other spelling.
 const MAX_PAIRED: usize = 64;
 /// The same, in a body that was unwrapped.
 const MAX_PAIRED_INSIDE: usize = 4;
 
-/// The costs of looking at a byte and of writing one, in units of a hashed byte.
+/// The costs for each byte, in units of a hashed byte: to see what a body looks like, to transform it, and to write a variant.
+const LOOK_COST: usize = 1;
 const SCAN_COST: usize = 4;
-const WRITE_COST: usize = 6;
+const PARSE_COST: usize = 10;
 const DENSE_COST: usize = 12;
-/// The cost of a byte in a slow transformation. Bytes that are no text fit many character sets.
-const DECODE_COST: usize = 80;
+const WRITE_COST: usize = 6;
+const SPLICE_COST: usize = 3;
+/// How many bytes are looked at.
+const MAX_LOOK: usize = 64 << 10;
 
 /// A body, and what was undone to get it.
 #[derive(Clone, Debug)]
@@ -38,87 +44,13 @@ pub(super) struct Candidate {
     pub(super) body: Bytes,
 }
 
-/// Wrappings: transformations that have few results, and are combined with each other.
-const UNWRAP: &[Transform] = &[
-    undo::trailing_newline,
-    undo::byte_order_mark,
-    undo::line_ends,
-    undo::json_string,
-    undo::base64,
-    undo::inflated,
-    undo::buffer,
-    undo::python_bytes,
-    undo::names_as_body,
-    undo::members,
-    undo::fields,
-    undo::percent_decoded,
-    undo::data_url,
-    undo::hexadecimal,
-    undo::byte_list,
-    undo::hex_dump,
-    undo::quoted_text,
-    undo::slashes,
-    undo::chunked,
-    undo::head,
-    undo::multipart,
-    undo::quoted_printable,
-    undo::framed,
-    undo::surrounded,
-    undo::doubled,
-    respell::literal,
-    respell::unescaped,
-    encodings::utf16,
-    encodings::misread,
-    encodings::surrogates,
-];
-
-/// Encodings: the same, but slow.
-const DECODE: &[Transform] =
-    &[encodings::misread, encodings::narrow, encodings::normal_forms, encodings::entities, encodings::typographic];
-
-/// Other spellings of JSON. They have more results.
-const RESPELL: &[Transform] = &[respell::common, respell::printed, respell::lost_fractions, respell::rewritten_numbers];
-
-/// What something else has lost, and can be guessed. They have many results.
-const GUESS: &[Transform] = &[
-    respell::empty_values,
-    respell::dates,
-    respell::quoted_numbers,
-    respell::words,
-    respell::renamed,
-    respell::added,
-    respell::lost_digits,
-    encodings::question_marks,
-    respell::rare,
-    respell::shuffled,
-    respell::shuffled_layouts,
-];
-
-/// Changes to values, which another serializer may have written besides.
-const VALUES: &[Transform] = &[
-    respell::lost_fractions,
-    respell::rewritten_numbers,
-    respell::dates,
-    respell::empty_values,
-    respell::quoted_numbers,
-    respell::words,
-    respell::renamed,
-];
-
-/// The tables whose transformations are undone from what was captured.
-#[cfg(test)]
-pub(super) const TABLES: [(&str, &[Transform]); 5] =
-    [("UNWRAP", UNWRAP), ("DECODE", DECODE), ("RESPELL", RESPELL), ("GUESS", GUESS), ("VALUES", VALUES)];
-
-/// The other direction.
-const REWRAP: &[Transform] = &[rewrap::rewrapped];
-
 /// What a transformation costs, and whether its results are transformed further.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unwrap,
     Decode,
     Respell,
+    Guess,
 }
 
 /// What is called with each different body, until it breaks.
@@ -143,17 +75,20 @@ impl<'b> Bodies<'b> {
         Self { seen, kept_bytes: captured.body.len(), bases: vec![captured], near: 1, budget, percent: 100 }
     }
 
-    /// The bodies that are one mistake away.
+    /// The bodies that are one mistake away: those of which there are few, and the first of the others.
     pub(super) fn near<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
         self.percent = percent;
         self.unwrap(0..1, Kind::Unwrap, visit)?;
-        // The likely spellings first, so that a large body leaves something for the encodings.
+        // The likely spellings and guesses first, so that a large body leaves something for the encodings.
         let captured = self.bases[0].clone();
         for transform in RESPELL {
             self.apply(*transform, &captured, Kind::Respell, LIKELY, visit)?;
         }
+        for transform in GUESS {
+            self.apply(*transform, &captured, Kind::Guess, FIRST_GUESSES, visit)?;
+        }
         self.unwrap(0..1, Kind::Decode, visit)?;
-        self.transform(0..1, RESPELL, visit)
+        self.transform(0..1, RESPELL, Kind::Respell, visit)
     }
 
     /// The bodies that are several wrappings away, and their spellings.
@@ -167,42 +102,52 @@ impl<'b> Bodies<'b> {
             }
             depth = depth.end..self.bases.len();
         }
-        self.transform(1..self.near, RESPELL, visit)
+        self.transform(1..self.near, RESPELL, Kind::Respell, visit)
     }
 
     /// The others, after the near and the deep ones.
     pub(super) fn far<T>(&mut self, percent: u64, visit: Visit<'_, T>) -> ControlFlow<T> {
         self.percent = percent;
         let (near, all) = (self.near, self.bases.len());
-        self.transform(0..1, REWRAP, visit)?;
-        self.transform(0..1, GUESS, visit)?;
+        self.transform(0..1, REWRAP, Kind::Respell, visit)?;
+        self.transform(0..1, RECOMPRESS, Kind::Respell, visit)?;
+        self.transform(0..1, GUESS, Kind::Guess, visit)?;
         self.pairs(0..1, MAX_PAIRED, visit)?;
-        self.transform(near..all, RESPELL, visit)?;
-        self.transform(1..near, REWRAP, visit)?;
-        self.transform(1..near, GUESS, visit)?;
+        self.transform(near..all, RESPELL, Kind::Respell, visit)?;
+        self.transform(1..near, REWRAP, Kind::Respell, visit)?;
+        self.transform(1..near, GUESS, Kind::Guess, visit)?;
         self.pairs(1..near, MAX_PAIRED_INSIDE, visit)
     }
 
     /// Unwraps these bodies once more, and keeps the results.
     fn unwrap<T>(&mut self, bases: Range<usize>, kind: Kind, visit: Visit<'_, T>) -> ControlFlow<T> {
-        let transforms = if kind == Kind::Decode { DECODE } else { UNWRAP };
+        let forms = if kind == Kind::Decode { DECODE } else { UNWRAP };
         for at in bases {
             let base = self.bases[at].clone();
-            for transform in transforms {
-                self.apply(*transform, &base, kind, usize::MAX, visit)?;
+            for form in forms {
+                self.budget.spend(LOOK_COST * base.body.len().min(MAX_LOOK));
+                if (form.fits)(&base.body) {
+                    self.apply(form.undo, &base, kind, usize::MAX, visit)?;
+                }
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn transform<T>(&mut self, bases: Range<usize>, transforms: &[Transform], visit: Visit<'_, T>) -> ControlFlow<T> {
+    fn transform<T>(
+        &mut self,
+        bases: Range<usize>,
+        transforms: &[Transform],
+        kind: Kind,
+        visit: Visit<'_, T>,
+    ) -> ControlFlow<T> {
         for at in bases {
             let base = self.bases[at].clone();
             if base.is_same_json() {
                 continue;
             }
             for transform in transforms {
-                self.apply(*transform, &base, Kind::Respell, usize::MAX, visit)?;
+                self.apply(*transform, &base, kind, usize::MAX, visit)?;
             }
         }
         ControlFlow::Continue(())
@@ -223,7 +168,7 @@ impl<'b> Bodies<'b> {
                     let changed = base.then(variant);
                     self.apply(respell::common, &changed, Kind::Respell, usize::MAX, visit)?;
                     for transform in VALUES {
-                        self.apply(*transform, &changed, Kind::Respell, usize::MAX, visit)?;
+                        self.apply(*transform, &changed, Kind::Guess, usize::MAX, visit)?;
                     }
                 }
             }
@@ -242,26 +187,26 @@ impl<'b> Bodies<'b> {
         if self.is_over() {
             return ControlFlow::Continue(());
         }
-        let cost = match kind {
-            _ if base.body.is_ascii() => SCAN_COST,
-            Kind::Decode => DECODE_COST,
+        let (cost, write_cost) = match kind {
             // Text that was bytes a step before is dense, and slow to look at.
-            Kind::Unwrap if !base.steps.is_empty() => DENSE_COST,
-            Kind::Unwrap | Kind::Respell => SCAN_COST,
+            Kind::Unwrap if !base.steps.is_empty() && !base.body.is_ascii() => (DENSE_COST, WRITE_COST),
+            Kind::Unwrap | Kind::Decode => (SCAN_COST, WRITE_COST),
+            Kind::Respell => (PARSE_COST, WRITE_COST),
+            Kind::Guess => (PARSE_COST, SPLICE_COST),
         };
         self.budget.spend(cost * base.body.len());
         for variant in transform(&base.body).take(limit) {
             if self.is_over() {
                 break;
             }
-            self.budget.spend(WRITE_COST * variant.body.len());
+            self.budget.spend(write_cost * variant.body.len());
             if !self.seen.insert(fingerprint(&variant.body)) {
                 continue;
             }
             let candidate = base.then(variant);
             visit(&candidate)?;
             let kept_bytes = self.kept_bytes.saturating_add(candidate.body.len());
-            if kind != Kind::Respell && self.bases.len() < MAX_BASES && kept_bytes < MAX_BYTES {
+            if matches!(kind, Kind::Unwrap | Kind::Decode) && self.bases.len() < MAX_BASES && kept_bytes < MAX_BYTES {
                 self.kept_bytes = kept_bytes;
                 self.bases.push(candidate);
             }

@@ -26,12 +26,12 @@ pub struct Budget {
 impl Budget {
     /// The default limit of signatures.
     const TRIALS: u64 = 1_000_000;
-    /// The default limit of bytes, in units of a hashed byte: about one second.
-    const BYTES: u64 = 1 << 30;
+    /// The default limit of bytes, in units of a hashed byte: less than two seconds.
+    const BYTES: u64 = 7 << 28;
 
     /// A budget of this many signatures.
     ///
-    /// The default budget suffices for every common mistake in a body of 1 MiB.
+    /// The default budget suffices for nearly every mistake in a body of 1 MiB. `docs/src/explain.md` lists the others.
     pub fn of(trial_limit: u64) -> Self {
         Self {
             trials: Cell::new(0),

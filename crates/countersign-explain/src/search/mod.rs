@@ -12,11 +12,13 @@ mod encodings;
 mod heads;
 mod mac;
 mod proof;
+mod recompress;
 mod respell;
 mod rewrap;
 mod secrets;
 mod signatures;
 mod step;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -26,6 +28,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 pub use budget::Budget;
+pub(crate) use secrets::{bare, decode, is_one_case};
 
 use bodies::{Bodies, Candidate};
 use conventions::Convention;

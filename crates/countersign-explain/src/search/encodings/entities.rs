@@ -17,25 +17,36 @@ const TYPOGRAPHIC: Explanation = Explanation {
     advice: "Capture the bytes, not text from a document or a chat: word processors and messengers replace them.",
 };
 
+/// HTML's entities undone.
+pub(in super::super) fn without_entities(body: &[u8]) -> Variants<'_> {
+    let decoded = text(body).filter(|text| text.contains('&')).map(|text| decode_html_entities(text).into_owned());
+    one(decoded.map(|text| ESCAPED.variant("the HTML entities in the body are undone", text)))
+}
+
+/// How templates and filters write entities.
+const WRITTEN: &[fn(&str) -> String] = &[
+    |text| encode_text(text).into_owned(),
+    php,
+    |text| php(text).replace("&#039;", "&#x27;"),
+    |text| encode_safe(text).into_owned(),
+    |text| text.replace('<', "&lt;").replace('>', "&gt;"),
+    |text| text.replace('&', "&amp;"),
+];
+
+/// As `htmlspecialchars` does.
+fn php(text: &str) -> String {
+    encode_double_quoted_attribute(text).replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#039;")
+}
+
 /// HTML's entities undone, or written.
 pub(in super::super) fn entities(body: &[u8]) -> Variants<'_> {
+    let decoded = without_entities(body);
     let Some(text) = text(body) else { return one(None) };
-    let decoded = text.contains('&').then(|| decode_html_entities(text).into_owned());
-    let decoded = decoded.map(|text| ESCAPED.variant("the HTML entities in the body are undone", text));
     let is_markup = text.contains(['&', '<', '>', '"', '\'']);
-    let php = encode_double_quoted_attribute(text).replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#039;");
-    let python = php.replace("&#039;", "&#x27;");
-    let written = [
-        encode_text(text).into_owned(),
-        php,
-        python,
-        encode_safe(text).into_owned(),
-        text.replace('<', "&lt;").replace('>', "&gt;"),
-        text.replace('&', "&amp;"),
-    ];
-    let written = written.into_iter().filter(move |_| is_markup);
-    let written = written.map(|text| ESCAPED.variant("the characters of HTML are written as entities", text));
-    Box::new(decoded.into_iter().chain(written))
+    let written = WRITTEN.iter().filter(move |_| is_markup);
+    let written =
+        written.map(move |write| ESCAPED.variant("the characters of HTML are written as entities", write(text)));
+    Box::new(decoded.chain(written))
 }
 
 /// “Quotes”, dashes, ellipses and spaces replaced by those of ASCII.

@@ -8,7 +8,7 @@ mod normal;
 mod surrogates;
 
 pub(super) use charset::{misread, narrow, utf16};
-pub(super) use entities::{entities, typographic};
+pub(super) use entities::{entities, typographic, without_entities};
 pub(super) use lost::question_marks;
-pub(super) use normal::normal_forms;
+pub(super) use normal::{composed, normal_forms};
 pub(super) use surrogates::surrogates;

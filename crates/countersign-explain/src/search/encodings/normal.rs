@@ -12,14 +12,23 @@ const NORMALISED: Explanation = Explanation {
              the same and have other bytes.",
 };
 
+/// Accents that were decomposed.
+pub(in super::super) fn composed(body: &[u8]) -> Variants<'_> {
+    let text = text(body).filter(|text| !text.is_ascii());
+    one(text.map(|text| NORMALISED.variant("its accents are composed (NFC)", text.nfc().collect::<String>())))
+}
+
+type Normalise = fn(&str) -> String;
+
+const FORMS: [(Normalise, &str); 4] = [
+    (|text| text.nfc().collect(), "its accents are composed (NFC)"),
+    (|text| text.nfd().collect(), "its accents are decomposed (NFD)"),
+    (|text| text.nfkc().collect(), "it is in the normal form NFKC"),
+    (|text| text.nfkd().collect(), "it is in the normal form NFKD"),
+];
+
 /// Accents composed or decomposed.
 pub(in super::super) fn normal_forms(body: &[u8]) -> Variants<'_> {
     let Some(text) = text(body).filter(|text| !text.is_ascii()) else { return one(None) };
-    let forms: [(String, &str); 4] = [
-        (text.nfc().collect(), "its accents are composed (NFC)"),
-        (text.nfd().collect(), "its accents are decomposed (NFD)"),
-        (text.nfkc().collect(), "it is in the normal form NFKC"),
-        (text.nfkd().collect(), "it is in the normal form NFKD"),
-    ];
-    Box::new(forms.into_iter().map(|(form, once)| NORMALISED.variant(once, form)))
+    Box::new(FORMS.into_iter().map(|(normalise, once)| NORMALISED.variant(once, normalise(text))))
 }

@@ -6,8 +6,7 @@ use heck::{ToKebabCase as _, ToLowerCamelCase as _, ToSnakeCase as _, ToUpperCam
 use serde_json::Value as Json;
 
 use super::super::step::Variants;
-use super::numbers::splice;
-use super::tree::parsed;
+use super::tree::{parsed, splice};
 use crate::finding::Explanation;
 use crate::json::Node;
 

@@ -1,6 +1,7 @@
 //! Bodies that were parsed as JSON and serialized again: the same value, as other serializers write it.
 
 mod members;
+mod nulls;
 mod numbers;
 mod order;
 mod style;
@@ -9,6 +10,7 @@ mod values;
 mod write;
 
 pub(super) use members::{added, renamed};
+pub(super) use nulls::dropped;
 pub(super) use numbers::{lost_digits, lost_fractions, rewritten as rewritten_numbers};
 pub(super) use order::{shuffled, shuffled_layouts};
 pub(super) use values::{dates, empty_values, quoted_numbers, words};
@@ -74,9 +76,9 @@ pub(super) fn printed(body: &[u8]) -> Variants<'_> {
 }
 
 fn literal_text(body: &[u8]) -> Option<String> {
-    let literal = text(body).map(str::trim).filter(|text| text.len() <= LIMIT && text.starts_with(['{', '[', 'a']));
-    let literal = literal.filter(|text| json::parse(text).is_none());
-    let node = literal.and_then(json::parse_literal)?;
+    let literal = text(body).map(str::trim).filter(|text| text.len() <= LIMIT && json::parse(text).is_none());
+    let node =
+        literal.and_then(json::parse_literal).filter(|node| node.members().is_some() || node.items().is_some())?;
     String::from_utf8(compact(&node)).ok()
 }
 

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::step::{Variant, Variants};
-use super::tree::parsed;
+use super::super::step::Variants;
+use super::tree::{parsed, splice};
+use super::values::{Plan, all_then_each};
 use crate::finding::Explanation;
 
 /// How many numbers are changed one by one.
@@ -70,57 +71,87 @@ const STYLES: &[(Rewrite, &str)] = &[
     (|text| java(text), "as Java does (1.0E7)"),
 ];
 
+/// Which numbers are changed.
+#[derive(Clone, Copy)]
+enum Choice {
+    All,
+    /// Those of one name.
+    Name(usize),
+    /// Those of several names, as bits.
+    Names(usize),
+    One(usize),
+    /// Several, as bits.
+    Several(usize),
+}
+
+impl Choice {
+    /// Every choice among so many numbers that have so many names, the simple ones first.
+    fn every(numbers: usize, names: usize) -> [Vec<Self>; 5] {
+        let subsets = |len: usize| -> Range<usize> { if len <= MAX_SUBSET { 1..1 << len } else { 0..0 } };
+        let several = if numbers > names { subsets(numbers) } else { 0..0 };
+        [
+            vec![Self::All],
+            (0..names.min(MAX_SINGLE)).map(Self::Name).collect(),
+            subsets(names).filter(|chosen| chosen.count_ones() > 1).map(Self::Names).collect(),
+            (0..numbers.min(MAX_SINGLE)).map(Self::One).collect(),
+            several.map(Self::Several).collect(),
+        ]
+    }
+
+    /// Whether it has the number at this place, with this name.
+    fn has(self, at: usize, name: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Name(chosen) => name == chosen,
+            Self::Names(chosen) => name < MAX_SUBSET && chosen >> name & 1 == 1,
+            Self::One(chosen) => at == chosen,
+            Self::Several(chosen) => at < MAX_SUBSET && chosen >> at & 1 == 1,
+        }
+    }
+
+    fn shown(self, names: &[String]) -> String {
+        let shown = |name: &String| format!("`{}`", crate::shown::shown(name));
+        match self {
+            Self::All => "every number".into(),
+            Self::Name(chosen) => shown(&names[chosen]),
+            Self::Names(_) => {
+                let chosen = names.iter().enumerate().filter(|(name, _)| self.has(0, *name));
+                chosen.map(|(_, name)| shown(name)).collect::<Vec<_>>().join(", ")
+            }
+            Self::One(chosen) => format!("number {}", chosen + 1),
+            Self::Several(_) => "some numbers".into(),
+        }
+    }
+}
+
 /// Fractions of zeros are put back: behind all numbers, all of one name, one, or some.
 pub(in super::super) fn lost_fractions(body: &[u8]) -> Variants<'_> {
     let Some((text, numbers)) = numbers(body) else { return Box::new(std::iter::empty()) };
     let mut names: Vec<_> = numbers.iter().map(|number| number.name.clone()).collect();
     names.sort();
     names.dedup();
-    let plans = move |(rewrite, what): &(Rewrite, &'static str)| {
-        let apply = |once: String, is_chosen: &dyn Fn(usize, &Number<'_>) -> bool| {
-            changed(text, &numbers, *rewrite, is_chosen).map(|body| ZEROS_LOST.variant(once, body))
-        };
-        let mut variants: Vec<Option<Variant>> = vec![apply(format!("{what} every number"), &|_, _| true)];
-        for name in names.iter().take(MAX_SINGLE) {
-            let shown = crate::shown::shown(name);
-            variants.push(apply(format!("{what} `{shown}`"), &|_, number| number.name == *name));
-        }
-        if names.len() <= MAX_SUBSET {
-            let subsets = (1..1_usize << names.len()).filter(|chosen| chosen.count_ones() > 1);
-            variants.extend(subsets.map(|chosen| {
-                let is_chosen = |name: &String| {
-                    names.iter().position(|known| known == name).is_some_and(|at| chosen >> at & 1 == 1)
-                };
-                let shown: Vec<_> =
-                    names.iter().filter(|name| is_chosen(name)).map(|name| format!("`{name}`")).collect();
-                apply(format!("{what} {}", shown.join(", ")), &|_, number| is_chosen(&number.name))
-            }));
-        }
-        for single in 0..numbers.len().min(MAX_SINGLE) {
-            variants.push(apply(format!("{what} number {}", single + 1), &|at, _| at == single));
-        }
-        if numbers.len() <= MAX_SUBSET && numbers.len() > names.len() {
-            for chosen in 1..1_usize << numbers.len() {
-                variants.push(apply(format!("{what} some numbers"), &|at, _| chosen >> at & 1 == 1));
-            }
-        }
-        variants.into_iter().flatten().collect::<Vec<_>>()
-    };
-    Box::new(FRACTIONS.iter().flat_map(plans))
+    let named: Vec<_> = numbers.iter().map(|number| names.binary_search(&number.name).unwrap_or_default()).collect();
+    let kinds = Choice::every(numbers.len(), names.len()).into_iter();
+    let plans = kinds.flat_map(|choices| {
+        FRACTIONS.iter().flat_map(move |fraction| choices.clone().into_iter().map(move |choice| (fraction, choice)))
+    });
+    Box::new(plans.filter_map(move |((rewrite, what), choice)| {
+        let chosen = numbers.iter().enumerate().filter(|(at, _)| choice.has(*at, named[*at]));
+        let edits: Vec<_> =
+            chosen.filter_map(|(_, number)| Some((number.span.clone(), rewrite(number.text)?))).collect();
+        let once = || format!("{what} {}", choice.shown(&names));
+        (!edits.is_empty()).then(|| ZEROS_LOST.variant(once(), splice(text, &edits)))
+    }))
 }
 
 /// All numbers, or one, as other languages write them.
 pub(in super::super) fn rewritten(body: &[u8]) -> Variants<'_> {
     let Some((text, numbers)) = numbers(body) else { return Box::new(std::iter::empty()) };
-    Box::new(STYLES.iter().flat_map(move |(rewrite, how)| {
-        let all = changed(text, &numbers, *rewrite, &|_, _| true);
-        let all = all.map(|body| REWRITTEN.variant(format!("its numbers are written {how}"), body));
-        let single = (0..numbers.len().min(MAX_SINGLE)).filter_map(|single| {
-            let body = changed(text, &numbers, *rewrite, &|at, _| at == single)?;
-            Some(REWRITTEN.variant(format!("number {} is written {how}", single + 1), body))
-        });
-        all.into_iter().chain(single).collect::<Vec<_>>()
-    }))
+    let plan = |(rewrite, how): &(Rewrite, &str)| {
+        let edits = numbers.iter().filter_map(|number| Some((number.span.clone(), rewrite(number.text)?)));
+        Plan { once: format!("its numbers are written {how}"), edits: edits.collect() }
+    };
+    all_then_each(&REWRITTEN, text, STYLES.iter().map(plan))
 }
 
 /// An integer that a float cannot hold: each one that becomes the same float.
@@ -156,30 +187,6 @@ fn numbers(body: &[u8]) -> Option<(&str, Vec<Number<'_>>)> {
         }
     });
     (!numbers.is_empty()).then_some((text, numbers))
-}
-
-/// The text with the chosen numbers rewritten; `None` if none of them changes.
-fn changed(
-    text: &str,
-    numbers: &[Number<'_>],
-    rewrite: Rewrite,
-    is_chosen: &dyn Fn(usize, &Number<'_>) -> bool,
-) -> Option<Vec<u8>> {
-    let chosen = numbers.iter().enumerate().filter(|(at, number)| is_chosen(*at, number));
-    let edits: Vec<_> = chosen.filter_map(|(_, number)| Some((number.span.clone(), rewrite(number.text)?))).collect();
-    (!edits.is_empty()).then(|| splice(text, &edits))
-}
-
-/// The text with each range replaced. The ranges are in order.
-pub(super) fn splice(text: &str, edits: &[(Range<usize>, String)]) -> Vec<u8> {
-    let (mut to, mut at) = (Vec::with_capacity(text.len() + edits.len() * 4), 0);
-    for (range, replacement) in edits {
-        to.extend_from_slice(&text.as_bytes()[at..range.start]);
-        to.extend_from_slice(replacement.as_bytes());
-        at = range.end;
-    }
-    to.extend_from_slice(&text.as_bytes()[at..]);
-    to
 }
 
 fn is_integer(text: &str) -> bool {

@@ -6,10 +6,14 @@ use super::tree::{RESERIALISED, parsed};
 use super::write::write;
 use crate::json::{self, Node, Value};
 
-/// How many orders are tried at most.
-const MAX_ORDERS: usize = 6_000;
-/// Objects with more members are left as they are.
-const MAX_MEMBERS: usize = 7;
+/// How many orders are tried at most: those of nine members.
+const MAX_ORDERS: usize = 362_880;
+/// How many orders are tried in each layout.
+const MAX_ORDERS_IN_LAYOUT: usize = 6_000;
+/// Objects with more members are left as they are, apart from one member that has moved.
+const MAX_MEMBERS: usize = 9;
+/// In an object with more members, none is moved.
+const MAX_MOVED: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
@@ -74,7 +78,9 @@ impl Order {
 /// Every order of the members, if there are few: `jsonb` and sorted maps lose it.
 pub(in super::super) fn shuffled(body: &[u8]) -> Variants<'_> {
     let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
-    Box::new(orders(text.to_owned(), node, "its members are put in another order".into()))
+    let moved = moves(text, &node);
+    let once = "its members are put in another order".to_owned();
+    Box::new(moved.chain(orders(text.to_owned(), node, once, MAX_ORDERS)))
 }
 
 /// The same, in the usual layouts.
@@ -90,16 +96,37 @@ pub(in super::super) fn shuffled_layouts(body: &[u8]) -> Variants<'_> {
         let text = String::from_utf8(text).unwrap_or_default();
         let node = json::parse(&text);
         let once = format!("the body is written as JSON {how}, and its members are put in another order");
-        node.into_iter().flat_map(move |node| orders(text.clone(), node, once.clone()))
+        node.into_iter().flat_map(move |node| orders(text.clone(), node, once.clone(), MAX_ORDERS_IN_LAYOUT))
     }))
 }
 
-fn orders(text: String, node: Node, once: String) -> impl Iterator<Item = Variant> {
+/// The members of the outermost object backwards, and each of them in another place.
+fn moves<'t>(text: &'t str, node: &Node) -> impl Iterator<Item = Variant> + use<'t> {
+    let node = node.clone();
+    let len = node.members().map_or(0, <[_]>::len);
+    let names: Vec<_> = node.members().into_iter().flatten().map(|member| member.name.clone()).collect();
+    let reversed = (len > 1).then(|| (0..len).rev().collect::<Vec<_>>());
+    let moved = (0..len).flat_map(move |from| (0..len).filter(move |to| from != *to).map(move |to| (from, to)));
+    let moved = moved.filter(move |_| len <= MAX_MOVED).map(move |(from, to)| {
+        let mut order: Vec<_> = (0..len).filter(|at| *at != from).collect();
+        order.insert(to, from);
+        order
+    });
+    reversed.into_iter().chain(moved).map(move |order| {
+        let is_outer = |found: &[&str]| names.iter().eq(found.iter().copied());
+        let text = rearranged(text, &node, &|found| {
+            if is_outer(found) { order.clone() } else { (0..found.len()).collect() }
+        });
+        RESERIALISED.variant("its members are put in another order", text)
+    })
+}
+
+fn orders(text: String, node: Node, once: String, limit: usize) -> impl Iterator<Item = Variant> {
     let mut shapes = Vec::new();
     collect_shapes(&node, &mut shapes);
     let mut count = 1;
     shapes.retain(|names: &Vec<String>| {
-        let is_affordable = names.len() <= MAX_MEMBERS && count * factorial(names.len()) <= MAX_ORDERS;
+        let is_affordable = names.len() <= MAX_MEMBERS && count * factorial(names.len()) <= limit;
         count *= if is_affordable { factorial(names.len()) } else { 1 };
         is_affordable
     });
@@ -189,7 +216,8 @@ mod tests {
     #[test]
     fn every_order_is_tried_and_nothing_else_changes() {
         let all: Vec<_> = shuffled(br#" {"a":1, "b": {"c":2,"d":3}} "#).map(|variant| variant.body).collect();
-        assert_eq!(all.len(), 3, "{all:?}");
+        // The outermost members are also moved one by one.
+        assert_eq!(all.len(), 6, "{all:?}");
         assert!(all.contains(&bytes::Bytes::from_static(br#" {"b": {"d":3,"c":2}, "a":1} "#)), "{all:?}");
     }
 }

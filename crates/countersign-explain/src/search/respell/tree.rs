@@ -1,5 +1,7 @@
 //! Bodies that are JSON.
 
+use std::ops::Range;
+
 use crate::finding::Explanation;
 use crate::json::{self, Node};
 use crate::search::step::text;
@@ -18,4 +20,16 @@ pub(super) const RESERIALISED: Explanation = Explanation {
 pub(super) fn parsed(body: &[u8]) -> Option<(&str, Node)> {
     let text = text(body).filter(|text| text.len() <= LIMIT)?;
     Some((text, json::parse(text)?))
+}
+
+/// The text with each range replaced. The ranges are in order.
+pub(super) fn splice(text: &str, edits: &[(Range<usize>, String)]) -> Vec<u8> {
+    let (mut to, mut at) = (Vec::with_capacity(text.len() + edits.len() * 4), 0);
+    for (range, replacement) in edits {
+        to.extend_from_slice(&text.as_bytes()[at..range.start]);
+        to.extend_from_slice(replacement.as_bytes());
+        at = range.end;
+    }
+    to.extend_from_slice(&text.as_bytes()[at..]);
+    to
 }

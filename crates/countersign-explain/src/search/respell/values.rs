@@ -1,15 +1,15 @@
 //! Values that frameworks change between parsing and serializing: dates, empty values, numbers as text.
 
 use std::ops::Range;
+use std::rc::Rc;
 
-use super::super::step::{Variant, Variants};
-use super::numbers::splice;
-use super::tree::parsed;
+use super::super::step::Variants;
+use super::tree::{parsed, splice};
 use crate::finding::Explanation;
 use crate::json::{Node, Value};
 
 /// How many values are changed one by one.
-const MAX_SINGLE: usize = 32;
+const MAX_SINGLE: usize = 64;
 
 const DATES: Explanation = Explanation {
     code: "body_reserialised",
@@ -35,21 +35,33 @@ const BITS: Explanation = Explanation {
     advice: "Verify the bytes as received. Some databases and languages have no truth values, and write `1` and `0`.",
 };
 
-type Edit = (Range<usize>, String);
+pub(super) type Edit = (Range<usize>, String);
 
-/// All edits together, then one by one.
-fn all_and_each<'t>(
+/// A change to a body: what it is, and where the text is edited.
+pub(super) struct Plan {
+    pub(super) once: String,
+    pub(super) edits: Vec<Edit>,
+}
+
+/// Each plan as a whole, then each edit of each plan alone. Each variant is made when it is asked for.
+pub(super) fn all_then_each<'t>(
     explanation: &'static Explanation,
     text: &'t str,
-    once: String,
-    edits: Vec<Edit>,
-) -> impl Iterator<Item = Variant> + 't {
-    let all = (!edits.is_empty()).then(|| explanation.variant(once.clone(), splice(text, &edits)));
-    let each = if edits.len() > 1 { edits } else { Vec::new() };
-    let each = each.into_iter().take(MAX_SINGLE);
-    all.into_iter().chain(each.map(move |edit| {
-        explanation.variant(format!("{once}, in one place"), splice(text, std::slice::from_ref(&edit)))
-    }))
+    plans: impl IntoIterator<Item = Plan>,
+) -> Variants<'t> {
+    let plans: Rc<[Plan]> = plans.into_iter().filter(|plan| !plan.edits.is_empty()).collect();
+    let whole = Rc::clone(&plans);
+    let whole =
+        (0..whole.len()).map(move |at| explanation.variant(whole[at].once.clone(), splice(text, &whole[at].edits)));
+    let each = (0..plans.len()).flat_map(move |at| {
+        let plans = Rc::clone(&plans);
+        let count = if plans[at].edits.len() > 1 { plans[at].edits.len().min(MAX_SINGLE) } else { 0 };
+        (0..count).map(move |one| {
+            let once = format!("{}, in one place", plans[at].once);
+            explanation.variant(once, splice(text, &plans[at].edits[one..=one]))
+        })
+    });
+    Box::new(whole.chain(each))
 }
 
 /// The edits of each value that `edit` changes.
@@ -61,11 +73,11 @@ fn edits(node: &Node, edit: impl Fn(&Node) -> Option<String>) -> Vec<Edit> {
 
 /// Fractions of seconds and the offset of dates, as other serializers write them.
 pub(in super::super) fn dates(body: &[u8]) -> Variants<'_> {
-    const FRACTIONS: [&str; 7] = ["", ".0", ".000", ".000000", ".0000000", ".000000000", ".00"];
+    const FRACTIONS: [&str; 7] = ["", ".000", ".000000", ".0000000", ".0", ".000000000", ".00"];
     const OFFSETS: [&str; 4] = ["Z", "+00:00", "+0000", ""];
     let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
-    let styles = FRACTIONS.into_iter().flat_map(|fraction| OFFSETS.map(|offset| (fraction, offset)));
-    Box::new(styles.flat_map(move |(fraction, offset)| {
+    let styles = OFFSETS.into_iter().flat_map(|offset| FRACTIONS.map(|fraction| (fraction, offset)));
+    let plan = |(fraction, offset): (&str, &str)| {
         let edits = edits(&node, |node| {
             let (seconds, digits, _) = date(node.text()?)?;
             let len = fraction.len();
@@ -73,9 +85,9 @@ pub(in super::super) fn dates(body: &[u8]) -> Variants<'_> {
             let rewritten = format!("\"{seconds}{fraction}{offset}\"");
             (fraction.len() == len && rewritten != text[node.span.clone()]).then_some(rewritten)
         });
-        let once = format!("its dates are written as 2026-01-31T12:00:00{fraction}{offset}");
-        all_and_each(&DATES, text, once, edits).collect::<Vec<_>>()
-    }))
+        Plan { once: format!("its dates are written as 2026-01-31T12:00:00{fraction}{offset}"), edits }
+    };
+    all_then_each(&DATES, text, styles.map(plan))
 }
 
 /// The parts of an RFC 3339 date: up to the seconds, the fraction without final zeros, the offset.
@@ -97,8 +109,10 @@ fn date(text: &str) -> Option<(&str, &str, &str)> {
 
 /// `[]` for `{}`, `null` for `""`, and members that are `null`.
 pub(in super::super) fn empty_values(body: &[u8]) -> Variants<'_> {
+    const PAIRS: [(&str, &str); 6] =
+        [("[]", "{}"), ("{}", "[]"), ("null", "\"\""), ("\"\"", "null"), ("[]", "null"), ("{}", "null")];
     let Some((text, node)) = parsed(body) else { return Box::new(std::iter::empty()) };
-    let is = |wanted: &'static str, other: &'static str| {
+    let plan = |(wanted, other): (&str, &str)| {
         let edits = edits(&node, |node| {
             let is_wanted = match (&node.value, wanted) {
                 (Value::Object(members), "{}") => members.is_empty(),
@@ -109,14 +123,12 @@ pub(in super::super) fn empty_values(body: &[u8]) -> Variants<'_> {
             };
             is_wanted.then(|| other.to_owned())
         });
-        all_and_each(&EMPTY, text, format!("`{wanted}` is written as `{other}`"), edits)
+        Plan { once: format!("`{wanted}` is written as `{other}`"), edits }
     };
     let mut without = Vec::new();
     node.walk("", &mut |_, node| without.extend(members_that_are_null(node)));
-    let without = all_and_each(&EMPTY, text, "members that are `null` are left out".into(), without);
-    let pairs = [("[]", "{}"), ("{}", "[]"), ("null", "\"\""), ("\"\"", "null"), ("[]", "null"), ("{}", "null")];
-    let pairs: Vec<_> = pairs.into_iter().flat_map(|(wanted, other)| is(wanted, other)).collect();
-    Box::new(pairs.into_iter().chain(without))
+    let without = Plan { once: "members that are `null` are left out".into(), edits: without };
+    all_then_each(&EMPTY, text, PAIRS.into_iter().map(plan).chain([without]))
 }
 
 /// The ranges of the members that are `null`, each with one comma.
@@ -151,8 +163,8 @@ pub(in super::super) fn quoted_numbers(body: &[u8]) -> Variants<'_> {
         });
         is_bare.then(|| text.to_owned())
     });
-    let quoted = all_and_each(&QUOTED, text, "numbers are written in quotes".into(), quoted);
-    Box::new(quoted.chain(all_and_each(&QUOTED, text, "numbers are written without quotes".into(), bare)))
+    let quoted = Plan { once: "numbers are written in quotes".into(), edits: quoted };
+    all_then_each(&QUOTED, text, [quoted, Plan { once: "numbers are written without quotes".into(), edits: bare }])
 }
 
 /// `true` and `false` as `1` and `0`, and the other way round.
@@ -168,8 +180,9 @@ pub(in super::super) fn words(body: &[u8]) -> Variants<'_> {
         Value::Word("false") => Some("0".into()),
         _ => None,
     });
-    let bits = all_and_each(&BITS, text, "`1` and `0` are written as `true` and `false`".into(), bits);
-    Box::new(bits.chain(all_and_each(&BITS, text, "`true` and `false` are written as `1` and `0`".into(), numbers)))
+    let bits = Plan { once: "`1` and `0` are written as `true` and `false`".into(), edits: bits };
+    let numbers = Plan { once: "`true` and `false` are written as `1` and `0`".into(), edits: numbers };
+    all_then_each(&BITS, text, [bits, numbers])
 }
 
 #[cfg(test)]

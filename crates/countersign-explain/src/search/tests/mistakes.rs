@@ -2,7 +2,6 @@
 //!
 //! They are written with other code than the search, so that the two cannot be wrong together.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use base64::Engine as _;
@@ -10,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::writing::{ascii, form, indented, json_text, python_bytes, sorted, spaced, text};
+use super::writing::{ascii, form, indented, json_text, pairs, python_bytes, rows, shown, sorted, spaced, text};
 
 /// A mistake, the finding that names it, and what it makes of a body; `None` if it does not apply.
 pub(super) struct Mistake {
@@ -92,18 +91,44 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
     around("Java's bytes", "body_wrapped", |body| {
         Some(format!("{:?}", body.iter().map(|byte| byte.cast_signed()).collect::<Vec<_>>()).into())
     }),
+    around("hexadecimal with spaces", "body_wrapped", |body| Some(pairs(body, " ", "").into())),
+    around("hexadecimal with colons", "body_wrapped", |body| Some(pairs(body, ":", "").to_uppercase().into())),
+    around("hexadecimal with 0x", "body_wrapped", |body| Some(pairs(body, ", ", "0x").into())),
+    around("hexadecimal with \\x", "body_wrapped", |body| Some(pairs(body, "", "\\x").into())),
+    around("psql's table", "body_wrapped", |body| {
+        Some(format!(" body \n------\n \\x{}\n(1 row)\n", hex::encode(body)).into())
+    }),
     around("xxd", "body_wrapped", |body| {
-        let mut dump = String::new();
-        for (at, line) in body.chunks(16).enumerate() {
-            let _ = write!(dump, "{:08x}: ", at * 16);
-            line.chunks(2).for_each(|pair| {
-                let _ = write!(dump, "{} ", hex::encode(pair));
-            });
-            let shown: String =
-                line.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect();
-            let _ = writeln!(dump, " {shown}");
-        }
-        Some(dump.into())
+        Some(rows(body, |at, row| {
+            let words: Vec<_> = row.chunks(2).map(hex::encode).collect();
+            format!("{at:08x}: {:<39}  {}\n", words.join(" "), shown(row))
+        }))
+    }),
+    around("hexdump -C", "body_wrapped", |body| {
+        let dump = rows(body, |at, row| {
+            let (first, second) = row.split_at(row.len().min(8));
+            format!("{at:08x}  {:<23}  {:<23}  |{}|\n", pairs(first, " ", ""), pairs(second, " ", ""), shown(row))
+        });
+        Some([dump, format!("{:08x}\n", body.len()).into()].concat())
+    }),
+    around("od -tx1", "body_wrapped", |body| {
+        let dump = rows(body, |at, row| format!("{at:07o} {}\n", pairs(row, " ", "")));
+        Some([dump, format!("{:07o}\n", body.len()).into()].concat())
+    }),
+    around("od -c", "body_wrapped", |body| {
+        let cell = |byte: &u8| match byte {
+            b'\n' => "  \\n".to_owned(),
+            b'\r' => "  \\r".to_owned(),
+            b'\t' => "  \\t".to_owned(),
+            b' '..=b'~' => format!("{:>4}", char::from(*byte)),
+            byte => format!(" {byte:03o}"),
+        };
+        let dump = rows(body, |at, row| format!("{at:07o}{}\n", row.iter().map(cell).collect::<String>()));
+        Some([dump, format!("{:07o}\n", body.len()).into()].concat())
+    }),
+    around("base64 with headers", "body_wrapped", |body| {
+        let head = "Content-Type: application/json\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+        Some(format!("{head}{}\r\n", STANDARD.encode(body)).into())
     }),
     around("Python's bytes", "body_wrapped", |body| Some(python_bytes(body))),
     around("a form's field", "body_wrapped", |body| Some([b"payload=", &form(body)[..]].concat())),
@@ -260,6 +285,7 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
     replaced!("Laravel's empty text", "body_reserialised", ":\"\"", ":null"),
     replaced!("numbers as text", "body_reserialised", ":3,", ":\"3\","),
     replaced!("truth values as numbers", "body_reserialised", ":true", ":1"),
+    replaced!("a dropped null", "body_reserialised", ",\"error\":null", ""),
     replaced!("an added member", "body_member_added", "{\"", "{\"received_at\":17,\""),
     Mistake {
         name: "names in PascalCase",

@@ -1,7 +1,9 @@
 //! Mistakes with the headers, with the secret, and of senders.
 
+use std::io::Write as _;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -46,6 +48,11 @@ pub(super) const SENDER_MISTAKES: &[(&str, &str, Change)] = &[
     ("a form's field", "body_wrapped", |body| [b"payload=", &form(body)[..]].concat()),
     ("Python's bytes", "sender_signed_text", python_bytes),
     ("[object Object]", "sender_signed_text", |_| b"[object Object]".to_vec()),
+    ("gzip", "body_decompressed", |body| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(body).expect("it is in memory");
+        encoder.finish().expect("it is in memory")
+    }),
     ("a hash in hexadecimal", "signed_body_hash", |body| hex::encode(Sha256::digest(body)).into()),
     ("a hash in base64", "signed_body_hash", |body| STANDARD.encode(Sha256::digest(body)).into()),
 ];
@@ -79,5 +86,56 @@ pub(super) const SECRET_MISTAKES: &[SecretMistake] = &[
     ("hexadecimal with colons", "secret_in_hex", |key| {
         (key.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"), key.to_vec())
     }),
+    ("a line of many", "secret_has_other_text", |key| {
+        let env = format!(
+            "# webhooks\nexport LOG_LEVEL=debug_and_more_of_it\nexport SECRET=\"{}\" # live\nPORT=80\n",
+            secret(key)
+        );
+        (env, key.to_vec())
+    }),
+    ("escaped for a URL", "secret_has_other_text", |key| {
+        (secret(key).replace('_', "%5F").replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"), key.to_vec())
+    }),
+    ("the prefix twice", "secret_has_other_text", |key| (format!("whsec_{}", secret(key)), key.to_vec())),
+    ("two characters missing at its end", "secret_cut", |key| {
+        let text = secret(key);
+        (text.trim_end_matches('=')[..text.trim_end_matches('=').len() - 2].to_owned(), key.to_vec())
+    }),
+    ("two characters missing at its beginning", "secret_cut", |key| {
+        (format!("whsec_{}", &secret(key)[8..]), key.to_vec())
+    }),
+    ("capitals", "secret_case_lost", |_| {
+        let key = b"6vvi5937j9v6mqpf83odvqs5cpzq9r2s".to_vec();
+        (secret(&key).to_uppercase(), key)
+    }),
+    ("hexadecimal of its text", "secret_in_hex", |key| (hex::encode(secret(key)), key.to_vec())),
+    ("base32", "secret_in_base32", |key| (base32(key), key.to_vec())),
+    ("characters that a decoder ignores", "secret_recoded", |key| {
+        let url = URL_SAFE_NO_PAD.encode(key);
+        let kept: String = url.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let kept = &kept[..kept.len() - usize::from(kept.len() % 4 == 1)];
+        let lenient = base64::engine::general_purpose::GeneralPurpose::new(
+            &base64::alphabet::STANDARD,
+            base64::engine::GeneralPurposeConfig::new()
+                .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
+                .with_decode_allow_trailing_bits(true),
+        );
+        (format!("whsec_{url}"), lenient.decode(kept).expect("base64"))
+    }),
     ("as text", "secret_recoded", |key| (secret(key), String::from_utf8_lossy(key).into_owned().into())),
 ];
+
+/// Those that are found alone: each has thousands of variants.
+pub(super) const ALONE: [&str; 3] =
+    ["two characters missing at its end", "two characters missing at its beginning", "capitals"];
+
+/// As RFC 4648 writes it, without padding.
+fn base32(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: Vec<_> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
+    let digit = |bits: &[u8]| {
+        let number = bits.iter().chain(&[0; 4]).take(5).fold(0, |number, bit| number << 1 | usize::from(*bit));
+        char::from(DIGITS[number])
+    };
+    bits.chunks(5).map(digit).collect()
+}

@@ -130,3 +130,18 @@ pub(super) fn python_bytes(body: &[u8]) -> Vec<u8> {
     to.push('\'');
     to.into()
 }
+
+/// Each byte in hexadecimal, behind a prefix.
+pub(super) fn pairs(bytes: &[u8], separator: &str, prefix: &str) -> String {
+    bytes.iter().map(|byte| format!("{prefix}{byte:02x}")).collect::<Vec<_>>().join(separator)
+}
+
+/// The rows of a dump, each of sixteen bytes.
+pub(super) fn rows(body: &[u8], row: impl Fn(usize, &[u8]) -> String) -> Vec<u8> {
+    body.chunks(16).enumerate().map(|(at, bytes)| row(at * 16, bytes)).collect::<String>().into()
+}
+
+/// The text of a row, as dumps show it.
+pub(super) fn shown(row: &[u8]) -> String {
+    row.iter().map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }).collect()
+}

@@ -1,8 +1,8 @@
 //! Bodies inside JSON: the events of queues, topics and functions.
 
-use super::base64::decode;
 use super::lists::bytes_of;
 use super::wrapped::WRAPPED;
+use crate::encoded;
 use crate::json::{self, Node, Value};
 use crate::search::step::{Variant, Variants, one, text};
 
@@ -36,7 +36,8 @@ fn collect(node: &Node, text: &str, path: &str, found: &mut Vec<(String, Variant
         let once = format!("`{}` is read as the body", crate::shown::shown(&path));
         match &value.value {
             Value::Text(inner) if inner.len() >= MIN_LEN => {
-                let encoded = Some(inner).filter(|inner| inner.len() >= MIN_ENCODED).and_then(|inner| decode(inner));
+                let encoded =
+                    Some(inner).filter(|inner| inner.len() >= MIN_ENCODED).and_then(|inner| encoded::base64(inner));
                 found.extend(encoded.map(|bytes| {
                     let once = format!("{once}, decoded from base64");
                     (path.clone(), WRAPPED.variant(once, bytes))

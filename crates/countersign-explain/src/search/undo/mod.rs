@@ -6,11 +6,12 @@ mod edges;
 mod envelope;
 mod forms;
 mod lists;
+pub(super) mod looks;
 mod quotes;
 mod transfer;
 mod wrapped;
 
-pub(super) use self::base64::{base64, data_url, hexadecimal};
+pub(super) use self::base64::{armored, base64, hexadecimal};
 pub(super) use compression::inflated;
 pub(super) use edges::{byte_order_mark, line_ends, trailing_newline};
 pub(super) use envelope::{members, names_as_body};
