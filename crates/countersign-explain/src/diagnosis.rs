@@ -57,5 +57,5 @@ pub fn diagnose_head(case: &Case) -> Diagnosis {
 
 /// Whether a proof says more than this observation.
 fn is_superseded(finding: &Finding) -> bool {
-    finding.certainty != Certainty::Certain && (secret::is_unreadable(finding) || head::is_missing(finding))
+    finding.certainty != Certainty::Certain && (secret::is_about_a_secret(finding) || head::is_missing(finding))
 }

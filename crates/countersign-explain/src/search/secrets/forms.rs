@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::super::mac::sha256;
 use super::key::Key;
 use super::several;
-use super::text::{PREFIX, bare, decode};
+use super::text::{PREFIX, bare, bare as bare_text, decode};
 use crate::finding::Explanation;
 use crate::secret_text::{BYTE_ORDER_MARK, SecretText};
 
@@ -58,6 +58,11 @@ const HEXADECIMAL: Explanation = Explanation {
     title: "the secret is in hexadecimal",
     advice: "Configure the same bytes in base64, after `whsec_`.",
 };
+const OTHER_ALPHABET: Explanation = Explanation {
+    code: "secret_in_base32",
+    title: "the secret is in base32",
+    advice: "Configure the same bytes in base64, after `whsec_`.",
+};
 const MANGLED: Explanation = Explanation {
     code: "secret_recoded",
     title: "the sender turned the bytes of the secret into text, or the other way round",
@@ -70,6 +75,11 @@ const UNSET: Explanation = Explanation {
     advice: "The sender's secret is empty or not set: check the name of its environment variable. Until then, anyone can sign \
              such deliveries.",
 };
+
+/// Shorter texts in a file are no secret.
+const SHORTEST: usize = 16;
+/// How many lines of a file are tried.
+const MAX_LINES: usize = 64;
 
 /// Every other form of a secret, most likely first.
 pub(super) fn of(given: &SecretText) -> Vec<Key> {
@@ -110,10 +120,53 @@ pub(super) fn of(given: &SecretText) -> Vec<Key> {
     let digits = text.trim_start_matches(PREFIX).trim_start_matches("0x").trim_start_matches("0X");
     let digits: Zeroizing<String> = Zeroizing::new(digits.replace([':', ' ', '-', ','], ""));
     let bytes = hex::decode(&*digits).ok().filter(|bytes| !bytes.is_empty());
-    keys.extend(bytes.map(|bytes| key(&HEXADECIMAL, once, bytes)));
+    let of_text =
+        bytes.as_deref().and_then(|bytes| str::from_utf8(bytes).ok()).and_then(|inner| decode(&bare_text(inner)));
+    keys.extend(bytes.map(|bytes| key(&HEXADECIMAL, once.clone(), bytes)));
+    keys.extend(
+        of_text.map(|bytes| key(&HEXADECIMAL, format!("{once}, and the text in it is decoded"), bytes.to_vec())),
+    );
+    let once = format!("the secret `{label}` is read as base32");
+    keys.extend(base32(rest).map(|bytes| key(&OTHER_ALPHABET, once, bytes)));
+    keys.extend(lines(label, &given.text));
     keys.extend(several::of(label, &given.text));
     keys.extend(of_bytes(label, rest));
     keys
+}
+
+/// The secret in each line of a file with several, for example of a `.env` file.
+fn lines(label: &str, text: &str) -> Vec<Key> {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    if lines.len() < 2 {
+        return Vec::new();
+    }
+    let key = |(number, line): (usize, &&str)| {
+        let bytes = decode(&bare_text(line)).filter(|bytes| bytes.len() >= SHORTEST)?;
+        let once = format!("only line {} of `{label}` is used", number + 1);
+        Some(Key::new(label, bytes.to_vec(), vec![OTHER_TEXT.step(once)]))
+    };
+    lines.iter().enumerate().take(MAX_LINES).filter_map(key).collect()
+}
+
+/// The bytes of base32 (RFC 4648), in which some tools write keys.
+fn base32(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
+    let (mut bytes, mut buffer, mut bits) = (Vec::with_capacity(text.len()), 0_u32, 0);
+    for byte in text.bytes() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a',
+            b'2'..=b'7' => byte - b'2' + 26,
+            _ => return None,
+        };
+        buffer = buffer << 5 | u32::from(digit);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((buffer >> bits & 0xff).to_le_bytes()[0]);
+        }
+    }
+    (bytes.len() >= SHORTEST).then_some(bytes)
 }
 
 /// Forms of the decoded bytes.
@@ -142,6 +195,14 @@ fn of_bytes(label: &str, rest: &str) -> Vec<Key> {
     mangled("the SHA-256 of the text of", sha256(format!("{PREFIX}{rest}").as_bytes()));
     mangled("the UTF-16 of the text of", format!("{PREFIX}{rest}").encode_utf16().flat_map(u16::to_le_bytes).collect());
     mangled("the bytes and a newline of", [&bytes[..], b"\n"].concat());
+    for (ignored, how) in [(['-', '_'], "of base64url"), (['+', '/'], "of standard base64")] {
+        if rest.contains(ignored) {
+            let key = decode(&rest.replace(ignored, "")).map(|bytes| bytes.to_vec());
+            if let Some(bytes) = key {
+                mangled(&format!("what is left without the characters {how}, as lenient decoders do, of"), bytes);
+            }
+        }
+    }
     let reversed: String = rest
         .chars()
         .map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })

@@ -1,12 +1,16 @@
 //! The keys that a sender may have made of a secret.
 
+mod cut;
 mod forms;
 mod key;
+mod one_case;
 mod several;
 mod text;
 mod typos;
 
 pub(super) use key::Key;
+pub(crate) use one_case::is_one_case;
+pub(crate) use text::{bare, decode};
 
 use countersign::Secret;
 
@@ -48,7 +52,7 @@ pub(super) fn others(case: &Case) -> Vec<Key> {
     }
     for given in &case.other_secrets {
         let step = OTHER.step(format!("`{}` is the secret", given.label));
-        let bare = text::decode(&text::bare(&given.text));
+        let bare = decode(&bare(&given.text));
         keys.extend(bare.map(|bytes| Key::new(&given.label, bytes.to_vec(), vec![step.clone()])));
         keys.extend(forms::of(given).into_iter().map(|mut key| {
             key.steps.insert(0, step.clone());
@@ -59,9 +63,10 @@ pub(super) fn others(case: &Case) -> Vec<Key> {
     keys
 }
 
-/// The keys of secrets with one wrong character.
+/// The keys of secrets with one wrong character, in one case, or with characters missing at an end.
 pub(super) fn mistyped(case: &Case) -> impl Iterator<Item = Key> {
-    case.secrets.iter().take(MAX_MISTYPED).flat_map(typos::of)
+    let given = || case.secrets.iter().take(MAX_MISTYPED);
+    given().flat_map(typos::of).chain(given().flat_map(one_case::of)).chain(given().flat_map(cut::of))
 }
 
 fn is_expired(given: &SecretText, case: &Case) -> bool {
@@ -70,5 +75,5 @@ fn is_expired(given: &SecretText, case: &Case) -> bool {
 
 /// The bytes of a secret that the verifier accepts.
 fn decoded(given: &SecretText) -> Option<Vec<u8>> {
-    Secret::parse(&given.text).ok().and_then(|_| text::decode(&given.text)).map(|bytes| bytes.to_vec())
+    Secret::parse(&given.text).ok().and_then(|_| decode(&given.text)).map(|bytes| bytes.to_vec())
 }
