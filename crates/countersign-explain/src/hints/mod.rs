@@ -1,6 +1,11 @@
 //! Hints without proof: signs of a changed body, and the possibilities that remain.
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+mod compressed;
+mod converted;
+mod length;
+mod spelling;
+
+use http::header::CONTENT_LENGTH;
 
 use crate::case::Case;
 use crate::finding::{Explanation, Finding};
@@ -23,76 +28,6 @@ fn emptied_body(case: &Case) -> Option<Finding> {
     let text = case.body_text()?.trim();
     let is_nothing = matches!(text, "{}" | "null" | "[]" | "\"\"");
     is_nothing.then(|| EMPTY_BODY.likely(format!("The body is `{text}`, which is what parsers make of an empty body.")))
-}
-
-const TRUNCATED: Explanation = Explanation {
-    code: "body_truncated",
-    title: "the end of the body is missing",
-    advice: "Capture the request again, whole: a limit of a buffer, a log or a column of a database has cut the body, or it was \
-             read before all of it had arrived. What is missing cannot be found.",
-};
-
-/// JSON that ends before its brackets are closed.
-fn truncated(case: &Case) -> Option<Finding> {
-    let text = case.body_text()?.trim();
-    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err().filter(|_| text.starts_with(['{', '[']))?;
-    let rest =
-        text.get(..2).filter(|start| start.starts_with("{\"") || start.starts_with("[{") || start.starts_with("{\n"));
-    (error.is_eof() && rest.is_some()).then(|| {
-        TRUNCATED.likely(format!(
-            "The body begins as JSON, and ends after {} bytes before its brackets are closed.",
-            text.len()
-        ))
-    })
-}
-
-const BODY_LENGTH: Explanation = Explanation {
-    code: "body_length_differs",
-    title: "the length of the body differs from `content-length`",
-    advice: "It was truncated (by the limit of a buffer or a log), or changed after it was received. Capture the bytes as received.",
-};
-
-/// Against `content-length`.
-fn body_length(case: &Case) -> Option<Finding> {
-    let said: usize = case.header(&CONTENT_LENGTH).trim().parse().ok()?;
-    let len = case.capture.body.len();
-    (said != len).then(|| BODY_LENGTH.likely(format!("`content-length` is {said}, and the body has {len} bytes.")))
-}
-
-const DECOMPRESSED: Explanation = Explanation {
-    code: "body_decompressed",
-    title: "the body was sent compressed, and is decompressed here",
-    advice: "The sender may have signed the compressed bytes: verify the bytes as received, before anything decompresses them \
-             (a framework, a proxy or a client that honours `content-encoding`). The compressed bytes cannot be restored \
-             from these, so capture the request again.",
-};
-const COMPRESSED: Explanation = Explanation {
-    code: "body_compressed",
-    title: "the body is compressed",
-    advice: "The signature matches neither the compressed bytes nor the decompressed ones, as far as they could be \
-             decompressed here. Something else is wrong, or the body was decompressed and compressed again on the way: \
-             capture the bytes as received.",
-};
-
-/// By `content-encoding`, or by the first bytes of gzip and zstd.
-fn compressed(case: &Case) -> Option<Finding> {
-    let encoding = case.header(&CONTENT_ENCODING);
-    let magic = [&b"\x1f\x8b"[..], b"\x28\xb5\x2f\xfd"].iter().any(|magic| case.capture.body.starts_with(magic));
-    let is_named = !matches!(encoding.trim(), "" | "identity");
-    let is_text = case.body_text().is_some();
-    if magic || (is_named && !is_text) {
-        Some(
-            COMPRESSED.likely(
-                "The body is not text, and begins like gzip or zstd, or `content-encoding` names a compression.",
-            ),
-        )
-    } else {
-        let encoding = crate::shown::shown(&encoding);
-        is_named.then(|| {
-            DECOMPRESSED
-                .likely(format!("`content-encoding` is `{encoding}`, and the body is text, which is not compressed."))
-        })
-    }
 }
 
 const LOST_CHARACTERS: Explanation = Explanation {
@@ -238,14 +173,19 @@ pub(crate) fn visible(case: &Case) -> Vec<Finding> {
         stringified,
         empty_body,
         page,
-        compressed,
+        compressed::compressed,
         lost_characters,
         numbers,
-        body_length,
-        truncated,
+        length::body_length,
+        length::truncated,
+        spelling::dropped_members,
+        spelling::one_case,
+        converted::converted,
         emptied_body,
         question_marks,
         printed_map,
+        spelling::sorted_names,
+        spelling::pretty_printed,
     ];
     signs.iter().filter_map(|sign| sign(case)).collect()
 }
