@@ -26,8 +26,8 @@ pub(crate) struct CaptureArgs {
     body: Option<PathBuf>,
 }
 
-const REQUEST_HELP: &str = "The request as JSON (headers and body, an event of a function, HAR, an inspector's export) or as a \
-                            curl command";
+const REQUEST_HELP: &str = "The whole request in any form: JSON (headers and body, an event of a function, HAR, an inspector's \
+                            export), a printed object, a curl command or trace, a dump, or as it is on the wire";
 
 impl CaptureArgs {
     pub(crate) fn read(&self) -> Result<Capture, Error> {

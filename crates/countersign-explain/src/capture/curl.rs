@@ -7,42 +7,82 @@ use super::headers;
 
 /// Whether this is a curl command.
 pub(super) fn is_command(text: &str) -> bool {
-    ["curl ", "curl.exe ", "$ curl "].iter().any(|start| text.trim_start().starts_with(start))
+    let starts = ["curl ", "curl.exe ", "$ curl ", "% curl ", "# curl ", "curl \\", "curl ^", "curl\t"];
+    starts.iter().any(|start| text.trim_start().starts_with(start))
 }
 
 /// Reads the headers and the body of a curl command.
 pub(super) fn request(text: &str) -> Result<Capture, String> {
-    let words = words(text).ok_or("this curl command has a quote that does not end")?;
-    let mut headers = HeaderMap::new();
-    let mut body: Option<String> = None;
-    let mut rest = words.iter().map(String::as_str);
-    while let Some(word) = rest.next() {
-        let (option, glued) = match word.split_once('=') {
-            Some((option, value)) if option.starts_with("--") => (option, Some(value)),
-            _ => (word, None),
-        };
-        match option {
-            "-H" | "--header" => {
-                let header = glued.or_else(|| rest.next()).unwrap_or_default();
-                let (name, value) =
-                    header.split_once(':').ok_or("a header of this curl command is not `name: value`")?;
-                headers::append(&mut headers, name, value.trim())?;
-            }
-            "-d" | "--data" | "--data-raw" | "--data-binary" | "--data-ascii" | "--json" => {
-                let data = glued.or_else(|| rest.next()).unwrap_or_default();
-                if data.starts_with('@') && option != "--data-raw" {
-                    return Err(format!(
-                        "this curl command reads its body from `{data}`: give that file as --body, and the \
-                                        headers as --headers"
-                    ));
-                }
-                // `-d` drops the line ends of files only.
-                body = Some(body.map_or_else(|| data.to_owned(), |body| format!("{body}&{data}")));
-            }
-            _ => {}
-        }
+    let command = Command::read(text)?;
+    if let Some(file) = command.body_file {
+        return Err(format!(
+            "this curl command reads its body from `{}`: give that file as --body, and this one as --headers",
+            crate::shown::shown(&file)
+        ));
     }
-    Ok(Capture::new(headers, body.unwrap_or_default()))
+    Ok(Capture::new(command.headers, command.body.unwrap_or_default()))
+}
+
+/// Reads the headers of a curl command, whatever its body is.
+pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
+    Command::read(text).map(|command| command.headers)
+}
+
+#[derive(Default)]
+struct Command {
+    headers: HeaderMap,
+    body: Option<String>,
+    /// `@body.json`, if the body is in a file.
+    body_file: Option<String>,
+}
+
+impl Command {
+    fn read(text: &str) -> Result<Self, String> {
+        // Windows: `^` escapes, and continues a line.
+        let is_windows = text.contains("^\n") || text.contains("^\r\n") || text.contains("^\"");
+        let text = if is_windows { without_carets(text) } else { text.to_owned() };
+        let words = words(&text).ok_or("this curl command has a quote that does not end")?;
+        let mut command = Self::default();
+        let mut rest = words.iter().map(String::as_str);
+        while let Some(word) = rest.next() {
+            let (option, glued) = match word.split_once('=') {
+                Some((option, value)) if option.starts_with("--") => (option, Some(value)),
+                _ if word.len() > 2 && (word.starts_with("-H") || word.starts_with("-d")) => {
+                    (&word[..2], Some(&word[2..]))
+                }
+                _ => (word, None),
+            };
+            match option {
+                "-H" | "--header" => {
+                    let header = glued.or_else(|| rest.next()).unwrap_or_default();
+                    let (name, value) =
+                        header.split_once(':').ok_or("a header of this curl command is not `name: value`")?;
+                    headers::append(&mut command.headers, name, value.trim())?;
+                }
+                "-d" | "--data" | "--data-raw" | "--data-binary" | "--data-ascii" | "--json" => {
+                    let data = glued.or_else(|| rest.next()).unwrap_or_default();
+                    if data.starts_with('@') && option != "--data-raw" {
+                        command.body_file = Some(data.to_owned());
+                    }
+                    // `-d` drops the line ends of files only.
+                    let body = command.body.take();
+                    command.body = Some(body.map_or_else(|| data.to_owned(), |body| format!("{body}&{data}")));
+                }
+                _ => {}
+            }
+        }
+        Ok(command)
+    }
+}
+
+/// The command without the escapes of `cmd.exe`.
+fn without_carets(text: &str) -> String {
+    let text = text.replace("^\r\n", " ").replace("^\n", " ");
+    let (mut plain, mut characters) = (String::with_capacity(text.len()), text.chars());
+    while let Some(character) = characters.next() {
+        plain.extend(if character == '^' { characters.next() } else { Some(character) });
+    }
+    plain
 }
 
 /// The words of a shell command.

@@ -12,7 +12,7 @@ pub(super) fn of_node(node: &Node) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     match &node.value {
         Value::Object(members) => {
-            for member in members {
+            for member in members.iter().filter(|member| !member.name.starts_with("[Symbol(")) {
                 for value in member.value.items().unwrap_or(std::slice::from_ref(&member.value)) {
                     let value = value.get("value").unwrap_or(value);
                     if value.value != Value::Word("null") {
@@ -41,6 +41,10 @@ fn of_list(items: &[Node], headers: &mut HeaderMap) -> Result<(), String> {
         };
     }
     items.iter().try_for_each(|item| {
+        // `{"webhook-id": "a"}`.
+        if let Some([only]) = item.members() {
+            return append(headers, &only.name, scalar(&only.value).ok_or(SHAPE)?);
+        }
         let member = |names: [&str; 3]| names.iter().find_map(|name| item.get(name));
         let pair = match item.items() {
             Some([name, value]) => Some((name, value)),

@@ -4,7 +4,7 @@
 pub(super) fn inside(text: &str) -> &str {
     let text = text.trim();
     let Some(start) = text.find(['{', '[']) else { return text };
-    let is_class = |c: char| c.is_alphanumeric() || matches!(c, '(' | ')' | ' ' | '.' | '_' | '<' | '*' | '=');
+    let is_class = |c: char| c.is_alphanumeric() || matches!(c, '(' | ')' | ' ' | '.' | '_' | '<' | '*' | '=' | '$');
     let end = text.rfind(['}', ']']).unwrap_or(0);
     let tail = text.get(end + 1..).unwrap_or_default();
     let is_wrapped =

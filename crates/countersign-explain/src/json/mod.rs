@@ -2,12 +2,14 @@
 //!
 //! Numbers keep their text, members their order and duplicates, so that a body can be written again in another style.
 
+mod literal;
 mod parse;
 mod strings;
 
 use std::ops::Range;
 
-pub(crate) use parse::{parse, parse_literal};
+pub(crate) use literal::parse_literal;
+pub(crate) use parse::parse;
 
 /// A value, and the range of bytes where it is written.
 #[derive(Clone, Debug, PartialEq)]
