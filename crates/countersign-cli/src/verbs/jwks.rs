@@ -1,5 +1,6 @@
 //! `countersign jwks show`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -13,7 +14,7 @@ use crate::exit::Outcome;
 use crate::input;
 use crate::key_set;
 use crate::network::NetworkArgs;
-use crate::output::Output;
+use crate::output::{self, Output, shown};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -65,6 +66,12 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
         row.problem = Some(format!("{MAX_ED25519_KEYS} Ed25519 keys come before it, and no more are tried"));
         row.scheme = None;
     }
+    for kid in repeated(&document) {
+        output::complain(&format_args!(
+            "warning: two different keys have the `kid` `{}`: a token can name only one",
+            shown(&kid)
+        ));
+    }
     if *json {
         out.print_json(&json!({ "keys": rows }))?;
     } else {
@@ -74,9 +81,28 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
 }
 
 fn rows(document: &[u8], set: &KeySet) -> Vec<Row> {
-    let document: Map<String, Value> = serde_json::from_slice(document).unwrap_or_default();
-    let keys = document.get("keys").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    (1..).zip(keys).map(|(place, key)| row(place, key, set)).collect()
+    (1..).zip(&keys(document)).map(|(place, key)| row(place, key, set)).collect()
+}
+
+fn keys(document: &[u8]) -> Vec<Value> {
+    let mut document: Map<String, Value> = serde_json::from_slice(document).unwrap_or_default();
+    match document.remove("keys") {
+        Some(Value::Array(keys)) => keys,
+        _ => Vec::new(),
+    }
+}
+
+/// The ids that different keys share.
+fn repeated(document: &[u8]) -> BTreeSet<String> {
+    let keys = keys(document);
+    let kid = |key: &Value| key.get("kid").and_then(Value::as_str).map(str::to_owned);
+    let is_shared = |(at, key): &(usize, &Value)| {
+        let mut before = keys[..*at].iter();
+        kid(key).is_some()
+            && before
+                .any(|other| kid(other) == kid(key) && ["n", "x"].iter().any(|name| other.get(name) != key.get(name)))
+    };
+    keys.iter().enumerate().filter(is_shared).filter_map(|(_, key)| kid(key)).collect()
 }
 
 fn row(place: usize, key: &Value, set: &KeySet) -> Row {

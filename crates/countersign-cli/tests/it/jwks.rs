@@ -71,6 +71,36 @@ fn a_key_whose_private_half_is_published_is_not_trusted() {
 }
 
 #[test]
+fn private_halves_of_every_kind_are_found() {
+    let mut rsa = rsa_jwk("k");
+    rsa["d"] = json!("AAEC");
+    for key in [rsa, json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA", "kid": "k"})] {
+        let found = show(&json!({ "keys": [key] }), &["--json"]).json();
+        assert!(
+            found["keys"][0]["problem"].as_str().is_some_and(|problem| problem.contains("private half")),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn a_kid_must_be_text_and_belong_to_one_key() {
+    for kid in [json!(1), json!(["k"]), json!({"k": 1}), json!(true)] {
+        let mut key = private_key(1).jwk("k");
+        key["kid"] = kid;
+        let found = show(&json!({ "keys": [key] }), &["--json"]).json();
+        assert!(
+            found["keys"][0]["problem"].as_str().is_some_and(|problem| problem.contains("`kid` is not text")),
+            "{found}"
+        );
+    }
+    let twice = |other: u8| show(&json!({ "keys": [private_key(1).jwk("k"), private_key(other).jwk("k")] }), &[]);
+    assert!(twice(2).stderr.contains("two different keys have the `kid` `k`"));
+    // The same key twice is one.
+    assert_eq!((twice(1).code, twice(1).stderr.as_str()), (0, ""));
+}
+
+#[test]
 fn what_is_given_in_place_of_a_set_is_named() {
     for (document, expected) in [
         (private_key(1).jwk("a"), "single key"),
