@@ -102,7 +102,7 @@ impl Verb {
             Self::Reconcile(args) => reconcile::run(&args, out),
             Self::Store(args) => store::run(&args, out),
             Self::Completions(args) => completions::run(&args, Cli::command(), out),
-            Self::Man(args) => man::run(&args, Cli::command()),
+            Self::Man(args) => man::run(&args, Cli::command(), out),
         }
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod capture;
 mod cli;
 mod delivery;
+mod emulated;
 mod error;
 mod exit;
 mod inbox;

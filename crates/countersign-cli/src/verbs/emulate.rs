@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use countersign_emulator::{Config, Dynamic, Emulator, Faults, Quirk};
+use countersign_emulator::{AttemptReport, Config, Dynamic, Emulator, Faults, Quirk};
 use countersign_senders::Sender;
 use http::Uri;
 use tokio::runtime::Builder;
 
+use crate::emulated;
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::network::NetworkArgs;
@@ -101,6 +102,9 @@ pub(crate) struct Args {
     /// Print the retry schedule, and exit
     #[arg(long)]
     print_schedule: bool,
+    /// Print JSON instead of text: an object on one line for the start, and one for each attempt
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -114,9 +118,14 @@ enum DynamicScheme {
 pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
     let defaults = args.preset.map_or_else(Config::default, Config::of);
     if args.print_schedule {
-        out.print(&format!("{}\n", defaults.schedule))?;
+        if args.json {
+            out.print_json(&emulated::schedule(&defaults.schedule))?;
+        } else {
+            out.print(&format!("{}\n", defaults.schedule))?;
+        }
         return Ok(Outcome::Done);
     }
+    let is_json = args.json;
     let config = Config {
         listen: args.listen,
         danger_listen_beyond_loopback: args.danger_listen_beyond_loopback,
@@ -141,15 +150,18 @@ pub(crate) fn run(args: Args, out: &mut Output) -> Result<Outcome, Error> {
         // Installed before the start is reported, so that a signal right after it is not missed.
         let stop_signal = signals::stop()?;
         let lines = Mutex::new((Output::stdout(), Progress::new(std::io::stdout().is_terminal())));
-        let observer = Arc::new(move |report: &_| {
+        let observer = Arc::new(move |report: &AttemptReport| {
             let (out, progress) = &mut *lines.lock().unwrap_or_else(PoisonError::into_inner);
             // The emulator goes on if its log cannot be written.
-            if let Err(error) = out.print(&progress.after(report)) {
+            let text = if is_json { emulated::attempt(report) } else { progress.after(report) };
+            if let Err(error) = out.print(&text) {
                 output::complain(&error);
             }
         });
         let emulator = Emulator::start(config, Some(observer)).await.map_err(Error::Emulator)?;
-        out.print(&introduction(&emulator, sender, scale))?;
+        let started =
+            || if is_json { emulated::start(&emulator, sender) } else { introduction(&emulator, sender, scale) };
+        out.print(&started())?;
         stop_signal.await;
         emulator.stop().await;
         Ok(Outcome::Done)

@@ -3,6 +3,7 @@
 use countersign::MessageId;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
 use crate::admin::AdminArgs;
 use crate::error::Error;
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     source: String,
     /// The id of the message (`webhook-id`)
     id: String,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -33,6 +37,10 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
     let segment = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let path = format!("/-/sources/{}/ids/{}", segment(&args.source), segment(id.as_str()));
     match args.admin.open()?.send(Method::DELETE, &path)? {
+        Ok(_) if args.json => {
+            out.print_json(&json!({ "source": args.source, "forgotten": id.as_str() }))?;
+            Ok(Outcome::Done)
+        }
         Ok(_) => {
             out.print(&format!("forgot {id}: its next delivery to `{}` is handled again\n", shown(&args.source)))?;
             Ok(Outcome::Done)

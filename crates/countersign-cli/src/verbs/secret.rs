@@ -1,5 +1,7 @@
 //! `countersign secret new`
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use zeroize::Zeroizing;
 
@@ -22,15 +24,22 @@ enum SecretVerb {
         /// The number of random bytes
         #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u8).range(24..=64))]
         bytes: u8,
+        /// Print a JSON object instead of text
+        #[arg(long)]
+        json: bool,
     },
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome, Error> {
-    let SecretVerb::New { bytes } = args.verb;
+    let SecretVerb::New { bytes, json } = args.verb;
     let mut key = Zeroizing::new(vec![0; bytes.into()]);
     random::fill(&mut key)?;
     let mut line = countersign::secret::encode(&key);
-    line.push('\n');
-    out.print(&line)?;
+    if json {
+        out.print_json(&BTreeMap::from([("secret", line.as_str())]))?;
+    } else {
+        line.push('\n');
+        out.print(&line)?;
+    }
     Ok(Outcome::Done)
 }

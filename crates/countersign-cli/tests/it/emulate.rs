@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::common::{command, run};
 
 /// A running emulator.
-struct Emulating {
+pub(crate) struct Emulating {
     base_url: String,
     introduction: String,
     _process: Process,

@@ -22,14 +22,14 @@ use tokio::runtime::Runtime;
 const TOKEN: &str = "0123456789abcdef-token";
 
 /// The admin listener of a gateway that has handled two messages of the source `gemini`.
-struct AdminListener {
+pub(crate) struct AdminListener {
     address: SocketAddr,
     store: Arc<MemoryStore>,
     runtime: Runtime,
 }
 
 impl AdminListener {
-    fn start(token: Option<&str>) -> Self {
+    pub(crate) fn start(token: Option<&str>) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let store = Arc::new(MemoryStore::builder().build());
         runtime.block_on(async {
@@ -58,7 +58,7 @@ impl AdminListener {
         Self { address, store, runtime }
     }
 
-    fn forget(&self, args: &[&str]) -> Ran {
+    pub(crate) fn forget(&self, args: &[&str]) -> Ran {
         forget(self.address, args)
     }
 

@@ -28,14 +28,14 @@ use crate::common::{Ran, command};
 const TOKEN: &str = "0123456789abcdef-token";
 
 /// The admin listener of a gateway whose inbox has two dead letters and a delivery that waits.
-struct AdminListener {
+pub(crate) struct AdminListener {
     address: SocketAddr,
     _runtime: Runtime,
     _folder: TempDir,
 }
 
 impl AdminListener {
-    fn start(token: Option<&str>) -> Self {
+    pub(crate) fn start(token: Option<&str>) -> Self {
         let (runtime, folder) = (Runtime::new().expect("a runtime"), TempDir::new().expect("a folder"));
         let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).expect("a store");
         runtime.block_on(fill(&store));
@@ -56,7 +56,7 @@ impl AdminListener {
         Self { address, _runtime: runtime, _folder: folder }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         inbox(self.address, args)
     }
 
@@ -77,7 +77,7 @@ impl AdminListener {
         deliveries.iter().map(|one| one["message_id"].as_str().expect("an id").to_owned()).collect()
     }
 
-    fn number(&self, id: &str) -> String {
+    pub(crate) fn number(&self, id: &str) -> String {
         self.json(&["list", "--id", id])["deliveries"][0]["number"].to_string()
     }
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod common;
 mod emulate;
+mod every_verb;
 mod explain;
 mod explain_dynamic;
 mod forget;

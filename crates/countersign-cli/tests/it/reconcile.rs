@@ -29,7 +29,7 @@ use crate::common::schema::problem;
 use crate::common::{Ran, command};
 
 /// An emulator that has lost the delivery of a batch and has disabled its webhook, and the admin listener of a gateway.
-struct Outage {
+pub(crate) struct Outage {
     runtime: Runtime,
     store: SqliteStore,
     base: String,
@@ -39,7 +39,7 @@ struct Outage {
 }
 
 impl Outage {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (runtime, folder) = (Runtime::new().expect("a runtime"), TempDir::new().expect("a folder"));
         let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).expect("a store");
         let config = Config {
@@ -88,7 +88,7 @@ impl Outage {
         Self { runtime, store, base, admin, emulator, _folder: folder }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let mut command = command();
         command.args(["reconcile", "--admin", &format!("http://{}", self.admin), "--base-url", &self.base]);
         command.args(["--grace", "1ms"]).args(args).env("GEMINI_API_KEY", Config::API_KEY);

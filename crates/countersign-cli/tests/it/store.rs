@@ -16,11 +16,11 @@ use tempfile::TempDir;
 use crate::common::schema::problem;
 use crate::common::{Ran, run};
 
-struct StoreFile(TempDir);
+pub(crate) struct StoreFile(TempDir);
 
 impl StoreFile {
     /// A file with two messages for one destination.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let file = Self(TempDir::new().expect("a folder"));
         let store = file.open();
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -43,7 +43,7 @@ impl StoreFile {
     }
 
     /// Waits until the threads of a dropped store have closed the file.
-    fn unused(&self) {
+    pub(crate) fn unused(&self) {
         let mut tries = std::iter::repeat_with(|| self.run("vacuum", &[])).take(100);
         assert!(tries.any(|ran| ran.code == 0), "the file is used");
     }
@@ -56,7 +56,7 @@ impl StoreFile {
         self.0.path().join("store.db")
     }
 
-    fn run(&self, verb: &str, more: &[&str]) -> Ran {
+    pub(crate) fn run(&self, verb: &str, more: &[&str]) -> Ran {
         let path = self.path().display().to_string();
         run(["store", verb, &path].iter().chain(more).copied())
     }

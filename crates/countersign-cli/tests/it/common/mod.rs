@@ -111,6 +111,11 @@ impl Captured {
         path.to_str().expect("a plain path").to_owned()
     }
 
+    /// The folder of its files.
+    pub(crate) fn folder(&self) -> String {
+        self.folder.path().to_str().expect("a plain path").to_owned()
+    }
+
     /// Runs a verb on the captured request.
     pub(crate) fn run(&self, verb: &str) -> Ran {
         let headers = serde_json::to_vec(&self.headers).expect("pairs");
