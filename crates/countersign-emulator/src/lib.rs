@@ -69,6 +69,7 @@ mod report;
 mod shared;
 mod signing;
 mod time;
+mod uploads;
 mod webhook;
 mod world;
 

@@ -25,6 +25,7 @@ use crate::project::{ProjectId, Projects};
 use crate::quirk::Quirk;
 use crate::report::AttemptReport;
 use crate::signing::{Dynamic, Signing};
+use crate::uploads::Uploads;
 use crate::webhook::{State, Webhook};
 use countersign_inbox::Schedule;
 use countersign_senders::Sender;
@@ -59,6 +60,7 @@ pub(crate) struct World {
     pub(crate) keys: PublishedKeys,
     pub(crate) outbox: Outbox,
     pub(crate) jobs: Jobs,
+    pub(crate) uploads: Uploads,
 }
 
 /// What the sending task has to do next.
@@ -87,7 +89,7 @@ pub(crate) struct Outgoing {
 impl World {
     pub(crate) fn new(rules: Rules, keys: PublishedKeys, faults: Faults, rng: fastrand::Rng) -> Self {
         let (outbox, jobs) = (Outbox::new(rules.outbox), Jobs::new(rules.jobs));
-        Self { rules, rng, projects: Projects::default(), faults, keys, outbox, jobs }
+        Self { rules, rng, projects: Projects::default(), faults, keys, outbox, jobs, uploads: Uploads::default() }
     }
 
     pub(crate) fn has(&self, quirk: Quirk) -> bool {

@@ -12,5 +12,6 @@ mod pushed;
 mod receiver;
 mod relay;
 mod stage;
+mod uploads;
 mod videos;
 mod webhooks;

@@ -32,7 +32,7 @@ pub(super) fn create(call: &mut Call<'_>, project: ProjectId, model: &str) -> Re
     }
     let input = batch.object("input_config")?;
     let mut input = input.ok_or_else(|| ApiError::invalid("batch.input_config", "the input is missing"))?;
-    let (source, texts) = source(&mut input)?;
+    let (source, texts) = source(&mut input, call, project)?;
     input.reject_unknown()?;
     batch.ignore(&["name", "model", "priority", "state"]);
     batch.reject_unknown()?;
@@ -108,11 +108,14 @@ fn find<'c>(call: &'c Call<'_>, project: ProjectId, name: &str) -> Result<&'c Jo
 }
 
 /// Where the requests are, and all of their text.
-fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
+fn source(input: &mut Fields, call: &Call<'_>, project: ProjectId) -> Result<(Source, String), ApiError> {
     let file = input.string("file_name")?;
     let inline = input.object("requests")?;
     match (file, inline) {
-        (Some(file), None) => Ok((Source::File(file), String::new())),
+        (Some(file), None) => match call.world.uploads.find(project, &file) {
+            Some(uploaded) => lines(file, &uploaded.content, input),
+            None => Ok((Source::File(file), String::new())),
+        },
         (None, Some(mut inline)) => {
             let path = inline.path("requests");
             let requests = inline.list("requests")?.unwrap_or_default();
@@ -121,13 +124,42 @@ fn source(input: &mut Fields) -> Result<(Source, String), ApiError> {
                 return Err(ApiError::invalid(path, format!("the batch must have 1 to {MAX_REQUESTS} requests")));
             }
             let texts = job::text::all_text(&Value::Array(requests.clone()));
-            let read = |request: Value| {
-                let text = request.get("request").and_then(|request| request.get("contents")).map(job::text::all_text);
-                let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-                (request.get("metadata").cloned(), text.chars().take(QUOTED).collect())
-            };
+            let read = |request: Value| (request.get("metadata").cloned(), quoted(&request));
             Ok((Source::Inline(requests.into_iter().map(read).collect()), texts))
         }
         _ => Err(ApiError::invalid(input.path("requests"), "either `requests` or `file_name` is required")),
     }
+}
+
+/// The requests of an uploaded file: a line of JSON for each, with its key.
+fn lines(name: String, content: &[u8], input: &Fields) -> Result<(Source, String), ApiError> {
+    let invalid = |line: usize, problem: &str| {
+        ApiError::invalid(input.path("file_name"), format!("line {line} of `{name}` {problem}"))
+    };
+    let text = str::from_utf8(content).map_err(|_| invalid(1, "is not UTF-8"))?;
+    let (mut requests, mut texts) = (Vec::new(), String::new());
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        let request: Value =
+            serde_json::from_str(line).map_err(|error| invalid(number, &format!("is not JSON: {error}")))?;
+        if request.get("request").is_none_or(|request| !request.is_object()) {
+            return Err(invalid(number, "has no `request`: write {\"key\": …, \"request\": {\"contents\": […]}}"));
+        }
+        if requests.len() >= MAX_REQUESTS {
+            return Err(invalid(number, &format!("is beyond the {MAX_REQUESTS} requests that a batch may have")));
+        }
+        texts.push_str(&job::text::all_text(&request));
+        let key = request.get("key").cloned().unwrap_or_else(|| format!("request-{number}").into());
+        requests.push((key, quoted(&request)));
+    }
+    if requests.is_empty() {
+        return Err(invalid(1, "is missing: the file is empty"));
+    }
+    Ok((Source::Lines { name, requests }, texts))
+}
+
+/// The beginning of a request's text, on one line.
+fn quoted(request: &Value) -> String {
+    let text = request.get("request").and_then(|request| request.get("contents")).map(job::text::all_text);
+    let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    text.chars().take(QUOTED).collect()
 }

@@ -3,10 +3,12 @@
 //! As in the real service, the address of a file redirects to the address of its content, which is under `/download`.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
 use super::call::Call;
 use super::error::ApiError;
 use super::handler::Reply;
+use super::page::Page;
 use crate::job::bucket::BUCKET;
 use crate::job::file::JobFile;
 use crate::project::ProjectId;
@@ -19,6 +21,13 @@ pub(super) fn get(call: &mut Call<'_>, project: ProjectId, path: &str) -> Result
         Some("download") => true,
         Some(verb) => return Err(super::call::no_verb(verb)),
     };
+    if let Some(file) = call.world.uploads.find(project, &format!("files/{id}")) {
+        return if wants_content {
+            Err(ApiError::invalid("", "files that were uploaded cannot be downloaded, as in the real service"))
+        } else {
+            Ok(Reply::Json(file.resource(&call.world.rules.base_url)))
+        };
+    }
     let file = find(call, project, id)?;
     if !wants_content {
         return Ok(Reply::Json(file.resource(&call.world.rules.base_url)));
@@ -26,6 +35,31 @@ pub(super) fn get(call: &mut Call<'_>, project: ProjectId, path: &str) -> Result
     // A key in the query has to go along. A key in a header does by itself.
     let key = call.query.get("key").map(|key| format!("&key={}", utf8_percent_encode(key, NON_ALPHANUMERIC)));
     Ok(Reply::Redirect(format!("/download/v1beta/{}:download?alt=media{}", file.name, key.unwrap_or_default())))
+}
+
+/// The uploaded files of a project, newest first.
+pub(super) fn list(call: &mut Call<'_>, project: ProjectId) -> Result<Reply, ApiError> {
+    let page = Page::parse(&mut call.query)?;
+    let base_url = &call.world.rules.base_url;
+    let files: Vec<_> = call.world.uploads.newest_first(project).collect();
+    // The oldest is number 1, so that numbers stay as files are added.
+    let numbered = (1..=files.len() as u64).rev().zip(files);
+    let numbered = numbered.filter(|(number, _)| page.after.is_none_or(|after| *number < after));
+    let (files, next) = page.of(numbered.map(|(number, file)| (number, file.resource(base_url))));
+    let mut list = json!({ "files": files });
+    if let Some(token) = next {
+        list["nextPageToken"] = token.into();
+    }
+    Ok(Reply::Json(list))
+}
+
+/// Removes an uploaded file.
+pub(super) fn delete(call: &mut Call<'_>, project: ProjectId, id: &str) -> Result<Reply, ApiError> {
+    if call.world.uploads.remove(project, &format!("files/{id}")) {
+        return Ok(Reply::Json(json!({})));
+    }
+    find(call, project, id)?;
+    Err(ApiError::precondition("the file of a job is removed with its job"))
 }
 
 /// `/download/v1beta/files/{id}:download`.
@@ -55,7 +89,7 @@ fn find<'c>(call: &'c Call<'_>, project: ProjectId, id: &str) -> Result<JobFile<
     let found = jobs.filter_map(|(_, job)| job.file()).find(|file| file.name.strip_prefix("files/") == Some(id));
     found.ok_or_else(|| {
         ApiError::not_found(format!(
-            "this project has no file `files/{id}`: only batches and videos that have succeeded have files"
+            "this project has no file `files/{id}`: only uploads, and batches and videos that have succeeded, have files"
         ))
     })
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -22,6 +22,8 @@ use crate::shared::Shared;
 
 /// The maximum size of a request body, in bytes.
 const BODY_LIMIT: usize = 4 << 20;
+/// The maximum size of a piece of an upload, in bytes. The SDKs send 8 MiB.
+const PIECE_LIMIT: usize = 16 << 20;
 /// How long a request body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum length of an API key, in bytes.
@@ -30,8 +32,8 @@ const MAX_API_KEY: usize = 256;
 /// A request, read within its limits.
 pub(super) struct Input {
     method: Method,
-    headers: HeaderMap,
-    query: Query,
+    pub(super) headers: HeaderMap,
+    pub(super) query: Query,
     pub(super) body: Bytes,
 }
 
@@ -40,9 +42,10 @@ impl<S: Send + Sync> FromRequest<S> for Input {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
+        let limit = if head.uri.path().starts_with("/upload/") { PIECE_LIMIT } else { BODY_LIMIT };
+        let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(ApiError::too_large(BODY_LIMIT)),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(ApiError::too_large(limit)),
             Ok(Err(error)) => return Err(ApiError::invalid("", format!("the body is incomplete: {error}"))),
             Err(_) => return Err(ApiError::invalid("", "the body did not arrive in time")),
         };
@@ -71,6 +74,8 @@ pub(super) enum Reply {
     Content { content_type: &'static str, content: Bytes },
     /// It is at this address.
     Redirect(String),
+    /// The progress of an upload.
+    Upload { headers: Vec<(&'static str, String)>, body: Value },
 }
 
 impl From<Value> for Reply {
@@ -86,6 +91,14 @@ impl IntoResponse for Reply {
             Self::Json(value) => ([(CONTENT_TYPE, JSON)], format!("{value}\n")).into_response(),
             Self::Content { content_type, content } => {
                 ([(CONTENT_TYPE, HeaderValue::from_static(content_type))], content).into_response()
+            }
+            Self::Upload { headers, body } => {
+                let mut response = Self::Json(body).into_response();
+                let headers = headers
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((HeaderName::from_static(name), value.parse().ok()?)));
+                response.headers_mut().extend(headers);
+                response
             }
             Self::Redirect(address) => (StatusCode::FOUND, [(LOCATION, address)]).into_response(),
         }
@@ -136,7 +149,7 @@ where
 type Outcome = Ready<Result<Reply, ApiError>>;
 
 /// Any key that is not empty is accepted: each has a project of its own.
-fn api_key(headers: &HeaderMap, query: &Query) -> Result<String, ApiError> {
+pub(super) fn api_key(headers: &HeaderMap, query: &Query) -> Result<String, ApiError> {
     let header = headers.get("x-goog-api-key").and_then(|value| value.to_str().ok().map(str::to_owned));
     let key = header.or_else(|| query.get("key").map(str::to_owned)).filter(|key| !key.trim().is_empty());
     let key = key.ok_or_else(|| {

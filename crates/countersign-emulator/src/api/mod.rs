@@ -12,6 +12,7 @@ mod inspector;
 mod interactions;
 mod page;
 mod query;
+mod uploads;
 mod videos;
 mod webhooks;
 
@@ -28,7 +29,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use crate::job::bucket::BUCKET;
 use crate::shared::{JWKS_PATH, Shared};
 use error::ApiError;
-use handler::{Reply, project, world};
+use handler::{Reply, project, shared as with_shared, world};
 
 /// How long a receiver may cache the key set.
 const JWKS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -47,6 +48,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             "/download/v1beta/files/{*path}",
             get(project(|call, project, path: String| files::download(call, project, &path))),
         )
+        .route(uploads::PATH, post(with_shared(|shared, input, ()| uploads::upload(shared, input))))
         .merge(bucket())
         .nest("/v1", resources())
         .nest("/v1beta", resources())
@@ -114,7 +116,12 @@ fn resources() -> Router<Arc<Shared>> {
         .route("/models/{model}/operations/{id}", get(operation))
         .route("/batches", get(project(|call, project, ()| batches::list(call, project))))
         .route("/batches/{id}", batch)
-        .route("/files/{*path}", get(project(|call, project, path: String| files::get(call, project, &path))))
+        .route("/files", get(project(|call, project, ()| files::list(call, project))))
+        .route(
+            "/files/{*path}",
+            get(project(|call, project, path: String| files::get(call, project, &path)))
+                .delete(project(|call, project, path: String| files::delete(call, project, &path))),
+        )
         .fallback(async || {
             ApiError::not_found("the emulator only has webhooks, interactions, batches, videos and files")
         })

@@ -22,8 +22,10 @@ pub(crate) struct Batch {
 
 /// Where a batch's requests are.
 pub(crate) enum Source {
-    /// In this file.
+    /// In this file, which was not uploaded here.
     File(String),
+    /// In a file that was uploaded: the key and the text of each.
+    Lines { name: String, requests: Vec<(Value, String)> },
     /// In the request: the metadata and the text of each.
     Inline(Vec<(Option<Value>, String)>),
 }
@@ -33,6 +35,11 @@ impl Source {
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::File(name) => name.len(),
+            Self::Lines { name, requests } => {
+                let requests =
+                    requests.iter().map(|(key, words)| memory(key) + words.len() + size_of::<(Value, String)>());
+                name.len() + requests.sum::<usize>()
+            }
             Self::Inline(requests) => requests
                 .iter()
                 .map(|(metadata, words)| {
@@ -77,7 +84,7 @@ impl Batch {
             metadata["endTime"] = time::to_the_millisecond(record.updated).into();
             resource["done"] = true.into();
             match (end, &self.source) {
-                (End::Succeeded, Source::File(_)) => {
+                (End::Succeeded, Source::File(_) | Source::Lines { .. }) => {
                     metadata["output"] = json!({ "responsesFile": file_name(&record.name) });
                 }
                 (End::Failed, _) => resource["error"] = json!({ "code": 13, "message": FAILURE }),
@@ -99,12 +106,15 @@ impl Batch {
         json!({ "inlinedResponses": { "inlinedResponses": requests.iter().map(response).collect::<Vec<_>>() } })
     }
 
-    /// The results as a file: a line of JSON for each request, with its key. The emulator does not read files, so the
-    /// requests of a file have one line.
+    /// The results as a file: a line of JSON for each request, with its key. A file that was not uploaded here has one line.
     pub(crate) fn lines(&self) -> Vec<u8> {
         let line = |key: Value, words: &str| format!("{}\n", json!({ "key": key, "response": self.response(words) }));
         match &self.source {
             Source::File(name) => line("request-1".into(), &format!("the requests of {name}")).into_bytes(),
+            Source::Lines { requests, .. } => {
+                let lines = requests.iter().map(|(key, words)| line(key.clone(), words));
+                lines.collect::<String>().into_bytes()
+            }
             Source::Inline(requests) => {
                 let lines = requests.iter().enumerate().map(|(index, (metadata, words))| {
                     let key = metadata.as_ref().and_then(|metadata| metadata.get("key")).cloned();

@@ -8,7 +8,7 @@ use super::{Job, Work, batch, mp4, video};
 use crate::time;
 
 /// How long a file is kept, as the API says it. The emulator keeps it as long as its job.
-const KEPT: std::time::Duration = std::time::Duration::from_hours(48);
+pub(crate) const KEPT: std::time::Duration = std::time::Duration::from_hours(48);
 
 /// A file, whose content is made when it is asked for.
 pub(crate) struct JobFile<'j> {

@@ -10,3 +10,4 @@ mod files;
 mod jobs;
 mod presets;
 mod quirks;
+mod uploads;
