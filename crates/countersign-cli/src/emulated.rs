@@ -1,6 +1,8 @@
 //! What a running emulator prints with `--json`: each object on one line.
 
-use countersign_emulator::{AttemptOutcome, AttemptReport, Config, Emulator, Schedule};
+use std::time::Duration;
+
+use countersign_emulator::{AttemptOutcome, AttemptReport, Config, Emulator, Ending, Schedule};
 use countersign_senders::Sender;
 use http::Uri;
 use serde_json::{Value, json};
@@ -39,14 +41,14 @@ pub(crate) fn attempt(report: &AttemptReport) -> String {
         "error": error,
         "latency_ms": u64::try_from(report.attempt.latency.as_millis()).unwrap_or(u64::MAX),
         "fault": report.attempt.fault.map(|fault| fault.to_string()),
-        "ending": report.ending.map(|ending| ending.as_str()),
-        "next_seconds": report.next.map(|next| next.as_secs()),
+        "ending": report.ending.map(Ending::as_str),
+        "next_seconds": report.next.as_ref().map(Duration::as_secs),
     }))
 }
 
 /// When attempts are made, in seconds after the first one.
 pub(crate) fn schedule(schedule: &Schedule) -> Value {
-    let attempts: Vec<_> = schedule.plan(MIDDLE).iter().map(|after| after.as_secs()).collect();
+    let attempts: Vec<_> = schedule.plan(MIDDLE).iter().map(Duration::as_secs).collect();
     json!({ "attempts": attempts })
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             "/download/v1beta/files/{*path}",
             get(project(|call, project, path: String| files::download(call, project, &path))),
         )
-        .route(uploads::PATH, post(with_shared(|shared, input, ()| uploads::upload(shared, input))))
+        .route(uploads::PATH, post(with_shared(|shared, input, ()| uploads::upload(shared, &input))))
         .merge(bucket())
         .nest("/v1", resources())
         .nest("/v1beta", resources())

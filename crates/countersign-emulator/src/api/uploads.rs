@@ -19,13 +19,13 @@ const UPLOAD_ID: usize = 40;
 const MAX_NAME: usize = 46;
 
 /// Begins an upload, or takes a piece of one that its id names. The id cannot be guessed, so a piece needs no API key.
-pub(super) fn upload(shared: &Shared, input: Input) -> Result<Reply, ApiError> {
+pub(super) fn upload(shared: &Shared, input: &Input) -> Result<Reply, ApiError> {
     let commands = header(&input.headers, "x-goog-upload-command").unwrap_or_default().to_ascii_lowercase();
     let has = |command: &str| commands.split(',').any(|one| one.trim() == command);
     let Some(id) = input.query.get("upload_id").map(str::to_owned) else {
         let protocol = header(&input.headers, "x-goog-upload-protocol").unwrap_or_default();
         return if has("start") && protocol.eq_ignore_ascii_case("resumable") {
-            start(shared, &input)
+            start(shared, input)
         } else {
             Err(ApiError::invalid(
                 "",

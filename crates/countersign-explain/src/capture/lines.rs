@@ -69,7 +69,7 @@ fn request_lines(text: &str) -> Vec<(usize, &str)> {
     sent.filter(|(_, line)| !line.trim().is_empty()).collect()
 }
 
-/// What stands before the lines that were sent: `>` of `curl -v`, `<` of requests_toolbelt.
+/// What stands before the lines that were sent: `>` of `curl -v`, `<` of `requests_toolbelt`.
 pub(super) fn sent_mark(text: &str) -> Option<char> {
     let is_request = |line: &str| line.contains(" HTTP/") && !line.trim_start().starts_with("HTTP/");
     let starts = |mark| text.lines().filter_map(move |line| marked(line, mark)).any(is_request);

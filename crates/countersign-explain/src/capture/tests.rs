@@ -111,7 +111,7 @@ fn requests_are_read_in_every_form() {
         // An envelope of a queue.
         r#"{"Records":[{"messageId":"1","body":"{\"headers\":{\"webhook-id\":\"a\"},\"body\":\"b\"}"}]}"#,
         // Environments of Ruby and Python.
-        r##"{"HTTP_WEBHOOK_ID"=>"a", "rack.input"=>#<StringIO:0x1>, "REQUEST_METHOD"=>"POST", "body"=>"b"}"##,
+        r#"{"HTTP_WEBHOOK_ID"=>"a", "rack.input"=>#<StringIO:0x1>, "REQUEST_METHOD"=>"POST", "body"=>"b"}"#,
         "{'HTTP_WEBHOOK_ID': 'a', 'wsgi.input': <_io.BytesIO object at 0x1>, 'wsgi.version': (1, 0), 'body': b'b'}",
         // Node's objects, and a log line around them.
         "2026-09-29T06:05:46.000Z\tINFO\t{ headers: { host: 'x', 'webhook-id': 'a' }, body: 'b' }",

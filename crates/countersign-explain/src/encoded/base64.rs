@@ -48,7 +48,7 @@ fn block(text: &str) -> Option<String> {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
     let is_encoded = |line: &&str| !line.is_empty() && line.bytes().all(is_digit);
     let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let blocks = lines.split(|line| !is_encoded(&line));
+    let blocks = lines.split(|line| !is_encoded(line));
     let longest = blocks.max_by_key(|block| block.iter().map(|line| line.len()).sum::<usize>())?;
     // `====` ends the text of `uuencode -m`.
     let joined: String = longest.iter().filter(|line| !line.starts_with("==")).copied().collect();

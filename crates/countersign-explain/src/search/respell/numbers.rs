@@ -130,13 +130,13 @@ pub(in super::super) fn lost_fractions(body: &[u8]) -> Variants<'_> {
     let mut names: Vec<_> = numbers.iter().map(|number| number.name.clone()).collect();
     names.sort();
     names.dedup();
-    let named: Vec<_> = numbers.iter().map(|number| names.binary_search(&number.name).unwrap_or_default()).collect();
+    let places: Vec<_> = numbers.iter().map(|number| names.binary_search(&number.name).unwrap_or_default()).collect();
     let kinds = Choice::every(numbers.len(), names.len()).into_iter();
     let plans = kinds.flat_map(|choices| {
         FRACTIONS.iter().flat_map(move |fraction| choices.clone().into_iter().map(move |choice| (fraction, choice)))
     });
     Box::new(plans.filter_map(move |((rewrite, what), choice)| {
-        let chosen = numbers.iter().enumerate().filter(|(at, _)| choice.has(*at, named[*at]));
+        let chosen = numbers.iter().enumerate().filter(|(at, _)| choice.has(*at, places[*at]));
         let edits: Vec<_> =
             chosen.filter_map(|(_, number)| Some((number.span.clone(), rewrite(number.text)?))).collect();
         let once = || format!("{what} {}", choice.shown(&names));

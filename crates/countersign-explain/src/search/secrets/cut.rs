@@ -58,7 +58,7 @@ fn tails(text: &str) -> impl Iterator<Item = Vec<u8>> + use<> {
     let known: Vec<u8> = decode(text).map(|bytes| bytes.get(..whole).unwrap_or_default().to_vec()).unwrap_or_default();
     let is_word = known.len() > 8 && known.iter().all(u8::is_ascii_alphanumeric);
     let letters = if known.iter().any(u8::is_ascii_uppercase) { WORD.len() } else { SMALL };
-    let counts = if is_word { 1..=3_u32 } else { 1..=0 };
+    let counts = if is_word { 1..4_u32 } else { 0..0 };
     counts.flat_map(move |count| {
         let known = known.clone();
         (0..letters.pow(count)).map(move |number| {

@@ -112,7 +112,7 @@ pub(super) const SECRET_MISTAKES: &[SecretMistake] = &[
     ("base32", "secret_in_base32", |key| (base32(key), key.to_vec())),
     ("characters that a decoder ignores", "secret_recoded", |key| {
         let url = URL_SAFE_NO_PAD.encode(key);
-        let kept: String = url.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let kept: String = url.chars().filter(char::is_ascii_alphanumeric).collect();
         let kept = &kept[..kept.len() - usize::from(kept.len() % 4 == 1)];
         let lenient = base64::engine::general_purpose::GeneralPurpose::new(
             &base64::alphabet::STANDARD,
