@@ -36,6 +36,7 @@ pub mod admin_access;
 pub mod admin_token;
 #[doc(hidden)]
 pub mod assertion;
+mod causes;
 mod certificate;
 #[doc(hidden)]
 pub mod check;

@@ -9,8 +9,9 @@ use countersign_sqlite::inspect;
 use rustix::fs::{Access, access, statvfs};
 
 use super::report::{Check, Finding};
+use crate::causes::with_causes;
 use crate::config::{Config, SqliteSpec, StoreSpec};
-use crate::state::store::{Engine, with_causes};
+use crate::state::store::Engine;
 
 /// With less room, SQLite cannot work.
 const LEAST_ROOM: u64 = 64 << 20;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::causes::causes;
 use crate::upstream::Upstream;
 
 /// No usable response head came from this upstream.
@@ -44,17 +45,4 @@ pub(super) fn refused(upstream: &Upstream, error: &dyn Error) {
         cause = causes(error),
         "the upstream refused a request; trying again"
     );
-}
-
-/// The causes of an error, the nearest first.
-fn causes(error: &dyn Error) -> Option<String> {
-    let mut texts = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
-    }
-    // Some errors have the same text as their cause.
-    texts.dedup();
-    (!texts.is_empty()).then(|| texts.join(": "))
 }

@@ -2,7 +2,6 @@
 
 #[cfg(any(not(feature = "postgres"), not(feature = "redis")))]
 mod absent;
-mod causes;
 mod figures;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -25,8 +24,8 @@ use countersign_sqlite::SqliteStore;
 use self::absent as postgres;
 #[cfg(not(feature = "redis"))]
 use self::absent as redis;
+use crate::causes::with_causes;
 use crate::config::{Problem, ReplaySpec, StoreSpec};
-pub(crate) use causes::with_causes;
 pub use figures::Figures;
 pub use source_store::SourceStore;
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use countersign_sqlite::{Options, SqliteStore};
 
-use super::causes::with_causes;
 use super::figures::Figures;
+use crate::causes::with_causes;
 use crate::config::{Problem, SqliteSpec};
 
 pub(super) fn open(file: &SqliteSpec, folder: &Path) -> Result<SqliteStore, Problem> {
