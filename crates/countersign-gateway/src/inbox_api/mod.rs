@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use countersign::clock::Clock;
+use countersign::clock::{Clock, ClockReading};
 use countersign_inbox::worker::SharedInbox;
 use countersign_inbox::{self as contract, Delivery, DeliveryId, Filter, Inbox, Pending};
 pub(crate) use query::filter;
@@ -101,9 +101,7 @@ impl InboxApi {
         RawQuery(query): RawQuery,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let (scope, now) = (api.access.command(&headers)?, api.clock.read());
-        let inbox = inbox(&scope)?;
-        let filter = query::many(query.as_deref().unwrap_or_default(), contract::State::Dead)?;
+        let (inbox, filter, now) = api.selection(query.as_deref(), &headers)?;
         let (redelivered, next) = each(&inbox, filter, |id| inbox.requeue(id, now)).await?;
         tracing::info!(count = redelivered, "delivers messages again, as asked");
         Ok(document(&json!({ "redelivered": redelivered, "next": next })))
@@ -114,9 +112,7 @@ impl InboxApi {
         RawQuery(query): RawQuery,
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
-        let (scope, now) = (api.access.command(&headers)?, api.clock.read());
-        let inbox = inbox(&scope)?;
-        let filter = query::many(query.as_deref().unwrap_or_default(), contract::State::Dead)?;
+        let (inbox, filter, now) = api.selection(query.as_deref(), &headers)?;
         let (discarded, next) = each(&inbox, filter, |id| inbox.discard(id, now)).await?;
         tracing::warn!(count = discarded, "discarded deliveries, as asked");
         Ok(document(&json!({ "discarded": discarded, "next": next })))
@@ -158,6 +154,18 @@ impl InboxApi {
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
         api.set_paused(&name, false, &headers).await
+    }
+
+    /// What a command for many deliveries selects: dead letters, unless the query says otherwise.
+    fn selection(
+        &self,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<(SharedInbox, Filter, ClockReading), Refusal> {
+        let scope = self.access.command(headers)?;
+        let inbox = inbox(&scope)?;
+        let filter = query::many(query.unwrap_or_default(), contract::State::Dead)?;
+        Ok((inbox, filter, self.clock.read()))
     }
 
     async fn set_paused(&self, name: &str, is_paused: bool, headers: &HeaderMap) -> Result<Response, Refusal> {

@@ -89,9 +89,7 @@ impl PullApi {
         body: Bytes,
     ) -> Result<Response, Refusal> {
         let pulled = api.pulled.load_full();
-        let (inbox, destination) = pulled.admit(&name, &headers)?;
-        let request: LeaseRequest = read(&body)?;
-        request.check().map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why))?;
+        let (inbox, destination, request) = pulled.accept(&name, &headers, &body, LeaseRequest::check)?;
         let leased = api.wait(inbox, destination, &name, &request).await?;
         let deliveries: Vec<_> = leased.iter().map(body::delivery).collect();
         Ok(document(&json!({ "deliveries": deliveries })))
@@ -104,9 +102,7 @@ impl PullApi {
         body: Bytes,
     ) -> Result<Response, Refusal> {
         let pulled = api.pulled.load_full();
-        let (inbox, destination) = pulled.admit(&name, &headers)?;
-        let request: AckRequest = read(&body)?;
-        request.check().map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why))?;
+        let (inbox, destination, request) = pulled.accept(&name, &headers, &body, AckRequest::check)?;
         let mut results = Vec::with_capacity(request.results.len());
         for one in request.results {
             let recorded = api.record(inbox, destination, &name, &one).await?;
@@ -217,6 +213,20 @@ impl PullApi {
 }
 
 impl Pulled {
+    /// The inbox and the destination of this name for a request with these headers, and what its body asks for.
+    fn accept<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        check: impl Fn(&T) -> Result<(), &'static str>,
+    ) -> Result<(&SharedInbox, &PulledDestination, T), Refusal> {
+        let (inbox, destination) = self.admit(name, headers)?;
+        let request = read(body)?;
+        check(&request).map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why))?;
+        Ok((inbox, destination, request))
+    }
+
     /// The inbox and the destination of this name, if a request with these headers may use it.
     fn admit(&self, name: &str, headers: &HeaderMap) -> Result<(&SharedInbox, &PulledDestination), Refusal> {
         if headers.contains_key(ORIGIN) {
