@@ -33,8 +33,8 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, InboxError>> + Send>
 ///   receipts are never reused, and a receipt that is not of the newest lease changes nothing.
 /// - Nothing is removed before [`Keep`] allows it, unless it is [discarded](Self::discard). A full inbox rejects new messages with [`InboxError::Full`], and all
 ///   other operations continue.
-/// - Dropping a future must not leave a partial change. `acknowledge`, `retry` and `dead_letter` take effect from the
-///   call on, even if their future is dropped.
+/// - Dropping a future must not leave a partial change. `acknowledge`, `retry`, `dead_letter` and `give_back` take effect
+///   from the call on, even if their future is dropped.
 ///
 /// # Time
 ///
@@ -44,8 +44,16 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, InboxError>> + Send>
 ///
 /// With the feature `conformance`, the module `conformance` tests an inbox against this contract.
 pub trait Inbox: Send + Sync + 'static {
-    /// Stores a message and its deliveries, which are due at once.
-    fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued>;
+    /// Stores a message and its deliveries. Those with a [lease](crate::NewDelivery::lease) are leased in the same step
+    /// and returned, as their first attempt. The others are due at once. Only [`Stored`](Enqueued::Stored) comes with
+    /// leased deliveries.
+    fn enqueue_leased(&self, message: NewMessage, now: ClockReading) -> Pending<(Enqueued, Vec<Leased>)>;
+
+    /// Stores a message and its deliveries, which are all due at once.
+    fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued> {
+        let stored = self.enqueue_leased(message.leased(|_| None), now);
+        Box::pin(async { stored.await.map(|(enqueued, _)| enqueued) })
+    }
 
     /// Leases up to `max` due deliveries of a destination for the duration of `lease`, longest due first. The list is
     /// empty if none is due. Each lease is an attempt, also if its process crashes.
@@ -59,6 +67,9 @@ pub trait Inbox: Send + Sync + 'static {
 
     /// Records a failed attempt as the last one. The delivery is kept as a dead letter.
     fn dead_letter(&self, receipt: Receipt, error: &str, now: ClockReading) -> Pending<Settled>;
+
+    /// Gives back a delivery whose attempt does not start. It is due at once, and this lease does not count as an attempt.
+    fn give_back(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled>;
 
     /// Makes a delivery due at once: a dead letter, a delivery that is done, or one that waits for its next attempt. Its
     /// attempts and its [`Delivery::since`] start again. Returns `false` if it does not exist or is leased.
@@ -97,7 +108,7 @@ pub trait Inbox: Send + Sync + 'static {
     }
 }
 
-/// The result of [`Inbox::enqueue`].
+/// The result of [`Inbox::enqueue`] and [`Inbox::enqueue_leased`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     /// The message is durable. Respond with 202.
@@ -109,6 +120,10 @@ pub enum Enqueued {
 }
 
 impl<T: Inbox + ?Sized> Inbox for Arc<T> {
+    fn enqueue_leased(&self, message: NewMessage, now: ClockReading) -> Pending<(Enqueued, Vec<Leased>)> {
+        T::enqueue_leased(self, message, now)
+    }
+
     fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued> {
         T::enqueue(self, message, now)
     }
@@ -127,6 +142,10 @@ impl<T: Inbox + ?Sized> Inbox for Arc<T> {
 
     fn dead_letter(&self, receipt: Receipt, error: &str, now: ClockReading) -> Pending<Settled> {
         T::dead_letter(self, receipt, error, now)
+    }
+
+    fn give_back(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled> {
+        T::give_back(self, receipt, now)
     }
 
     fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {

@@ -25,6 +25,15 @@ impl InboxError {
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(cause.into().into())
     }
+
+    /// The text of the error and of its cause, for logs.
+    #[cfg(feature = "worker")]
+    pub(crate) fn with_cause(&self) -> String {
+        match self.source() {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// For a store that is both a replay store and an inbox.

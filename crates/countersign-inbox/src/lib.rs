@@ -34,6 +34,6 @@ pub use delivery::{Delivery, DeliveryId, Leased, Receipt, State};
 pub use error::InboxError;
 pub use filter::{Filter, Keep};
 pub use headers::{HeadersError, headers_from_bytes, headers_to_bytes};
-pub use message::{NewMessage, StoredMessage};
+pub use message::{NewDelivery, NewMessage, StoredMessage};
 pub use retry_after::retry_after;
 pub use schedule::Schedule;

@@ -46,27 +46,46 @@ pub struct NewMessage {
     /// How long its id is remembered. It must be at least
     /// [`Verifier::longest_life`](countersign::Verifier::longest_life), and it should cover the sender's retries.
     pub retain: Duration,
-    destinations: Vec<String>,
+    deliveries: Vec<NewDelivery>,
+}
+
+/// A delivery of a message to enqueue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// Where the message is delivered.
+    pub destination: String,
+    /// How long the delivery is leased by whoever enqueues the message. `None` if it is due at once.
+    pub lease: Option<Duration>,
 }
 
 impl NewMessage {
     /// A message for one destination.
     pub fn new(message: StoredMessage, destination: impl Into<String>, retain: Duration) -> Self {
-        Self { message, retain, destinations: vec![destination.into()] }
+        Self { message, retain, deliveries: vec![NewDelivery { destination: destination.into(), lease: None }] }
     }
 
     /// Adds a destination. A destination that the message already has is not added again.
     #[must_use]
     pub fn also_to(mut self, destination: impl Into<String>) -> Self {
         let destination = destination.into();
-        if !self.destinations.contains(&destination) {
-            self.destinations.push(destination);
+        if !self.deliveries.iter().any(|delivery| delivery.destination == destination) {
+            self.deliveries.push(NewDelivery { destination, lease: None });
         }
         self
     }
 
-    /// The destinations: at least one, and none twice.
-    pub fn destinations(&self) -> &[String] {
-        &self.destinations
+    /// Leases the deliveries for which `lease` returns a time, from the moment at which the message is stored. For
+    /// [`Inbox::enqueue_leased`](crate::Inbox::enqueue_leased).
+    #[must_use]
+    pub fn leased(mut self, mut lease: impl FnMut(&str) -> Option<Duration>) -> Self {
+        for delivery in &mut self.deliveries {
+            delivery.lease = lease(&delivery.destination);
+        }
+        self
+    }
+
+    /// The deliveries: at least one, and none to the same destination as another.
+    pub fn deliveries(&self) -> &[NewDelivery] {
+        &self.deliveries
     }
 }

@@ -132,7 +132,7 @@ fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, column: usize) -
     row.try_get(column).map_err(InboxError::unavailable)
 }
 
-fn time(millis: i64) -> UnixTime {
+pub(crate) fn time(millis: i64) -> UnixTime {
     UnixTime::from_millis(millis.max(0).cast_unsigned())
 }
 

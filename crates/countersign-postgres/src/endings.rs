@@ -16,8 +16,10 @@ const MAX_ERROR: usize = 1024;
 /// A repetition has the same effect as the first, because the state is that of `a`.
 const END: &str = "\
 UPDATE countersign_delivery AS d
-SET state = a.state, due = now() + a.delay * interval '1 millisecond', error = COALESCE(a.error, d.error)
-FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::text[]) AS a(seq, number, state, delay, error)
+SET state = a.state, due = now() + a.delay * interval '1 millisecond', error = COALESCE(a.error, d.error),
+  attempts = d.attempts - CASE WHEN d.state = 1 THEN a.unused ELSE 0 END
+FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[])
+  AS a(seq, number, state, delay, error, unused)
 WHERE d.seq = a.seq AND d.number = a.number AND (d.state = 1 OR d.state = a.state)
 RETURNING d.seq";
 
@@ -29,6 +31,8 @@ pub(crate) struct Ending {
     state: i16,
     delay_ms: i64,
     error: Option<String>,
+    /// How many attempts were counted that did not start.
+    unused: i64,
 }
 
 impl Ending {
@@ -37,8 +41,13 @@ impl Ending {
     }
 
     /// Due again after `delay`.
-    pub(crate) fn retry(receipt: &Receipt, delay: Duration, error: Option<&str>) -> Self {
-        Self::new(receipt, 0, delay, error)
+    pub(crate) fn retry(receipt: &Receipt, delay: Duration, error: &str) -> Self {
+        Self::new(receipt, 0, delay, Some(error))
+    }
+
+    /// Due at once, because the attempt did not start.
+    pub(crate) fn unused(receipt: &Receipt) -> Self {
+        Self { unused: 1, ..Self::new(receipt, 0, Duration::ZERO, None) }
     }
 
     pub(crate) fn dead(receipt: &Receipt, error: &str) -> Self {
@@ -54,6 +63,7 @@ impl Ending {
             state,
             delay_ms: millis(delay),
             error: error.map(|error| text(shortened(error)).into_owned()),
+            unused: 0,
         }
     }
 }
@@ -76,12 +86,14 @@ impl Operation for Ending {
         let states: Vec<_> = operations.iter().map(|one| one.state).collect();
         let delays: Vec<_> = operations.iter().map(|one| one.delay_ms).collect();
         let errors: Vec<_> = operations.iter().map(|one| one.error.as_deref()).collect();
-        let arguments: [(&(dyn ToSql + Sync), Type); 5] = [
+        let unused: Vec<_> = operations.iter().map(|one| one.unused).collect();
+        let arguments: [(&(dyn ToSql + Sync), Type); 6] = [
             (&seqs, Type::INT8_ARRAY),
             (&numbers, Type::INT8_ARRAY),
             (&states, Type::INT2_ARRAY),
             (&delays, Type::INT8_ARRAY),
             (&errors, Type::TEXT_ARRAY),
+            (&unused, Type::INT8_ARRAY),
         ];
         let rows = client.query_typed(END, &arguments).await?;
         let recorded = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<i64>, _>>()?;

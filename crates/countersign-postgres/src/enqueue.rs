@@ -1,12 +1,16 @@
 //! New messages: the id, the message and its deliveries in one transaction.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use countersign_inbox::{Enqueued, NewMessage, headers_to_bytes};
+use countersign_inbox::{
+    DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, StoredMessage, headers_to_bytes,
+};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, Row};
 
+use crate::deliveries::time;
 use crate::lane::Operation;
 use crate::values::{millis, name, text};
 use crate::{known, schema};
@@ -21,7 +25,7 @@ LIMIT greatest(0, $4::bigint - (SELECT COALESCE(sum(messages), 0)::bigint FROM c
 ON CONFLICT (key) DO UPDATE SET done = true, number = excluded.number, until = excluded.until WHERE c.until <= now()
 RETURNING key";
 
-/// The count is last, so that a transaction that waits for it holds nothing that the other one needs.
+/// Returns the deliveries that are leased. The first lease of a delivery has the number 1.
 const STORE: &str = "\
 WITH stored AS (
   INSERT INTO countersign_message (source, id, type, path, received, headers, body, remain)
@@ -31,30 +35,62 @@ WITH stored AS (
   RETURNING seq, source, id
 ), delivered AS (
   INSERT INTO countersign_delivery (message, destination, state, attempts, since, due, number)
-  SELECT stored.seq, d.destination, 0, 0, now(), now(), 0
-  FROM unnest($9::text[], $10::text[]) AS d(key, destination)
-  JOIN stored ON stored.source || ' ' || stored.id = d.key ORDER BY stored.seq
+  SELECT stored.seq, d.destination, leased, leased, now(), now() + COALESCE(d.lease, 0) * interval '1 millisecond', leased
+  FROM unnest($9::text[], $10::text[], $11::bigint[]) AS d(key, destination, lease)
+  JOIN stored ON stored.source || ' ' || stored.id = d.key, LATERAL (SELECT (d.lease IS NOT NULL)::int AS leased) AS l
+  ORDER BY stored.seq
+  RETURNING seq, message, destination, since, state
+), counted AS (
+  UPDATE countersign_count SET messages = messages + (SELECT count(*) FROM stored) WHERE shard = pg_backend_pid() % 16
 )
-UPDATE countersign_count SET messages = messages + (SELECT count(*) FROM stored) WHERE shard = pg_backend_pid() % 16";
+SELECT stored.source || ' ' || stored.id, d.destination, d.seq, (extract(epoch FROM d.since) * 1000)::bigint
+FROM delivered AS d JOIN stored ON stored.seq = d.message WHERE d.state = 1";
+
+/// The leased deliveries of messages that are stored, whose result was lost. `state < 2` is the condition of the index.
+const FIND: &str = "\
+SELECT m.source || ' ' || m.id, d.destination, d.seq, (extract(epoch FROM d.since) * 1000)::bigint
+FROM countersign_delivery AS d JOIN countersign_message AS m ON m.seq = d.message
+WHERE d.destination = ANY($2::text[]) AND d.state < 2 AND d.state = 1 AND d.number = 1
+  AND m.source || ' ' || m.id = ANY($1::text[])";
 
 pub(crate) struct EnqueueOperation {
     key: String,
     /// A repetition of the same operation has the same number.
     number: i64,
-    new: NewMessage,
+    new: Arc<NewMessage>,
     headers: Vec<u8>,
     max_messages: i64,
 }
 
 impl EnqueueOperation {
-    pub(crate) fn new(new: NewMessage, number: i64, max_messages: i64) -> Self {
+    pub(crate) fn new(new: Arc<NewMessage>, number: i64, max_messages: i64) -> Self {
         let headers = headers_to_bytes(&new.message.headers);
         Self { key: name(&new.message.key), number, new, headers, max_messages }
     }
 }
 
 /// The result of an enqueue. `None` if the inbox is full.
-pub(crate) type Outcome = Option<Enqueued>;
+pub(crate) type Outcome = Option<(Enqueued, Vec<First>)>;
+
+/// A delivery that was leased when it was stored.
+#[derive(Clone, Debug)]
+pub(crate) struct First {
+    destination: String,
+    seq: i64,
+    since: i64,
+}
+
+impl First {
+    /// The delivery of this message, with the message.
+    pub(crate) fn into_leased(self, message: &StoredMessage) -> Leased {
+        Leased {
+            receipt: Receipt::new(DeliveryId::new(self.seq.cast_unsigned()), 1),
+            attempt: 1,
+            since: time(self.since),
+            message: message.clone(),
+        }
+    }
+}
 
 impl Operation for EnqueueOperation {
     type Outcome = Outcome;
@@ -68,9 +104,9 @@ impl Operation for EnqueueOperation {
     }
 
     fn after(earlier: &Outcome) -> Option<Outcome> {
-        Some(earlier.map(|earlier| match earlier {
-            Enqueued::Stored | Enqueued::Duplicate => Enqueued::Duplicate,
-            Enqueued::InFlight => Enqueued::InFlight,
+        Some(earlier.as_ref().map(|(earlier, _)| match earlier {
+            Enqueued::Stored | Enqueued::Duplicate => (Enqueued::Duplicate, Vec::new()),
+            Enqueued::InFlight => (Enqueued::InFlight, Vec::new()),
         }))
     }
 
@@ -94,22 +130,59 @@ async fn transact(client: &Client, operations: &[&EnqueueOperation]) -> Result<V
     let keys: Vec<&str> = others.iter().map(|one| &*one.key).collect();
     let known = known::find(client, &keys).await?;
     let is_full = keys.iter().any(|key| !known.contains_key(*key)) && is_full(client, operations, new.len()).await?;
+    let is_repeated =
+        |one: &EnqueueOperation| known.get(&one.key).is_some_and(|known| known.is_done && known.number == one.number);
+    let mut leased = find(client, others.iter().copied().filter(|one| is_repeated(one)).collect()).await?;
     if new.is_empty() {
         client.batch_execute("COMMIT").await?;
     } else {
         let (stored, committed) = tokio::join!(biased; store(client, &new), client.batch_execute("COMMIT"));
-        stored?;
+        leased.extend(stored?);
         committed?;
     }
     let outcome = |one: &&EnqueueOperation| match known.get(&one.key) {
-        _ if marked.contains(&one.key) => Some(Enqueued::Stored),
-        Some(known) if known.is_done && known.number == one.number => Some(Enqueued::Stored),
-        Some(known) if known.is_done => Some(Enqueued::Duplicate),
+        _ if marked.contains(&one.key) || is_repeated(one) => {
+            Some((Enqueued::Stored, in_order(&one.new, leased.remove(&one.key).unwrap_or_default())))
+        }
+        Some(known) if known.is_done => Some((Enqueued::Duplicate, Vec::new())),
         None if is_full => None,
         // Also a claim that has ended since the first statement: the sender tries again.
-        _ => Some(Enqueued::InFlight),
+        _ => Some((Enqueued::InFlight, Vec::new())),
     };
     Ok(operations.iter().map(outcome).collect())
+}
+
+/// Leased deliveries, by the keys of their messages.
+type Leases = HashMap<String, Vec<First>>;
+
+/// In the order of the message's deliveries.
+fn in_order(new: &NewMessage, mut leased: Vec<First>) -> Vec<First> {
+    leased.sort_by_key(|first| {
+        new.deliveries().iter().position(|delivery| text(&delivery.destination) == first.destination)
+    });
+    leased
+}
+
+fn by_key(rows: &[Row]) -> Result<Leases, Error> {
+    let mut leases = Leases::new();
+    for row in rows {
+        let first = First { destination: row.try_get(1)?, seq: row.try_get(2)?, since: row.try_get(3)? };
+        leases.entry(row.try_get(0)?).or_default().push(first);
+    }
+    Ok(leases)
+}
+
+/// The leases of messages that an earlier try of the same operation has stored.
+async fn find(client: &Client, repeated: Vec<&EnqueueOperation>) -> Result<Leases, Error> {
+    let leased = |delivery: &&NewDelivery| delivery.lease.is_some();
+    let deliveries = repeated.iter().flat_map(|one| one.new.deliveries()).filter(leased);
+    let destinations: Vec<_> = deliveries.map(|delivery| text(&delivery.destination)).collect();
+    if destinations.is_empty() {
+        return Ok(Leases::new());
+    }
+    let keys = each(&repeated, |one| &*one.key);
+    let arguments: [(&(dyn ToSql + Sync), Type); 2] = [(&keys, Type::TEXT_ARRAY), (&destinations, Type::TEXT_ARRAY)];
+    by_key(&client.query_typed(FIND, &arguments).await?)
 }
 
 /// Whether there is no room for one more message than these.
@@ -141,7 +214,7 @@ async fn mark(client: &Client, operations: &[&EnqueueOperation]) -> Result<HashS
     client.query_typed(MARK, &arguments).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
-async fn store(client: &Client, operations: &[&EnqueueOperation]) -> Result<(), Error> {
+async fn store(client: &Client, operations: &[&EnqueueOperation]) -> Result<Leases, Error> {
     let sources = each(operations, |one| one.new.message.key.source());
     let ids = each(operations, |one| one.new.message.key.message_id().as_str());
     let types = each(operations, |one| one.new.message.event_type.as_deref().map(text));
@@ -149,15 +222,16 @@ async fn store(client: &Client, operations: &[&EnqueueOperation]) -> Result<(), 
     let received = each(operations, |one| i64::try_from(one.new.message.received.as_millis()).unwrap_or(i64::MAX));
     let headers = each(operations, |one| &one.headers[..]);
     let bodies = each(operations, |one| &one.new.message.body[..]);
-    let counts = each(operations, |one| i64::try_from(one.new.destinations().len()).unwrap_or(i64::MAX));
-    let (mut to_keys, mut destinations): (Vec<&str>, Vec<Cow<'_, str>>) = (Vec::new(), Vec::new());
+    let counts = each(operations, |one| i64::try_from(one.new.deliveries().len()).unwrap_or(i64::MAX));
+    let (mut to_keys, mut destinations, mut leases) = (Vec::<&str>::new(), Vec::<Cow<'_, str>>::new(), Vec::new());
     for one in operations {
-        for destination in one.new.destinations() {
+        for delivery in one.new.deliveries() {
             to_keys.push(&one.key);
-            destinations.push(text(destination));
+            destinations.push(text(&delivery.destination));
+            leases.push(delivery.lease.map(millis));
         }
     }
-    let arguments: [(&(dyn ToSql + Sync), Type); 10] = [
+    let arguments: [(&(dyn ToSql + Sync), Type); 11] = [
         (&sources, Type::TEXT_ARRAY),
         (&ids, Type::TEXT_ARRAY),
         (&types, Type::TEXT_ARRAY),
@@ -168,6 +242,7 @@ async fn store(client: &Client, operations: &[&EnqueueOperation]) -> Result<(), 
         (&counts, Type::INT8_ARRAY),
         (&to_keys, Type::TEXT_ARRAY),
         (&destinations, Type::TEXT_ARRAY),
+        (&leases, Type::INT8_ARRAY),
     ];
-    client.execute_typed(STORE, &arguments).await.map(drop)
+    by_key(&client.query_typed(STORE, &arguments).await?)
 }

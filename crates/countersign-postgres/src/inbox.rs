@@ -42,15 +42,17 @@ impl PostgresStore {
 }
 
 impl Inbox for PostgresStore {
-    fn enqueue(&self, message: NewMessage, _: ClockReading) -> Pending<Enqueued> {
+    fn enqueue_leased(&self, message: NewMessage, _: ClockReading) -> Pending<(Enqueued, Vec<Leased>)> {
         let Some(place) = self.room.take(message.message.body.len()) else {
             let error = InboxError::unavailable("too many messages are waiting for PostgreSQL");
             return Box::pin(std::future::ready(Err(error)));
         };
         self.call(async move |worker, reply| {
-            let outcome = worker.enqueue(message).await;
-            drop(place);
-            let _ = reply.send(outcome);
+            let replied = |outcome| {
+                drop(place);
+                reply.send(outcome)
+            };
+            worker.enqueue(message, replied).await;
         })
     }
 
@@ -69,11 +71,15 @@ impl Inbox for PostgresStore {
     }
 
     fn retry(&self, receipt: Receipt, delay: Duration, error: &str, _: ClockReading) -> Pending<Settled> {
-        self.end(Ending::retry(&receipt, delay, Some(error)))
+        self.end(Ending::retry(&receipt, delay, error))
     }
 
     fn dead_letter(&self, receipt: Receipt, error: &str, _: ClockReading) -> Pending<Settled> {
         self.end(Ending::dead(&receipt, error))
+    }
+
+    fn give_back(&self, receipt: Receipt, _: ClockReading) -> Pending<Settled> {
+        self.end(Ending::unused(&receipt))
     }
 
     fn requeue(&self, delivery: DeliveryId, _: ClockReading) -> Pending<bool> {

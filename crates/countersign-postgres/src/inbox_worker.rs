@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::replay::{Settled, StoreError};
@@ -13,7 +14,7 @@ use tokio_postgres::{Client, Error};
 
 use crate::deliveries::{self, Rows, read_leased};
 use crate::endings::Ending;
-use crate::enqueue::EnqueueOperation;
+use crate::enqueue::{EnqueueOperation, Outcome};
 use crate::lane::Lane;
 use crate::session::{Connector, Session};
 use crate::settings::Settings;
@@ -23,6 +24,14 @@ use crate::values::millis;
 const PERSISTENCE: Duration = Duration::from_secs(30);
 /// The time limit of lists and of removals.
 const SLOW: Duration = Duration::from_secs(10);
+
+/// The result of an enqueue, with the deliveries that are leased.
+pub(crate) type Stored = (Enqueued, Vec<Leased>);
+
+fn outcome_of(outcome: Result<Outcome, StoreError>, new: &NewMessage) -> Result<Stored, InboxError> {
+    let (enqueued, first) = outcome?.ok_or(InboxError::Full)?;
+    Ok((enqueued, first.into_iter().map(|first| first.into_leased(&new.message)).collect()))
+}
 
 /// A call of the inbox, carried out by the store's thread.
 pub(crate) type Job = Box<dyn FnOnce(Rc<InboxWorker>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
@@ -51,12 +60,32 @@ impl InboxWorker {
         }
     }
 
-    pub(crate) async fn enqueue(&self, new: NewMessage) -> Result<Enqueued, InboxError> {
+    /// Stores a message. After the time limit, `reply` gets an error, and deliveries that are leased after that are given
+    /// back, as are those that `reply` returns.
+    pub(crate) async fn enqueue(
+        &self,
+        new: NewMessage,
+        reply: impl FnOnce(Result<Stored, InboxError>) -> Result<(), Result<Stored, InboxError>>,
+    ) {
         self.longest_ms.set(self.longest_ms.get().max(millis(new.retain)));
-        let number = getrandom::u64().map_err(|error| InboxError::unavailable(error.to_string()))?;
-        let operation = EnqueueOperation::new(new, number.cast_signed(), self.max_messages);
-        let outcome = timeout(self.limit, self.messages.ask(operation)).await;
-        outcome.unwrap_or_else(|_| Err(self.messages.late()))?.ok_or(InboxError::Full)
+        let number = match getrandom::u64() {
+            Ok(number) => number.cast_signed(),
+            Err(error) => return drop(reply(Err(InboxError::unavailable(error.to_string())))),
+        };
+        let new = Arc::new(new);
+        let asked = self.messages.ask(EnqueueOperation::new(Arc::clone(&new), number, self.max_messages));
+        tokio::pin!(asked);
+        let not_expected = if let Ok(outcome) = timeout(self.limit, &mut asked).await {
+            reply(outcome_of(outcome, &new)).err().and_then(Result::ok)
+        } else {
+            let _ = reply(Err(self.messages.late().into()));
+            if new.deliveries().iter().all(|delivery| delivery.lease.is_none()) {
+                return;
+            }
+            timeout(self.limit, asked).await.ok().and_then(|outcome| outcome_of(outcome, &new).ok())
+        };
+        let (_, leased) = not_expected.unwrap_or((Enqueued::Duplicate, Vec::new()));
+        self.give_back(&leased).await;
     }
 
     pub(crate) async fn lease(
@@ -70,10 +99,10 @@ impl InboxWorker {
         rows.iter().map(read_leased).collect()
     }
 
-    /// Makes deliveries due at once, because nobody waits for their leases. If it fails, they are due when these expire.
+    /// Gives deliveries back, because nobody waits for their leases. If it fails, they are due when these expire.
     pub(crate) async fn give_back(&self, leased: &[Leased]) {
         for one in leased {
-            let _ = timeout(self.limit, self.endings.ask(Ending::retry(&one.receipt, Duration::ZERO, None))).await;
+            let _ = timeout(self.limit, self.endings.ask(Ending::unused(&one.receipt))).await;
         }
     }
 

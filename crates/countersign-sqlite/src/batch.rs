@@ -15,6 +15,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) counters: Counters,
     /// Whether the file has reached its maximum size.
     pub(crate) is_large: bool,
+    /// About how many bytes were added, rather too many than too few.
+    pub(crate) added: u64,
 }
 
 /// What all processes that share the file count together.

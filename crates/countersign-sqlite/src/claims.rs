@@ -7,6 +7,9 @@ use crate::batch::Batch;
 use crate::error::{Failure, Stop};
 use crate::ids::Ids;
 
+/// The largest size of an id in the file, in bytes.
+const ID_SIZE: u64 = 512;
+
 /// What is known of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -117,6 +120,7 @@ impl Batch<'_> {
             self.db.prepare_cached("INSERT INTO seen(key, state, token, until) VALUES (?1, ?2, ?3, ?4)")?;
         let seq = statement.insert(params![key, mark.done, mark.token, mark.until])?;
         self.ids.add(key, seq.unsigned_abs());
+        self.added += ID_SIZE;
         Ok(None)
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use countersign::UnixTime;
 use countersign::replay::{ReplayKey, Settled};
 use countersign_inbox::{
-    DeliveryId, Enqueued, Leased, NewMessage, Receipt, StoredMessage, headers_from_bytes, headers_to_bytes,
+    DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, StoredMessage, headers_from_bytes, headers_to_bytes,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -16,21 +16,30 @@ use crate::time::millis;
 
 /// The longest error that is stored, in bytes.
 const MAX_ERROR: usize = 1024;
+/// The size of a message in the file besides its headers and its body, in bytes: at most, since pages are not full.
+const MESSAGE_SIZE: u64 = 8192;
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
     Done,
-    Retry { delay: u64, error: String },
-    Dead { error: String },
+    Retry {
+        delay: u64,
+        error: String,
+    },
+    Dead {
+        error: String,
+    },
+    /// The attempt did not start.
+    Unused,
 }
 
 impl Batch<'_> {
-    pub(crate) fn enqueue(&mut self, new: &NewMessage, now: u64) -> Result<Enqueued, Stop> {
+    pub(crate) fn enqueue(&mut self, new: &NewMessage, now: u64) -> Result<(Enqueued, Vec<Leased>), Stop> {
         let message = &new.message;
         let duplicate = |known| match known {
-            Known::Done => Enqueued::Duplicate,
-            Known::InFlight => Enqueued::InFlight,
+            Known::Done => (Enqueued::Duplicate, Vec::new()),
+            Known::InFlight => (Enqueued::InFlight, Vec::new()),
         };
         if self.counters.messages >= self.options.max_messages || self.is_large {
             let known = self.known(&message.key, now)?;
@@ -42,25 +51,41 @@ impl Batch<'_> {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO message(source, id, type, path, received, headers, remain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
+        let headers = headers_to_bytes(&message.headers);
+        self.added += u64::try_from(message.body.len() + headers.len()).unwrap_or(u64::MAX) + MESSAGE_SIZE;
         let seq = insert.insert(params![
             message.key.source(),
             message.key.message_id().as_str(),
             message.event_type,
             message.path,
             message.received.as_millis(),
-            headers_to_bytes(&message.headers),
-            new.destinations().len(),
+            headers,
+            new.deliveries().len(),
         ])?;
         let mut insert = self.db.prepare_cached("INSERT INTO body(seq, body) VALUES (?1, ?2)")?;
         insert.execute(params![seq, &message.body[..]])?;
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO delivery(message, destination, state, attempts, since, due, token) VALUES (?1, ?2, 0, 0, ?3, ?3, 0)",
-        )?;
-        for destination in new.destinations() {
-            insert.execute(params![seq, destination, now])?;
-        }
         self.counters.messages += 1;
-        Ok(Enqueued::Stored)
+        let mut leased = Vec::new();
+        for delivery in new.deliveries() {
+            if let Some(receipt) = self.add_delivery(seq, delivery, now)? {
+                let since = UnixTime::from_millis(now);
+                leased.push(Leased { receipt, attempt: 1, since, message: message.clone() });
+            }
+        }
+        Ok((Enqueued::Stored, leased))
+    }
+
+    /// Adds a delivery of this message. Returns a receipt if it is leased.
+    fn add_delivery(&mut self, message: i64, new: &NewDelivery, now: u64) -> Result<Option<Receipt>, Stop> {
+        let (state, attempts, due, token) = match new.lease {
+            None => (0, 0, now, 0),
+            Some(lease) => (1, 1, now.saturating_add(millis(lease)), self.next_token()),
+        };
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO delivery(message, destination, state, attempts, since, due, token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let seq = insert.insert(params![message, new.destination, state, attempts, now, due, token])?;
+        Ok((state == 1).then(|| Receipt::new(DeliveryId::new(seq.unsigned_abs()), token)))
     }
 
     pub(crate) fn lease(&mut self, to: &str, max: usize, lease: u64, now: u64) -> Result<Vec<Leased>, Stop> {
@@ -93,16 +118,17 @@ impl Batch<'_> {
 
     pub(crate) fn settle(&mut self, delivery: u64, token: u64, ending: &Ending, now: u64) -> Result<Settled, Stop> {
         self.at(now);
-        let (state, due, error) = match ending {
-            Ending::Done => (2, now, None),
-            Ending::Retry { delay, error } => (0, now.saturating_add(*delay), Some(shortened(error))),
-            Ending::Dead { error } => (3, now, Some(shortened(error))),
+        let (state, due, error, unused) = match ending {
+            Ending::Done => (2, now, None, 0),
+            Ending::Retry { delay, error } => (0, now.saturating_add(*delay), Some(shortened(error)), 0),
+            Ending::Dead { error } => (3, now, Some(shortened(error)), 0),
+            Ending::Unused => (0, now, None, 1),
         };
         let mut update = self.db.prepare_cached(
-            "UPDATE delivery SET state = ?3, due = ?4, error = coalesce(?5, error)
+            "UPDATE delivery SET state = ?3, due = ?4, error = coalesce(?5, error), attempts = attempts - ?6
              WHERE seq = ?1 AND token = ?2 AND state = 1",
         )?;
-        let changed = update.execute(params![delivery, token, state, due, error])?;
+        let changed = update.execute(params![delivery, token, state, due, error, unused])?;
         Ok(if changed == 1 { Settled::Recorded } else { Settled::Superseded })
     }
 

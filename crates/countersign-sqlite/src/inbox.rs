@@ -25,7 +25,7 @@ impl SqliteStore {
 }
 
 impl Inbox for SqliteStore {
-    fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued> {
+    fn enqueue_leased(&self, message: NewMessage, now: ClockReading) -> Pending<(Enqueued, Vec<Leased>)> {
         let (bytes, now) = (message.message.body.len(), self.time(now));
         pending(self.act(Need::Room, bytes, move |batch| batch.enqueue(&message, now)))
     }
@@ -45,6 +45,10 @@ impl Inbox for SqliteStore {
 
     fn dead_letter(&self, receipt: Receipt, error: &str, now: ClockReading) -> Pending<Settled> {
         self.settle(&receipt, Ending::Dead { error: error.to_owned() }, now)
+    }
+
+    fn give_back(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled> {
+        self.settle(&receipt, Ending::Unused, now)
     }
 
     fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {

@@ -58,7 +58,7 @@ where
             Some(failure) => Err(failure),
             None => self.result.unwrap_or_else(|| Err(Failure::closed())),
         };
-        // The caller may have given up. A claim of it ends with its lease.
+        // The caller may have given up. Its claim or its lease ends by itself.
         let _ = self.reply.send(result);
     }
 }

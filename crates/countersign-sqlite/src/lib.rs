@@ -42,6 +42,7 @@ mod queue;
 mod replay;
 mod rows;
 mod schema;
+mod size;
 mod stats;
 mod store;
 mod time;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// How much waits for the thread before new work is rejected.
 const MAX_ITEMS: usize = 2048;
@@ -25,6 +26,8 @@ struct State<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     open: bool,
+    /// Whether the consumer sleeps and nobody has woken it.
+    sleeps: bool,
 }
 
 /// Why an item was not queued.
@@ -36,7 +39,7 @@ pub(crate) enum Rejected {
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, open: true };
+        let state = State { items: VecDeque::new(), bytes: 0, open: true, sleeps: false };
         Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
@@ -52,20 +55,17 @@ impl<T> Queue<T> {
         }
         state.items.push_back((item, bytes));
         state.bytes += bytes;
+        let wakes = std::mem::take(&mut state.sleeps);
         drop(state);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
     /// Waits for items and takes a batch. `None` once the queue is closed and empty.
     pub(crate) fn take(&self) -> Option<Vec<T>> {
-        let mut state = self.lock();
-        while state.items.is_empty() {
-            if !state.open {
-                return None;
-            }
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self.wait()?;
         let (mut batch, mut taken) = (Vec::new(), 0);
         while batch.len() < BATCH_ITEMS && taken < BATCH_BYTES {
             let Some((item, bytes)) = state.items.pop_front() else { break };
@@ -74,6 +74,26 @@ impl<T> Queue<T> {
         }
         state.bytes = state.bytes.saturating_sub(taken);
         Some(batch)
+    }
+
+    /// Waits until there are items. `None` once the queue is closed and empty.
+    fn wait(&self) -> Option<MutexGuard<'_, State<T>>> {
+        let mut state = self.lock();
+        let mut has_slept = false;
+        while state.items.is_empty() {
+            if !state.open {
+                return None;
+            }
+            (state.sleeps, has_slept) = (true, true);
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if has_slept {
+            // Threads that wait for this core may add more, and a batch costs nearly the same for one item as for ten.
+            drop(state);
+            thread::yield_now();
+            state = self.lock();
+        }
+        Some(state)
     }
 
     /// Rejects all further items. Those in the queue can still be taken.

@@ -25,7 +25,8 @@ pub struct Stats {
     pub size: u64,
     /// Whether the last transaction failed, other than for a full disk.
     pub failing: bool,
-    /// Whether the last transaction found no room, on the disk or by a limit of the file.
+    /// Whether there is no room, on the disk or by the maximum size of the file. After a full disk, it ends when
+    /// something was added again.
     pub full: bool,
 }
 

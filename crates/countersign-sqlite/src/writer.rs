@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use countersign::clock::{Clock, SystemClock};
 use rusqlite::Connection;
@@ -17,6 +17,7 @@ use crate::open;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::rows;
+use crate::size::Size;
 use crate::stats::Meter;
 
 pub(crate) type Jobs = Queue<Box<dyn Job>>;
@@ -33,6 +34,9 @@ pub(crate) struct Writer {
     sweep: Sweep,
     /// Whether another process has written before this batch.
     followed: bool,
+    size: Size,
+    /// Whether the disk was full when something was to be added for the last time.
+    is_disk_full: bool,
     meter: Arc<Meter>,
 }
 
@@ -44,8 +48,10 @@ impl Writer {
         rows::load(&db, &mut ids)?;
         meter.ids.store(ids.len(), Ordering::Relaxed);
         meter.messages.store(Counters::read(&db)?.messages, Ordering::Relaxed);
-        meter.size.store(used_size(&db)?, Ordering::Relaxed);
-        Ok(Self { path, options, db: Some(db), ids, sweep: Sweep::default(), followed: false, meter })
+        let size = Size::measure(&db, SystemClock.instant())?;
+        meter.size.store(size.used(), Ordering::Relaxed);
+        let (sweep, followed, is_disk_full) = (Sweep::default(), false, false);
+        Ok(Self { path, options, db: Some(db), ids, sweep, followed, size, is_disk_full, meter })
     }
 
     /// Runs until the queue is closed.
@@ -58,12 +64,14 @@ impl Writer {
     fn carry_out(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let start = SystemClock.instant();
         let mut full = false;
-        let mut result = self.transaction(&mut jobs, true);
+        let mut result = self.transaction(&mut jobs, true, start);
         if result.as_ref().is_err_and(is_full) {
             // Confirmations and acknowledgements need little room or none.
             full = true;
-            result = self.transaction(&mut jobs, false);
+            result = self.transaction(&mut jobs, false, start);
         }
+        // A transaction that adds nothing does not show that there is room.
+        self.is_disk_full = full || (self.is_disk_full && !result.as_ref().is_ok_and(|added| *added > 0));
         let busy = SystemClock.instant().saturating_duration_since(start);
         self.count(&result, jobs.len(), full, busy);
         let failure = result.err().map(Failure::from);
@@ -77,12 +85,13 @@ impl Writer {
         }
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>], growing: bool) -> rusqlite::Result<()> {
+    /// Returns about how many bytes were added.
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>], growing: bool, now: Instant) -> rusqlite::Result<u64> {
         let db = match self.db.take() {
             Some(db) => db,
             None => open::writer(&self.path, self.options).map_err(into_database_error)?,
         };
-        let result = self.transaction_on(&db, jobs, growing);
+        let result = self.transaction_on(&db, jobs, growing, now);
         if result.is_ok() {
             self.ids.keep();
         } else {
@@ -96,36 +105,43 @@ impl Writer {
         result
     }
 
-    fn transaction_on(&mut self, db: &Connection, jobs: &mut [Box<dyn Job>], growing: bool) -> rusqlite::Result<()> {
+    fn transaction_on(
+        &mut self,
+        db: &Connection,
+        jobs: &mut [Box<dyn Job>],
+        growing: bool,
+        now: Instant,
+    ) -> rusqlite::Result<u64> {
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         if std::mem::take(&mut self.sweep.reload) {
             rows::load(db, &mut self.ids)?;
         }
         let followed = rows::follow(db, &mut self.ids)? > 0;
         let counters = Counters::read(db)?;
-        let size = used_size(db)?;
+        self.size.refresh(db, self.options.max_size, now)?;
         self.sweep.searched = false;
         self.sweep.shared |= followed;
         self.followed |= followed;
-        let is_large = size >= self.options.max_size;
+        let is_large = self.size.used() >= self.options.max_size;
         let (ids, sweep) = (&mut self.ids, &mut self.sweep);
-        let mut batch = Batch { db, ids, sweep, options: self.options, counters, is_large };
+        let mut batch = Batch { db, ids, sweep, options: self.options, counters, is_large, added: 0 };
         for job in jobs.iter_mut().filter(|job| growing || !job.grows()) {
             job.run(&mut batch)?;
         }
         batch.sweep_if_due()?;
-        let found = batch.counters;
+        let (found, added) = (batch.counters, batch.added);
         if found != counters {
             found.write(db)?;
         }
         db.prepare_cached("COMMIT")?.execute([])?;
         self.meter.ids.store(self.ids.len(), Ordering::Relaxed);
         self.meter.messages.store(found.messages, Ordering::Relaxed);
-        self.meter.size.store(size, Ordering::Relaxed);
-        Ok(())
+        self.meter.size.store(self.size.used(), Ordering::Relaxed);
+        self.size.add(added);
+        Ok(added)
     }
 
-    fn count(&self, result: &rusqlite::Result<()>, jobs: usize, full: bool, busy: Duration) {
+    fn count(&self, result: &rusqlite::Result<u64>, jobs: usize, full: bool, busy: Duration) {
         let order = Ordering::Relaxed;
         let meter = &self.meter;
         let failing = result.is_err();
@@ -138,14 +154,8 @@ impl Writer {
         }
         meter.busy_micros.fetch_add(u64::try_from(busy.as_micros()).unwrap_or(u64::MAX), order);
         meter.failing.store(failing, order);
-        meter.full.store(full || meter.size.load(order) >= self.options.max_size, order);
+        meter.full.store(self.is_disk_full || meter.size.load(order) >= self.options.max_size, order);
     }
-}
-
-fn used_size(db: &Connection) -> rusqlite::Result<u64> {
-    let pragma = |text: &str| db.prepare_cached(text)?.query_row([], |row| row.get::<_, u64>(0));
-    let (pages, free) = (pragma("PRAGMA page_count")?, pragma("PRAGMA freelist_count")?);
-    Ok(pages.saturating_sub(free).saturating_mul(pragma("PRAGMA page_size")?))
 }
 
 /// Why the file cannot be opened again, as an error of an operation.

@@ -7,6 +7,7 @@
 //! Durability is not tested here: kill a process that enqueues, and look for the messages that it had acknowledged.
 
 mod cases;
+mod first_leases;
 mod overview;
 mod steps;
 mod subject;
@@ -52,6 +53,11 @@ pub async fn check<S: Subject>(subject: &S) -> Result<(), Violations> {
             of_64_enqueues_at_once_one_is_stored,
             a_wall_clock_that_jumps_changes_nothing,
             an_acknowledgement_whose_future_is_dropped_is_carried_out,
+        }
+        first_leases {
+            a_message_can_be_leased_when_it_is_stored,
+            a_first_lease_ends_and_its_receipt_becomes_void,
+            an_attempt_that_does_not_start_does_not_count,
         }
         overview {
             a_pause_lasts_until_it_is_ended,

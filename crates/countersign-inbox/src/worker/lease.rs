@@ -39,11 +39,25 @@ impl Lease {
     }
 
     /// Records what follows from the attempt. It is repeated for a while if the inbox is unavailable.
-    pub(super) async fn record(mut self, step: &NextStep) -> Result<Settled, InboxError> {
+    pub(super) async fn record(self, step: &NextStep) -> Result<Settled, InboxError> {
+        self.settle(|lease| lease.call(step)).await
+    }
+
+    /// Makes the delivery due at once, because its attempt was given up.
+    pub(super) async fn give_up(self) -> Result<Settled, InboxError> {
+        self.record(&interrupted()).await
+    }
+
+    /// Gives the delivery back, because its attempt does not start.
+    pub(super) async fn give_back(self) -> Result<Settled, InboxError> {
+        self.settle(|lease| lease.inbox.give_back(lease.copy(), lease.clock.read())).await
+    }
+
+    async fn settle(mut self, call: impl Fn(&Self) -> Pending<Settled>) -> Result<Settled, InboxError> {
         self.is_recorded = true;
         let mut tries = 1;
         loop {
-            let error = match timeout(TRY, self.call(step)).await {
+            let error = match timeout(TRY, call(&self)).await {
                 Ok(Ok(settled)) => return Ok(settled),
                 Ok(Err(error)) => error,
                 Err(_) => InboxError::TimedOut,
@@ -56,18 +70,18 @@ impl Lease {
         }
     }
 
-    /// Makes the delivery due at once, because its attempt was given up.
-    pub(super) async fn give_back(self) -> Result<Settled, InboxError> {
-        self.record(&interrupted()).await
-    }
-
     fn call(&self, step: &NextStep) -> Pending<Settled> {
-        let (receipt, now) = (Receipt::new(self.receipt.delivery(), self.receipt.number()), self.clock.read());
+        let (receipt, now) = (self.copy(), self.clock.read());
         match step {
             NextStep::Done => self.inbox.acknowledge(receipt, now),
             NextStep::Retry { delay, error } => self.inbox.retry(receipt, *delay, error, now),
             NextStep::Dead { error } => self.inbox.dead_letter(receipt, error, now),
         }
+    }
+
+    /// Each try needs a receipt.
+    fn copy(&self) -> Receipt {
+        Receipt::new(self.receipt.delivery(), self.receipt.number())
     }
 }
 

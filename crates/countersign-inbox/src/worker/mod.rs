@@ -26,18 +26,23 @@
 //!   minute, until one succeeds.
 //! - A destination that is [paused](crate::Inbox::pause) gets no new attempts. A pause by another process takes effect
 //!   within seconds.
-//! - A worker sleeps while nothing is due. What this process stores with the same [`SharedInbox`] wakes it, and it finds
-//!   within five seconds what other processes store.
+//! - A worker sleeps while nothing is due. What this process stores with the same [`SharedInbox`] reaches it at once, and
+//!   it finds within five seconds what other processes store.
 //! - An attempt that is not finished when the worker has to stop, or whose task is aborted, is given back: the
 //!   delivery is due at once.
 
 mod attempt;
+mod carry_out;
 mod caught;
 mod circuit;
+mod desk;
+mod hand_over;
 mod lease;
 mod pace;
 mod run;
+mod seat;
 mod shared;
+mod turn;
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +76,8 @@ struct Parts<D> {
     hook: Hook,
     circuit: Circuit,
     slots: Arc<Semaphore>,
+    /// One permit for each attempt whose result is not recorded, so that a slow inbox slows down the attempts.
+    records: Arc<Semaphore>,
     /// Is notified when a delivery may be due.
     waker: Arc<Notify>,
 }
@@ -191,7 +198,8 @@ impl<D: Deliver> WorkerBuilder<D> {
     pub fn build(self) -> Worker<D> {
         let Self { inbox, destination, deliver, schedule, timeout, concurrency, pace, keep, clock, hook } = self;
         let concurrency = concurrency.clamp(1, MAX_CONCURRENCY);
-        let slots = Arc::new(Semaphore::new(usize::try_from(concurrency).unwrap_or(1)));
+        let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(1)));
+        let (slots, records) = (permits(concurrency), permits(RECORDS * concurrency));
         let (waker, circuit) = (inbox.waker(&destination), Circuit::default());
         Worker(Arc::new(Parts {
             inbox,
@@ -206,6 +214,7 @@ impl<D: Deliver> WorkerBuilder<D> {
             hook,
             circuit,
             slots,
+            records,
             waker,
         }))
     }
@@ -213,3 +222,5 @@ impl<D: Deliver> WorkerBuilder<D> {
 
 /// The largest number of deliveries that are attempted at once, each with its body in memory.
 const MAX_CONCURRENCY: u32 = 10_000;
+/// How many results may be waiting to be recorded for each delivery that is attempted at once.
+const RECORDS: u32 = 4;

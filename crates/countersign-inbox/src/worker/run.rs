@@ -1,24 +1,25 @@
-//! The loop of a worker, and its attempts.
+//! The loop of a worker.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::UnixTime;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
-use super::attempt::{Attempt, AttemptOutcome, Deliver, NextStep};
-use super::caught::{Panicked, caught};
-use super::lease::{Lease, RECORD};
-use super::{Parts, Worker};
+use super::Worker;
+use super::attempt::Deliver;
+use super::desk::WAIT;
+use super::seat::Seat;
+use super::turn::Turn;
 use crate::contract::Inbox;
-use crate::delivery::Leased;
 use crate::error::InboxError;
 
 /// The pause after an error of the inbox.
 const ERROR: Duration = Duration::from_secs(1);
+/// How often the inbox is asked at least while deliveries are handed over.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl<D: Deliver> Worker<D> {
     /// Delivers until `stop` completes. Then the attempts in progress have the time `grace`, and those that are not
@@ -33,12 +34,11 @@ impl<D: Deliver> Worker<D> {
     /// Like [`run`](Self::run), but the attempts in progress have time until `abandon` completes. It is not polled before
     /// `stop` has completed.
     pub async fn run_until(self, stop: impl Future<Output = ()>, abandon: impl Future<Output = ()>) {
-        let worker = self.0;
         let (tell, abandoned) = watch::channel(false);
-        let mut attempts = JoinSet::new();
-        worker.deliver_until(Stop(pin!(stop)), &mut attempts, &abandoned).await;
-        // Another worker of the destination may need what this one was told.
-        worker.waker.notify_one();
+        let mut run = Run { seat: Seat::take(self.0, abandoned), attempts: JoinSet::new(), was_handed: false };
+        run.until(Stop(pin!(stop)), Look::now(pin!(sleep(AGAIN)))).await;
+        let Run { seat, mut attempts, .. } = run;
+        seat.leave(&mut attempts);
         tokio::select! {
             () = joined(&mut attempts) => {}
             () = abandon => {
@@ -67,176 +67,128 @@ impl<F: Future<Output = ()>> Stop<'_, F> {
     }
 }
 
-impl<D: Deliver> Parts<D> {
-    async fn deliver_until(
-        self: &Arc<Self>,
-        mut stop: Stop<'_, impl Future<Output = ()>>,
-        attempts: &mut JoinSet<()>,
-        abandoned: &watch::Receiver<bool>,
-    ) {
+/// When the inbox is asked for due deliveries.
+struct Look<'a> {
+    is_due: bool,
+    timer: Pin<&'a mut Sleep>,
+    /// Whether the timer is that of the next delivery.
+    is_exact: bool,
+}
+
+impl<'a> Look<'a> {
+    fn now(timer: Pin<&'a mut Sleep>) -> Self {
+        Self { is_due: true, timer, is_exact: false }
+    }
+
+    /// All that was due is leased, or more is due now.
+    fn asked(&mut self, is_due: bool) {
+        self.is_due = is_due;
+        self.set(AGAIN, false);
+    }
+
+    fn set(&mut self, wait: Duration, is_exact: bool) {
+        self.timer.set(sleep(wait));
+        self.is_exact = is_exact;
+    }
+}
+
+struct Run<D: Deliver> {
+    seat: Seat<D>,
+    attempts: JoinSet<()>,
+    /// Whether the last attempts were of deliveries that were handed over.
+    was_handed: bool,
+}
+
+impl<D: Deliver> Run<D> {
+    async fn until(&mut self, mut stop: Stop<'_, impl Future<Output = ()>>, mut look: Look<'_>) {
+        let worker = Arc::clone(&self.seat.worker);
         loop {
-            while attempts.try_join_next().is_some() {}
-            self.inbox.remove_old(self.keep, &*self.clock).await;
-            let Some(turn) = stop.unless(self.turn()).await else { return };
-            // Not cancelled: what it leases would be attempted only after the lease.
-            let result = self.lease_and_attempt(turn, attempts, abandoned).await;
-            let waited = match result {
-                Ok(true) => continue,
-                Ok(false) => stop.unless(self.inbox.idle(&self.destination, &self.waker, &*self.clock)).await,
-                Err(error) => {
-                    let (destination, error) = (&*self.destination, with_cause(&error));
-                    tracing::warn!(destination, error, "no deliveries can be leased");
-                    stop.unless(sleep(ERROR)).await
+            while self.attempts.try_join_next().is_some() {}
+            worker.inbox.remove_old(worker.keep, &*worker.clock).await;
+            let Some(turn) = stop.unless(worker.turn(|| self.seat.clear(&mut self.attempts))).await else { return };
+            self.look_around(&mut look, std::future::ready(())).await;
+            let waited = if self.has_handed(look.is_due) {
+                self.attempt_handed(turn);
+                continue;
+            } else if look.is_due {
+                // Not cancelled: what it leases would be attempted only after the lease.
+                match self.lease_and_attempt(turn, &mut look).await {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        let (destination, error) = (&*worker.destination, error.with_cause());
+                        tracing::warn!(destination, error, "no deliveries can be leased");
+                        stop.unless(sleep(ERROR)).await
+                    }
                 }
+            } else {
+                drop(turn);
+                stop.unless(self.idle(&mut look)).await
             };
             let Some(()) = waited else { return };
         }
     }
 
-    /// Waits until deliveries may be leased.
-    async fn turn(&self) -> Turn {
-        let mut pauses = self.inbox.pauses();
-        loop {
-            let mut slots = self.slots(1).await;
-            let is_probe = self.circuit.is_open();
-            if is_probe {
-                // With all slots, nothing else is attempted in the meantime.
-                drop(slots);
-                slots = self.slots(self.concurrency).await;
-                sleep(self.circuit.pause().unwrap_or_default()).await;
-            }
-            match self.inbox.is_paused(&self.destination, &*self.clock).await {
-                Ok(false) => match self.pace.as_ref().map_or(Ok(usize::MAX), |pace| pace.ready(self.clock.instant())) {
-                    Ok(max) => return Turn { slots, max, is_probe },
-                    Err(wait) => {
-                        sleep(wait).await;
-                        continue;
-                    }
-                },
-                Ok(true) => {}
-                Err(error) => {
-                    let (destination, error) = (&*self.destination, with_cause(&error));
-                    tracing::warn!(destination, error, "it is not known whether the destination is paused");
-                }
-            }
-            drop(slots);
-            self.inbox.remove_old(self.keep, &*self.clock).await;
-            pauses.changed().await;
+    /// Sleeps until the next delivery is due or handed over, or another process may have stored a message.
+    async fn idle(&self, look: &mut Look<'_>) {
+        if !look.is_exact {
+            let worker = &self.seat.worker;
+            look.set(worker.inbox.next_look(&worker.destination, &*worker.clock).await, true);
+        }
+        self.look_around(look, self.seat.desk.arrived()).await;
+    }
+
+    /// Waits until deliveries may be due in the inbox, or `other` completes.
+    async fn look_around(&self, look: &mut Look<'_>, other: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.seat.worker.waker.notified() => look.is_due = true,
+            () = &mut look.timer, if !look.is_due => look.is_due = true,
+            () = other => {}
         }
     }
 
-    /// Waits for so many slots.
-    async fn slots(&self, count: u32) -> OwnedSemaphorePermit {
-        #[expect(clippy::expect_used, reason = "the semaphore is never closed")]
-        Arc::clone(&self.slots).acquire_many_owned(count).await.expect("an open semaphore")
+    /// Whether deliveries that were handed over are next. They take turns with those that are due in the inbox.
+    fn has_handed(&self, is_due: bool) -> bool {
+        !(self.seat.desk.is_empty() || self.was_handed && is_due)
     }
 
-    /// Starts as many attempts as there are slots. Returns whether more deliveries may be due.
-    async fn lease_and_attempt(
-        self: &Arc<Self>,
-        turn: Turn,
-        attempts: &mut JoinSet<()>,
-        abandoned: &watch::Receiver<bool>,
-    ) -> Result<bool, InboxError> {
-        let Turn { mut slots, max, is_probe } = turn;
-        let max = if is_probe {
-            1
-        } else {
-            let free = self.slots.available_permits();
-            if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(u32::try_from(free).unwrap_or_default()) {
-                slots.merge(more);
+    /// Starts as many attempts of deliveries that were handed over as there are slots.
+    fn attempt_handed(&mut self, mut turn: Turn) {
+        let worker = &self.seat.worker;
+        self.was_handed = true;
+        worker.fill(&mut turn);
+        let now = worker.clock.instant();
+        while let Some(slot) = turn.slot() {
+            let Some(handed) = self.seat.desk.take() else { break };
+            if now.saturating_duration_since(handed.since) > WAIT {
+                self.attempts.spawn(Arc::clone(worker).give_back(handed.leased));
+            } else {
+                self.attempts.spawn(Arc::clone(worker).attempt(handed.leased, slot, self.seat.abandoned.clone()));
             }
-            slots.num_permits().min(max)
-        };
-        let lease = self.timeout + RECORD;
-        let leased = self.inbox.lease(&self.destination, max, lease, self.clock.read()).await?;
-        let is_full = leased.len() >= max;
-        if let Some(pace) = &self.pace {
-            pace.started(leased.len(), self.clock.instant());
+        }
+    }
+
+    /// Starts as many attempts of due deliveries as there are slots.
+    async fn lease_and_attempt(&mut self, mut turn: Turn, look: &mut Look<'_>) -> Result<(), InboxError> {
+        let worker = &self.seat.worker;
+        self.was_handed = false;
+        let max = worker.fill(&mut turn);
+        let now = worker.clock.read();
+        let leased = worker.inbox.lease(&worker.destination, max, worker.lease(), now).await?;
+        if let Some(pace) = &worker.pace {
+            pace.started(leased.len(), worker.clock.instant());
+        }
+        look.asked(leased.len() >= max);
+        if look.is_due {
+            // New deliveries are not to overtake those that are due.
+            self.seat.desk.close();
+        } else if !turn.is_probe && worker.pace.is_none() {
+            self.seat.desk.open();
         }
         for delivery in leased {
-            let count = if is_probe { slots.num_permits() } else { 1 };
-            let Some(slot) = slots.split(count) else { break };
-            attempts.spawn(Arc::clone(self).attempt(delivery, is_probe, abandoned.clone(), slot));
+            let Some(slot) = turn.slot() else { break };
+            self.attempts.spawn(Arc::clone(worker).attempt(delivery, slot, self.seat.abandoned.clone()));
         }
-        Ok(is_full)
-    }
-
-    async fn attempt(
-        self: Arc<Self>,
-        leased: Leased,
-        is_probe: bool,
-        mut abandoned: watch::Receiver<bool>,
-        _slot: OwnedSemaphorePermit,
-    ) {
-        let Leased { receipt, attempt: number, since, message } = leased;
-        let id = message.key.message_id().clone();
-        let (destination, message_id) = (&*self.destination, id.as_str());
-        let lease = Lease::new(self.inbox.clone(), Arc::clone(&self.clock), receipt);
-        let attempt = Attempt { delivery: lease.delivery(), number, since, message };
-        let outcome = tokio::select! {
-            outcome = timeout(self.timeout, caught(async { self.deliver.deliver(attempt).await })) => Some(outcome),
-            () = async { drop(abandoned.wait_for(|abandoned| *abandoned).await) } => None,
-        };
-        let outcome = match outcome {
-            Some(Ok(Ok(outcome))) => outcome,
-            Some(Ok(Err(Panicked))) => AttemptOutcome::failed("the handler panicked"),
-            Some(Err(_)) => AttemptOutcome::failed("the attempt took too long"),
-            None => {
-                if let Err(error) = lease.give_back().await {
-                    let error = with_cause(&error);
-                    tracing::warn!(destination, message_id, error, "a delivery was not given back: it is due later");
-                }
-                return;
-            }
-        };
-        self.circuit.record(!matches!(outcome, AttemptOutcome::Failed { .. }), is_probe);
-        let step = self.after(outcome, number, since);
-        (self.hook)(&step);
-        if let NextStep::Dead { error } = &step {
-            tracing::warn!(
-                destination,
-                message_id,
-                attempt = number,
-                error,
-                "a message is a dead letter: its delivery has failed"
-            );
-        }
-        if let Err(error) = lease.record(&step).await {
-            let error = with_cause(&error);
-            tracing::warn!(
-                destination,
-                message_id,
-                attempt = number,
-                error,
-                "the result is not recorded: the message is sent again"
-            );
-        }
-        if matches!(step, NextStep::Retry { .. }) {
-            // It may be due before the worker would look again.
-            self.waker.notify_one();
-        }
-    }
-
-    /// What follows from an attempt that ends now.
-    fn after(&self, outcome: AttemptOutcome, attempt: u32, since: UnixTime) -> NextStep {
-        let elapsed = Duration::from_millis(self.clock.now().as_millis().saturating_sub(since.as_millis()));
-        NextStep::after(outcome, attempt, elapsed, &self.schedule, fastrand::f64())
-    }
-}
-
-/// The right to start attempts.
-struct Turn {
-    slots: OwnedSemaphorePermit,
-    /// How many attempts the pace allows.
-    max: usize,
-    /// Whether the destination keeps failing. Then one attempt gets all slots.
-    is_probe: bool,
-}
-
-fn with_cause(error: &InboxError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+        Ok(())
     }
 }

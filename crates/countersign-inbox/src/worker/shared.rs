@@ -10,6 +10,8 @@ use countersign::replay::Settled;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
+use super::desk::Desk;
+use super::hand_over::HandOver;
 use crate::backlog::Backlog;
 use crate::contract::{Enqueued, Inbox, Pending};
 use crate::delivery::{Delivery, DeliveryId, Leased, Receipt};
@@ -29,17 +31,26 @@ const EXPIRED: usize = 500;
 
 /// An inbox that the tasks of a process share. Clones share it, too.
 ///
-/// It passes all calls to another inbox. In addition, it wakes the workers of a destination when a message for them is
-/// stored, and it remembers which destinations are paused.
+/// It passes all calls to another inbox. In addition, it wakes the worker of a destination when a message for it is
+/// stored, and it remembers which destinations are paused. With [`enqueue`](Inbox::enqueue), a worker that has nothing
+/// else to do gets the delivery at once: it is leased when it is stored, and its message stays in memory.
 #[derive(Clone)]
 pub struct SharedInbox(Arc<Shared>);
 
 struct Shared {
     inbox: Arc<dyn Inbox>,
-    workers: RwLock<HashMap<String, Arc<Notify>>>,
+    workers: RwLock<HashMap<String, Destination>>,
     pauses: watch::Sender<Pauses>,
     pauses_read: Timer,
     expired: Timer,
+}
+
+/// How the worker of a destination is reached.
+#[derive(Default)]
+struct Destination {
+    waker: Arc<Notify>,
+    /// The desk of the worker that started last.
+    desk: Option<Arc<Desk>>,
 }
 
 /// The paused destinations, as far as they are known.
@@ -65,21 +76,35 @@ impl SharedInbox {
     /// Wakes the worker of a destination.
     pub(super) fn waker(&self, destination: &str) -> Arc<Notify> {
         let mut workers = self.0.workers.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(workers.entry(destination.to_owned()).or_default())
+        Arc::clone(&workers.entry(destination.to_owned()).or_default().waker)
+    }
+
+    /// Brings new deliveries of a destination to this desk.
+    pub(super) fn set_desk(&self, destination: &str, desk: Arc<Desk>) {
+        let mut workers = self.0.workers.write().unwrap_or_else(PoisonError::into_inner);
+        workers.entry(destination.to_owned()).or_default().desk = Some(desk);
+    }
+
+    /// Brings no more to this desk.
+    pub(super) fn remove_desk(&self, destination: &str, desk: &Arc<Desk>) {
+        let mut workers = self.0.workers.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = workers.get_mut(destination) {
+            found.desk.take_if(|found| Arc::ptr_eq(found, desk));
+        }
     }
 
     /// Waits until a delivery of a destination may be due, for at most a few seconds: for those that lease deliveries
     /// themselves, without a worker.
     pub async fn may_be_due(&self, destination: &str, clock: &dyn Clock) {
         let waker = self.waker(destination);
-        self.idle(destination, &waker, clock).await;
+        let wait = self.next_look(destination, clock).await;
+        let _ = timeout(wait, waker.notified()).await;
     }
 
-    /// Sleeps until the next delivery is due, the waker is notified, or another process may have stored a message.
-    pub(super) async fn idle(&self, destination: &str, waker: &Notify, clock: &dyn Clock) {
+    /// The time until the next delivery is due, or another process may have stored a message.
+    pub(super) async fn next_look(&self, destination: &str, clock: &dyn Clock) -> Duration {
         let due = self.0.inbox.next_due(destination, clock.read()).await;
-        let wait = due.ok().flatten().unwrap_or(IDLE).clamp(SHORTLY, IDLE);
-        let _ = timeout(wait, waker.notified()).await;
+        due.ok().flatten().unwrap_or(IDLE).clamp(SHORTLY, IDLE)
     }
 
     /// Whether a destination is paused, which another process may have done a moment ago.
@@ -116,16 +141,31 @@ impl SharedInbox {
         }
     }
 
-    /// The wakers of these destinations that have a worker.
-    fn wakers<'a>(&self, destinations: impl IntoIterator<Item = &'a String>) -> Vec<Arc<Notify>> {
+    /// The wakers of workers that have to lease their delivery of this message.
+    fn wakers(&self, message: &NewMessage) -> Vec<Arc<Notify>> {
         let workers = self.0.workers.read().unwrap_or_else(PoisonError::into_inner);
-        destinations.into_iter().filter_map(|destination| workers.get(destination).cloned()).collect()
+        let others = message.deliveries().iter().filter(|delivery| delivery.lease.is_none());
+        others.filter_map(|delivery| Some(Arc::clone(&workers.get(&delivery.destination)?.waker))).collect()
+    }
+
+    /// The message with the leases that `promise` returns for those of its destinations that have a desk.
+    fn with_desks(
+        &self,
+        message: NewMessage,
+        mut promise: impl FnMut(&Arc<Desk>, &Arc<Notify>, usize) -> Option<Duration>,
+    ) -> NewMessage {
+        let workers = self.0.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let bytes = message.message.body.len();
+        message.leased(|name| {
+            let worker = workers.get(name)?;
+            promise(worker.desk.as_ref()?, &worker.waker, bytes)
+        })
     }
 
     fn wake_all(&self) {
         let workers = self.0.workers.read().unwrap_or_else(PoisonError::into_inner);
-        for worker in workers.values() {
-            worker.notify_one();
+        for destination in workers.values() {
+            destination.waker.notify_one();
         }
     }
 }
@@ -147,18 +187,24 @@ impl fmt::Debug for SharedInbox {
 }
 
 impl Inbox for SharedInbox {
-    fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued> {
-        let workers = self.wakers(message.destinations());
-        let enqueued = self.0.inbox.enqueue(message, now);
+    fn enqueue_leased(&self, message: NewMessage, now: ClockReading) -> Pending<(Enqueued, Vec<Leased>)> {
+        let wakers = self.wakers(&message);
+        let stored = self.0.inbox.enqueue_leased(message, now);
         Box::pin(async move {
-            let enqueued = enqueued.await?;
-            if enqueued == Enqueued::Stored {
-                for worker in &workers {
-                    worker.notify_one();
+            let stored = stored.await?;
+            if stored.0 == Enqueued::Stored {
+                for waker in &wakers {
+                    waker.notify_one();
                 }
             }
-            Ok(enqueued)
+            Ok(stored)
         })
+    }
+
+    fn enqueue(&self, message: NewMessage, now: ClockReading) -> Pending<Enqueued> {
+        let mut hand_over = HandOver::new(Arc::clone(&self.0.inbox), now);
+        let message = self.with_desks(message, |desk, waker, bytes| hand_over.promise(desk, waker, bytes));
+        hand_over.after(self.enqueue_leased(message, now))
     }
 
     fn lease(&self, destination: &str, max: usize, lease: Duration, now: ClockReading) -> Pending<Vec<Leased>> {
@@ -175,6 +221,10 @@ impl Inbox for SharedInbox {
 
     fn dead_letter(&self, receipt: Receipt, error: &str, now: ClockReading) -> Pending<Settled> {
         self.0.inbox.dead_letter(receipt, error, now)
+    }
+
+    fn give_back(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled> {
+        self.0.inbox.give_back(receipt, now)
     }
 
     fn requeue(&self, delivery: DeliveryId, now: ClockReading) -> Pending<bool> {

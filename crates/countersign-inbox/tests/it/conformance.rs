@@ -65,6 +65,9 @@ async fn each_fault_is_found() {
         (Fault::ForgetsPauses, "a_pause_lasts_until_it_is_ended"),
         (Fault::CountsEnded, "the_backlog_has_what_is_not_done_of_each_destination"),
         (Fault::MistakesTheOldest, "the_backlog_has_what_is_not_done_of_each_destination"),
+        (Fault::LosesFirstLeases, "a_message_can_be_leased_when_it_is_stored"),
+        (Fault::LeasesAll, "a_message_can_be_leased_when_it_is_stored"),
+        (Fault::CountsUnused, "an_attempt_that_does_not_start_does_not_count"),
         (Fault::IsDueLate, "the_next_due_time_is_neither_early_nor_late"),
     ] {
         let violations = checked(fault).await.expect_err("a violation");

@@ -4,5 +4,6 @@
 #![expect(clippy::expect_used, reason = "a test fails if its preparation fails")]
 
 mod conformance;
+mod hand_over;
 mod plain;
 mod worker;

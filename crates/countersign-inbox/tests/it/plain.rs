@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use countersign::clock::ClockReading;
 use countersign::replay::{ReplayKey, Settled};
 use countersign_inbox::{
-    Backlog, Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewMessage, Pending, Receipt,
-    State, StoredMessage,
+    Backlog, Delivery, DeliveryId, Enqueued, Filter, Inbox, InboxError, Keep, Leased, NewDelivery, NewMessage, Pending,
+    Receipt, State, StoredMessage,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub(crate) enum Fault {
     CountsEnded,
     MistakesTheOldest,
     IsDueLate,
+    LosesFirstLeases,
+    LeasesAll,
+    CountsUnused,
 }
 
 pub(crate) struct Plain {
@@ -62,6 +65,21 @@ struct Row {
     message: StoredMessage,
     due: Instant,
     number: u64,
+}
+
+impl Row {
+    /// Leases the delivery.
+    fn give(&mut self, numbers_given: &mut u64, until: Instant) -> Leased {
+        *numbers_given += 1;
+        (self.number, self.due, self.delivery.state) = (*numbers_given, until, State::Leased);
+        self.delivery.attempts += 1;
+        Leased {
+            receipt: Receipt::new(self.delivery.id, self.number),
+            attempt: self.delivery.attempts,
+            since: self.delivery.since,
+            message: self.message.clone(),
+        }
+    }
 }
 
 impl Plain {
@@ -109,20 +127,21 @@ impl Plain {
 }
 
 impl Inbox for Plain {
-    fn enqueue(&self, new: NewMessage, now: ClockReading) -> Pending<Enqueued> {
+    fn enqueue_leased(&self, new: NewMessage, now: ClockReading) -> Pending<(Enqueued, Vec<Leased>)> {
         let (wall, now, fault, capacity) = (now.wall, self.at(now), self.fault, self.capacity);
         let source = if fault == Fault::IgnoresSources { "" } else { new.message.key.source() };
         let id = (source.to_owned(), new.message.key.message_id().as_str().to_owned());
         self.run(|world| {
             let known = world.ids.get(&id).is_some_and(|until| *until > now);
             if known && fault != Fault::ForgetsIds {
-                return Ok(Enqueued::Duplicate);
+                return Ok((Enqueued::Duplicate, Vec::new()));
             }
             if world.rows.len() >= capacity && fault != Fault::GrowsWithoutLimit {
                 return Err(InboxError::Full);
             }
             world.ids.insert(id, now + new.retain);
-            for destination in new.destinations() {
+            let mut leased = Vec::new();
+            for NewDelivery { destination, lease } in new.deliveries() {
                 world.ids_given += 1;
                 let delivery = Delivery {
                     id: DeliveryId::new(world.ids_given),
@@ -135,12 +154,20 @@ impl Inbox for Plain {
                     due: wall,
                     last_error: None,
                 };
-                world.rows.push(Row { delivery, message: new.message.clone(), due: now, number: 0 });
+                let mut row = Row { delivery, message: new.message.clone(), due: now, number: 0 };
+                let lease = lease.or((fault == Fault::LeasesAll).then_some(Duration::from_secs(2)));
+                if let Some(lease) = lease {
+                    leased.push(row.give(&mut world.numbers_given, now + lease));
+                    if fault == Fault::LosesFirstLeases {
+                        (row.due, row.delivery.state) = (now, State::Waiting);
+                    }
+                }
+                world.rows.push(row);
                 if fault == Fault::DeliversToOneDestination {
                     break;
                 }
             }
-            Ok(Enqueued::Stored)
+            Ok((Enqueued::Stored, leased))
         })
     }
 
@@ -160,18 +187,7 @@ impl Inbox for Plain {
             if fault == Fault::NewestFirst {
                 due.reverse();
             }
-            let give = |row: &mut Row| {
-                *numbers_given += 1;
-                (row.number, row.due, row.delivery.state) = (*numbers_given, now + lease, State::Leased);
-                row.delivery.attempts += 1;
-                Leased {
-                    receipt: Receipt::new(row.delivery.id, row.number),
-                    attempt: row.delivery.attempts,
-                    since: row.delivery.since,
-                    message: row.message.clone(),
-                }
-            };
-            Ok(due.into_iter().take(max).map(give).collect())
+            Ok(due.into_iter().take(max).map(|row| row.give(numbers_given, now + lease)).collect())
         })
     }
 
@@ -195,6 +211,14 @@ impl Inbox for Plain {
         let error = error.to_owned();
         self.settle(&receipt, now, |row, _| {
             (row.delivery.state, row.delivery.last_error) = (State::Dead, Some(error));
+        })
+    }
+
+    fn give_back(&self, receipt: Receipt, now: ClockReading) -> Pending<Settled> {
+        let unused = u32::from(self.fault != Fault::CountsUnused);
+        self.settle(&receipt, now, move |row, _| {
+            row.delivery.state = State::Waiting;
+            row.delivery.attempts -= unused;
         })
     }
 

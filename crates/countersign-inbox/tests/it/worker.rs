@@ -16,11 +16,11 @@ use tokio::time::{sleep, timeout};
 use crate::plain::{Fault, Plain};
 
 const HERE: &str = "here";
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Tokio's clock, which tests advance.
 #[derive(Clone, Copy)]
-struct TokioClock;
+pub(crate) struct TokioClock;
 
 impl Clock for TokioClock {
     fn now(&self) -> UnixTime {
@@ -36,16 +36,16 @@ impl Clock for TokioClock {
 
 static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
 
-fn now() -> ClockReading {
+pub(crate) fn now() -> ClockReading {
     TokioClock.read()
 }
 
-fn plain() -> (Arc<Plain>, SharedInbox) {
+pub(crate) fn plain() -> (Arc<Plain>, SharedInbox) {
     let plain = Arc::new(Plain::new(1000, Fault::None));
     (Arc::clone(&plain), SharedInbox::new(plain))
 }
 
-async fn store(inbox: &impl Inbox, id: &str) {
+pub(crate) fn message(id: &str) -> NewMessage {
     let message = StoredMessage {
         key: ReplayKey::parse("source", id).expect("a key"),
         event_type: None,
@@ -54,44 +54,48 @@ async fn store(inbox: &impl Inbox, id: &str) {
         body: "{}".into(),
         received: now().wall,
     };
-    inbox.enqueue(NewMessage::new(message, HERE, 100 * SECOND), now()).await.expect("it is stored");
+    NewMessage::new(message, HERE, 100 * SECOND)
 }
 
-async fn listed(inbox: &impl Inbox) -> Vec<Delivery> {
+pub(crate) async fn store(inbox: &impl Inbox, id: &str) {
+    inbox.enqueue(message(id), now()).await.expect("it is stored");
+}
+
+pub(crate) async fn listed(inbox: &impl Inbox) -> Vec<Delivery> {
     inbox.list(Filter::default()).await.expect("a list")
 }
 
-async fn states(inbox: &impl Inbox) -> Vec<State> {
+pub(crate) async fn states(inbox: &impl Inbox) -> Vec<State> {
     listed(inbox).await.iter().map(|delivery| delivery.state).collect()
 }
 
 /// The attempts: message id, number, and the time since the start.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(String, u32, Duration)>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<(String, u32, Duration)>>>);
 
 impl Seen {
-    fn note(&self, attempt: &Attempt, start: Instant) {
+    pub(crate) fn note(&self, attempt: &Attempt, start: Instant) {
         let since = TokioClock.instant().duration_since(start);
         let id = attempt.message.key.message_id().as_str().to_owned();
         self.0.lock().expect("no panic").push((id, attempt.number, since));
     }
 
-    fn all(&self) -> Vec<(String, u32, Duration)> {
+    pub(crate) fn all(&self) -> Vec<(String, u32, Duration)> {
         self.0.lock().expect("no panic").clone()
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.all().len()
     }
 }
 
-fn builder<D: Deliver>(inbox: &SharedInbox, deliver: D) -> WorkerBuilder<D> {
+pub(crate) fn builder<D: Deliver>(inbox: &SharedInbox, deliver: D) -> WorkerBuilder<D> {
     let schedule = Schedule { first: 10 * SECOND, jitter: 0.0, window: 100 * SECOND, ..Schedule::default() };
     Worker::builder(inbox.clone(), HERE, deliver).schedule(schedule).clock(Arc::new(TokioClock))
 }
 
 /// Runs a worker until the sender is dropped or told.
-fn run<D: Deliver>(worker: WorkerBuilder<D>) -> (oneshot::Sender<()>, JoinHandle<()>) {
+pub(crate) fn run<D: Deliver>(worker: WorkerBuilder<D>) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel();
     let run = worker.build().run(async { drop(stopped.await) }, 5 * SECOND);
     (stop, tokio::spawn(run))
