@@ -18,6 +18,11 @@ pub enum OpenError {
     /// SQLite reports an error.
     #[error("SQLite cannot use the file")]
     Database(#[from] rusqlite::Error),
+    /// The file, or its file system, cannot be written.
+    #[error(
+        "the file is read-only: check that this user may write it, and that its file system is not mounted read-only"
+    )]
+    ReadOnly,
     /// The file belongs to another program.
     #[error("the file is an SQLite database of another program: choose another path")]
     Foreign,

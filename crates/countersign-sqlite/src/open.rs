@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::error::{OpenError, is_harmless};
 use crate::options::Options;
@@ -27,6 +27,9 @@ pub(crate) fn writer(path: &Path, options: Options) -> Result<Connection, OpenEr
     create(path).map_err(OpenError::File)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
+    if db.is_readonly(MAIN_DB)? {
+        return Err(OpenError::ReadOnly);
+    }
     db.busy_handler(Some(wait))?;
     set_wal(&db)?;
     db.execute_batch(

@@ -64,6 +64,16 @@ async fn ready(gateway: &Gateway) -> StatusCode {
     get(gateway.admin, "/readyz").await.expect("a response").status
 }
 
+/// A number of messages as a metric.
+fn count(messages: usize) -> f64 {
+    f64::from(u32::try_from(messages).expect("a small number"))
+}
+
+/// A metric of the store.
+async fn figure(gateway: &Gateway, name: &str) -> f64 {
+    gateway.metric(&format!("countersign_store_{name}")).await.expect("a metric of the store")
+}
+
 /// Connections to the database are cut at random while messages arrive and are delivered.
 #[tokio::test]
 async fn cut_connections_to_postgres_lose_no_message_of_an_inbox() {
@@ -80,7 +90,8 @@ async fn cut_connections_to_postgres_lose_no_message_of_an_inbox() {
     assert_eq!(handled(&backend).len(), MESSAGES);
     println!("postgres: {cuts} cuts, {MESSAGES} messages handled, {} handled again", again(&backend));
     assert_eq!(ready(&gateway).await, StatusCode::OK);
-    assert!(gateway.metric("countersign_store_errors_total").await > Some(0.0), "no transaction was cut");
+    assert!(figure(&gateway, "errors_total").await > 0.0, "no transaction was cut");
+    assert_eq!((figure(&gateway, "failing").await, figure(&gateway, "messages").await), (0.0, count(MESSAGES)));
 }
 
 /// A claim whose response is lost is repeated with the same number, so nothing is handled twice.
@@ -95,7 +106,9 @@ async fn cut_connections_to_redis_let_no_message_through_twice() {
     assert_eq!(handled(&backend).len(), MESSAGES);
     assert_eq!(again(&backend), 0, "after {cuts} cuts");
     assert_eq!(ready(&gateway).await, StatusCode::OK);
-    assert!(gateway.metric("countersign_store_errors_total").await > Some(0.0), "no call was cut");
+    assert!(figure(&gateway, "errors_total").await > 0.0, "no call was cut");
+    let figures = (figure(&gateway, "failing").await, figure(&gateway, "full").await, figure(&gateway, "ids").await);
+    assert_eq!(figures, (0.0, 0.0, count(MESSAGES)));
 }
 
 /// Cuts all connections again and again until the senders are done. Returns how often.
@@ -142,6 +155,9 @@ async fn a_deadlock_costs_the_sender_a_moment_and_no_message() {
     let done = "SELECT count(*) FROM countersign_delivery WHERE state = 2";
     until("all are delivered", async || server.run(done) == "5").await;
     assert_eq!((handled(&backend).len(), again(&backend)), (5, 0));
+    assert_eq!(ready(&gateway).await, StatusCode::OK);
+    assert!(figure(&gateway, "errors_total").await >= 5.0, "each deadlock is an error of the store");
+    assert_eq!((figure(&gateway, "failing").await, figure(&gateway, "messages").await), (0.0, 5.0));
 }
 
 /// With synchronous replication, the standby has all that was acknowledged.
@@ -162,6 +178,8 @@ async fn a_failover_of_postgres_loses_no_message_of_an_inbox() {
     until("some of them are handled", async || handled(&backend).len() > MESSAGES / 10).await;
     primary.kill();
     until("the gateway is not ready", async || ready(&gateway).await == StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(gateway.metric("countersign_store_failing").await, Some(1.0));
+    assert!(figure(&gateway, "errors_total").await > 0.0);
     standby.run("SELECT pg_promote()");
     let requests: usize = senders.join_all().await.into_iter().sum();
     let done = "SELECT count(*) FROM countersign_delivery WHERE state = 2";
@@ -169,4 +187,5 @@ async fn a_failover_of_postgres_loses_no_message_of_an_inbox() {
     assert_eq!(handled(&backend).len(), MESSAGES);
     println!("failover: {requests} requests for {MESSAGES} messages, {} handled again", again(&backend));
     until("the gateway is ready again", async || ready(&gateway).await == StatusCode::OK).await;
+    assert_eq!((figure(&gateway, "failing").await, figure(&gateway, "messages").await), (0.0, count(MESSAGES)));
 }

@@ -1,4 +1,4 @@
-//! An inbox in an SQLite file on a disk that is full or slow: what the sender sees, what operators see, and
+//! An inbox in an SQLite file on a disk that is full, read-only or slow: what the sender sees, what operators see, and
 //! that nothing is lost.
 
 use std::collections::BTreeSet;
@@ -12,6 +12,7 @@ use countersign::clock::{Clock, SystemClock};
 use countersign_test::disk::Disk;
 use http::StatusCode;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::common::{Answer, Backend, Gateway, Running, SOURCE, Wire, delivery, get, route, send, until};
 
@@ -66,15 +67,64 @@ async fn a_full_disk_rejects_new_messages_and_loses_none() {
     let rejected = send("msg_3").await;
     assert_eq!((rejected.status, rejected.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_full"));
     assert!(rejected.header("retry-after").is_some(), "the sender comes back");
-    assert!(gateway.metric("countersign_store_errors_total").await > Some(0.0));
+    assert!(figure(&gateway, "errors_total").await > 0.0);
+    for _ in 0..20 {
+        // The worker goes on in the meantime.
+        assert_eq!(gateway.metric("countersign_store_full").await, Some(1.0));
+        sleep(Duration::from_millis(50)).await;
+    }
 
     std::fs::remove_file(&full).expect("a file");
     until("the gateway is ready", async || ready(&gateway).await == StatusCode::OK).await;
     assert_eq!(send("msg_3").await.status, StatusCode::ACCEPTED, "nothing of it was stored before");
+    assert_eq!((figure(&gateway, "full").await, figure(&gateway, "failing").await), (0.0, 0.0));
     assert_eq!(send("msg_1").await.status, StatusCode::OK, "its id is remembered");
     works.store(true, Ordering::Relaxed);
     let all = BTreeSet::from(["msg_1", "msg_2", "msg_3"].map(str::to_owned));
     until("all are delivered", async || ids(&backend) == all && waiting(&gateway).await == 0.0).await;
+}
+
+#[tokio::test]
+async fn while_the_disk_is_read_only_new_messages_are_rejected_and_none_is_lost() {
+    let disk = Disk::compile();
+    let [folder, other] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let locked = other.path().join("locked");
+    let (backend, works) = backend().await;
+    let environment = disk.locking(folder.path(), &locked);
+    let gateway = gateway(&backend, folder.path(), |command| {
+        command.envs(environment);
+    })
+    .await;
+    let send = async |id: &str| gateway.send(&delivery(id, "{}"), WIRE).await;
+    assert_eq!(send("msg_1").await.status, StatusCode::ACCEPTED);
+    assert_eq!((figure(&gateway, "failing").await, figure(&gateway, "errors_total").await), (0.0, 0.0));
+
+    std::fs::write(&locked, "").expect("a file");
+    for _ in 0..3 {
+        let rejected = send("msg_2").await;
+        assert_eq!((rejected.status, rejected.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"));
+        assert!(rejected.header("retry-after").is_some(), "the sender comes back");
+        assert_eq!(ready(&gateway).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((figure(&gateway, "failing").await, figure(&gateway, "full").await), (1.0, 0.0));
+    }
+    assert!(figure(&gateway, "errors_total").await >= 3.0);
+    until("it is logged", async || gateway.output().contains("the inbox is unavailable")).await;
+    let rejected = "countersign_inbox_messages_total{route=\"/hook\",result=\"store_unavailable\"}";
+    assert_eq!(gateway.metric(rejected).await, Some(3.0), "{}", gateway.metrics().await);
+
+    std::fs::remove_file(&locked).expect("a file");
+    until("the gateway is ready", async || ready(&gateway).await == StatusCode::OK).await;
+    assert_eq!(gateway.metric("countersign_store_failing").await, Some(0.0));
+    assert_eq!(send("msg_2").await.status, StatusCode::ACCEPTED, "nothing of it was stored before");
+    assert_eq!(send("msg_1").await.status, StatusCode::OK, "its id is remembered");
+    works.store(true, Ordering::Relaxed);
+    let all = BTreeSet::from(["msg_1", "msg_2"].map(str::to_owned));
+    until("all are delivered", async || ids(&backend) == all && waiting(&gateway).await == 0.0).await;
+}
+
+/// A metric of the store.
+async fn figure(gateway: &Gateway, name: &str) -> f64 {
+    gateway.metric(&format!("countersign_store_{name}")).await.expect("a metric of the store")
 }
 
 /// How many deliveries are not done.
@@ -117,5 +167,14 @@ async fn a_slow_disk_delays_responses_and_loses_no_message() {
         until("all are delivered", async || ids(&backend).len() == messages).await;
         until("that is recorded", async || waiting(&gateway).await == 0.0).await;
         assert_eq!(backend.seen().len(), messages, "each is delivered once");
+        assert_eq!(ready(&gateway).await, StatusCode::OK);
+        let troubles = [figure(&gateway, "errors_total").await, figure(&gateway, "failing").await];
+        assert_eq!((troubles, figure(&gateway, "full").await), ([0.0; 2], 0.0));
+        let (operations, batches) =
+            (figure(&gateway, "operations_total").await, figure(&gateway, "batches_total").await);
+        let fewest = f64::from(2 * u32::try_from(messages).expect("a small number"));
+        assert!(operations >= fewest && batches < operations, "{operations} in {batches}");
+        // Each transaction waits for at least one sync.
+        assert!(figure(&gateway, "busy_seconds_total").await >= Duration::from_millis(sync).as_secs_f64());
     }
 }

@@ -192,4 +192,7 @@ async fn two_gateways_share_an_inbox_in_postgres() {
     let server = server.restart().await;
     until("it is stored", async || send(0, 20).await == StatusCode::ACCEPTED).await;
     until("it is delivered", async || server.run(done) == "21").await;
+    assert_eq!(ready(&gateways[0]).await, StatusCode::OK);
+    assert_eq!((metric("countersign_store_failing").await, metric("countersign_store_messages").await), (0.0, 21.0));
+    assert!(metric("countersign_store_errors_total").await > 0.0);
 }

@@ -8,7 +8,8 @@ use countersign::UnixTime;
 use countersign::clock::{Clock, ManualClock, SystemClock};
 use countersign::replay::{Claim, ReplayStore, Settled, StoreErrorKind};
 use countersign_inbox::{Enqueued, Inbox, InboxError};
-use countersign_sqlite::{Options, SqliteStore};
+use countersign_sqlite::{OpenError, Options, SqliteStore};
+use countersign_test::disk::Disk;
 
 use crate::common::{LEASE, Place, RETAIN, child, file_of_child, key, message};
 
@@ -34,12 +35,15 @@ async fn a_full_file_rejects_claims_and_confirms_them() {
     };
     assert_eq!(error.kind(), StoreErrorKind::Full);
     assert!(store.stats().full && !store.stats().failing, "{:?}", store.stats());
+    assert_eq!(store.lease("backend", 1, LEASE, clock.read()).await.unwrap().len(), 0);
+    assert!(store.stats().full, "a transaction without a change does not need room");
     let rejected = store.enqueue(message("msg", b"body"), clock.read()).await;
     assert!(matches!(rejected, Err(InboxError::Full)), "{rejected:?}");
     let last = tokens.pop().expect("a claim");
     for token in tokens {
         assert_eq!(claims.confirm(token, clock.read()).await, Ok(Settled::Recorded));
     }
+    assert!(store.stats().full, "confirmations add nothing");
     let key = last.key().clone();
     claims.release(last);
     clock.advance(Duration::from_secs(1));
@@ -49,6 +53,7 @@ async fn a_full_file_rejects_claims_and_confirms_them() {
     drop(claims.claim(crate::common::key("other"), LEASE, clock.read()).await);
     assert!(matches!(claims.claim(crate::common::key("new"), LEASE, clock.read()).await, Ok(Claim::Fresh(_))));
     assert_eq!(store.enqueue(message("msg", b"body"), clock.read()).await.unwrap(), Enqueued::Stored);
+    assert!(!store.stats().full, "{:?}", store.stats());
 }
 
 #[tokio::test]
@@ -75,6 +80,28 @@ async fn a_large_file_rejects_messages_and_goes_on_with_the_others() {
     let keep = countersign_inbox::Keep { done: Duration::ZERO, dead: Duration::ZERO };
     assert_eq!(store.expire(keep, 1000, clock.read()).await.unwrap(), stored);
     assert_eq!(store.enqueue(message("new", b""), clock.read()).await.unwrap(), Enqueued::Stored);
+}
+
+/// Some disks become read-only after an error.
+#[test]
+fn a_file_that_cannot_be_written_is_not_opened() {
+    let (place, disk, locked) = (Place::new(), Disk::compile(), Place::new());
+    drop(place.open(Options::default()));
+    std::fs::write(locked.file(), "").expect("a file");
+    let folder = place.file().parent().expect("a folder").to_owned();
+    let mut command = child("faults::opens_a_file_that_is_read_only", &place.file());
+    let output = command.envs(disk.locking(&folder, &locked.file())).output().expect("this program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("read-only"), "{text}");
+}
+
+#[test]
+#[ignore = "another test runs it in a process of its own"]
+fn opens_a_file_that_is_read_only() {
+    let Some(file) = file_of_child() else { return };
+    let error = SqliteStore::open(file, Options::default()).expect_err("an error");
+    assert!(matches!(error, OpenError::ReadOnly), "{error:?}");
+    println!("{error}");
 }
 
 /// The child may write files of 2 MiB. The kernel fails each write beyond that, until the limit is lifted.

@@ -1,4 +1,4 @@
-//! Disks that are slow, full or lose power, for child processes that use files of one folder.
+//! Disks that are slow, full or read-only, or lose power, for child processes that use files of one folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,12 @@ impl Disk {
     pub fn filling(&self, folder: &Path, full: &Path) -> [(&'static str, PathBuf); 3] {
         let [preload, from] = self.environment(folder);
         [preload, from, ("DISK_FULL", full.to_owned())]
+    }
+
+    /// The environment of a process for which files in this folder are read-only while the file `locked` exists.
+    pub fn locking(&self, folder: &Path, locked: &Path) -> [(&'static str, PathBuf); 3] {
+        let [preload, from] = self.environment(folder);
+        [preload, from, ("DISK_READ_ONLY", locked.to_owned())]
     }
 
     /// Copies what the process of this command syncs in this folder to another one. After a kill, it has what a power

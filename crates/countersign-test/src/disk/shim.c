@@ -1,8 +1,9 @@
-/* A disk that can lose power or be full, for LD_PRELOAD.
+/* A disk that can lose power, be full or be read-only, for LD_PRELOAD.
  *
  * DISK_FROM is a folder. DISK_TO is a second one, which gets what is durable: when a file of the first folder is synced,
  * what was written to it since then is copied. So after a kill, the second folder has what a power cut leaves.
  * DISK_FULL is a file: while it exists, no file of the first folder can grow.
+ * DISK_READ_ONLY is a file: while it exists, no file of the first folder can be written, or opened for writing.
  * DISK_SYNC_MS is how long each sync takes. Unlinks are durable at once. The shared memory of SQLite is not on the disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,9 +132,47 @@ static int is_full(int fd, off_t end)
     return 1;
 }
 
+/* Whether the disk is read-only, for this file. */
+static int is_read_only(const char *name)
+{
+    const char *flag = getenv("DISK_READ_ONLY");
+    if (!flag || !name || access(flag, F_OK)) return 0;
+    errno = EROFS;
+    return 1;
+}
+
+static int is_read_only_fd(int fd)
+{
+    char path[PATH_MAX];
+    return getenv("DISK_READ_ONLY") && is_read_only(tracked_fd(fd, path));
+}
+
+static int opened(int (*real)(const char *, int, ...), const char *path, int flags, mode_t mode)
+{
+    int writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+    int is_new = (flags & O_CREAT) && access(path, F_OK);
+    /* With O_EXCL, that a file exists comes first. */
+    if ((is_new || (writes && !(flags & O_EXCL))) && is_read_only(tracked(path))) return -1;
+    return real(path, flags, mode);
+}
+
+#define OPEN(name) \
+    int name(const char *path, int flags, ...) \
+    { \
+        REAL(int, #name, const char *, int, ...); \
+        va_list more; \
+        va_start(more, flags); \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; \
+        va_end(more); \
+        return opened(real, path, flags, mode); \
+    }
+OPEN(open)
+OPEN(open64)
+
 ssize_t write(int fd, const void *data, size_t len)
 {
     REAL(ssize_t, "write", int, const void *, size_t);
+    if (is_read_only_fd(fd)) return -1;
     if (getenv("DISK_FULL") && is_full(fd, lseek(fd, 0, SEEK_CUR) + (off_t)len)) return -1;
     off_t at = getenv("DISK_TO") ? lseek(fd, 0, SEEK_CUR) : -1;
     ssize_t got = real(fd, data, len);
@@ -143,7 +183,7 @@ ssize_t write(int fd, const void *data, size_t len)
 ssize_t pwrite64(int fd, const void *data, size_t len, off_t at)
 {
     REAL(ssize_t, "pwrite64", int, const void *, size_t, off_t);
-    if (is_full(fd, at + (off_t)len)) return -1;
+    if (is_read_only_fd(fd) || is_full(fd, at + (off_t)len)) return -1;
     ssize_t got = real(fd, data, len, at);
     if (getenv("DISK_TO")) written(fd, at, got);
     return got;
@@ -167,6 +207,7 @@ int unlink(const char *path)
 {
     REAL(int, "unlink", const char *);
     const char *name = tracked(path);
+    if (is_read_only(name)) return -1;
     if (name && getenv("DISK_TO")) {
         char copy[PATH_MAX];
         snprintf(copy, sizeof copy, "%s/%s", getenv("DISK_TO"), name);
