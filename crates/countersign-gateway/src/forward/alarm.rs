@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Later than any connection lasts: 30 years.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+const FAR: Duration = Duration::from_hours(30 * 365 * 24);
 
 /// A timer whose deadline can be moved at little cost.
 ///
