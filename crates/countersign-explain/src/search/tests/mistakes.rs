@@ -115,7 +115,8 @@ pub(super) const BODY_MISTAKES: &[Mistake] = &[
         let dump = rows(body, |at, row| format!("{at:07o} {}\n", pairs(row, " ", "")));
         Some([dump, format!("{:07o}\n", body.len()).into()].concat())
     }),
-    around("od -c", "body_wrapped", |body| {
+    // Of another dump, it looks like that one.
+    alone("od -c", "body_wrapped", |body| {
         let cell = |byte: &u8| match byte {
             b'\n' => "  \\n".to_owned(),
             b'\r' => "  \\r".to_owned(),

@@ -68,10 +68,11 @@ pub(in super::super) fn wide(body: &[u8]) -> bool {
     body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") || body.iter().take(SEEN).any(|byte| *byte == 0)
 }
 
-/// An object whose first name is JSON.
+/// An object whose first name is JSON, or whose last value is an empty text, as that of a form's key is.
 pub(in super::super) fn named_by_json(body: &[u8]) -> bool {
     let start: String = beginning(body).chars().filter(|c| !c.is_whitespace()).take(4).collect();
-    start.starts_with("{\"{") || start.starts_with("{\"[")
+    let end = body.iter().rev().filter(|byte| !byte.is_ascii_whitespace()).take(4);
+    start.starts_with("{\"{") || start.starts_with("{\"[") || (start.starts_with("{\"") && end.eq(br#"}"":"#))
 }
 
 /// A chunk length in the first line.
