@@ -36,6 +36,7 @@ const JWKS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// The whole API as a service.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let upload = post(with_shared(|shared, input, ()| uploads::upload(shared, &input)));
     Router::new()
         .route(JWKS_PATH, get(key_set))
         .merge(control::routes())
@@ -48,7 +49,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             "/download/v1beta/files/{*path}",
             get(project(|call, project, path: String| files::download(call, project, &path))),
         )
-        .route(uploads::PATH, post(with_shared(|shared, input, ()| uploads::upload(shared, &input))))
+        .route("/upload/v1/files", upload.clone())
+        .route(uploads::PATH, upload)
         .merge(bucket())
         .nest("/v1", resources())
         .nest("/v1beta", resources())

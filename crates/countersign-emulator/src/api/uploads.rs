@@ -1,4 +1,4 @@
-//! `POST /upload/v1beta/files`: the resumable upload protocol, as `files.upload` of the SDKs speaks it.
+//! `POST /upload/v1beta/files`, or `/upload/v1/files`: the resumable upload protocol, as `files.upload` of the SDKs speaks it.
 
 use http::HeaderMap;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::ids;
 use crate::shared::Shared;
 use crate::uploads::{Description, MAX_FILE, UploadError};
 
-/// The path of uploads.
+/// The path that uploads go on at, whichever version of the API they began with.
 pub(super) const PATH: &str = "/upload/v1beta/files";
 /// The length of the id of a file, and of an upload.
 const FILE_ID: usize = 12;
