@@ -113,7 +113,7 @@ impl Uploads {
         self.files.back().ok_or(UploadError::Unknown)
     }
 
-    /// Forgets an upload; `false` if there is none of this id.
+    /// Removes an upload. Returns `false` if no upload has this id.
     pub(crate) fn cancel(&mut self, id: &str) -> bool {
         let before = self.open.len();
         self.open.retain(|open| open.id != id);
@@ -129,7 +129,7 @@ impl Uploads {
         self.files.iter().rev().filter(move |file| file.description.project == project)
     }
 
-    /// Removes a file; `false` if there is none of this name.
+    /// Removes a file. Returns `false` if no file has this name.
     pub(crate) fn remove(&mut self, project: ProjectId, name: &str) -> bool {
         let before = self.files.len();
         self.files.retain(|file| !file.is(project, name));

@@ -54,7 +54,7 @@ pub struct NewMessage {
 pub struct NewDelivery {
     /// Where the message is delivered.
     pub destination: String,
-    /// How long the delivery is leased by whoever enqueues the message. `None` if it is due at once.
+    /// How long the process that stores the message leases the delivery. `None` if it is due at once.
     pub lease: Option<Duration>,
 }
 

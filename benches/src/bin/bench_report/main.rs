@@ -1,6 +1,6 @@
 //! `bench_report LOAD_BEFORE [BOOK]`: makes pages of what the benches have measured, in `bench` in the target directory:
 //! `report.html`, `report.md` with its pictures, and `report.json`. With a folder of the book, its page too, and the
-//! figures in the README, which stands in the working directory.
+//! figures in the `README.md` of the working directory.
 //!
 //! `LOAD_BEFORE` is the load average of the machine before the run.
 

@@ -46,7 +46,7 @@ impl Attempt<'_> {
     /// Sends the request on a connection that is open already, or on a new one if there is none or it turns out to be
     /// closed. With `is_repeat`, a backend may have seen the request, and only a new connection is used.
     ///
-    /// What most requests do not need has a box, so that the state of the others is small.
+    /// Rarely used branches are boxed, which keeps the future of most requests small.
     pub(super) async fn run(&self, is_repeat: &mut bool) -> Result<Received, TryError> {
         if self.upstream.is_http2() {
             let running = timeout_at(self.deadline, Box::pin(self.http2(is_repeat))).await;

@@ -34,7 +34,7 @@ const MAX_KEPT: usize = 8 * 1024;
 
 /// A connection without a task of its own. It makes progress while the task of its current request polls it.
 ///
-/// It moves from the pool to a request, to the body of its response, and back. Therefore it has a box of its own.
+/// It is boxed, because it moves from the pool to a request, to a response body, and back.
 pub(super) struct Connection {
     stream: Stream,
     /// The part of the request that was not written yet. Its buffer is used again for the next one.

@@ -13,10 +13,10 @@ use crate::delivery::Leased;
 
 /// How long a delivery may be at a desk. Its lease is longer by this time.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
-/// How many deliveries a desk has for each that is attempted at once, and how many at most.
+/// The maximum number of deliveries at a desk: this many for each concurrent attempt, and never more than `MAX`.
 const EACH: usize = 16;
 const MAX: usize = 4096;
-/// The size of their bodies.
+/// The maximum size of their bodies together, in bytes.
 const MAX_BYTES: usize = 8 << 20;
 
 /// The desk of one worker.
@@ -53,14 +53,14 @@ pub(super) struct Promise {
 }
 
 impl Desk {
-    /// A desk that is closed. The worker attempts so many deliveries at once, and each for so long.
+    /// A closed desk for a worker that attempts up to `concurrency` deliveries at once, each for up to `attempt`.
     pub(super) fn new(concurrency: u32, attempt: Duration) -> Self {
         let concurrency = usize::try_from(concurrency).unwrap_or(MAX);
         let max = concurrency.saturating_mul(EACH).min(MAX);
         Self { max, lease: attempt + WAIT, state: Mutex::default(), arrived: Notify::new() }
     }
 
-    /// The lease of the deliveries that come here.
+    /// How long each delivery at this desk is leased.
     pub(super) fn lease(&self) -> Duration {
         self.lease
     }
@@ -70,23 +70,21 @@ impl Desk {
         state.is_open = !state.has_ended;
     }
 
-    /// Promises no more. What was promised before still comes.
+    /// Makes no further promises. Earlier ones are still kept.
     pub(super) fn close(&self) {
         self.lock().is_open = false;
     }
 
-    /// Accepts nothing any more. Returns what is here.
+    /// Closes the desk for good. Returns its deliveries.
     pub(super) fn end(&self) -> VecDeque<Handed> {
         let mut state = self.lock();
-        (state.is_open, state.has_ended) = (false, true);
+        state.has_ended = true;
         state.clear()
     }
 
-    /// Closes the desk. Returns what is here.
+    /// Closes the desk. Returns its deliveries.
     pub(super) fn clear(&self) -> VecDeque<Handed> {
-        let mut state = self.lock();
-        state.is_open = false;
-        state.clear()
+        self.lock().clear()
     }
 
     /// Room for a delivery with a body of this size. A desk without room closes: from then on, others are older.
@@ -130,6 +128,7 @@ impl State {
     }
 
     fn clear(&mut self) -> VecDeque<Handed> {
+        self.is_open = false;
         let waiting = std::mem::take(&mut self.waiting);
         for handed in &waiting {
             self.release(handed.bytes());

@@ -25,12 +25,12 @@ impl<D: Deliver> Seat<D> {
         Self { worker, desk, abandoned }
     }
 
-    /// Closes the desk, and gives back what is there, because its attempts would not start soon.
+    /// Closes the desk, and gives back its deliveries, whose attempts would not start soon.
     pub(super) fn clear(&self, tasks: &mut JoinSet<()>) {
         self.give_back(self.desk.clear(), tasks);
     }
 
-    /// Ends the desk, and gives back what is there.
+    /// Ends the desk, and gives back its deliveries.
     pub(super) fn leave(self, tasks: &mut JoinSet<()>) {
         self.give_back(self.end(), tasks);
         // Another worker of the destination may need what this one was told.

@@ -88,7 +88,7 @@ impl<D: Deliver> Parts<D> {
     }
 }
 
-/// Waits for so many permits.
+/// Waits for this many permits.
 async fn permits(semaphore: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit {
     #[expect(clippy::expect_used, reason = "the semaphore is never closed")]
     Arc::clone(semaphore).acquire_many_owned(count).await.expect("an open semaphore")

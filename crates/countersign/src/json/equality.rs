@@ -39,7 +39,7 @@ impl<'a> Object<'a> {
     /// be [`sorted`](Self::sorted), and none of its strings may be longer than `longest` bytes.
     ///
     /// Parsing stops at the first difference, and at a string that is longer than any spelling of `longest` bytes. A long
-    /// text therefore costs little more than to see that it is UTF-8.
+    /// text therefore costs little more than checking that it is UTF-8.
     pub(crate) fn equals(&self, text: &[u8], longest: usize) -> bool {
         let Some(mut reader) = Reader::new(text) else { return false };
         // The longest spelling of a byte is an escape such as `\u0061`.

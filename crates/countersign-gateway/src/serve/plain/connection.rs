@@ -251,7 +251,7 @@ impl<S: Responds> Plain<S> {
         loop {
             tokio::select! {
                 biased;
-                // Buffers nothing for a client that sends nothing, as long as it is not ready.
+                // Waits without a buffer, so that a silent client costs little memory.
                 ready = poll_fn(|cx| read.as_ref().poll_read_ready(cx)) => {
                     ready.ok()?;
                     match poll_fn(|cx| Poll::Ready(self.buffers.poll_read(read, cx))).await {
