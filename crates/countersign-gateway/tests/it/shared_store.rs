@@ -190,7 +190,8 @@ async fn two_gateways_share_an_inbox_in_postgres() {
     assert_eq!(ready(&gateways[0]).await, StatusCode::SERVICE_UNAVAILABLE);
     assert!(metric("countersign_store_failing").await > 0.0);
     let server = server.restart().await;
-    until("it is stored", async || send(0, 20).await == StatusCode::ACCEPTED).await;
+    // The attempt that got 503 may be stored by now. Then this one is a duplicate, and its response is 200.
+    until("it is stored", async || send(0, 20).await.is_success()).await;
     until("it is delivered", async || server.run(done) == "21").await;
     assert_eq!(ready(&gateways[0]).await, StatusCode::OK);
     assert_eq!((metric("countersign_store_failing").await, metric("countersign_store_messages").await), (0.0, 21.0));
