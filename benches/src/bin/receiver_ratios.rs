@@ -36,6 +36,7 @@ static SCENARIOS: [Scenario<Receiver>; 1] = [Scenario {
 enum Receiver {
     Layer,
     StandardWebhooks,
+    Svix,
     FastApi,
     Flask,
     Express,
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for receiver in [
         Receiver::Layer,
         Receiver::StandardWebhooks,
+        Receiver::Svix,
         Receiver::FastApi,
         Receiver::Flask,
         Receiver::Express,
@@ -82,7 +84,7 @@ impl Receiver {
     fn program(self, built: &Path, packages: &Path) -> Option<PathBuf> {
         let there = |path: PathBuf| path.is_file().then_some(path);
         match self {
-            Self::Layer | Self::StandardWebhooks => there(built.join("service")),
+            Self::Layer | Self::StandardWebhooks | Self::Svix => there(built.join("service")),
             Self::FastApi | Self::Flask => there(packages.join("python/bin/python")),
             Self::Express => installed("node").filter(|_| packages.join("node_modules").is_dir()),
             Self::Webhook => installed("webhook"),
@@ -91,7 +93,7 @@ impl Receiver {
 
     fn how_to_install(self) -> &'static str {
         match self {
-            Self::Layer | Self::StandardWebhooks => "cargo build --release -p countersign-benches",
+            Self::Layer | Self::StandardWebhooks | Self::Svix => "cargo build --release -p countersign-benches",
             Self::FastApi | Self::Flask => "scripts/need python3 venv, and let benches/run install the packages",
             Self::Express => "scripts/need node npm, and let benches/run install the packages",
             Self::Webhook => "scripts/need webhook, or apt-get install webhook",
@@ -108,6 +110,7 @@ impl Receiver {
         Ok(match self {
             Self::Layer => vec!["layer".into(), port],
             Self::StandardWebhooks => vec!["standardwebhooks".into(), port],
+            Self::Svix => vec!["svix".into(), port],
             Self::FastApi => {
                 let program = include_str!("../../peers/receivers/fastapi_receiver.py");
                 vec![file(folder, "fastapi_receiver.py", program)?, port]
@@ -135,6 +138,7 @@ impl servers::Kind for Receiver {
         match self {
             Self::Layer => "axum with `VerifyLayer`",
             Self::StandardWebhooks => "axum, crate `standardwebhooks`",
+            Self::Svix => "axum, crate `svix`",
             Self::FastApi => "FastAPI (uvicorn), package `standardwebhooks`",
             Self::Flask => "Flask (waitress), package `standardwebhooks`",
             Self::Express => "Express, package `standardwebhooks`",

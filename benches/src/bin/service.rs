@@ -1,5 +1,5 @@
 //! `service WHO PORT`: an axum service that takes deliveries, on one thread. `WHO` verifies them: `nobody`,
-//! `layer` (countersign-tower, as it comes), or `standardwebhooks` (the crate, in the handler).
+//! `layer` (countersign-tower, as it comes), or a crate in the handler: `standardwebhooks` or `svix`.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -19,7 +19,9 @@ const IDS: usize = 10_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [who, port] = &arguments[..] else { return Err("usage: service nobody|layer|standardwebhooks PORT".into()) };
+    let [who, port] = &arguments[..] else {
+        return Err("usage: service nobody|layer|standardwebhooks|svix PORT".into());
+    };
     let routes = Router::new().route("/webhook", post(receive));
     let app = match who.as_str() {
         "nobody" => routes,
@@ -29,6 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         "standardwebhooks" => {
             let webhook = Arc::new(standardwebhooks::Webhook::new(SECRET)?);
+            verifying(move |headers, body| webhook.verify(body, headers).is_ok())
+        }
+        "svix" => {
+            let webhook = Arc::new(svix::webhooks::Webhook::new(SECRET)?);
             verifying(move |headers, body| webhook.verify(body, headers).is_ok())
         }
         _ => return Err(format!("nobody knows how {who} verifies").into()),
