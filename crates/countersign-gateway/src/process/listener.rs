@@ -76,8 +76,9 @@ impl<S: Responds> Service for Listener<S> {
         tokio::select! {
             () = end.as_mut() => {}
             () = self.handed_over.cancelled() => {
-                // The connections go on.
+                // The connections go on, each for one more request, which its client may have sent already.
                 accepting.shutdown().await;
+                self.acceptor.slots.drain();
                 end.await;
             }
         }

@@ -102,10 +102,9 @@ pub fn run(config: &Config, log: &Log) -> Result<(), ServerError> {
         clock,
         takes_over: predecessor.is_some(),
     };
-    let drained = Arc::clone(&parts.slots);
     let Built { server, mut reloader, mut opened, exporter } = build(config, parts, &tasks, &runtime, log)?;
     let phases = server.watch_execution_phase();
-    let signals = stop.signals(&drained, &tasks);
+    let signals = stop.signals(&tasks);
     let unused = opened.take_unused();
     let mut handover = Upgrader::new(opened, manager.clone(), stop.handed_over.clone());
     let pingora = std::thread::Builder::new().name("pingora".into());

@@ -1,7 +1,6 @@
 //! The end of the process, in this order: `/readyz` returns 503, the drain delay passes, the webhook listeners close,
 //! requests and deliveries in progress finish, the admin listener closes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +15,6 @@ use super::inbox::Deliveries;
 use super::service_manager::ServiceManager;
 use crate::config;
 use crate::lifecycle::Lifecycle;
-use crate::serve::Slots;
 
 /// How long connections may be used for one more request after another process has taken over.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -58,8 +56,8 @@ impl Stop {
         Self { lifecycle, manager, drain_delay, timeout, at_once, handed_over, admin, deliveries }
     }
 
-    /// What stops the process, which has these connections.
-    pub(super) fn signals(&self, slots: &Arc<Slots>, tasks: &TaskTracker) -> Signals {
+    /// What stops the process, whose connections are among these tasks.
+    pub(super) fn signals(&self, tasks: &TaskTracker) -> Signals {
         let Self { lifecycle, manager, drain_delay, at_once, handed_over, .. } = self;
         Signals {
             lifecycle: lifecycle.clone(),
@@ -67,7 +65,6 @@ impl Stop {
             drain_delay: *drain_delay,
             at_once: at_once.clone(),
             handed_over: handed_over.clone(),
-            slots: Arc::clone(slots),
             tasks: tasks.clone(),
         }
     }
@@ -92,10 +89,15 @@ impl Stop {
             return tracing::warn!(timeout = ?self.timeout, "{why}");
         }
         let AdminEnd { token, tasks } = &self.admin;
-        token.cancel();
         tasks.close();
-        // A scraper that is slower misses the last response.
-        let _ = tokio::time::timeout(LAST_SCRAPE, tasks.wait()).await;
+        // A client that is slower misses the last response.
+        let last_responses = || tokio::time::timeout(LAST_SCRAPE, tasks.wait());
+        if self.handed_over.is_cancelled() {
+            // Accepted a moment before, a connection may not have sent its request yet.
+            let _ = last_responses().await;
+        }
+        token.cancel();
+        let _ = last_responses().await;
         tracing::info!("stopped");
     }
 }
@@ -118,15 +120,13 @@ pub(super) struct Signals {
     drain_delay: Duration,
     at_once: CancellationToken,
     handed_over: CancellationToken,
-    slots: Arc<Slots>,
     tasks: TaskTracker,
 }
 
 impl Signals {
-    /// Lets each connection send one more request, which a client may have sent already.
+    /// Lets each connection send one more request.
     async fn drain(&self) {
         self.lifecycle.hand_over();
-        self.slots.drain();
         self.tasks.close();
         tokio::select! {
             () = self.tasks.wait() => {}

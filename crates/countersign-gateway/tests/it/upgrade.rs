@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -193,6 +194,26 @@ async fn a_request_in_progress_is_finished_by_the_process_that_accepted_it_and_r
     assert_eq!((reply.status, reply.header("connection")), (StatusCode::OK, Some("close")));
     let again = send(address, &delivery("msg_1", "{}"), Wire::Http1Length).await;
     assert_eq!((again.status, again.outcome()), (StatusCode::OK, Some("duplicate")));
+    until("it ends", async || gateway.first_ended().is_some_and(|status| status.success())).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_accepted_a_moment_before_gets_a_response() {
+    let (backend, address, admin) = (Backend::start().await, free_address(), free_address());
+    let server = format!("[server]\nlisten = [\"{address}\"]\nadmin = \"{admin}\"");
+    let mut gateway = Generations::start(&server, &[SOURCE, &route(&backend, "")].concat(), admin).await;
+    let (mut sender, mut check) = (Raw::open(address).await, Raw::open(admin).await);
+    // Accepted after them.
+    assert_eq!(send(address, &delivery("msg_1", "{}"), Wire::Http1Length).await.status, StatusCode::OK);
+    assert_eq!(get(admin, "/readyz").await.map(|reply| reply.status), Some(StatusCode::OK));
+    gateway.upgrade().await;
+    sender.write(delivery("msg_2", "{}").bytes()).await;
+    assert_eq!(sender.answer().await.map(|reply| reply.status), Some(StatusCode::OK));
+    until("nothing else keeps it", async || gateway.log().contains("stopping")).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    check.write(format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\n\r\n").as_bytes()).await;
+    assert_eq!(check.answer().await.map(|reply| reply.status), Some(StatusCode::OK));
     until("it ends", async || gateway.first_ended().is_some_and(|status| status.success())).await;
     gateway.stop().await;
 }
