@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::ids::Ids;
 use crate::options::Options;
+use crate::tally::Tally;
 
 /// A write transaction.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) sweep: &'a mut Sweep,
     pub(crate) options: Options,
     pub(crate) counters: Counters,
+    pub(crate) tally: Tally,
     /// Whether the file has reached its maximum size.
     pub(crate) is_large: bool,
     /// About how many bytes were added, rather too many than too few.
@@ -24,6 +26,10 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Counters {
     /// The last number of a claim or a lease.
     pub(crate) token: u64,
+    /// The last number of an id.
+    pub(crate) id: u64,
+    /// The last number of a delivery.
+    pub(crate) delivery: u64,
     /// How many messages are in the inbox.
     pub(crate) messages: u64,
 }
@@ -52,6 +58,18 @@ impl Batch<'_> {
         self.counters.token
     }
 
+    /// The next number of an id.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.counters.id += 1;
+        self.counters.id
+    }
+
+    /// The next number of a delivery.
+    pub(crate) fn next_delivery(&mut self) -> u64 {
+        self.counters.delivery += 1;
+        self.counters.delivery
+    }
+
     /// Notes the time of an operation.
     pub(crate) fn at(&mut self, now: u64) -> u64 {
         self.sweep.now = self.sweep.now.max(now);
@@ -61,12 +79,15 @@ impl Batch<'_> {
 
 impl Counters {
     pub(crate) fn read(db: &Connection) -> rusqlite::Result<Self> {
-        let mut statement = db.prepare_cached("SELECT token, messages FROM counters WHERE one = 1")?;
-        statement.query_row([], |row| Ok(Self { token: row.get(0)?, messages: row.get(1)? }))
+        let mut statement = db.prepare_cached("SELECT token, id, delivery, messages FROM counts WHERE one = 1")?;
+        statement.query_row([], |row| {
+            Ok(Self { token: row.get(0)?, id: row.get(1)?, delivery: row.get(2)?, messages: row.get(3)? })
+        })
     }
 
     pub(crate) fn write(self, db: &Connection) -> rusqlite::Result<()> {
-        let mut statement = db.prepare_cached("UPDATE counters SET token = ?1, messages = ?2 WHERE one = 1")?;
-        statement.execute([self.token, self.messages]).map(drop)
+        let mut statement =
+            db.prepare_cached("UPDATE counts SET token = ?1, id = ?2, delivery = ?3, messages = ?4 WHERE one = 1")?;
+        statement.execute([self.token, self.id, self.delivery, self.messages]).map(drop)
     }
 }

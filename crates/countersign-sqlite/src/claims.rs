@@ -116,10 +116,11 @@ impl Batch<'_> {
                 return Err(Stop::Rejected(Failure::Full));
             }
         }
+        let seq = self.next_id();
         let mut statement =
-            self.db.prepare_cached("INSERT INTO seen(key, state, token, until) VALUES (?1, ?2, ?3, ?4)")?;
-        let seq = statement.insert(params![key, mark.done, mark.token, mark.until])?;
-        self.ids.add(key, seq.unsigned_abs());
+            self.db.prepare_cached("INSERT INTO seen(seq, key, state, token, until) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        statement.execute(params![seq, key, mark.done, mark.token, mark.until])?;
+        self.ids.add(key, seq);
         self.added += ID_SIZE;
         Ok(None)
     }

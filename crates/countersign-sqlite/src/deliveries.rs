@@ -4,7 +4,8 @@ use bytes::Bytes;
 use countersign::UnixTime;
 use countersign::replay::{ReplayKey, Settled};
 use countersign_inbox::{
-    DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, StoredMessage, headers_from_bytes, headers_to_bytes,
+    DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, State, StoredMessage, headers_from_bytes,
+    headers_to_bytes,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::batch::Batch;
 use crate::claims::Known;
 use crate::error::{Failure, Stop};
+use crate::state::{number, state};
 use crate::time::millis;
 
 /// The longest error that is stored, in bytes.
@@ -35,7 +37,8 @@ pub(crate) enum Ending {
 }
 
 impl Batch<'_> {
-    pub(crate) fn enqueue(&mut self, new: &NewMessage, now: u64) -> Result<(Enqueued, Vec<Leased>), Stop> {
+    /// Stores a message. Returns a receipt for each delivery that is leased.
+    pub(crate) fn enqueue(&mut self, new: &NewMessage, now: u64) -> Result<(Enqueued, Vec<Receipt>), Stop> {
         let message = &new.message;
         let duplicate = |known| match known {
             Known::Done => (Enqueued::Duplicate, Vec::new()),
@@ -67,10 +70,7 @@ impl Batch<'_> {
         self.counters.messages += 1;
         let mut leased = Vec::new();
         for delivery in new.deliveries() {
-            if let Some(receipt) = self.add_delivery(seq, delivery, now)? {
-                let since = UnixTime::from_millis(now);
-                leased.push(Leased { receipt, attempt: 1, since, message: message.clone() });
-            }
+            leased.extend(self.add_delivery(seq, delivery, now)?);
         }
         Ok((Enqueued::Stored, leased))
     }
@@ -78,34 +78,38 @@ impl Batch<'_> {
     /// Adds a delivery of this message. Returns a receipt if it is leased.
     fn add_delivery(&mut self, message: i64, new: &NewDelivery, now: u64) -> Result<Option<Receipt>, Stop> {
         let (state, attempts, due, token) = match new.lease {
-            None => (0, 0, now, 0),
-            Some(lease) => (1, 1, now.saturating_add(millis(lease)), self.next_token()),
+            None => (State::Waiting, 0, now, 0),
+            Some(lease) => (State::Leased, 1, now.saturating_add(millis(lease)), self.next_token()),
         };
+        let seq = self.next_delivery();
         let mut insert = self.db.prepare_cached(
-            "INSERT INTO delivery(message, destination, state, attempts, since, due, token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO delivery(seq, message, destination, state, attempts, since, due, token)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
-        let seq = insert.insert(params![message, new.destination, state, attempts, now, due, token])?;
-        Ok((state == 1).then(|| Receipt::new(DeliveryId::new(seq.unsigned_abs()), token)))
+        insert.execute(params![seq, message, new.destination, number(state), attempts, now, due, token])?;
+        self.tally.moved(&new.destination, None, Some(state));
+        Ok((state == State::Leased).then(|| Receipt::new(DeliveryId::new(seq), token)))
     }
 
     pub(crate) fn lease(&mut self, to: &str, max: usize, lease: u64, now: u64) -> Result<Vec<Leased>, Stop> {
         let until = self.at(now).saturating_add(lease);
         // `state < 2` is the condition of the index.
         let mut select = self.db.prepare_cached(
-            "SELECT seq, message, attempts, since FROM delivery
+            "SELECT seq, message, attempts, since, state FROM delivery
              WHERE destination = ?1 AND state < 2 AND due <= ?2 ORDER BY due, seq LIMIT ?3",
         )?;
         let rows = select.query_map(params![to, now, max], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, state(row, 4)?))
         })?;
-        let rows = rows.collect::<rusqlite::Result<Vec<(u64, u64, u32, u64)>>>()?;
+        let rows = rows.collect::<rusqlite::Result<Vec<(u64, u64, u32, u64, State)>>>()?;
         let mut leased = Vec::with_capacity(rows.len());
-        for (seq, message, attempts, since) in rows {
+        for (seq, message, attempts, since, before) in rows {
             let (token, attempt) = (self.next_token(), attempts.saturating_add(1));
             let mut update = self
                 .db
                 .prepare_cached("UPDATE delivery SET state = 1, attempts = ?2, due = ?3, token = ?4 WHERE seq = ?1")?;
             update.execute(params![seq, attempt, until, token])?;
+            self.tally.moved(to, Some(before), Some(State::Leased));
             leased.push(Leased {
                 receipt: Receipt::new(DeliveryId::new(seq), token),
                 attempt,
@@ -118,35 +122,72 @@ impl Batch<'_> {
 
     pub(crate) fn settle(&mut self, delivery: u64, token: u64, ending: &Ending, now: u64) -> Result<Settled, Stop> {
         self.at(now);
+        let Some(row) = self.delivery(delivery)?.filter(|row| row.state == State::Leased && row.token == token) else {
+            return Ok(Settled::Superseded);
+        };
         let (state, due, error, unused) = match ending {
-            Ending::Done => (2, now, None, 0),
-            Ending::Retry { delay, error } => (0, now.saturating_add(*delay), Some(shortened(error)), 0),
-            Ending::Dead { error } => (3, now, Some(shortened(error)), 0),
-            Ending::Unused => (0, now, None, 1),
+            Ending::Done => (State::Done, now, None, 0),
+            Ending::Retry { delay, error } => (State::Waiting, now.saturating_add(*delay), Some(shortened(error)), 0),
+            Ending::Dead { error } => (State::Dead, now, Some(shortened(error)), 0),
+            Ending::Unused => (State::Waiting, now, None, 1),
         };
         let mut update = self.db.prepare_cached(
-            "UPDATE delivery SET state = ?3, due = ?4, error = coalesce(?5, error), attempts = attempts - ?6
-             WHERE seq = ?1 AND token = ?2 AND state = 1",
+            "UPDATE delivery SET state = ?2, due = ?3, error = coalesce(?4, error), attempts = attempts - ?5
+             WHERE seq = ?1",
         )?;
-        let changed = update.execute(params![delivery, token, state, due, error, unused])?;
-        Ok(if changed == 1 { Settled::Recorded } else { Settled::Superseded })
+        update.execute(params![delivery, number(state), due, error, unused])?;
+        self.tally.moved(&row.destination, Some(row.state), Some(state));
+        Ok(Settled::Recorded)
     }
 
     pub(crate) fn requeue(&mut self, delivery: u64, now: u64) -> Result<bool, Stop> {
         self.at(now);
-        let mut update = self.db.prepare_cached(
-            "UPDATE delivery SET state = 0, attempts = 0, since = ?2, due = ?2 WHERE seq = ?1 AND (state <> 1 OR due <= ?2)",
-        )?;
-        Ok(update.execute(params![delivery, now])? == 1)
+        let Some(row) = self.delivery(delivery)?.filter(|row| row.is_free(now)) else { return Ok(false) };
+        let mut update = self
+            .db
+            .prepare_cached("UPDATE delivery SET state = 0, attempts = 0, since = ?2, due = ?2 WHERE seq = ?1")?;
+        update.execute(params![delivery, now])?;
+        self.tally.moved(&row.destination, Some(row.state), Some(State::Waiting));
+        Ok(true)
     }
 
     pub(crate) fn discard(&mut self, delivery: u64, now: u64) -> Result<bool, Stop> {
         self.at(now);
-        let mut select =
-            self.db.prepare_cached("SELECT message FROM delivery WHERE seq = ?1 AND (state <> 1 OR due <= ?2)")?;
-        let Some(message) = select.query_row([delivery, now], |row| row.get(0)).optional()? else { return Ok(false) };
-        self.remove_delivery(delivery, message)?;
+        let Some(row) = self.delivery(delivery)?.filter(|row| row.is_free(now)) else { return Ok(false) };
+        self.remove_delivery(delivery, row.message)?;
+        self.tally.moved(&row.destination, Some(row.state), None);
         Ok(true)
+    }
+
+    fn delivery(&self, seq: u64) -> rusqlite::Result<Option<Stored>> {
+        let mut select =
+            self.db.prepare_cached("SELECT message, destination, state, due, token FROM delivery WHERE seq = ?1")?;
+        let row = select.query_row([seq], |row| {
+            Ok(Stored {
+                message: row.get(0)?,
+                destination: row.get(1)?,
+                state: state(row, 2)?,
+                due: row.get(3)?,
+                token: row.get(4)?,
+            })
+        });
+        row.optional()
+    }
+}
+
+/// A delivery in the file.
+struct Stored {
+    message: u64,
+    destination: String,
+    state: State,
+    due: u64,
+    token: u64,
+}
+
+impl Stored {
+    /// Whether no lease is valid at this time.
+    fn is_free(&self, now: u64) -> bool {
+        self.state != State::Leased || self.due <= now
     }
 }
 

@@ -1,10 +1,11 @@
 //! Expiry: of ids, step by step through the file, and of deliveries.
 
-use countersign_inbox::Keep;
+use countersign_inbox::{Keep, State};
 use rusqlite::params;
 
 use crate::batch::Batch;
 use crate::error::Stop;
+use crate::state::number;
 use crate::time::millis;
 
 /// How many rows a step looks at.
@@ -57,18 +58,19 @@ impl Batch<'_> {
     pub(crate) fn expire_deliveries(&mut self, keep: Keep, limit: usize, now: u64) -> Result<usize, Stop> {
         self.at(now);
         let mut removed = 0;
-        for (state, kept) in [(2, keep.done), (3, keep.dead)] {
+        for (state, kept) in [(State::Done, keep.done), (State::Dead, keep.dead)] {
             let before = now.saturating_sub(millis(kept));
             // `state >= 2` is the condition of the index.
             let mut select = self.db.prepare_cached(
-                "SELECT seq, message FROM delivery WHERE state >= 2 AND state = ?1 AND due <= ?2 LIMIT ?3",
+                "SELECT seq, message, destination FROM delivery WHERE state >= 2 AND state = ?1 AND due <= ?2 LIMIT ?3",
             )?;
-            let rows = select.query_map(params![state, before, limit.saturating_sub(removed)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+            let rows = select.query_map(params![number(state), before, limit.saturating_sub(removed)], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
-            let rows = rows.collect::<rusqlite::Result<Vec<(u64, u64)>>>()?;
-            for (delivery, message) in rows {
+            let rows = rows.collect::<rusqlite::Result<Vec<(u64, u64, String)>>>()?;
+            for (delivery, message, destination) in rows {
                 self.remove_delivery(delivery, message)?;
+                self.tally.moved(&destination, Some(state), None);
                 removed += 1;
             }
         }

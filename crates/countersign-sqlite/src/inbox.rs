@@ -1,7 +1,10 @@
 //! The file as an inbox.
 
+use std::iter;
+use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::UnixTime;
 use countersign::clock::ClockReading;
 use countersign::replay::Settled;
 use countersign_inbox::{
@@ -27,7 +30,13 @@ impl SqliteStore {
 impl Inbox for SqliteStore {
     fn enqueue_leased(&self, message: NewMessage, now: ClockReading) -> Pending<(Enqueued, Vec<Leased>)> {
         let (bytes, now) = (message.message.body.len(), self.time(now));
-        pending(self.act(Need::Room, bytes, move |batch| batch.enqueue(&message, now)))
+        let message = Arc::new(message);
+        let stored = Arc::clone(&message);
+        let stored = pending(self.act(Need::Room, bytes, move |batch| batch.enqueue(&stored, now)));
+        Box::pin(async move {
+            let (enqueued, receipts) = stored.await?;
+            Ok((enqueued, leased(receipts, message, UnixTime::from_millis(now))))
+        })
     }
 
     fn lease(&self, destination: &str, max: usize, lease: Duration, now: ClockReading) -> Pending<Vec<Leased>> {
@@ -94,6 +103,13 @@ impl Inbox for SqliteStore {
             Ok(due.map(|due| Duration::from_millis(due.saturating_sub(now))))
         }))
     }
+}
+
+/// The deliveries with these receipts, of a message that was stored at this time.
+fn leased(receipts: Vec<Receipt>, message: Arc<NewMessage>, since: UnixTime) -> Vec<Leased> {
+    let messages = iter::repeat_n(Arc::unwrap_or_clone(message).message, receipts.len());
+    let leased = receipts.into_iter().zip(messages);
+    leased.map(|(receipt, message)| Leased { receipt, attempt: 1, since, message }).collect()
 }
 
 fn pending<T: Send + 'static>(receiver: oneshot::Receiver<Result<T, Failure>>) -> Pending<T> {

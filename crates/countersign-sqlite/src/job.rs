@@ -54,11 +54,14 @@ where
     }
 
     fn end(self: Box<Self>, failed: Option<Failure>) {
+        let Self { operation, result, reply, .. } = *self;
+        // What it shares with the caller belongs to the caller alone from now on.
+        drop(operation);
         let result = match failed {
             Some(failure) => Err(failure),
-            None => self.result.unwrap_or_else(|| Err(Failure::closed())),
+            None => result.unwrap_or_else(|| Err(Failure::closed())),
         };
         // The caller may have given up. Its claim or its lease ends by itself.
-        let _ = self.reply.send(result);
+        let _ = reply.send(result);
     }
 }

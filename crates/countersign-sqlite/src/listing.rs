@@ -1,11 +1,12 @@
 //! Lists of deliveries.
 
 use countersign::UnixTime;
-use countersign_inbox::{Delivery, DeliveryId, Filter, State};
-use rusqlite::types::{Type, Value};
+use countersign_inbox::{Delivery, DeliveryId, Filter};
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::deliveries::read_key;
+use crate::state::{number, state};
 
 /// The longest list. An open list keeps the file from being cleaned up.
 const MAX_PAGE: usize = 1000;
@@ -21,7 +22,7 @@ pub(crate) fn list(db: &Connection, filter: Filter) -> rusqlite::Result<Vec<Deli
 fn query(filter: Filter) -> (String, Vec<Value>) {
     let millis = |time: UnixTime| integer(time.as_millis());
     let conditions = [
-        ("delivery.state = ?", filter.state.map(|state| integer(number(state)))),
+        ("delivery.state = ?", filter.state.map(|state| integer(number(state).into()))),
         ("destination = ?", filter.destination.map(Value::Text)),
         ("source = ?", filter.source.map(Value::Text)),
         ("id = ?", filter.message_id.map(Value::Text)),
@@ -58,29 +59,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         due: UnixTime::from_millis(row.get(8)?),
         last_error: row.get(9)?,
     })
-}
-
-/// The state in this column.
-pub(crate) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
-    Ok(match row.get(column)? {
-        0 => State::Waiting,
-        1 => State::Leased,
-        2 => State::Done,
-        3 => State::Dead,
-        other => {
-            let why = format!("state {other}").into();
-            return Err(rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, why));
-        }
-    })
-}
-
-fn number(state: State) -> u64 {
-    match state {
-        State::Waiting => 0,
-        State::Leased => 1,
-        State::Done => 2,
-        State::Dead => 3,
-    }
 }
 
 fn integer(number: u64) -> Value {

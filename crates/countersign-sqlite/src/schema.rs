@@ -10,11 +10,14 @@ const APPLICATION_ID: u32 = 0x636e_7473;
 /// The steps from each version to the next. A step is never changed once it is released.
 ///
 /// - Rows are appended, so that a batch changes the last pages only. Random ids in an index would change a page each.
-/// - `AUTOINCREMENT`, so that a number is never used again after its row was deleted.
+/// - Numbers of ids and deliveries are never used again after their row was deleted. They come from `counts`, because
+///   `AUTOINCREMENT` writes another row for each statement.
 /// - Bodies are apart, so that the rows that change are small and a list reads no body.
 /// - A partial index is used only if a query repeats its condition literally.
-/// - Triggers count the backlog, so that it is also right if an older version still writes during an upgrade.
-const STEPS: [&str; 2] = [
+/// - The program counts the backlog, once for each batch. Triggers cost as much as the rows that they count.
+/// - A step that changes what writers have to do renames `counts`, so that an older process can no longer write: it reads
+///   that table in each transaction.
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE seen(
         seq   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -81,6 +84,57 @@ const STEPS: [&str; 2] = [
             waiting = waiting - (OLD.state = 0), leased = leased - (OLD.state = 1), dead = dead - (OLD.state = 3)
         WHERE destination = OLD.destination;
     END;
+",
+    "
+    CREATE TABLE counts(
+        one      INTEGER PRIMARY KEY CHECK (one = 1),
+        token    INTEGER NOT NULL,  -- the last number of a claim or a lease
+        id       INTEGER NOT NULL,  -- the last number of a row of `seen`
+        delivery INTEGER NOT NULL,  -- the last number of a row of `delivery`
+        messages INTEGER NOT NULL);
+    INSERT INTO counts SELECT 1, token,
+        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'seen'), 0),
+        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0),
+        messages FROM counters;
+    DROP TABLE counters;
+    CREATE TABLE new_seen(
+        seq   INTEGER PRIMARY KEY,
+        key   BLOB    NOT NULL,
+        state INTEGER NOT NULL,
+        token INTEGER NOT NULL,
+        until INTEGER NOT NULL);
+    INSERT INTO new_seen SELECT seq, key, state, token, until FROM seen;
+    DROP TABLE seen;
+    ALTER TABLE new_seen RENAME TO seen;
+    CREATE TABLE new_message(
+        seq      INTEGER PRIMARY KEY,
+        source   TEXT    NOT NULL,
+        id       TEXT    NOT NULL,
+        type     TEXT,
+        path     TEXT    NOT NULL,
+        received INTEGER NOT NULL,
+        headers  BLOB    NOT NULL,
+        remain   INTEGER NOT NULL);
+    INSERT INTO new_message SELECT seq, source, id, type, path, received, headers, remain FROM message;
+    DROP TABLE message;
+    ALTER TABLE new_message RENAME TO message;
+    CREATE TABLE new_delivery(
+        seq         INTEGER PRIMARY KEY,
+        message     INTEGER NOT NULL,
+        destination TEXT    NOT NULL,
+        state       INTEGER NOT NULL,
+        attempts    INTEGER NOT NULL,
+        since       INTEGER NOT NULL,
+        due         INTEGER NOT NULL,
+        token       INTEGER NOT NULL,
+        error       TEXT);
+    INSERT INTO new_delivery
+        SELECT seq, message, destination, state, attempts, since, due, token, error FROM delivery;
+    DROP TABLE delivery;
+    ALTER TABLE new_delivery RENAME TO delivery;
+    CREATE INDEX delivery_due ON delivery(destination, due) WHERE state < 2;
+    CREATE INDEX delivery_ended ON delivery(state, due) WHERE state >= 2;
+    CREATE INDEX delivery_since ON delivery(destination, since) WHERE state < 2;
 ",
 ];
 

@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::rows;
 use crate::size::Size;
 use crate::stats::Meter;
+use crate::tally::Tally;
 
 pub(crate) type Jobs = Queue<Box<dyn Job>>;
 
@@ -124,12 +125,14 @@ impl Writer {
         self.followed |= followed;
         let is_large = self.size.used() >= self.options.max_size;
         let (ids, sweep) = (&mut self.ids, &mut self.sweep);
-        let mut batch = Batch { db, ids, sweep, options: self.options, counters, is_large, added: 0 };
+        let tally = Tally::default();
+        let mut batch = Batch { db, ids, sweep, options: self.options, counters, tally, is_large, added: 0 };
         for job in jobs.iter_mut().filter(|job| growing || !job.grows()) {
             job.run(&mut batch)?;
         }
         batch.sweep_if_due()?;
         let (found, added) = (batch.counters, batch.added);
+        batch.tally.write(db)?;
         if found != counters {
             found.write(db)?;
         }

@@ -7,7 +7,7 @@ use countersign_inbox::State;
 use rusqlite::{Connection, Row};
 
 use super::{InspectError, open};
-use crate::listing::state;
+use crate::state::state;
 
 /// What is in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

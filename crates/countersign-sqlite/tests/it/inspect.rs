@@ -96,8 +96,10 @@ async fn rows_that_do_not_fit_together_are_named() {
         ("DELETE FROM message WHERE seq = 1", "deliveries without their message: 1"),
         ("UPDATE message SET remain = 2 WHERE seq = 2", "messages that count other deliveries than they have: 1"),
         ("UPDATE delivery SET state = 7 WHERE seq = 1", "deliveries in an unknown state: 1"),
-        ("UPDATE counters SET messages = 9", "the counter of messages is 9, and there are 3"),
-        ("UPDATE counters SET token = 0", "leases and claims with a number that was not given yet: "),
+        ("UPDATE counts SET messages = 9", "messages that are not counted, or counted but not there: 6"),
+        ("UPDATE counts SET token = 0", "leases and claims with a number that was not given yet: "),
+        ("UPDATE counts SET delivery = 0", "deliveries and message ids with a number that was not given yet: "),
+        ("UPDATE backlog SET waiting = 9", "destinations whose backlog is another than its deliveries: 1"),
         (
             "INSERT INTO seen(key, state, token, until) SELECT key, 1, 1, 1 FROM seen LIMIT 1",
             "ids that are stored twice: 1",

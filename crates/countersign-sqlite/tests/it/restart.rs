@@ -7,6 +7,7 @@ use countersign::UnixTime;
 use countersign::clock::{Clock, ManualClock};
 use countersign::replay::{Claim, ReplayStore};
 use countersign_inbox::{Backlog, Enqueued, Inbox, InboxError};
+use countersign_sqlite::inspect::check;
 use countersign_sqlite::{OpenError, Options, SqliteStore};
 
 use crate::common::{LEASE, Place, RETAIN, key, message};
@@ -125,6 +126,10 @@ async fn a_file_of_version_1_is_migrated_with_its_backlog() {
     assert_eq!(leased.iter().map(|one| one.receipt.number()).collect::<Vec<_>>(), [5]);
     let backlog = store.backlog().await.unwrap();
     assert_eq!(backlog.iter().map(|one| [one.waiting, one.leased, one.dead]).collect::<Vec<_>>(), [[0, 2, 1]]);
+    assert_eq!(check(place.file()).unwrap().problems, Vec::<String>::new());
+    // A process of an older version reads this table in each transaction.
+    let old = rusqlite::Connection::open(place.file()).unwrap();
+    assert!(old.prepare("SELECT token, messages FROM counters WHERE one = 1").is_err());
 }
 
 #[tokio::test]
