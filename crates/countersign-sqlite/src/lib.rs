@@ -40,6 +40,7 @@ mod open;
 mod options;
 mod queue;
 mod replay;
+mod replies;
 mod rows;
 mod schema;
 mod size;

@@ -15,10 +15,11 @@ use crate::job::Act;
 use crate::open;
 use crate::options::Options;
 use crate::queue::{Queue, Rejected};
+use crate::replies::Replies;
 use crate::stats::{Meter, Stats};
 use crate::time::clamped;
 use crate::waiting::Waiting;
-use crate::writer::{Jobs, Writer};
+use crate::writer::{Jobs, Queued, Writer};
 
 /// A durable store in an SQLite file. Clones share it. The file is closed after the last clone is dropped.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct Shared {
     jobs: Arc<Jobs>,
     reads: Arc<Reads>,
     meter: Arc<Meter>,
+    replies: Replies,
     /// The first reading of the callers' clock. Later times are measured from it.
     origin: OnceLock<ClockReading>,
 }
@@ -57,7 +59,13 @@ impl SqliteStore {
             let _abandon = Abandon(&queue);
             writer.run(&queue);
         })?;
-        let store = Self(Arc::new(Shared { jobs, reads: Arc::clone(&reads), meter, origin: OnceLock::new() }));
+        let store = Self(Arc::new(Shared {
+            jobs,
+            reads: Arc::clone(&reads),
+            meter,
+            replies: Replies::default(),
+            origin: OnceLock::new(),
+        }));
         start("store-reader", move || {
             let _abandon = Abandon(&reads);
             let mut db = None;
@@ -102,7 +110,8 @@ impl SqliteStore {
     {
         let (reply, receiver) = oneshot::channel();
         let job = Act::new(need == Need::Room, act, reply);
-        let pushed = self.0.jobs.push(Box::new(job), bytes, need == Need::Certainty);
+        let queued = Queued { job: Box::new(job), route: self.0.replies.route() };
+        let pushed = self.0.jobs.push(queued, bytes, need == Need::Certainty);
         pushed.map_or_else(rejected, |()| receiver)
     }
 

@@ -16,12 +16,19 @@ use crate::job::Job;
 use crate::open;
 use crate::options::Options;
 use crate::queue::Queue;
+use crate::replies::{Results, Route};
 use crate::rows;
 use crate::size::Size;
 use crate::stats::Meter;
 use crate::tally::Tally;
 
-pub(crate) type Jobs = Queue<Box<dyn Job>>;
+pub(crate) type Jobs = Queue<Queued>;
+
+/// A job with the route of its result.
+pub(crate) struct Queued {
+    pub(crate) job: Box<dyn Job>,
+    pub(crate) route: Option<Route>,
+}
 
 /// How long the thread leaves the file to another process that also writes.
 const YIELD: Duration = Duration::from_millis(1);
@@ -62,7 +69,7 @@ impl Writer {
         }
     }
 
-    fn carry_out(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    fn carry_out(&mut self, mut jobs: Vec<Queued>) {
         let start = SystemClock.instant();
         let mut full = false;
         let mut result = self.transaction(&mut jobs, true, start);
@@ -76,10 +83,12 @@ impl Writer {
         let busy = SystemClock.instant().saturating_duration_since(start);
         self.count(&result, jobs.len(), full, busy);
         let failure = result.err().map(Failure::from);
-        for job in jobs {
+        let mut results = Results::default();
+        for Queued { job, route } in jobs {
             let failed = if full && job.grows() { Some(Failure::Full) } else { failure.clone() };
-            job.end(failed);
+            results.add(route, job, failed);
         }
+        results.send();
         if std::mem::take(&mut self.followed) {
             // SQLite does not queue: without a pause, this process would get the lock again and again.
             thread::sleep(YIELD);
@@ -87,7 +96,7 @@ impl Writer {
     }
 
     /// Returns about how many bytes were added.
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>], growing: bool, now: Instant) -> rusqlite::Result<u64> {
+    fn transaction(&mut self, jobs: &mut [Queued], growing: bool, now: Instant) -> rusqlite::Result<u64> {
         let db = match self.db.take() {
             Some(db) => db,
             None => open::writer(&self.path, self.options).map_err(into_database_error)?,
@@ -109,7 +118,7 @@ impl Writer {
     fn transaction_on(
         &mut self,
         db: &Connection,
-        jobs: &mut [Box<dyn Job>],
+        jobs: &mut [Queued],
         growing: bool,
         now: Instant,
     ) -> rusqlite::Result<u64> {
@@ -127,7 +136,7 @@ impl Writer {
         let (ids, sweep) = (&mut self.ids, &mut self.sweep);
         let tally = Tally::default();
         let mut batch = Batch { db, ids, sweep, options: self.options, counters, tally, is_large, added: 0 };
-        for job in jobs.iter_mut().filter(|job| growing || !job.grows()) {
+        for Queued { job, .. } in jobs.iter_mut().filter(|queued| growing || !queued.job.grows()) {
             job.run(&mut batch)?;
         }
         batch.sweep_if_due()?;

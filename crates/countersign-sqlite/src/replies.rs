@@ -1,0 +1,73 @@
+//! Brings results to the tasks that wait for them, with one wake-up for each runtime.
+//!
+//! To wake a task of another thread costs a system call, and often the processor at once. So the thread that writes passes
+//! the results of a batch to a task of each runtime, which wakes the others from within.
+
+use std::sync::{PoisonError, RwLock};
+
+use tokio::runtime::{self, Handle};
+use tokio::sync::mpsc::{self, UnboundedSender};
+
+use crate::error::Failure;
+use crate::job::Job;
+
+/// Jobs that have ended, each with the failure of its transaction, if it has failed.
+type Ended = Vec<(Box<dyn Job>, Option<Failure>)>;
+
+/// Where a runtime gets its results. As many are on their way as callers wait.
+pub(crate) type Route = UnboundedSender<Ended>;
+
+/// The routes to the runtimes that wait for results.
+#[derive(Debug, Default)]
+pub(crate) struct Replies(RwLock<Vec<(runtime::Id, Route)>>);
+
+impl Replies {
+    /// The route to this runtime. `None` without a runtime.
+    pub(crate) fn route(&self) -> Option<Route> {
+        let runtime = Handle::try_current().ok()?;
+        let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = routes.iter().find(|(id, _)| *id == runtime.id()).map(|(_, route)| route.clone());
+        drop(routes);
+        Some(known.unwrap_or_else(|| self.add(&runtime)))
+    }
+
+    fn add(&self, runtime: &Handle) -> Route {
+        let (route, mut results) = mpsc::unbounded_channel::<Ended>();
+        runtime.spawn(async move {
+            while let Some(ended) = results.recv().await {
+                for (job, failed) in ended {
+                    job.end(failed);
+                }
+            }
+        });
+        let mut routes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Those of runtimes that have ended, and one that another thread has added in the meantime.
+        routes.retain(|(id, route)| !route.is_closed() && *id != runtime.id());
+        routes.push((runtime.id(), route.clone()));
+        route
+    }
+}
+
+/// The results of a batch.
+#[derive(Default)]
+pub(crate) struct Results(Vec<(Route, Ended)>);
+
+impl Results {
+    /// Adds a result. Without a route, its task is woken at once.
+    pub(crate) fn add(&mut self, route: Option<Route>, job: Box<dyn Job>, failed: Option<Failure>) {
+        let Some(route) = route else { return job.end(failed) };
+        match self.0.iter_mut().find(|(known, _)| known.same_channel(&route)) {
+            Some((_, ended)) => ended.push((job, failed)),
+            None => self.0.push((route, vec![(job, failed)])),
+        }
+    }
+
+    pub(crate) fn send(self) {
+        for (route, ended) in self.0 {
+            // Its runtime has ended.
+            for (job, failed) in route.send(ended).err().map(|unsent| unsent.0).unwrap_or_default() {
+                job.end(failed);
+            }
+        }
+    }
+}
