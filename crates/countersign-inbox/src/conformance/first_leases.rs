@@ -1,5 +1,6 @@
 //! Deliveries that are leased when their message is stored, and leases that are given back.
 
+use countersign::clock::ClockReading;
 use countersign::replay::Settled;
 
 use super::steps::{
@@ -10,12 +11,11 @@ use crate::contract::{Enqueued, Inbox};
 use crate::delivery::{Leased, Receipt, State};
 
 /// Enqueues a message, and leases its delivery to `HERE`.
-async fn enqueue_leased<S: Subject>(
-    subject: &S,
-    inbox: &S::Inbox,
+async fn enqueue_leased(
+    inbox: &impl Inbox,
     id: &str,
+    now: ClockReading,
 ) -> Result<(Enqueued, Vec<Leased>), String> {
-    let now = subject.now();
     let new = to_here(id, now)?.also_to("there").leased(|destination| (destination == HERE).then_some(LEASE));
     inbox.enqueue_leased(new, now).await.map_err(|error| failed("an enqueue", &error))
 }
@@ -23,14 +23,14 @@ async fn enqueue_leased<S: Subject>(
 pub(super) async fn a_message_can_be_leased_when_it_is_stored<S: Subject>(subject: &S) -> Outcome {
     let (inbox, now) = (subject.inbox().await, subject.now());
     let expected = to_here("msg_1", now)?.message;
-    let (enqueued, mut leased) = enqueue_leased(subject, &inbox, "msg_1").await?;
+    let (enqueued, mut leased) = enqueue_leased(&inbox, "msg_1", now).await?;
     let first = leased.pop().ok_or("no delivery was leased")?;
     is(&(enqueued, leased.len()), &(Enqueued::Stored, 0), "the result and the other deliveries that were leased")?;
     is(&(&first.message, first.attempt), &(&expected, 1), "the leased message and its attempt")?;
     subject.pass(LEASE.saturating_sub(GRACE)).await;
     lease_none(subject, &inbox, "a lease while the first one is valid").await?;
     is(&leased_from(subject, &inbox, "there", 10, LEASE).await?.len(), &1, "the leases of the other destination")?;
-    let again = enqueue_leased(subject, &inbox, "msg_1").await?;
+    let again = enqueue_leased(&inbox, "msg_1", subject.now()).await?;
     is(&(again.0, again.1.len()), &(Enqueued::Duplicate, 0), "the second enqueue and its leases")?;
     returns(inbox.acknowledge(first.receipt, subject.now()).await, &Settled::Recorded, "the acknowledgement")?;
     pass_beyond(subject, LEASE).await;
@@ -39,7 +39,7 @@ pub(super) async fn a_message_can_be_leased_when_it_is_stored<S: Subject>(subjec
 
 pub(super) async fn a_first_lease_ends_and_its_receipt_becomes_void<S: Subject>(subject: &S) -> Outcome {
     let inbox = subject.inbox().await;
-    let first = enqueue_leased(subject, &inbox, "msg_1").await?.1.pop().ok_or("no delivery was leased")?;
+    let first = enqueue_leased(&inbox, "msg_1", subject.now()).await?.1.pop().ok_or("no delivery was leased")?;
     pass_beyond(subject, LEASE).await;
     let second = lease_one(subject, &inbox, "a lease after the first has expired").await?;
     is(&(second.attempt, second.since, &second.message), &(2, first.since, &first.message), "the second attempt")?;
