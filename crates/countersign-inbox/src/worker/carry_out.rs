@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::Parts;
 use super::attempt::{Attempt, AttemptOutcome, Deliver, NextStep};
 use super::caught::{Panicked, caught};
+use super::desk::Desk;
 use super::lease::{Lease, RECORD};
 use super::turn::Slot;
 use crate::delivery::Leased;
@@ -35,7 +36,14 @@ impl<D: Deliver> Parts<D> {
         tracing::warn!(destination, message_id, error, "a delivery was not given back: it is due later");
     }
 
-    pub(super) async fn attempt(self: Arc<Self>, leased: Leased, slot: Slot, mut abandoned: watch::Receiver<bool>) {
+    /// Attempts a delivery in this place, which it shows to the `desk` when it is free again.
+    pub(super) async fn attempt(
+        self: Arc<Self>,
+        leased: Leased,
+        slot: Slot,
+        mut abandoned: watch::Receiver<bool>,
+        desk: Arc<Desk>,
+    ) {
         let Leased { receipt, attempt: number, since, message } = leased;
         let id = message.key.message_id().clone();
         let (destination, message_id) = (&*self.destination, id.as_str());
@@ -59,6 +67,7 @@ impl<D: Deliver> Parts<D> {
         self.circuit.record(!matches!(outcome, AttemptOutcome::Failed { .. }), slot.is_probe);
         // The next attempt does not wait for the record of this one.
         drop(slot.attempt);
+        desk.start_waiting();
         let step = self.after(outcome, number, since);
         (self.hook)(&step);
         if let NextStep::Dead { error } = &step {
@@ -81,6 +90,7 @@ impl<D: Deliver> Parts<D> {
             );
         }
         drop(slot.record);
+        desk.start_waiting();
         if matches!(step, NextStep::Retry { .. }) {
             // It may be due before the worker would look again.
             self.waker.notify_one();

@@ -1,6 +1,7 @@
 //! Where a worker gets the deliveries that its process has just stored: already leased, with the message in memory.
 //!
-//! A desk is open while nothing else is due, so that new messages do not overtake older ones.
+//! Their attempts start in the thread that stored the message, or in that of an attempt that ends, so that neither wakes
+//! the worker. A desk is open while nothing else is due, so that new messages do not overtake older ones.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,13 +10,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::delivery::Leased;
+use super::turn::Slot;
+use crate::delivery::{Leased, Receipt};
 
 /// How long a delivery may be at a desk. Its lease is longer by this time.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
 /// The maximum number of deliveries at a desk: this many for each concurrent attempt, and never more than `MAX`.
-const EACH: usize = 16;
+const EACH: usize = 64;
 const MAX: usize = 4096;
+/// For so many deliveries at a desk, each sender waits for one turn of its runtime more, up to the most turns. Otherwise,
+/// it could send faster than the attempts in the same thread, and the desk would soon be full.
+const CROWD: usize = 16;
+const MAX_TURNS: usize = 8;
 /// The maximum size of their bodies together, in bytes.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -25,17 +31,47 @@ pub(super) struct Desk {
     /// The lease of each delivery.
     lease: Duration,
     state: Mutex<State>,
-    arrived: Notify,
+    called: Notify,
 }
 
-#[derive(Default)]
+/// Starts the attempts of a worker.
+pub(super) trait Start: Send + Sync {
+    /// The place of one more attempt at this time, if it may start without the worker.
+    fn slot(&self, now: Instant) -> Result<Slot, Busy>;
+
+    /// Starts an attempt in a task of its own, which calls [`Desk::start_waiting`] whenever its place becomes free.
+    fn start(&self, desk: &Arc<Desk>, leased: Leased, slot: Slot);
+
+    /// Gives back a delivery whose attempt does not start, in a task of its own.
+    fn give_back(&self, leased: Leased);
+
+    fn now(&self) -> Instant;
+}
+
+/// Why an attempt does not start now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Busy {
+    /// There are as many attempts as there may be. The first that ends makes room.
+    Slots,
+    /// The worker has to decide, for example because the destination may be paused.
+    Worker,
+}
+
 struct State {
     is_open: bool,
-    has_ended: bool,
-    /// How many deliveries are here or promised, and the size of their bodies.
+    /// `None` once the worker has stopped.
+    starter: Option<Box<dyn Start>>,
+    /// Whether the worker has to start what waits.
+    calls: bool,
+    used: Room,
+    waiting: VecDeque<Handed>,
+}
+
+/// How many deliveries are at a desk or promised, and the size of their bodies.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
     count: usize,
     bytes: usize,
-    waiting: VecDeque<Handed>,
 }
 
 /// A delivery at a desk.
@@ -54,10 +90,17 @@ pub(super) struct Promise {
 
 impl Desk {
     /// A closed desk for a worker that attempts up to `concurrency` deliveries at once, each for up to `attempt`.
-    pub(super) fn new(concurrency: u32, attempt: Duration) -> Self {
+    pub(super) fn new(concurrency: u32, attempt: Duration, starter: impl Start + 'static) -> Self {
         let concurrency = usize::try_from(concurrency).unwrap_or(MAX);
         let max = concurrency.saturating_mul(EACH).min(MAX);
-        Self { max, lease: attempt + WAIT, state: Mutex::default(), arrived: Notify::new() }
+        let state = State {
+            is_open: false,
+            starter: Some(Box::new(starter)),
+            calls: false,
+            used: Room::default(),
+            waiting: VecDeque::new(),
+        };
+        Self { max, lease: attempt + WAIT, state: Mutex::new(state), called: Notify::new() }
     }
 
     /// How long each delivery at this desk is leased.
@@ -67,7 +110,7 @@ impl Desk {
 
     pub(super) fn open(&self) {
         let mut state = self.lock();
-        state.is_open = !state.has_ended;
+        state.is_open = state.starter.is_some();
     }
 
     /// Makes no further promises. Earlier ones are still kept.
@@ -78,7 +121,7 @@ impl Desk {
     /// Closes the desk for good. Returns its deliveries.
     pub(super) fn end(&self) -> VecDeque<Handed> {
         let mut state = self.lock();
-        state.has_ended = true;
+        state.starter = None;
         state.clear()
     }
 
@@ -90,30 +133,58 @@ impl Desk {
     /// Room for a delivery with a body of this size. A desk without room closes: from then on, others are older.
     pub(super) fn promise(self: &Arc<Self>, bytes: usize) -> Option<Promise> {
         let mut state = self.lock();
-        state.is_open &= state.count < self.max && state.bytes.saturating_add(bytes) <= MAX_BYTES;
+        let Room { count, bytes: used } = state.used;
+        state.is_open &= count < self.max && used.saturating_add(bytes) <= MAX_BYTES;
         if !state.is_open {
             return None;
         }
-        state.count += 1;
-        state.bytes += bytes;
+        state.used = Room { count: count + 1, bytes: used + bytes };
         drop(state);
         Some(Promise { desk: Arc::clone(self), bytes, is_kept: false })
     }
 
-    pub(super) fn take(&self) -> Option<Handed> {
+    /// Starts as many attempts as may start, and calls the worker if it has to decide.
+    pub(super) fn start_waiting(self: &Arc<Self>) {
+        // Under the lock, so that nothing starts after the end.
         let mut state = self.lock();
-        let handed = state.waiting.pop_front()?;
-        state.release(handed.bytes());
-        Some(handed)
+        let State { starter: Some(starter), used, waiting, calls, .. } = &mut *state else { return };
+        while !waiting.is_empty() {
+            let now = starter.now();
+            let slot = match starter.slot(now) {
+                Ok(slot) => slot,
+                Err(Busy::Slots) => return,
+                Err(Busy::Worker) => {
+                    *calls = true;
+                    return self.called.notify_one();
+                }
+            };
+            let Some(Handed { leased, since }) = waiting.pop_front() else { return };
+            used.release(leased.message.body.len());
+            if now.saturating_duration_since(since) > WAIT {
+                starter.give_back(leased);
+            } else {
+                starter.start(self, leased, slot);
+            }
+        }
+    }
+
+    /// How many turns of its runtime a sender waits.
+    fn delay(&self) -> usize {
+        (self.lock().waiting.len() / CROWD).min(MAX_TURNS)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.lock().waiting.is_empty()
     }
 
-    /// Waits until a delivery may have come.
-    pub(super) async fn arrived(&self) {
-        self.arrived.notified().await;
+    /// Whether the worker was called since the last time.
+    pub(super) fn has_called(&self) -> bool {
+        std::mem::take(&mut self.lock().calls)
+    }
+
+    /// Waits until the worker is called.
+    pub(super) async fn called(&self) {
+        self.called.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,62 +193,78 @@ impl Desk {
 }
 
 impl State {
-    fn release(&mut self, bytes: usize) {
-        self.count = self.count.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
     fn clear(&mut self) -> VecDeque<Handed> {
         self.is_open = false;
         let waiting = std::mem::take(&mut self.waiting);
         for handed in &waiting {
-            self.release(handed.bytes());
+            self.used.release(handed.leased.message.body.len());
         }
         waiting
     }
 }
 
-impl Handed {
-    fn bytes(&self) -> usize {
-        self.leased.message.body.len()
+impl Room {
+    fn release(&mut self, bytes: usize) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
 impl Promise {
-    /// Hands the delivery over. Returns it if the worker has stopped.
-    pub(super) fn keep(mut self, handed: Handed) -> Option<Leased> {
+    /// Hands the delivery over, which is attempted at once if there is room. Returns for how many turns of the runtime the
+    /// sender waits, or the receipt if the worker has stopped.
+    pub(super) fn keep(mut self, handed: Handed) -> Result<usize, Receipt> {
         let mut state = self.desk.lock();
-        if state.has_ended {
-            return Some(handed.leased);
+        if state.starter.is_none() {
+            return Err(handed.leased.receipt);
         }
         state.waiting.push_back(handed);
         drop(state);
         self.is_kept = true;
-        self.desk.arrived.notify_one();
-        None
+        self.desk.start_waiting();
+        Ok(self.desk.delay())
     }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
         if !self.is_kept {
-            self.desk.lock().release(self.bytes);
+            self.desk.lock().used.release(self.bytes);
         }
     }
 }
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("count", &self.lock().count).finish_non_exhaustive()
+        f.debug_struct("Desk").field("used", &self.lock().used).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use countersign::clock::{Clock, SystemClock};
+
     use super::*;
 
+    /// All slots are taken.
+    struct Full;
+
+    impl Start for Full {
+        fn slot(&self, _: Instant) -> Result<Slot, Busy> {
+            Err(Busy::Slots)
+        }
+
+        fn start(&self, _: &Arc<Desk>, _: Leased, _: Slot) {}
+
+        fn give_back(&self, _: Leased) {}
+
+        fn now(&self) -> Instant {
+            SystemClock.instant()
+        }
+    }
+
     fn desk(concurrency: u32) -> Arc<Desk> {
-        let desk = Arc::new(Desk::new(concurrency, Duration::from_secs(1)));
+        let desk = Arc::new(Desk::new(concurrency, Duration::from_secs(1), Full));
         desk.open();
         desk
     }

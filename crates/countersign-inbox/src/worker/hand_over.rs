@@ -8,6 +8,7 @@ use std::time::Duration;
 use countersign::clock::ClockReading;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 use super::desk::{Desk, Handed, Promise};
 use crate::contract::{Enqueued, Inbox, Pending};
@@ -42,12 +43,19 @@ impl HandOver {
 
     async fn complete(self, stored: Pending<(Enqueued, Vec<Leased>)>) -> Result<Enqueued, InboxError> {
         let (enqueued, leased) = stored.await?;
+        let mut delay = 0;
         for ((promise, waker), leased) in self.promises.into_iter().zip(leased) {
-            if let Some(leased) = promise.keep(Handed { leased, since: self.now.monotonic }) {
-                // It takes effect from the call on.
-                drop(self.inbox.give_back(leased.receipt, self.now));
-                waker.notify_one();
+            match promise.keep(Handed { leased, since: self.now.monotonic }) {
+                Ok(wait) => delay = delay.max(wait),
+                Err(receipt) => {
+                    // It takes effect from the call on.
+                    drop(self.inbox.give_back(receipt, self.now));
+                    waker.notify_one();
+                }
             }
+        }
+        for _ in 0..delay {
+            yield_now().await;
         }
         Ok(enqueued)
     }

@@ -26,8 +26,8 @@
 //!   minute, until one succeeds.
 //! - A destination that is [paused](crate::Inbox::pause) gets no new attempts. A pause by another process takes effect
 //!   within seconds.
-//! - A worker sleeps while nothing is due. What this process stores with the same [`SharedInbox`] reaches it at once, and
-//!   it finds within five seconds what other processes store.
+//! - A worker sleeps while nothing is due. What this process stores with the same [`SharedInbox`] is attempted at once, in
+//!   the Tokio runtime that stored it, and the worker finds within five seconds what other processes store.
 //! - An attempt that is not finished when the worker has to stop, or whose task is aborted, is given back: the
 //!   delivery is due at once.
 
@@ -223,4 +223,4 @@ impl<D: Deliver> WorkerBuilder<D> {
 /// The largest number of deliveries that are attempted at once, each with its body in memory.
 const MAX_CONCURRENCY: u32 = 10_000;
 /// How many results may be waiting to be recorded for each delivery that is attempted at once.
-const RECORDS: u32 = 4;
+const RECORDS: u32 = 16;

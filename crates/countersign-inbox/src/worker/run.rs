@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
 use super::Worker;
 use super::attempt::Deliver;
-use super::desk::WAIT;
 use super::seat::Seat;
 use super::turn::Turn;
 use crate::contract::Inbox;
@@ -35,22 +33,18 @@ impl<D: Deliver> Worker<D> {
     /// `stop` has completed.
     pub async fn run_until(self, stop: impl Future<Output = ()>, abandon: impl Future<Output = ()>) {
         let (tell, abandoned) = watch::channel(false);
-        let mut run = Run { seat: Seat::take(self.0, abandoned), attempts: JoinSet::new(), was_handed: false };
+        let mut run = Run { seat: Seat::take(self.0, abandoned), was_handed: false };
         run.until(Stop(pin!(stop)), Look::now(pin!(sleep(AGAIN)))).await;
-        let Run { seat, mut attempts, .. } = run;
-        seat.leave(&mut attempts);
+        run.seat.leave();
+        // Each attempt in progress has a receiver.
         tokio::select! {
-            () = joined(&mut attempts) => {}
+            () = tell.closed() => {}
             () = abandon => {
                 tell.send_replace(true);
-                joined(&mut attempts).await;
+                tell.closed().await;
             }
         }
     }
-}
-
-async fn joined(attempts: &mut JoinSet<()>) {
-    while attempts.join_next().await.is_some() {}
 }
 
 /// The future that stops a worker.
@@ -94,7 +88,6 @@ impl<'a> Look<'a> {
 
 struct Run<D: Deliver> {
     seat: Seat<D>,
-    attempts: JoinSet<()>,
     /// Whether the last attempts were of deliveries that were handed over.
     was_handed: bool,
 }
@@ -103,38 +96,38 @@ impl<D: Deliver> Run<D> {
     async fn until(&mut self, mut stop: Stop<'_, impl Future<Output = ()>>, mut look: Look<'_>) {
         let worker = Arc::clone(&self.seat.worker);
         loop {
-            while self.attempts.try_join_next().is_some() {}
             worker.inbox.remove_old(worker.keep, &*worker.clock).await;
-            let Some(turn) = stop.unless(worker.turn(|| self.seat.clear(&mut self.attempts))).await else { return };
-            self.look_around(&mut look, std::future::ready(())).await;
-            let waited = if self.has_handed(look.is_due) {
-                self.attempt_handed(turn);
+            if !(look.is_due || self.seat.desk.has_called()) {
+                let Some(()) = stop.unless(self.idle(&mut look)).await else { return };
                 continue;
+            }
+            let Some(turn) = stop.unless(worker.turn(|| self.seat.clear())).await else { return };
+            self.look_around(&mut look, std::future::ready(())).await;
+            self.was_handed = self.has_handed(look.is_due);
+            if self.was_handed {
+                // Then nothing prevents their attempts, except for the slots of this turn.
+                drop(turn);
+                self.seat.desk.start_waiting();
             } else if look.is_due {
                 // Not cancelled: what it leases would be attempted only after the lease.
-                match self.lease_and_attempt(turn, &mut look).await {
-                    Ok(()) => continue,
-                    Err(error) => {
-                        let (destination, error) = (&*worker.destination, error.with_cause());
-                        tracing::warn!(destination, error, "no deliveries can be leased");
-                        stop.unless(sleep(ERROR)).await
-                    }
+                if let Err(error) = self.lease_and_attempt(turn, &mut look).await {
+                    let (destination, error) = (&*worker.destination, error.with_cause());
+                    tracing::warn!(destination, error, "no deliveries can be leased");
+                    let Some(()) = stop.unless(sleep(ERROR)).await else { return };
                 }
-            } else {
-                drop(turn);
-                stop.unless(self.idle(&mut look)).await
-            };
-            let Some(()) = waited else { return };
+            }
         }
     }
 
-    /// Sleeps until the next delivery is due or handed over, or another process may have stored a message.
+    /// Sleeps until the next delivery is due, the worker is called, or another process may have stored a message.
     async fn idle(&self, look: &mut Look<'_>) {
+        // The last turn may have had the slots that they need.
+        self.seat.desk.start_waiting();
         if !look.is_exact {
             let worker = &self.seat.worker;
             look.set(worker.inbox.next_look(&worker.destination, &*worker.clock).await, true);
         }
-        self.look_around(look, self.seat.desk.arrived()).await;
+        self.look_around(look, self.seat.desk.called()).await;
     }
 
     /// Waits until deliveries may be due in the inbox, or `other` completes.
@@ -152,26 +145,9 @@ impl<D: Deliver> Run<D> {
         !(self.seat.desk.is_empty() || self.was_handed && is_due)
     }
 
-    /// Starts as many attempts of deliveries that were handed over as there are slots.
-    fn attempt_handed(&mut self, mut turn: Turn) {
-        let worker = &self.seat.worker;
-        self.was_handed = true;
-        worker.fill(&mut turn);
-        let now = worker.clock.instant();
-        while let Some(slot) = turn.slot() {
-            let Some(handed) = self.seat.desk.take() else { break };
-            if now.saturating_duration_since(handed.since) > WAIT {
-                self.attempts.spawn(Arc::clone(worker).give_back(handed.leased));
-            } else {
-                self.attempts.spawn(Arc::clone(worker).attempt(handed.leased, slot, self.seat.abandoned.clone()));
-            }
-        }
-    }
-
     /// Starts as many attempts of due deliveries as there are slots.
     async fn lease_and_attempt(&mut self, mut turn: Turn, look: &mut Look<'_>) -> Result<(), InboxError> {
         let worker = &self.seat.worker;
-        self.was_handed = false;
         let max = worker.fill(&mut turn);
         let now = worker.clock.read();
         let leased = worker.inbox.lease(&worker.destination, max, worker.lease(), now).await?;
@@ -187,7 +163,7 @@ impl<D: Deliver> Run<D> {
         }
         for delivery in leased {
             let Some(slot) = turn.slot() else { break };
-            self.attempts.spawn(Arc::clone(worker).attempt(delivery, slot, self.seat.abandoned.clone()));
+            self.seat.start(delivery, slot);
         }
         Ok(())
     }

@@ -2,37 +2,47 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::Parts;
 use super::attempt::Deliver;
-use super::desk::{Desk, Handed};
+use super::desk::{Busy, Desk, Handed, Start};
+use super::turn::Slot;
 use crate::contract::Inbox;
+use crate::delivery::Leased;
 
 pub(super) struct Seat<D: Deliver> {
     pub(super) worker: Arc<Parts<D>>,
     pub(super) desk: Arc<Desk>,
-    /// Whether attempts have to end.
-    pub(super) abandoned: watch::Receiver<bool>,
+    attempts: Attempts<D>,
 }
 
 impl<D: Deliver> Seat<D> {
+    /// The seat of a worker whose attempts are `abandoned` once that is true, or has no sender any more. Until an attempt
+    /// has ended, it has a receiver of it.
     pub(super) fn take(worker: Arc<Parts<D>>, abandoned: watch::Receiver<bool>) -> Self {
-        let desk = Arc::new(Desk::new(worker.concurrency, worker.lease()));
+        let attempts = Attempts { worker: Arc::clone(&worker), abandoned, runtime: Handle::current() };
+        let desk = Arc::new(Desk::new(worker.concurrency, worker.lease(), attempts.clone()));
         worker.inbox.set_desk(&worker.destination, Arc::clone(&desk));
-        Self { worker, desk, abandoned }
+        Self { worker, desk, attempts }
+    }
+
+    /// Starts the attempt of a delivery that was leased.
+    pub(super) fn start(&self, leased: Leased, slot: Slot) {
+        self.attempts.start(&self.desk, leased, slot);
     }
 
     /// Closes the desk, and gives back its deliveries, whose attempts would not start soon.
-    pub(super) fn clear(&self, tasks: &mut JoinSet<()>) {
-        self.give_back(self.desk.clear(), tasks);
+    pub(super) fn clear(&self) {
+        self.give_back(self.desk.clear());
     }
 
     /// Ends the desk, and gives back its deliveries.
-    pub(super) fn leave(self, tasks: &mut JoinSet<()>) {
-        self.give_back(self.end(), tasks);
+    pub(super) fn leave(self) {
+        self.give_back(self.end());
         // Another worker of the destination may need what this one was told.
         self.worker.waker.notify_one();
     }
@@ -42,9 +52,9 @@ impl<D: Deliver> Seat<D> {
         self.desk.end()
     }
 
-    fn give_back(&self, deliveries: VecDeque<Handed>, tasks: &mut JoinSet<()>) {
+    fn give_back(&self, deliveries: VecDeque<Handed>) {
         for handed in deliveries {
-            tasks.spawn(Arc::clone(&self.worker).give_back(handed.leased));
+            self.attempts.give_back(handed.leased);
         }
     }
 }
@@ -55,5 +65,50 @@ impl<D: Deliver> Drop for Seat<D> {
             // It takes effect from the call on.
             drop(self.worker.inbox.give_back(handed.leased.receipt, self.worker.clock.read()));
         }
+    }
+}
+
+/// The attempts of a running worker.
+struct Attempts<D> {
+    worker: Arc<Parts<D>>,
+    abandoned: watch::Receiver<bool>,
+    /// Of the worker.
+    runtime: Handle,
+}
+
+impl<D> Clone for Attempts<D> {
+    fn clone(&self) -> Self {
+        let Self { worker, abandoned, runtime } = self;
+        Self { worker: Arc::clone(worker), abandoned: abandoned.clone(), runtime: runtime.clone() }
+    }
+}
+
+impl<D: Deliver> Attempts<D> {
+    /// Runs a task in the caller's runtime, or else in that of the worker.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
+        runtime.spawn(task);
+    }
+}
+
+impl<D: Deliver> Start for Attempts<D> {
+    fn slot(&self, now: Instant) -> Result<Slot, Busy> {
+        self.worker.slot(now)
+    }
+
+    fn start(&self, desk: &Arc<Desk>, leased: Leased, slot: Slot) {
+        self.spawn(Arc::clone(&self.worker).attempt(leased, slot, self.abandoned.clone(), Arc::clone(desk)));
+    }
+
+    fn give_back(&self, leased: Leased) {
+        let (worker, abandoned) = (Arc::clone(&self.worker), self.abandoned.clone());
+        self.spawn(async move {
+            worker.give_back(leased).await;
+            drop(abandoned);
+        });
+    }
+
+    fn now(&self) -> Instant {
+        self.worker.clock.instant()
     }
 }

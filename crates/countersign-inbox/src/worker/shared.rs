@@ -125,6 +125,13 @@ impl SharedInbox {
         Ok(shared.pauses.borrow().names.as_ref().is_none_or(|names| names.contains(destination)))
     }
 
+    /// Whether it is known, without asking, that a destination is not paused.
+    pub(super) fn is_known_to_run(&self, destination: &str, now: Instant) -> bool {
+        let shared = &*self.0;
+        shared.pauses_read.is_recent(now, PAUSES_AGE)
+            && shared.pauses.borrow().names.as_ref().is_some_and(|names| !names.contains(destination))
+    }
+
     /// Tells when the paused destinations may have changed, from now on.
     pub(super) fn pauses(&self) -> PausesChanged {
         PausesChanged(self.0.pauses.subscribe())
@@ -298,6 +305,12 @@ impl Timer {
             *last = Some(now);
         }
         is_due
+    }
+
+    /// Whether it was done within this time.
+    fn is_recent(&self, now: Instant, every: Duration) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| now.saturating_duration_since(last) < every)
     }
 
     fn reset(&self) {

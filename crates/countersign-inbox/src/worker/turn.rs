@@ -1,12 +1,14 @@
 //! The right to start attempts: slots, pauses, pace.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::Parts;
 use super::attempt::Deliver;
+use super::desk::Busy;
 
 /// The right to start attempts.
 pub(super) struct Turn {
@@ -42,6 +44,17 @@ impl Turn {
 }
 
 impl<D: Deliver> Parts<D> {
+    /// The place of one more attempt, unless it has to wait or something else has to be found out first.
+    pub(super) fn slot(&self, now: Instant) -> Result<Slot, Busy> {
+        let is_free =
+            !self.circuit.is_open() && self.inbox.is_known_to_run(&self.destination, now) && self.pace.is_none();
+        if !is_free {
+            return Err(Busy::Worker);
+        }
+        let take = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().map_err(|_| Busy::Slots);
+        Ok(Slot { attempt: take(&self.slots)?, record: take(&self.records)?, is_probe: false })
+    }
+
     /// Waits until attempts may start. Calls `interrupt` before a longer wait.
     pub(super) async fn turn(&self, mut interrupt: impl FnMut()) -> Turn {
         let mut pauses = self.inbox.pauses();

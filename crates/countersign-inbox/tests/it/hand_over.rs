@@ -1,12 +1,13 @@
 //! Messages that a worker gets when they are stored, without asking the inbox.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign::clock::Clock;
+use countersign::clock::{Clock, SystemClock};
 use countersign_inbox::worker::{Attempt, AttemptOutcome};
 use countersign_inbox::{Inbox, State};
+use tokio::runtime::Builder;
 use tokio::time::sleep;
 
 use crate::plain::Plain;
@@ -54,14 +55,14 @@ async fn messages_beyond_the_room_of_a_worker_are_leased_from_the_inbox() {
     let ((plain, inbox), (seen, handle)) = (plain(), handler(SECOND));
     let _running = run(builder(&inbox, handle).concurrency(2));
     sleep(MOMENT).await;
-    for n in 0..100 {
-        store(&inbox, &format!("msg_{n:02}")).await;
+    for n in 0..200 {
+        store(&inbox, &format!("msg_{n:03}")).await;
     }
     let waiting = states(&plain).await.iter().filter(|state| **state == State::Waiting).count();
     assert!((60..80).contains(&waiting), "{waiting}");
-    sleep(60 * SECOND).await;
+    sleep(110 * SECOND).await;
     // Those that waited too long were given back, which is no attempt.
-    assert_eq!(seen.count(), 100);
+    assert_eq!(seen.count(), 200);
     assert!(seen.all().iter().all(|(_, number, _)| *number == 1), "{:?}", seen.all());
     let before = asked(&plain);
     for n in 0..10 {
@@ -70,7 +71,7 @@ async fn messages_beyond_the_room_of_a_worker_are_leased_from_the_inbox() {
     }
     // Every five seconds, it looks for messages of other processes.
     let more = asked(&plain) - before;
-    assert!(seen.count() == 110 && more <= 5, "{} attempts, asked {more} times", seen.count());
+    assert!(seen.count() == 210 && more <= 5, "{} attempts, asked {more} times", seen.count());
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,4 +139,36 @@ async fn a_message_whose_sender_is_gone_is_delivered_all_the_same() {
     drop(inbox.enqueue(message("msg_1"), now()));
     sleep(MOMENT).await;
     assert_eq!((seen.count(), states(&plain).await), (1, vec![State::Done]));
+}
+
+#[test]
+fn a_message_is_delivered_in_the_runtime_that_stored_it() {
+    let (plain, inbox) = plain();
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&threads);
+    let handle = move |_: Attempt| {
+        noted.lock().expect("no panic").push(std::thread::current().id());
+        std::future::ready(AttemptOutcome::Done)
+    };
+    let runtime = || Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let (of_worker, of_sender) = (runtime(), runtime());
+    let (stop, running) = of_worker.block_on(async { run(builder(&inbox, handle).clock(Arc::new(SystemClock))) });
+    let storing = of_sender.spawn(async move {
+        for n in 0..50 {
+            while states(&plain).await.iter().any(|state| *state != State::Done) {
+                sleep(MOMENT).await;
+            }
+            store(&inbox, &format!("msg_{n}")).await;
+        }
+        sleep(10 * MOMENT).await;
+        assert_eq!(states(&plain).await, [State::Done; 50]);
+        std::thread::current().id()
+    });
+    let sender = of_sender.block_on(storing).expect("no panic");
+    let found = threads.lock().expect("no panic").clone();
+    let there = found.iter().filter(|thread| **thread == sender).count();
+    // The worker starts the first, and looks every two seconds whether the destination is paused.
+    assert!(found.len() == 50 && there >= 45, "{there} of {}", found.len());
+    stop.send(()).expect("it runs");
+    of_worker.block_on(running).expect("no panic");
 }

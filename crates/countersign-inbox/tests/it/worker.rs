@@ -246,6 +246,7 @@ async fn attempts_in_progress_finish_and_others_are_given_back() {
         store(&inbox, "msg_1").await;
         sleep(Duration::from_millis(10)).await;
         stop.send(()).expect("it runs");
+        sleep(Duration::from_millis(10)).await;
         store(&inbox, "msg_2").await;
         timeout(7 * SECOND, running).await.expect("it ends").expect("no panic");
         assert_eq!(states(&plain).await, [State::Waiting, expected], "newest first, after {takes} s");
