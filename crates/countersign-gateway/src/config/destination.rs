@@ -65,7 +65,7 @@ pub struct DestinationSpec {
     pub title_case_headers: Option<bool>,
     /// When a delivery that failed is attempted again.
     pub redelivery: Option<RedeliverySpec>,
-    /// How many deliveries are attempted at once. Default: 16.
+    /// How many deliveries are attempted at once. Default: 64.
     #[serde(default, deserialize_with = "rate::in_flight")]
     #[schemars(range(min = 1))]
     pub max_in_flight: Option<usize>,

@@ -18,7 +18,7 @@ use crate::state::LiveTarget;
 use crate::telemetry::Tracer;
 
 /// How many deliveries are attempted at once.
-const ATTEMPTS: usize = 16;
+const ATTEMPTS: usize = 64;
 
 /// What all workers of a route share.
 pub struct Shared<'a> {

@@ -11,11 +11,7 @@ use crate::contract::{Enqueued, Inbox};
 use crate::delivery::{Leased, Receipt, State};
 
 /// Enqueues a message, and leases its delivery to `HERE`.
-async fn enqueue_leased(
-    inbox: &impl Inbox,
-    id: &str,
-    now: ClockReading,
-) -> Result<(Enqueued, Vec<Leased>), String> {
+async fn enqueue_leased(inbox: &impl Inbox, id: &str, now: ClockReading) -> Result<(Enqueued, Vec<Leased>), String> {
     let new = to_here(id, now)?.also_to("there").leased(|destination| (destination == HERE).then_some(LEASE));
     inbox.enqueue_leased(new, now).await.map_err(|error| failed("an enqueue", &error))
 }
