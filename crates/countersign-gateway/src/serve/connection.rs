@@ -135,12 +135,14 @@ impl<S: Responds> Server<S> {
             stream => Some((stream, received, false)),
         };
         if let Some((stream, received, is_used)) = next {
+            // After a request of HTTP/1.1, a connection stays with it.
+            let is_http2 = !is_used && received.starts_with(PREFACE);
             let since = if is_used { SystemClock.instant() } else { accepted };
             let activity = Activity::new(since);
             if is_used {
                 activity.set_begun();
             }
-            Box::pin(self.serve_http(stream, received, activity, connection, phase)).await;
+            Box::pin(self.serve_http(stream, received, is_http2, activity, connection, phase)).await;
         }
         drop((slot, client_slot));
     }
@@ -246,6 +248,7 @@ impl<S: Responds> Server<S> {
         &self,
         stream: Stream,
         received: Bytes,
+        is_http2: bool,
         activity: Arc<Activity>,
         connection: Connection,
         mut phase: watch::Receiver<Phase>,
@@ -258,7 +261,6 @@ impl<S: Responds> Server<S> {
             tasks: self.tasks.clone(),
             phase: phase.clone(),
         };
-        let is_http2 = received.starts_with(PREFACE);
         let Ok(link) = Link::new(stream, received, (!is_http2).then_some(&self.budget)) else { return };
         let io = TokioIo::new(link.clone());
         let mut watch = Watch::new(self.timeouts, &link, &activity, &mut phase, !is_http2);
