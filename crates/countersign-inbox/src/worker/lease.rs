@@ -13,11 +13,10 @@ use crate::contract::{Inbox, Pending};
 use crate::delivery::{DeliveryId, Receipt};
 use crate::error::InboxError;
 
-/// How often it is tried to record the end of an attempt, the maximum time of one try, and the pause between two.
-const TRIES: u32 = 3;
+/// The maximum time of one try to record the end of an attempt, and the pause between two.
 const TRY: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_secs(1);
-/// The maximum time until it is recorded.
+/// The maximum time until it is recorded. Until then, an inbox that recovers saves the message from being sent again.
 pub(super) const RECORD: Duration = Duration::from_secs(15);
 
 /// A leased delivery. If it is dropped, because its task was aborted, the delivery is due at once.
@@ -55,17 +54,15 @@ impl Lease {
 
     async fn settle(mut self, call: impl Fn(&Self) -> Pending<Settled>) -> Result<Settled, InboxError> {
         self.is_recorded = true;
-        let mut tries = 1;
+        let mut left = RECORD - TRY;
         loop {
-            let error = match timeout(TRY, call(&self)).await {
+            let (error, took) = match timeout(TRY, call(&self)).await {
                 Ok(Ok(settled)) => return Ok(settled),
-                Ok(Err(error)) => error,
-                Err(_) => InboxError::TimedOut,
+                Ok(Err(error)) => (error, Duration::ZERO),
+                Err(_) => (InboxError::TimedOut, TRY),
             };
-            if tries == TRIES {
-                return Err(error);
-            }
-            tries += 1;
+            let Some(rest) = left.checked_sub(took + PAUSE) else { return Err(error) };
+            left = rest;
             sleep(PAUSE).await;
         }
     }
