@@ -8,7 +8,7 @@ use crate::common::{SOURCE, run};
 fn an_engine_that_was_not_built_is_an_error_that_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("url"), "redis://127.0.0.1:1").expect("a file");
-    let rest = format!("{SOURCE}[[routes]]\npath = \"/\"\nsource = \"test\"\nupstream = [\"http://127.0.0.1:1\"]\n");
+    let rest = format!("{SOURCE}[[routes]]\npath = \"/\"\nsource = \"test\"\nupstream = [\"http://127.0.0.1:2\"]\n");
     for engine in ["redis", "postgres"] {
         let table = format!("[store]\nengine = \"{engine}\"\nurl = {{ file = \"url\" }}\n");
         let text = ["[server]\nlisten = [\"127.0.0.1:1\"]\n", &table, &rest].concat();
