@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::turn::Slot;
+use super::turn::{Busy, Slot};
 use crate::delivery::{Leased, Receipt};
 
 /// How long a delivery may be at a desk. Its lease is longer by this time.
@@ -46,15 +46,6 @@ pub(super) trait Start: Send + Sync {
     fn give_back(&self, leased: Leased);
 
     fn now(&self) -> Instant;
-}
-
-/// Why an attempt does not start now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Busy {
-    /// There are as many attempts as there may be. The first that ends makes room.
-    Slots,
-    /// The worker has to decide, for example because the destination may be paused.
-    Worker,
 }
 
 struct State {

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::Parts;
 use super::attempt::Deliver;
-use super::desk::{Busy, Desk, Handed, Start};
-use super::turn::Slot;
+use super::desk::{Desk, Handed, Start};
+use super::turn::{Busy, Slot};
 use crate::contract::Inbox;
 use crate::delivery::Leased;
 

@@ -8,7 +8,6 @@ use tokio::time::sleep;
 
 use super::Parts;
 use super::attempt::Deliver;
-use super::desk::Busy;
 
 /// The right to start attempts.
 pub(super) struct Turn {
@@ -29,6 +28,15 @@ pub(super) struct Slot {
     /// Until its result is recorded.
     pub(super) record: OwnedSemaphorePermit,
     pub(super) is_probe: bool,
+}
+
+/// Why an attempt does not start now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Busy {
+    /// There are as many attempts as there may be. The first that ends makes room.
+    Slots,
+    /// The worker has to decide, for example because the destination may be paused.
+    Worker,
 }
 
 impl Turn {
