@@ -54,7 +54,7 @@ impl Lease {
 
     async fn settle(mut self, call: impl Fn(&Self) -> Pending<Settled>) -> Result<Settled, InboxError> {
         self.is_recorded = true;
-        let mut left = RECORD - TRY;
+        let mut left = RECORD.saturating_sub(TRY);
         loop {
             let (error, took) = match timeout(TRY, call(&self)).await {
                 Ok(Ok(settled)) => return Ok(settled),
