@@ -47,7 +47,8 @@ fn secret() -> Result<Secret, String> {
 /// Runs only for authentic, recent, non-duplicate deliveries. After an error or any status other than 2xx, the
 /// sender retries.
 async fn receive(request: Request<DeliveryBody>) -> poem::Result<Response<Empty<Bytes>>> {
-    let verified = request.extensions().get::<Verified>().ok_or_else(|| poem::Error::from_status(StatusCode::FORBIDDEN))?;
+    let verified =
+        request.extensions().get::<Verified>().ok_or_else(|| poem::Error::from_status(StatusCode::FORBIDDEN))?;
     println!("{} {}", verified.message_id(), verified.event_type().as_deref().unwrap_or("(no event)"));
     let mut response = Response::new(Empty::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
