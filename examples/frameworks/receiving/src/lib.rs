@@ -11,6 +11,10 @@ use tempfile::TempDir;
 
 /// Runs a receiver of `/gemini` that responds 204, prints the id and the type of each event, and reads its address
 /// (`LISTEN`) and its secret (`GEMINI_WEBHOOK_SECRET`) from the environment. The emulator sends to it.
+///
+/// # Panics
+///
+/// If it does not.
 pub async fn check(mut command: Command) {
     let folder = TempDir::new().expect("a folder");
     let sender = Sender::start().await;
