@@ -14,7 +14,7 @@ use crate::job::Job;
 /// Jobs that have ended, each with the failure of its transaction, if it has failed.
 type Ended = Vec<(Box<dyn Job>, Option<Failure>)>;
 
-/// Where a runtime gets its results. As many are on their way as callers wait.
+/// Where a runtime gets its results. There are never more on their way than callers that wait.
 pub(crate) type Route = UnboundedSender<Ended>;
 
 /// The routes to the runtimes that wait for results.

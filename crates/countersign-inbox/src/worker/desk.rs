@@ -18,8 +18,8 @@ pub(super) const WAIT: Duration = Duration::from_secs(2);
 /// The maximum number of deliveries at a desk: this many for each concurrent attempt, and never more than `MAX`.
 const EACH: usize = 64;
 const MAX: usize = 4096;
-/// For so many deliveries at a desk, each sender waits for one turn of its runtime more, up to the most turns. Otherwise,
-/// it could send faster than the attempts in the same thread, and the desk would soon be full.
+/// Each sender waits for one turn of its runtime per this many deliveries at the desk, up to `MAX_TURNS`. Otherwise,
+/// senders could outrun the attempts in the same thread, and the desk would soon be full.
 const CROWD: usize = 16;
 const MAX_TURNS: usize = 8;
 /// The maximum size of their bodies together, in bytes.

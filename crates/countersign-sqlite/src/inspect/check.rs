@@ -58,7 +58,7 @@ const COUNTS: [(&str, &str); 4] = [
         "SELECT abs(messages - (SELECT count(*) FROM message)) FROM counts",
     ),
     (
-        "destinations whose backlog is another than its deliveries",
+        "destinations whose backlog does not match their deliveries",
         "SELECT count(*) FROM (
             SELECT sum(waiting) AS waiting, sum(leased) AS leased, sum(dead) AS dead FROM (
                 SELECT destination, waiting, leased, dead FROM backlog

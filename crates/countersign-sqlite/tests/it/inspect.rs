@@ -99,7 +99,7 @@ async fn rows_that_do_not_fit_together_are_named() {
         ("UPDATE counts SET messages = 9", "messages that are not counted, or counted but not there: 6"),
         ("UPDATE counts SET token = 0", "leases and claims with a number that was not given yet: "),
         ("UPDATE counts SET delivery = 0", "deliveries and message ids with a number that was not given yet: "),
-        ("UPDATE backlog SET waiting = 9", "destinations whose backlog is another than its deliveries: 1"),
+        ("UPDATE backlog SET waiting = 9", "destinations whose backlog does not match their deliveries: 1"),
         (
             "INSERT INTO seen(key, state, token, until) SELECT key, 1, 1, 1 FROM seen LIMIT 1",
             "ids that are stored twice: 1",
