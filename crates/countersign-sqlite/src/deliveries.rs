@@ -154,8 +154,7 @@ impl Batch<'_> {
     pub(crate) fn discard(&mut self, delivery: u64, now: u64) -> Result<bool, Stop> {
         self.at(now);
         let Some(row) = self.delivery(delivery)?.filter(|row| row.is_free(now)) else { return Ok(false) };
-        self.remove_delivery(delivery, row.message)?;
-        self.tally.moved(&row.destination, Some(row.state), None);
+        self.remove_delivery(delivery, row.message, &row.destination, row.state)?;
         Ok(true)
     }
 

@@ -69,17 +69,23 @@ impl Batch<'_> {
             })?;
             let rows = rows.collect::<rusqlite::Result<Vec<(u64, u64, String)>>>()?;
             for (delivery, message, destination) in rows {
-                self.remove_delivery(delivery, message)?;
-                self.tally.moved(&destination, Some(state), None);
+                self.remove_delivery(delivery, message, &destination, state)?;
                 removed += 1;
             }
         }
         Ok(removed)
     }
 
-    /// Removes this delivery of this message, and the message with the last one.
-    pub(crate) fn remove_delivery(&mut self, delivery: u64, message: u64) -> rusqlite::Result<()> {
+    /// Removes this delivery of this message, which is in this state, and the message with the last one.
+    pub(crate) fn remove_delivery(
+        &mut self,
+        delivery: u64,
+        message: u64,
+        destination: &str,
+        state: State,
+    ) -> rusqlite::Result<()> {
         self.db.prepare_cached("DELETE FROM delivery WHERE seq = ?1")?.execute([delivery])?;
+        self.tally.moved(destination, Some(state), None);
         let mut count =
             self.db.prepare_cached("UPDATE message SET remain = remain - 1 WHERE seq = ?1 RETURNING remain")?;
         let remain: u64 = count.query_row([message], |row| row.get(0))?;
