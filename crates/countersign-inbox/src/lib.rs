@@ -33,7 +33,7 @@ pub use contract::{Enqueued, Inbox, Pending};
 pub use delivery::{Delivery, DeliveryId, Leased, Receipt, State};
 pub use error::InboxError;
 pub use filter::{Filter, Keep};
-pub use headers::{HeadersError, headers_from_bytes, headers_to_bytes};
+pub use headers::{Headers, HeadersError, HeadersWriter};
 pub use message::{NewDelivery, NewMessage, StoredMessage};
 pub use retry_after::retry_after;
 pub use schedule::Schedule;

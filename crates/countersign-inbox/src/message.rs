@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::UnixTime;
 use countersign::replay::ReplayKey;
-use http::HeaderMap;
+
+use crate::headers::Headers;
 
 /// A verified message, as it is sent to its destinations.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct StoredMessage {
     /// The path and the query of the request.
     pub path: String,
     /// The headers of the request.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body of the request, byte for byte.
     pub body: Bytes,
     /// When the request was received.

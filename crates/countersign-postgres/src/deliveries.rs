@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use countersign::UnixTime;
 use countersign::replay::ReplayKey;
-use countersign_inbox::{
-    Delivery, DeliveryId, Filter, InboxError, Leased, Receipt, State, StoredMessage, headers_from_bytes,
-};
+use countersign_inbox::{Delivery, DeliveryId, Filter, Headers, InboxError, Leased, Receipt, State, StoredMessage};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
@@ -97,7 +95,7 @@ pub(crate) fn read_message(row: &Row) -> Result<StoredMessage, InboxError> {
         event_type: get(row, 2)?,
         path: get(row, 3)?,
         received: time(get(row, 4)?),
-        headers: headers_from_bytes(get(row, 5)?).map_err(InboxError::unavailable)?,
+        headers: Headers::parse(get::<Vec<u8>>(row, 5)?).map_err(InboxError::unavailable)?,
         body: Bytes::from(get::<Vec<u8>>(row, 6)?),
     })
 }

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use countersign_inbox::{
-    DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, StoredMessage, headers_to_bytes,
-};
+use countersign_inbox::{DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, StoredMessage};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
@@ -58,14 +56,12 @@ pub(crate) struct EnqueueOperation {
     /// A repetition of the same operation has the same number.
     number: i64,
     new: Arc<NewMessage>,
-    headers: Vec<u8>,
     max_messages: i64,
 }
 
 impl EnqueueOperation {
     pub(crate) fn new(new: Arc<NewMessage>, number: i64, max_messages: i64) -> Self {
-        let headers = headers_to_bytes(&new.message.headers);
-        Self { key: name(&new.message.key), number, new, headers, max_messages }
+        Self { key: name(&new.message.key), number, new, max_messages }
     }
 }
 
@@ -100,7 +96,7 @@ impl Operation for EnqueueOperation {
     }
 
     fn size(&self) -> usize {
-        self.headers.len() + self.new.message.body.len()
+        self.new.message.headers.as_bytes().len() + self.new.message.body.len()
     }
 
     fn after(earlier: &Outcome) -> Option<Outcome> {
@@ -220,7 +216,7 @@ async fn store(client: &Client, operations: &[&EnqueueOperation]) -> Result<Leas
     let types = each(operations, |one| one.new.message.event_type.as_deref().map(text));
     let paths = each(operations, |one| text(&one.new.message.path));
     let received = each(operations, |one| i64::try_from(one.new.message.received.as_millis()).unwrap_or(i64::MAX));
-    let headers = each(operations, |one| &one.headers[..]);
+    let headers = each(operations, |one| one.new.message.headers.as_bytes());
     let bodies = each(operations, |one| &one.new.message.body[..]);
     let counts = each(operations, |one| i64::try_from(one.new.deliveries().len()).unwrap_or(i64::MAX));
     let (mut to_keys, mut destinations, mut leases) = (Vec::<&str>::new(), Vec::<Cow<'_, str>>::new(), Vec::new());

@@ -4,8 +4,7 @@ use bytes::Bytes;
 use countersign::UnixTime;
 use countersign::replay::{ReplayKey, Settled};
 use countersign_inbox::{
-    DeliveryId, Enqueued, Leased, NewDelivery, NewMessage, Receipt, State, StoredMessage, headers_from_bytes,
-    headers_to_bytes,
+    DeliveryId, Enqueued, Headers, Leased, NewDelivery, NewMessage, Receipt, State, StoredMessage,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -54,7 +53,7 @@ impl Batch<'_> {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO message(source, id, type, path, received, headers, remain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        let headers = headers_to_bytes(&message.headers);
+        let headers = message.headers.as_bytes();
         self.added += u64::try_from(message.body.len() + headers.len()).unwrap_or(u64::MAX) + MESSAGE_SIZE;
         let seq = insert.insert(params![
             message.key.source(),
@@ -207,7 +206,7 @@ fn read_message(db: &Connection, seq: u64) -> rusqlite::Result<StoredMessage> {
             event_type: row.get(2)?,
             path: row.get(3)?,
             received: UnixTime::from_millis(row.get(4)?),
-            headers: headers_from_bytes(row.get_ref(5)?.as_blob()?)
+            headers: Headers::parse(row.get::<_, Vec<u8>>(5)?)
                 .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, Type::Blob, Box::new(error)))?,
             body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
         })

@@ -7,8 +7,8 @@ use countersign::UnixTime;
 use countersign::clock::{Clock, SystemClock};
 use countersign::replay::{Claim, ReplayKey, ReplayStore, Settled};
 use countersign_benches::deliveries::message_id;
-use countersign_inbox::{Enqueued, Inbox, NewMessage, StoredMessage};
-use http::{HeaderMap, HeaderValue};
+use countersign_inbox::{Enqueued, Headers, Inbox, NewMessage, StoredMessage};
+use http::HeaderValue;
 use tokio::task::JoinSet;
 
 pub(crate) const BODY: [u8; 252] = [b'x'; 252];
@@ -26,7 +26,7 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-pub(crate) fn headers() -> HeaderMap {
+pub(crate) fn headers() -> Headers {
     let text = HeaderValue::from_static("a value as long as those that describe a delivery");
     let names = ["webhook-id", "webhook-timestamp", "countersign-verdict", "countersign-key"];
     names.into_iter().map(|name| (http::HeaderName::from_static(name), text.clone())).collect()

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use countersign::clock::{Clock, SystemClock};
-use countersign_inbox::headers_to_bytes;
 use countersign_postgres::{PostgresStore, schema};
 use countersign_test::postgres_server::PostgresServer;
 use tokio::task::JoinSet;
@@ -67,8 +66,8 @@ async fn write(url: String, is_enqueue: bool, connection: usize, batch: usize, e
          stored AS (INSERT INTO countersign_message (source, id, type, path, received, headers, body, remain) SELECT 'bench', key, 'batch.succeeded', '/hook', 0, headers, body, 1 FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS m(key, headers, body) RETURNING seq)
          INSERT INTO countersign_delivery (message, destination, state, attempts, since, due, number) SELECT seq, 'backend', 0, 0, now(), now(), 0 FROM stored",
     ).await.expect("a statement");
-    let headers = headers_to_bytes(&load::headers());
-    let (headers, bodies) = (vec![&headers[..]; batch], vec![&BODY[..]; batch]);
+    let headers = load::headers();
+    let (headers, bodies) = (vec![headers.as_bytes(); batch], vec![&BODY[..]; batch]);
     let mut done = 0;
     for number in 0.. {
         let keys: Vec<_> = (0..batch).map(|n| format!("bench {connection}_{number}_{n}")).collect();

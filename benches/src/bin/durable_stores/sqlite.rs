@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
-use countersign_inbox::headers_to_bytes;
 use countersign_sqlite::{Options, SqliteStore};
 use rusqlite::{Connection, params};
 
@@ -48,7 +47,7 @@ pub(crate) fn bare(folder: &Path, work: &str, callers: usize, time: Duration, id
     fill(folder, ids);
     let db = Connection::open(folder.join("store.db")).expect("a file");
     db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000").expect("settings");
-    let headers = headers_to_bytes(&load::headers());
+    let headers = load::headers();
     let insert = "INSERT INTO seen(key, state, token, until) VALUES (?1, 1, ?2, 9000000000000)";
     let mut seen = db.prepare(insert).expect("a statement");
     let mut confirm = db.prepare("UPDATE seen SET state = 1 WHERE seq = ?1").expect("a statement");
@@ -64,7 +63,7 @@ pub(crate) fn bare(folder: &Path, work: &str, callers: usize, time: Duration, id
             let id = format!("bench\0msg_{batch:020}_{caller:08}");
             rows.push(seen.insert(params![id.as_bytes(), caller]).expect("a row"));
             if work == "enqueue" {
-                let seq = message.insert(params![id, headers]).expect("a row");
+                let seq = message.insert(params![id, headers.as_bytes()]).expect("a row");
                 body.execute(params![seq, BODY]).expect("a row");
                 delivery.execute([seq]).expect("a row");
             }

@@ -17,7 +17,7 @@ use countersign_inbox::worker::SharedInbox;
 use countersign_inbox::{Inbox, NewMessage, StoredMessage};
 use countersign_sqlite::{Options, SqliteStore};
 use countersign_test::process::free_address;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -99,7 +99,7 @@ async fn enqueue(store: &SqliteStore, id: &str) {
         key: ReplayKey::parse("gemini", id).expect("a key"),
         event_type: Some("batch.\u{1b}[31m".to_owned()),
         path: "/gemini".to_owned(),
-        headers: HeaderMap::from_iter([(http::header::USER_AGENT, HeaderValue::from_static("sender"))]),
+        headers: [(http::header::USER_AGENT, HeaderValue::from_static("sender"))].into_iter().collect(),
         body: Bytes::from_static(b"{\"type\":\"batch.failed\"}"),
         received: now.wall,
     };

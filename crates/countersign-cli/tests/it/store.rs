@@ -7,9 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::clock::{Clock as _, SystemClock};
 use countersign::replay::ReplayKey;
-use countersign_inbox::{Inbox as _, NewMessage, StoredMessage};
+use countersign_inbox::{Headers, Inbox as _, NewMessage, StoredMessage};
 use countersign_sqlite::{Options, SqliteStore};
-use http::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -30,7 +29,7 @@ impl StoreFile {
                 key: ReplayKey::parse("gemini", id).expect("a key"),
                 event_type: None,
                 path: "/gemini".to_owned(),
-                headers: HeaderMap::new(),
+                headers: Headers::default(),
                 body: Bytes::from_static(b"12345"),
                 received: now.wall,
             };

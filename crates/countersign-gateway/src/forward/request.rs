@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign::{MessageId, Verified};
+use countersign_inbox::Headers;
 use countersign_tower::policy::Unclaimed;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TE};
 use http::uri::PathAndQuery;
@@ -44,7 +45,7 @@ pub(super) enum Source {
     /// From the inbox.
     Stored {
         message_id: MessageId,
-        headers: HeaderMap,
+        headers: Headers,
         /// The number of the attempt, starting at 1.
         attempt: u32,
         trace: Option<Trace>,
@@ -81,7 +82,7 @@ impl Source {
                 body,
             },
             Self::Stored { message_id, headers, .. } => {
-                let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+                let text = |name| headers.get(name).and_then(|value| str::from_utf8(value).ok());
                 Facts {
                     message_id: message_id.as_str(),
                     source: text(SOURCE).unwrap_or_default(),
@@ -112,18 +113,18 @@ impl Outgoing {
         out.extend_from_slice(self.path.as_str().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
         let title_case = self.changes.title_case;
-        let mut put = |name: &HeaderName, value: &[u8]| put_line(out, name, value, title_case);
-        put(&HOST, upstream.host.as_bytes());
+        let mut put = |name: &str, value: &[u8]| put_line(out, name, value, title_case);
+        put(HOST.as_str(), upstream.host.as_bytes());
         self.each_header(&mut put);
         // For an empty body as well, because some servers would wait for one.
-        put(&CONTENT_LENGTH, itoa::Buffer::new().format(self.body.len()).as_bytes());
+        put(CONTENT_LENGTH.as_str(), itoa::Buffer::new().format(self.body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 
     /// Adds the headers to those of an HTTP/2 request, whose host is in its URI.
     pub(super) fn fill(&self, headers: &mut HeaderMap) {
         self.each_header(|name, value| {
-            if let Ok(value) = HeaderValue::from_bytes(value) {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
                 headers.append(name, value);
             }
         });
@@ -134,10 +135,10 @@ impl Outgoing {
         }
     }
 
-    fn each_header(&self, mut put: impl FnMut(&HeaderName, &[u8])) {
+    fn each_header(&self, mut put: impl FnMut(&str, &[u8])) {
         if let Some(hop) = &self.hop {
             let (name, value) = hop.header();
-            put(&name, value);
+            put(name.as_str(), value);
             self.each_other_header(|name, value| {
                 if !hop.replaces(name) {
                     put(name, value);
@@ -148,9 +149,9 @@ impl Outgoing {
         }
     }
 
-    fn each_other_header(&self, mut put: impl FnMut(&HeaderName, &[u8])) {
+    fn each_other_header(&self, mut put: impl FnMut(&str, &[u8])) {
         if let Some(assertion) = &self.assertion {
-            put(&ASSERTION, assertion.as_bytes());
+            put(ASSERTION.as_str(), assertion.as_bytes());
         }
         let Changes { opened, set, .. } = &*self.changes;
         match &self.source {
@@ -169,14 +170,14 @@ impl Outgoing {
     }
 }
 
-fn put_line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8], title_case: bool) {
+fn put_line(out: &mut Vec<u8>, name: &str, value: &[u8], title_case: bool) {
     let start = out.len();
-    for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
     }
     if title_case {
         let mut begins_word = true;
-        for byte in out.iter_mut().skip(start).take(name.as_str().len()) {
+        for byte in out.iter_mut().skip(start).take(name.len()) {
             if begins_word {
                 byte.make_ascii_uppercase();
             }

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use countersign::Verified;
 use countersign::clock::Clock;
 use countersign_inbox::service;
-use countersign_inbox::{Enqueued, Inbox, InboxError, StoredMessage};
+use countersign_inbox::{Enqueued, Headers, HeadersWriter, Inbox, InboxError, StoredMessage};
 use countersign_tower::DeliveryBody;
 use countersign_tower::{reject::problem, report::FailureCode};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request};
+use http::{Request, Response, StatusCode, request};
 use http_body_util::{Either, Full};
 use tower_service::Service;
 
@@ -27,6 +27,8 @@ use crate::trust::{BackendHeaders, Opened, SetHeaders};
 
 /// The maximum time until a message is stored.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// A body of less than this many bytes is short.
+const SHORT: usize = 16 * 1024;
 
 /// What became of a message.
 type Stored = Result<Option<Enqueued>, InboxError>;
@@ -98,7 +100,7 @@ impl Shared {
             event_type: verified.event_type().map(|event_type| event_type.to_string()),
             path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             headers: headers(&head, verified, &self.opened),
-            body,
+            body: short(body),
             received: now.wall,
         };
         let Some(message) = self.inbox.addressed(message, self.retain) else { return Ok(None) };
@@ -106,9 +108,14 @@ impl Shared {
     }
 }
 
+/// A short body in memory of its own. Until then, it keeps the larger buffer of its connection.
+fn short(body: Bytes) -> Bytes {
+    if body.len() < SHORT { Bytes::copy_from_slice(&body) } else { body }
+}
+
 /// The headers that describe the request, without those that the route sets: they may be secret, and are added later.
-fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(head.headers.len() + 16);
+fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> Headers {
+    let mut headers = HeadersWriter::new();
     let set = SetHeaders::default();
     let backend = BackendHeaders {
         client: &head.headers,
@@ -121,16 +128,15 @@ fn headers(head: &request::Parts, verified: &Verified, opened: &Opened) -> Heade
     };
     // The attempts belong to the span of this request.
     let trace = head.extensions.get::<Trace>();
-    let (name, value) = trace.map(Trace::traceparent).unzip();
-    let traceparent = name.zip(value.and_then(|value| value.parse().ok()));
     backend.each(|name, value| {
-        // All of them are values of headers, or text that is checked.
-        if let (false, Ok(value)) = (trace.is_some_and(|trace| trace.replaces(name)), HeaderValue::from_bytes(value)) {
-            headers.append(name.clone(), value);
+        if !trace.is_some_and(|trace| trace.replaces(name)) {
+            headers.put(name, value);
         }
     });
-    headers.extend(traceparent);
-    headers
+    if let Some((name, value)) = trace.map(Trace::traceparent) {
+        headers.put(name.as_str(), value.as_bytes());
+    }
+    headers.finish()
 }
 
 /// The code of a message that matches no destination.

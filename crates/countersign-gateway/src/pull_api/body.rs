@@ -4,8 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_inbox::Leased;
-use http::HeaderMap;
+use countersign_inbox::{Headers, Leased};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -110,8 +109,7 @@ pub(super) fn delivery(leased: &Leased) -> Value {
 }
 
 /// Pairs of name and value, since names can repeat.
-fn headers(headers: &HeaderMap, attempt: u32) -> Vec<(String, String)> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let stored = headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+fn headers(headers: &Headers, attempt: u32) -> Vec<(String, String)> {
+    let stored = headers.iter().map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()));
     stored.chain([("countersign-attempt".to_owned(), attempt.to_string())]).collect()
 }

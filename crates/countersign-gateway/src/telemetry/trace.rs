@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use countersign_inbox::Headers;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::context::{Parent, SpanId, TRACEPARENT, TRACESTATE, TraceId, new_span_id, new_trace_id, traceparent};
@@ -27,7 +28,7 @@ impl Tracer {
     /// Starts the trace of a request with these headers, if it is traced: a valid `traceparent` decides that, and without
     /// one the configured share.
     pub fn begin(&self, headers: &HeaderMap) -> Option<Trace> {
-        let parent = Parent::of(headers);
+        let parent = Parent::of(headers.get_all(TRACEPARENT).iter().map(HeaderValue::as_bytes));
         if !parent.map_or_else(|| self.sampler.chooses(), |parent| parent.is_sampled) {
             return None;
         }
@@ -41,8 +42,8 @@ impl Tracer {
     }
 
     /// The trace that a stored message with these headers belongs to, if it is traced.
-    pub fn resume(&self, headers: &HeaderMap) -> Option<Trace> {
-        let Parent { trace, span, .. } = Parent::of(headers).filter(|parent| parent.is_sampled)?;
+    pub fn resume(&self, headers: &Headers) -> Option<Trace> {
+        let Parent { trace, span, .. } = Parent::of(headers.get_all(TRACEPARENT)).filter(|parent| parent.is_sampled)?;
         let queue = self.queue.clone();
         Some(Trace(Arc::new(Request { queue, id: trace, parent: Some(span), span, start: unix_nanos() })))
     }
@@ -86,8 +87,8 @@ impl Trace {
 
     /// Whether this header of the client is not passed on. A `tracestate` belongs to the trace of the client, so it is
     /// removed from a new trace.
-    pub fn replaces(&self, name: &HeaderName) -> bool {
-        *name == TRACEPARENT || self.0.parent.is_none() && *name == TRACESTATE
+    pub fn replaces(&self, name: &str) -> bool {
+        TRACEPARENT == *name || self.0.parent.is_none() && TRACESTATE == *name
     }
 
     /// Starts the span of an exchange with a backend.
@@ -108,7 +109,7 @@ pub struct Hop {
 
 impl Hop {
     /// Whether the backend does not get this header of the client.
-    pub fn replaces(&self, name: &HeaderName) -> bool {
+    pub fn replaces(&self, name: &str) -> bool {
         self.trace.replaces(name)
     }
 

@@ -72,8 +72,8 @@ impl Folded {
 }
 
 /// Whether a backend could read one name as the other. Unlike [`Folded`], it compares names of any length.
-pub(super) fn read_alike(one: &HeaderName, other: &HeaderName) -> bool {
-    letters(one.as_str()).eq(letters(other.as_str()))
+pub(super) fn read_alike(one: &str, other: &str) -> bool {
+    letters(one).eq(letters(other))
 }
 
 fn letters(name: &str) -> impl Iterator<Item = u8> {

@@ -47,7 +47,7 @@ impl Opened {
                  the proxy in front sets"
             ));
         }
-        if let Some(other) = self.0.iter().find(|other| read_alike(other, &name)) {
+        if let Some(other) = self.0.iter().find(|other| read_alike(other.as_str(), name.as_str())) {
             return Err(if *other == name {
                 format!("`{text}` is listed twice in `forward_headers`; remove one")
             } else {
@@ -69,6 +69,6 @@ impl Opened {
 
     /// Whether a backend could read this header, which is not opened, as an opened one.
     pub(super) fn resembles(&self, name: &HeaderName) -> bool {
-        self.0.iter().any(|opened| read_alike(opened, name))
+        self.0.iter().any(|opened| read_alike(opened.as_str(), name.as_str()))
     }
 }

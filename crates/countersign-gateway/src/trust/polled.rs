@@ -2,21 +2,22 @@
 
 use countersign::UnixTime;
 use countersign::header::{WEBHOOK_ID, WEBHOOK_TIMESTAMP};
+use countersign_inbox::Headers;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use super::names::{EVENT_TYPE, MESSAGE_ID, SOURCE, TIMESTAMP, VERDICT};
 
-const POLLED: HeaderValue = HeaderValue::from_static("polled");
+const POLLED: &[u8] = b"polled";
 
 /// The headers of an event that the gateway has asked for, in place of a webhook that was not delivered. There is no
 /// signature, scheme or key.
-pub fn polled_headers(source: &str, message_id: &str, event_type: &'static str, now: UnixTime) -> HeaderMap {
+pub fn polled_headers(source: &str, message_id: &str, event_type: &'static str, now: UnixTime) -> Headers {
     let text = |text: &str| HeaderValue::from_str(text).ok();
     let (id, at) = (text(message_id), Some(HeaderValue::from(now.as_secs())));
     let headers: [(HeaderName, _); 8] = [
         (CONTENT_TYPE, Some(HeaderValue::from_static("application/json"))),
-        (VERDICT, Some(POLLED)),
+        (VERDICT, HeaderValue::from_bytes(POLLED).ok()),
         (SOURCE, text(source)),
         (EVENT_TYPE, Some(HeaderValue::from_static(event_type))),
         (WEBHOOK_ID, id.clone()),
@@ -28,6 +29,6 @@ pub fn polled_headers(source: &str, message_id: &str, event_type: &'static str, 
 }
 
 /// Whether these stored headers are those of an event that was polled.
-pub fn is_polled(headers: &HeaderMap) -> bool {
-    headers.get(VERDICT) == Some(&POLLED)
+pub fn is_polled(headers: &Headers) -> bool {
+    headers.get(VERDICT) == Some(POLLED)
 }

@@ -38,17 +38,17 @@ pub struct BackendHeaders<'a> {
 
 impl BackendHeaders<'_> {
     /// Calls `put` with the name and the value of each header. A name with several values comes several times.
-    pub fn each(&self, mut put: impl FnMut(&HeaderName, &[u8])) {
+    pub fn each(&self, mut put: impl FnMut(&str, &[u8])) {
         self.each_of_client(&mut put);
         for (name, value) in self.set.iter() {
-            put(name, value.as_bytes());
+            put(name.as_str(), value.as_bytes());
         }
         self.each_of_verdict(&mut put);
         each_of_way(self.client, self.opened, self.connection, self.host, &mut put);
     }
 
     /// The headers of the client, without those that the gateway writes.
-    fn each_of_client(&self, put: &mut impl FnMut(&HeaderName, &[u8])) {
+    fn each_of_client(&self, put: &mut impl FnMut(&str, &[u8])) {
         let client = ClientHeaders::new(self.client, self.opened);
         let verified = self.verified.header_set();
         let has_other_names = verified.id != WEBHOOK_ID;
@@ -57,9 +57,9 @@ impl BackendHeaders<'_> {
                 || *name == WEBHOOK_TIMESTAMP
                 || has_other_names && (*name == WEBHOOK_SIGNATURE || verified.names().contains(&name))
                 || FORWARDED.contains(name)
-                || self.set.replaces(name);
+                || self.set.replaces(name.as_str());
             if !is_written && client.passes(name) {
-                put(name, value.as_bytes());
+                put(name.as_str(), value.as_bytes());
             }
         }
     }
@@ -67,23 +67,23 @@ impl BackendHeaders<'_> {
     /// The headers that describe the verified request. A token leaves the id and timestamp headers unsigned, so they
     /// are written for every scheme. The verified signature stays as it is, for a backend that verifies again.
     /// A source with other header names gets them too, and no unsigned `webhook-signature`.
-    fn each_of_verdict(&self, put: &mut impl FnMut(&HeaderName, &[u8])) {
+    fn each_of_verdict(&self, put: &mut impl FnMut(&str, &[u8])) {
         let verified = self.verified;
         let id = verified.message_id().as_str().as_bytes();
         let mut digits = itoa::Buffer::new();
         let timestamp = digits.format(verified.timestamp().as_secs()).as_bytes();
-        put(&VERDICT, b"verified");
-        put(&SCHEME, verified.scheme().as_str().as_bytes());
-        put(&WEBHOOK_ID, id);
-        put(&MESSAGE_ID, id);
-        put(&WEBHOOK_TIMESTAMP, timestamp);
-        put(&TIMESTAMP, timestamp);
+        put(VERDICT.as_str(), b"verified");
+        put(SCHEME.as_str(), verified.scheme().as_str().as_bytes());
+        put(WEBHOOK_ID.as_str(), id);
+        put(MESSAGE_ID.as_str(), id);
+        put(WEBHOOK_TIMESTAMP.as_str(), timestamp);
+        put(TIMESTAMP.as_str(), timestamp);
         let names = verified.header_set();
         if names.id != WEBHOOK_ID {
-            put(&names.id, id);
-            put(&names.timestamp, timestamp);
+            put(names.id.as_str(), id);
+            put(names.timestamp.as_str(), timestamp);
             if let Some(signature) = self.client.get(&names.signature) {
-                put(&names.signature, signature.as_bytes());
+                put(names.signature.as_str(), signature.as_bytes());
             }
         }
         put_text(put, &SOURCE, verified.source());
@@ -92,7 +92,7 @@ impl BackendHeaders<'_> {
             put_text(put, &EVENT_TYPE, &event_type);
         }
         if self.is_duplicate {
-            put(&DUPLICATE, b"true");
+            put(DUPLICATE.as_str(), b"true");
         }
     }
 }
@@ -140,22 +140,22 @@ pub(super) fn each_of_way(
     opened: &Opened,
     connection: Option<&Connection>,
     host: Option<&str>,
-    put: &mut impl FnMut(&HeaderName, &[u8]),
+    put: &mut impl FnMut(&str, &[u8]),
 ) {
     if let Some(connection) = connection {
         if opened.contains(&X_FORWARDED_FOR) {
-            put(&X_FORWARDED_FOR, &continued(client, connection));
+            put(X_FORWARDED_FOR.as_str(), &continued(client, connection));
         } else {
-            put(&X_FORWARDED_FOR, connection.peer().as_bytes());
+            put(X_FORWARDED_FOR.as_str(), connection.peer().as_bytes());
         }
         if let Some(client) = connection.client() {
-            put(&CLIENT, client.as_bytes());
+            put(CLIENT.as_str(), client.as_bytes());
         }
     }
     let mut put_last = |name: &HeaderName, otherwise: Option<&[u8]>| {
         let reported = if opened.contains(name) { elements(client, name).last() } else { None };
         if let Some(value) = reported.or(otherwise) {
-            put(name, value);
+            put(name.as_str(), value);
         }
     };
     put_last(&X_FORWARDED_HOST, host.map(str::as_bytes));
@@ -180,9 +180,9 @@ fn continued(headers: &HeaderMap, connection: &Connection) -> Vec<u8> {
 }
 
 /// Puts a text if it is visible ASCII and not too long, which the names of sources and keys are.
-fn put_text(put: &mut impl FnMut(&HeaderName, &[u8]), name: &HeaderName, text: &str) {
+fn put_text(put: &mut impl FnMut(&str, &[u8]), name: &HeaderName, text: &str) {
     if is_header_text(text) {
-        put(name, text.as_bytes());
+        put(name.as_str(), text.as_bytes());
     }
 }
 

@@ -29,8 +29,8 @@ impl SetHeaders {
     }
 
     /// Whether one of them takes the place of this header of a client.
-    pub(super) fn replaces(&self, name: &HeaderName) -> bool {
-        self.0.iter().any(|(set, _)| read_alike(name, set))
+    pub(super) fn replaces(&self, name: &str) -> bool {
+        self.0.iter().any(|(set, _)| read_alike(name, set.as_str()))
     }
 }
 
@@ -64,7 +64,7 @@ pub fn settable(text: &str) -> Result<HeaderName, String> {
 
 /// Whether a backend could take one name for the other.
 pub fn are_alike(one: &HeaderName, other: &HeaderName) -> bool {
-    read_alike(one, other)
+    read_alike(one.as_str(), other.as_str())
 }
 
 #[cfg(test)]
@@ -103,7 +103,7 @@ mod tests {
         for (name, is_replaced) in
             [("x-api-key", true), ("x_api_key", true), ("http-x-api-key", true), ("x-api", false)]
         {
-            assert_eq!(set.replaces(&name.parse().unwrap()), is_replaced, "{name}");
+            assert_eq!(set.replaces(name), is_replaced, "{name}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The headers of a request that comes from the inbox.
 
-use http::{HeaderMap, HeaderName};
+use countersign_inbox::Headers;
 
 use super::SetHeaders;
 use super::names::ATTEMPT;
@@ -9,7 +9,7 @@ use super::names::ATTEMPT;
 #[derive(Clone, Copy)]
 pub struct StoredHeaders<'a> {
     /// The headers that were stored, which describe the verified request.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// The headers that the route sets.
     pub set: &'a SetHeaders,
     /// The number of the attempt, starting at 1.
@@ -18,13 +18,13 @@ pub struct StoredHeaders<'a> {
 
 impl StoredHeaders<'_> {
     /// Calls `put` with the name and the value of each header. A name with several values comes several times.
-    pub fn each(&self, mut put: impl FnMut(&HeaderName, &[u8])) {
+    pub fn each(&self, mut put: impl FnMut(&str, &[u8])) {
         for (name, value) in self.headers.iter().filter(|(name, _)| !self.set.replaces(name)) {
-            put(name, value.as_bytes());
+            put(name, value);
         }
         for (name, value) in self.set.iter() {
-            put(name, value.as_bytes());
+            put(name.as_str(), value.as_bytes());
         }
-        put(&ATTEMPT, itoa::Buffer::new().format(self.attempt).as_bytes());
+        put(ATTEMPT.as_str(), itoa::Buffer::new().format(self.attempt).as_bytes());
     }
 }

@@ -33,7 +33,7 @@ fn passing(headers: &HeaderMap, opened: &Opened) -> Vec<String> {
 fn way(client: &HeaderMap, opened: &Opened, connection: Option<&Connection>, host: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     each_of_way(client, opened, connection, host, &mut |name, value| {
-        headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap());
     });
     headers
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use countersign::UnixTime;
 use countersign::clock::ClockReading;
 use countersign::replay::ReplayKey;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use super::subject::{GRACE, LEASE, RETAIN, Subject};
 use crate::contract::{Enqueued, Inbox};
@@ -22,14 +22,12 @@ pub(super) const HERE: &str = "here";
 
 pub(super) fn message(source: &str, id: &str, now: ClockReading) -> Result<StoredMessage, String> {
     let key = ReplayKey::parse(source, id).map_err(|error| format!("{source}/{id}: {error}"))?;
-    let mut headers = HeaderMap::new();
-    headers.append("x-tag", HeaderValue::from_static("one"));
-    headers.append("x-tag", HeaderValue::from_static("two"));
+    let tag = |value| (HeaderName::from_static("x-tag"), HeaderValue::from_static(value));
     Ok(StoredMessage {
         key,
         event_type: Some("batch.succeeded".to_owned()),
         path: "/hook?a=b".to_owned(),
-        headers,
+        headers: [tag("one"), tag("two")].into_iter().collect(),
         body: Bytes::from_static(b"\0\xff{}\r\n"),
         received: UnixTime::from_millis(now.wall.as_millis()),
     })

@@ -65,6 +65,7 @@ pub use response::{code, response};
 
 use crate::contract::{Enqueued, Inbox};
 use crate::error::InboxError;
+use crate::headers::Headers;
 use crate::message::{NewMessage, StoredMessage};
 use crate::worker::{Deliver, SharedInbox, Worker, WorkerBuilder};
 
@@ -135,7 +136,7 @@ impl InboxService {
             key: verified.replay_key(),
             event_type: verified.event_type().map(Cow::into_owned),
             path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            headers: head.headers,
+            headers: Headers::from(&head.headers),
             body,
             received: now.wall,
         };

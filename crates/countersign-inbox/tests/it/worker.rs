@@ -8,7 +8,7 @@ use countersign::UnixTime;
 use countersign::clock::{Clock, ClockReading};
 use countersign::replay::ReplayKey;
 use countersign_inbox::worker::{Attempt, AttemptOutcome, Deliver, Pace, SharedInbox, Worker, WorkerBuilder};
-use countersign_inbox::{Delivery, Filter, Inbox, Keep, NewMessage, Schedule, State, StoredMessage};
+use countersign_inbox::{Delivery, Filter, Headers, Inbox, Keep, NewMessage, Schedule, State, StoredMessage};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -50,7 +50,7 @@ pub(crate) fn message(id: &str) -> NewMessage {
         key: ReplayKey::parse("source", id).expect("a key"),
         event_type: None,
         path: "/".to_owned(),
-        headers: http::HeaderMap::new(),
+        headers: Headers::default(),
         body: "{}".into(),
         received: now().wall,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::UnixTime;
 use countersign::clock::{Clock, ClockReading, SystemClock};
 use countersign::replay::{Claim, ClaimToken, ReplayKey, ReplayStore, Settled, StoreError};
-use countersign_inbox::{NewMessage, StoredMessage};
+use countersign_inbox::{Headers, NewMessage, StoredMessage};
 use countersign_postgres::{PostgresStore, schema};
 use countersign_test::postgres_server::PostgresServer;
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ pub(crate) fn message(id: &str, body: &[u8]) -> NewMessage {
         key: key(id),
         event_type: None,
         path: "/".to_owned(),
-        headers: http::HeaderMap::new(),
+        headers: Headers::default(),
         body: body.to_vec().into(),
         received: UnixTime::from_secs(1_700_000_000),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::UnixTime;
 use countersign::replay::ReplayKey;
-use countersign_inbox::{NewMessage, StoredMessage};
+use countersign_inbox::{Headers, NewMessage, StoredMessage};
 use countersign_sqlite::{Options, SqliteStore};
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ pub(crate) fn message(id: &str, body: &[u8]) -> NewMessage {
         key: key(id),
         event_type: None,
         path: "/".to_owned(),
-        headers: http::HeaderMap::new(),
+        headers: Headers::default(),
         body: body.to_vec().into(),
         received: UnixTime::from_secs(1_700_000_000),
     };
