@@ -71,3 +71,67 @@ impl Results {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread::{self, ThreadId};
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::batch::Batch;
+
+    /// Tells the number of a job, and the thread on which it ends.
+    struct Told(u8, Sender<(u8, ThreadId)>);
+
+    impl Job for Told {
+        fn grows(&self) -> bool {
+            false
+        }
+
+        fn run(&mut self, _: &mut Batch<'_>) -> rusqlite::Result<()> {
+            Ok(())
+        }
+
+        fn end(self: Box<Self>, _: Option<Failure>) {
+            self.1.send((self.0, thread::current().id())).expect("the test waits");
+        }
+    }
+
+    /// The jobs that have ended so far, in their order, each with its thread.
+    fn ended(told: &Receiver<(u8, ThreadId)>) -> Vec<(u8, ThreadId)> {
+        told.try_iter().collect()
+    }
+
+    #[test]
+    fn jobs_end_in_the_runtime_of_their_caller_and_without_one_at_once() {
+        let (tell, told) = channel();
+        let job = |number| Box::new(Told(number, tell.clone()));
+        let here = thread::current().id();
+        let replies = Replies::default();
+        assert!(replies.route().is_none(), "there is no runtime");
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        let there = runtime.block_on(async { tokio::spawn(async { thread::current().id() }).await }).expect("a thread");
+        let route = runtime.block_on(async { replies.route() }).expect("a route");
+        let again = runtime.block_on(async { replies.route() }).expect("a route");
+        assert!(route.same_channel(&again), "a runtime has one route");
+
+        let mut results = Results::default();
+        results.add(Some(route.clone()), job(1), None);
+        results.add(Some(again), job(2), None);
+        results.add(None, job(3), None);
+        assert_eq!(ended(&told), [(3, here)], "the others wait for the end of the batch");
+        results.send();
+        assert_eq!([told.recv(), told.recv()], [Ok((1, there)), Ok((2, there))]);
+
+        runtime.shutdown_background();
+        while !route.is_closed() {
+            thread::yield_now();
+        }
+        let mut results = Results::default();
+        results.add(Some(route), job(4), None);
+        results.send();
+        assert_eq!(ended(&told), [(4, here)], "a runtime that has ended");
+    }
+}

@@ -233,9 +233,15 @@ impl fmt::Debug for Desk {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use countersign::UnixTime;
     use countersign::clock::{Clock, SystemClock};
+    use countersign::replay::ReplayKey;
 
     use super::*;
+    use crate::delivery::DeliveryId;
+    use crate::headers::Headers;
+    use crate::message::StoredMessage;
 
     /// All slots are taken.
     struct Full;
@@ -270,6 +276,31 @@ mod tests {
         assert!(desk.promise(1).is_none(), "older deliveries are elsewhere");
         desk.open();
         assert!(desk.promise(1).is_some());
+    }
+
+    #[test]
+    fn a_sender_waits_longer_while_more_deliveries_wait() {
+        let desk = desk(16);
+        let turns: Vec<_> = (0..CROWD * (MAX_TURNS + 2)).map(|number| keep(&desk, number)).collect();
+        let expected = (1..=turns.len()).map(|waiting| (waiting / CROWD).min(MAX_TURNS)).collect::<Vec<_>>();
+        assert_eq!(turns, expected);
+        assert_eq!((turns.first(), turns.last()), (Some(&0), Some(&MAX_TURNS)));
+    }
+
+    /// Keeps a promise. Returns for how many turns the sender waits.
+    fn keep(desk: &Arc<Desk>, number: usize) -> usize {
+        let receipt = Receipt::new(DeliveryId::new(number as u64), 1);
+        let message = StoredMessage {
+            key: ReplayKey::parse("test", "msg_1").expect("a key"),
+            event_type: None,
+            path: "/hook".to_owned(),
+            headers: Headers::default(),
+            body: Bytes::new(),
+            received: UnixTime::from_secs(1),
+        };
+        let leased = Leased { receipt, attempt: 1, since: message.received, message };
+        let promise = desk.promise(0).expect("room");
+        promise.keep(Handed { leased, since: SystemClock.instant() }).expect("a desk with a worker")
     }
 
     #[test]
