@@ -1,11 +1,12 @@
 //! Messages: what is stored, and what is enqueued.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::UnixTime;
 use countersign::replay::ReplayKey;
+use countersign::{UnixTime, Verified};
 
 use crate::headers::Headers;
 
@@ -24,6 +25,27 @@ pub struct StoredMessage {
     pub body: Bytes,
     /// When the request was received.
     pub received: UnixTime,
+}
+
+impl StoredMessage {
+    /// The length from which the memory of a request is as large as its body. It is not copied then.
+    const LONG: usize = 16 * 1024;
+
+    /// A message that was verified, with the path and the query of its request.
+    ///
+    /// It keeps none of the buffers in which a short request arrived: they are larger than the message, and thousands
+    /// of messages can wait.
+    pub fn of(verified: &Verified, path: &str, headers: Headers, received: UnixTime) -> Self {
+        let body = verified.body();
+        Self {
+            key: verified.replay_key().apart(),
+            event_type: verified.event_type().map(Cow::into_owned),
+            path: path.to_owned(),
+            headers,
+            body: if body.len() < Self::LONG { Bytes::copy_from_slice(body) } else { body.clone() },
+            received,
+        }
+    }
 }
 
 /// Without the headers and the body, which may be secret.
@@ -88,5 +110,52 @@ impl NewMessage {
     /// The deliveries: at least one, and none to the same destination as another.
     pub fn deliveries(&self) -> &[NewDelivery] {
         &self.deliveries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use countersign::sign::Signer;
+    use countersign::{MessageId, Secret, Verifier};
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_790_661_946);
+
+    /// The message of a request that arrived in one buffer, with that buffer.
+    fn message(body: &[u8]) -> (StoredMessage, Bytes) {
+        let secret = || Secret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").expect("a secret");
+        let id = MessageId::parse("msg_1").expect("an id");
+        let mut buffer = BytesMut::with_capacity(4096);
+        buffer.extend_from_slice(body);
+        let signed = Signer::new([secret()]).expect("a signer").sign(&id, NOW, body);
+        for value in signed.values() {
+            buffer.extend_from_slice(value.as_bytes());
+        }
+        let buffer = buffer.freeze();
+        let (body, mut rest) = (buffer.slice(..body.len()), buffer.slice(body.len()..));
+        let part = |(name, value): (&http::HeaderName, &HeaderValue)| {
+            let part = HeaderValue::from_maybe_shared(rest.split_to(value.len())).expect("a valid value");
+            (name.clone(), part)
+        };
+        let headers: HeaderMap = signed.iter().map(part).collect();
+        let verifier = Verifier::builder("test").secret(secret()).build().expect("a verifier");
+        let verified = verifier.begin(&headers, NOW).and_then(|attempt| attempt.finish(body)).expect("a signature");
+        (StoredMessage::of(&verified, "/hook", Headers::from(&headers), NOW), buffer)
+    }
+
+    #[test]
+    fn a_short_message_keeps_no_buffer_of_its_request_and_a_long_body_is_not_copied() {
+        let (short, buffer) = message(br#"{"type":"batch.succeeded"}"#);
+        assert!(buffer.is_unique());
+        assert_eq!((short.key.source(), short.key.message_id().as_str()), ("test", "msg_1"));
+        assert_eq!((short.event_type.as_deref(), &short.path[..]), (Some("batch.succeeded"), "/hook"));
+        assert_eq!((&short.body[..], short.received), (&br#"{"type":"batch.succeeded"}"#[..], NOW));
+        assert_eq!(short.headers.get("webhook-id"), Some(&b"msg_1"[..]));
+
+        let (long, buffer) = message(&vec![b' '; StoredMessage::LONG]);
+        assert_eq!(long.body.as_ptr(), buffer.as_ptr());
     }
 }

@@ -61,6 +61,12 @@ impl MessageId {
         self.0.clone()
     }
 
+    /// A copy with memory of its own, instead of a part of the memory of its request.
+    pub(crate) fn apart(&self) -> Self {
+        #[expect(clippy::expect_used, reason = "it is the value of a header already")]
+        Self(HeaderValue::from_bytes(self.as_bytes()).expect("an id is visible ASCII"))
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

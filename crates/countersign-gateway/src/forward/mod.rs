@@ -149,13 +149,15 @@ impl Forward {
     }
 
     /// Sends a message that was stored, and returns the response of a backend.
-    pub async fn deliver(&self, stored: Stored) -> Result<Response<BackendBody>, Failure> {
-        let slot = self.route.in_flight.enter().ok_or(Failure::OverCapacity)?;
-        let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt, trace } = stored;
-        let path = path.parse().map_err(|_| Failure::PathTooLong)?;
-        let source = Source::Stored { message_id: key.message_id().clone(), headers, attempt, trace };
-        let outgoing = self.route.outgoing(source, path, body)?;
-        self.route.exchange(&outgoing, slot).await
+    pub fn deliver(&self, stored: Stored) -> impl Future<Output = Result<Response<BackendBody>, Failure>> + Send {
+        let prepared = self.route.prepare_stored(stored);
+        async move {
+            // Borrowed, because the future has room for what is prepared, and would have it for a copy, too.
+            match prepared {
+                Ok((ref outgoing, slot)) => self.route.exchange(outgoing, slot).await,
+                Err(failure) => Err(failure),
+            }
+        }
     }
 }
 
@@ -202,6 +204,15 @@ impl Target {
         );
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         self.outgoing(Source::Verified { head, verified }, path, body).map(|outgoing| (outgoing, slot))
+    }
+
+    /// What is sent for a message that was stored, and its place among the requests in flight.
+    fn prepare_stored(&self, stored: Stored) -> Result<(Outgoing, Slot), Failure> {
+        let slot = self.in_flight.enter().ok_or(Failure::OverCapacity)?;
+        let Stored { message: StoredMessage { key, path, headers, body, .. }, attempt, trace } = stored;
+        let path = path.parse().map_err(|_| Failure::PathTooLong)?;
+        let source = Source::Stored { message_id: key.message_id().clone(), headers, attempt, trace };
+        self.outgoing(source, path, body).map(|outgoing| (outgoing, slot))
     }
 
     /// What is sent for a request with this path of the client.

@@ -35,6 +35,7 @@ pub(super) struct Outgoing {
 }
 
 /// Where the headers come from.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
 pub(super) enum Source {
     /// From a request that has just been verified.
     Verified {

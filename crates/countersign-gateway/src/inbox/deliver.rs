@@ -34,9 +34,8 @@ impl DeliverStored {
 
 impl Deliver for DeliverStored {
     async fn deliver(&self, attempt: Attempt) -> AttemptOutcome {
-        let Attempt { message, number, .. } = attempt;
-        let trace = self.tracer.as_ref().and_then(|tracer| tracer.resume(&message.headers));
-        match self.forward.deliver(Stored { message, attempt: number, trace }).await {
+        let trace = self.tracer.as_ref().and_then(|tracer| tracer.resume(&attempt.message.headers));
+        match self.forward.deliver(Stored { message: attempt.message, attempt: attempt.number, trace }).await {
             Err(failure) => of_failure(failure),
             Ok(response) => {
                 let (head, body) = response.into_parts();

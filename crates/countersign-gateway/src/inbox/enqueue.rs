@@ -27,8 +27,6 @@ use crate::trust::{BackendHeaders, Opened, SetHeaders};
 
 /// The maximum time until a message is stored.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// A body of less than this many bytes is short.
-const SHORT: usize = 16 * 1024;
 
 /// What became of a message.
 type Stored = Result<Option<Enqueued>, InboxError>;
@@ -86,31 +84,15 @@ impl Shared {
     /// `None` if the message matches no destination.
     async fn store(&self, request: Request<DeliveryBody>) -> Stored {
         let now = self.clock.read();
-        let (head, body) = request.into_parts();
-        #[expect(
-            clippy::expect_used,
-            reason = "the layer rejects what it cannot verify, and what it verified is whole"
-        )]
-        let (verified, body) = (
-            head.extensions.get::<Verified>().expect("a verified delivery"),
-            body.into_bytes().expect("the body of a verified delivery"),
-        );
-        let message = StoredMessage {
-            key: verified.replay_key(),
-            event_type: verified.event_type().map(|event_type| event_type.to_string()),
-            path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            headers: headers(&head, verified, &self.opened),
-            body: short(body),
-            received: now.wall,
-        };
+        let (head, _) = request.into_parts();
+        #[expect(clippy::expect_used, reason = "the layer rejects what it cannot verify")]
+        let verified = head.extensions.get::<Verified>().expect("a verified delivery");
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let headers = headers(&head, verified, &self.opened);
+        let message = StoredMessage::of(verified, path, headers, now.wall);
         let Some(message) = self.inbox.addressed(message, self.retain) else { return Ok(None) };
         self.inbox.inbox.enqueue(message, now).await.map(Some)
     }
-}
-
-/// A short body in memory of its own. Until then, it keeps the larger buffer of its connection.
-fn short(body: Bytes) -> Bytes {
-    if body.len() < SHORT { Bytes::copy_from_slice(&body) } else { body }
 }
 
 /// The headers that describe the request, without those that the route sets: they may be secret, and are added later.

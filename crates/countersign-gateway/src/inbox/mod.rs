@@ -37,7 +37,8 @@ impl worker::Deliver for Delivering {
     async fn deliver(&self, attempt: worker::Attempt) -> worker::AttemptOutcome {
         match self {
             Self::Stored(deliver) => deliver.deliver(attempt).await,
-            Self::Unmatched(deliver) => deliver.deliver(attempt).await,
+            // Rarely used, and boxed, so that the future of most attempts has no room for it.
+            Self::Unmatched(deliver) => Box::pin(deliver.deliver(attempt)).await,
         }
     }
 }

@@ -43,7 +43,6 @@
 
 mod response;
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -123,8 +122,8 @@ impl InboxService {
 
     async fn store(self, request: Request<DeliveryBody>) -> Result<Enqueued, InboxError> {
         let now = self.clock.read();
-        let (mut head, body) = request.into_parts();
-        let (Some(verified), Some(body)) = (head.extensions.remove::<Verified>(), body.into_bytes().ok()) else {
+        let (mut head, _) = request.into_parts();
+        let Some(verified) = head.extensions.remove::<Verified>() else {
             return Err(InboxError::unavailable(
                 "the request was not verified: put the service inside a `VerifyLayer`",
             ));
@@ -132,14 +131,8 @@ impl InboxService {
         for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
             head.headers.remove(name);
         }
-        let message = StoredMessage {
-            key: verified.replay_key(),
-            event_type: verified.event_type().map(Cow::into_owned),
-            path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            headers: Headers::from(&head.headers),
-            body,
-            received: now.wall,
-        };
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let message = StoredMessage::of(&verified, path, Headers::from(&head.headers), now.wall);
         self.inbox.enqueue(NewMessage::new(message, &*self.destination, self.retain), now).await
     }
 }

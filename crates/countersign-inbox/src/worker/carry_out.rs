@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Parts;
 use super::attempt::{Attempt, AttemptOutcome, Deliver, NextStep};
-use super::caught::{Panicked, caught};
+use super::caught::{Caught, Panicked};
 use super::desk::Desk;
 use super::lease::{Lease, RECORD};
 use super::turn::Slot;
@@ -50,7 +50,7 @@ impl<D: Deliver> Parts<D> {
         let lease = Lease::new(self.inbox.clone(), Arc::clone(&self.clock), receipt);
         let attempt = Attempt { delivery: lease.delivery(), number, since, message };
         let outcome = tokio::select! {
-            outcome = timeout(self.timeout, caught(async { self.deliver.deliver(attempt).await })) => Some(outcome),
+            outcome = timeout(self.timeout, Caught::new(async { self.deliver.deliver(attempt).await })) => Some(outcome),
             () = async { drop(abandoned.wait_for(|abandoned| *abandoned).await) } => None,
         };
         let outcome = match outcome {

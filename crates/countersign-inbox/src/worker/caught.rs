@@ -1,21 +1,25 @@
 //! A future whose panics are errors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// The future panicked. It is not polled again.
 #[derive(Debug)]
 pub(super) struct Panicked;
 
-/// The output of `future`, or an error if it panics.
-pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    Caught(pin!(future)).await
+/// Its output is that of the future, or an error if that panics.
+///
+/// The future has a box of its own. Within other futures, each of them would have room for all of it, and would move it.
+pub(super) struct Caught<F>(Pin<Box<F>>);
+
+impl<F: Future> Caught<F> {
+    pub(super) fn new(future: F) -> Self {
+        Self(Box::pin(future))
+    }
 }
 
-struct Caught<'a, F>(Pin<&'a mut F>);
-
-impl<F: Future> Future for Caught<'_, F> {
+impl<F: Future> Future for Caught<F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

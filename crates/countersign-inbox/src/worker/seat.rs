@@ -97,7 +97,9 @@ impl<D: Deliver> Start for Attempts<D> {
     }
 
     fn start(&self, desk: &Arc<Desk>, leased: Leased, slot: Slot) {
-        self.spawn(Arc::clone(&self.worker).attempt(leased, slot, self.abandoned.clone(), Arc::clone(desk)));
+        let attempt = Arc::clone(&self.worker).attempt(leased, slot, self.abandoned.clone(), Arc::clone(desk));
+        // A task moves its future at its end, too, and large tasks are slow to allocate, because they are aligned.
+        self.spawn(Box::pin(attempt));
     }
 
     fn give_back(&self, leased: Leased) {

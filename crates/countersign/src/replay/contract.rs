@@ -133,6 +133,13 @@ impl ReplayKey {
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
     }
+
+    /// The same key, for an owner that keeps it longer than its request. The id of a verified message is a part of the
+    /// memory of the request, which would otherwise be kept too.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self { message_id: self.message_id.apart(), ..self }
+    }
 }
 
 /// The result of a claim.
