@@ -34,7 +34,7 @@ pub(crate) fn writer(path: &Path, options: Options) -> Result<Connection, OpenEr
     set_wal(&db)?;
     db.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
-         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
+         PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
     )?;
     let found: u32 = db.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if found != 2 {
