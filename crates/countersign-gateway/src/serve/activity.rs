@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign::clock::{Clock, SystemClock};
+use http::StatusCode;
 use tokio::sync::watch;
 
 use super::discard::LINGER;
@@ -52,6 +53,8 @@ pub(super) struct Activity {
     begun: AtomicUsize,
     /// Whether a part of the last request's body has not been read.
     body_unread: AtomicBool,
+    /// Whether the last response was an error of the client.
+    was_rejected: AtomicBool,
 }
 
 impl Activity {
@@ -63,6 +66,7 @@ impl Activity {
             has_begun: AtomicBool::new(false),
             begun: AtomicUsize::new(0),
             body_unread: AtomicBool::new(false),
+            was_rejected: AtomicBool::new(false),
         })
     }
 
@@ -87,6 +91,17 @@ impl Activity {
     /// Whether other connections should run before the next request of this one.
     pub(super) fn has_had_turn(&self) -> bool {
         self.begun.load(Ordering::Relaxed) > 1
+    }
+
+    /// Notes the status of a response.
+    pub(super) fn note_status(&self, status: StatusCode) {
+        self.was_rejected.store(status.is_client_error(), Ordering::Relaxed);
+    }
+
+    /// Whether the last request was rejected. Then other connections run before the next one, so that authentic deliveries
+    /// overtake a flood of forged ones.
+    pub(super) fn was_rejected(&self) -> bool {
+        self.was_rejected.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_body_unread(&self, unread: bool) {

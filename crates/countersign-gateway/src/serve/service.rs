@@ -48,14 +48,11 @@ impl<S: Responds> Requests<S> {
     ) -> impl Future<Output = Result<Responded<S>, Infallible>> + Send + use<S> {
         let (head, reserved) = link.next_head();
         let has_length = request.body().size_hint().exact().is_some();
-        let responding = self.respond(request, head.bytes, head.two_framings, reserved, None);
-        let (activity, link, phase) = (Arc::clone(&self.activity), link.clone(), self.phase.clone());
         // hyper does not yield between pipelined requests if each gets its response at once.
-        let gives_way = activity.has_had_turn();
+        let gives_way = self.activity.has_had_turn();
+        let responding = self.respond(request, head.bytes, head.two_framings, gives_way, reserved, None);
+        let (activity, link, phase) = (Arc::clone(&self.activity), link.clone(), self.phase.clone());
         async move {
-            if gives_way {
-                tokio::task::yield_now().await;
-            }
             let mut response = responding.await?;
             // hyper discards the rest of a body that has a length and has arrived. Otherwise it closes the connection,
             // and the sender should know that before it sends the next request.
@@ -77,7 +74,7 @@ impl<S: Responds> Requests<S> {
         let (head, body) = request.into_parts();
         let bytes = size_of_head(&head);
         let reserved = budget.reserve(bytes);
-        self.respond(Request::from_parts(head, body), bytes, false, reserved, Some(Arc::clone(progress)))
+        self.respond(Request::from_parts(head, body), bytes, false, false, reserved, Some(Arc::clone(progress)))
     }
 
     fn respond(
@@ -85,10 +82,13 @@ impl<S: Responds> Requests<S> {
         request: Request<Incoming>,
         head_bytes: usize,
         two_framings: bool,
+        gives_way: bool,
         reserved: Result<Reservation, OverBudget>,
         progress: Option<Arc<Progress>>,
     ) -> impl Future<Output = Result<Responded<S>, Infallible>> + Send + use<S> {
+        let gives_way = gives_way || self.activity.was_rejected();
         let open = self.activity.begin();
+        let activity = Arc::clone(&self.activity);
         let mut request = request.map(|incoming| RequestBody::new(incoming, &self.activity));
         request.extensions_mut().insert(self.connection.clone());
         if two_framings {
@@ -112,7 +112,14 @@ impl<S: Responds> Requests<S> {
             Ok::<_, Infallible>(response.map(Either::Left))
         };
         let response = DetachFuture::new(response, in_tasks(self.tasks.clone()));
-        async move { Ok(response.await?.map(|body| ResponseBody::new(body, open, progress))) }
+        async move {
+            if gives_way {
+                tokio::task::yield_now().await;
+            }
+            let response = response.await?;
+            activity.note_status(response.status());
+            Ok(response.map(|body| ResponseBody::new(body, open, progress)))
+        }
     }
 }
 

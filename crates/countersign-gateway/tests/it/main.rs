@@ -63,6 +63,7 @@ mod storm;
 mod tls;
 mod traces;
 mod trust;
+mod turns;
 mod upgrade;
 mod upstream_connections;
 mod upstream_health;

@@ -73,8 +73,8 @@ struct Halves {
 
 /// What happens after a response.
 enum Next {
-    /// Another request may follow.
-    Request,
+    /// Another request may follow. Other connections run before it if this one was rejected.
+    Request { was_rejected: bool },
     /// The connection must be closed.
     Close { is_unread: bool },
     /// Nothing can be sent or received any more.
@@ -107,8 +107,9 @@ impl<S: Responds> Plain<S> {
             let next;
             (halves, received, next) = self.exchange(halves, head, rest, phase, check.as_mut()).await?;
             drop(reserved);
+            let mut gives_way = !received.is_empty();
             match next {
-                Next::Request => {}
+                Next::Request { was_rejected } => gives_way |= was_rejected,
                 Next::Close { is_unread } => {
                     discard::close(halves.read, halves.write, is_unread).await;
                     return None;
@@ -117,8 +118,10 @@ impl<S: Responds> Plain<S> {
             }
             if received.is_empty() {
                 received = self.next_request(&mut halves.read, phase, limit.as_mut()).await?;
-            } else {
-                // Yield to other connections between pipelined requests.
+            }
+            if gives_way {
+                // A connection has one turn, however many requests it sends at once. Authentic deliveries overtake a flood
+                // of forged ones.
                 tokio::task::yield_now().await;
             }
         }
@@ -155,10 +158,11 @@ impl<S: Responds> Plain<S> {
             Err(lender) => returned(&lender),
         };
         let closes = closes || phase.borrow().is_ending() || unread > 0 || read.is_none();
+        let was_rejected = response.status().is_client_error();
         let written = self.respond(response, closes, &mut write).await;
         let next = match written {
             Ok(()) if closes => Next::Close { is_unread: unread > 0 },
-            Ok(()) => Next::Request,
+            Ok(()) => Next::Request { was_rejected },
             Err(_) => Next::Gone,
         };
         Some((Halves { read: read?, write }, rest, next))
