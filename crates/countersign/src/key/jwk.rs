@@ -28,6 +28,10 @@ pub(super) struct Jwk<'a> {
 }
 
 /// A key that deliveries can be verified with.
+#[cfg_attr(
+    all(feature = "v1a", not(feature = "rs256")),
+    expect(clippy::large_enum_variant, reason = "there is no `RsaKey` then")
+)]
 pub(super) enum Usable {
     Ed25519(PublicKey),
     Rsa(RsaKey),
