@@ -141,8 +141,8 @@ mod tests {
             (name.clone(), part)
         };
         let headers: HeaderMap = signed.iter().map(part).collect();
-        let verifier = Verifier::builder("test").secret(secret()).build().expect("a verifier");
-        let verified = verifier.begin(&headers, NOW).and_then(|attempt| attempt.finish(body)).expect("a signature");
+        let receiver = Verifier::builder("test").secret(secret()).build().expect("a verifier");
+        let verified = receiver.begin(&headers, NOW).and_then(|attempt| attempt.finish(body)).expect("a signature");
         (StoredMessage::of(&verified, "/hook", Headers::from(&headers), NOW), buffer)
     }
 
