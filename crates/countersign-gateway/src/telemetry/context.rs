@@ -21,7 +21,7 @@ pub(super) struct Parent {
 }
 
 impl Parent {
-    /// The one that these values of `traceparent` name. `None` if there is none, more than one, or an invalid one.
+    /// The one that these values of `traceparent` name. `None` without a value, with several, or with an invalid one.
     pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut values = values.into_iter();
         match (values.next(), values.next()) {
