@@ -28,7 +28,7 @@ pub struct StoredMessage {
 }
 
 impl StoredMessage {
-    /// The length from which the memory of a request is as large as its body. It is not copied then.
+    /// A body of at least this length is not copied: the buffer in which it arrived is hardly larger.
     const LONG: usize = 16 * 1024;
 
     /// A message that was verified, with the path and the query of its request.

@@ -152,7 +152,7 @@ impl Forward {
     pub fn deliver(&self, stored: Stored) -> impl Future<Output = Result<Response<BackendBody>, Failure>> + Send {
         let prepared = self.route.prepare_stored(stored);
         async move {
-            // Borrowed, because the future has room for what is prepared, and would have it for a copy, too.
+            // Borrowed: if it were moved, the future would have room for it twice.
             match prepared {
                 Ok((ref outgoing, slot)) => self.route.exchange(outgoing, slot).await,
                 Err(failure) => Err(failure),

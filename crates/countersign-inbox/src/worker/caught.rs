@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub(super) struct Panicked;
 
-/// Its output is that of the future, or an error if that panics.
+/// Its output is that of the future inside, or an error if that panics.
 ///
-/// The future has a box of its own. Within other futures, each of them would have room for all of it, and would move it.
+/// The future inside is boxed. Otherwise, each future around it would have room for all of it again, and would move it.
 pub(super) struct Caught<F>(Pin<Box<F>>);
 
 impl<F: Future> Caught<F> {

@@ -98,7 +98,7 @@ impl<D: Deliver> Start for Attempts<D> {
 
     fn start(&self, desk: &Arc<Desk>, leased: Leased, slot: Slot) {
         let attempt = Arc::clone(&self.worker).attempt(leased, slot, self.abandoned.clone(), Arc::clone(desk));
-        // A task moves its future at its end, too, and large tasks are slow to allocate, because they are aligned.
+        // Boxed, because a task moves its future again at its end, and the memory of a large task is slow to allocate.
         self.spawn(Box::pin(attempt));
     }
 
